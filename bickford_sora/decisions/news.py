@@ -1,0 +1,105 @@
+"""Deciding what a renderer's news of a job changes. Late, repeated and reordered news changes nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bickford_sora.decisions.drafts import NOTHING, Draft
+from ledger.envelope import Fact, Sealed
+from ledger.events import (
+    Asset,
+    RenderAssetLost,
+    RenderAttemptFailed,
+    RenderCompleted,
+    RenderFailed,
+    RenderJobLost,
+    RenderProgress,
+    RenderStored,
+)
+from ledger.lifecycle import PROGRESS_INTERVAL_S, PROGRESS_STEP, Phase, Render
+
+_AT_RENDERER = frozenset({Phase.QUEUED, Phase.IN_PROGRESS})
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the renderer says of a job now."""
+
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int
+    completed_at: datetime | None = None
+    expires_at: datetime | None = None
+    error_code: str | None = None
+    error_message: Sealed | None = None
+
+
+def heard(render: Render, news: News, now: datetime) -> Draft:
+    """What the news adds to the render's history; nothing when it says what is known."""
+    if render.phase not in _AT_RENDERER:
+        return NOTHING
+    if news.status == "completed":
+        return _one(render, RenderCompleted(completed_at=news.completed_at, expires_at=news.expires_at))
+    if news.status == "failed":
+        code = news.error_code or "renderer_failed"
+        return _one(render, RenderFailed(code=code, message=news.error_message, failed_by="renderer"))
+    if news.status == "in_progress" and _is_further(render, news.progress, now):
+        return _one(render, RenderProgress(status=news.status, progress=news.progress))
+    return NOTHING
+
+
+def trouble(render: Render, fact: RenderAttemptFailed) -> Draft:
+    """Records trouble with the renderer when it is new: the same step and code twice in a row is no news."""
+    last = render.trouble
+    if last is not None and (last.step, last.code) == (fact.step, fact.code):
+        return NOTHING
+    return _one(render, fact)
+
+
+JOB_GONE = "job_gone"
+
+
+def job_gone(render: Render, http_status: int | None) -> Draft:
+    """The renderer says it does not know the job. Believed the second time in a row: one may be a proxy's mistake."""
+    if render.phase not in _AT_RENDERER or render.job is None:
+        return NOTHING
+    if render.trouble is None or render.trouble.code != JOB_GONE:
+        return _one(render, RenderAttemptFailed(step="follow", code=JOB_GONE, http_status=http_status))
+    return _one(render, RenderJobLost(job_id=render.job.job_id, http_status=http_status))
+
+
+def overdue(render: Render, now: datetime, *, render_deadline_s: float) -> Draft:
+    """The watchdog: a render that has not ended in time is failed, so that every one reaches an end.
+
+    Not while it waits for an approver, and not while a submission's outcome is open: unknown is never failed.
+    """
+    waits = render.ended or render.phase is Phase.HELD or render.submission_open
+    if waits or now - render.created_at < timedelta(seconds=render_deadline_s):
+        return NOTHING
+    return _one(render, RenderFailed(code="deadline_exceeded", failed_by="bickford"))
+
+
+def stored(render: Render, assets: tuple[Asset, ...]) -> Draft:
+    """The files are ours."""
+    if render.phase is not Phase.COMPLETED:
+        return NOTHING
+    return _one(render, RenderStored(assets=assets))
+
+
+def asset_lost(render: Render, code: str, message: Sealed | None = None) -> Draft:
+    """The renderer made the video, but its file cannot be had any more."""
+    if render.phase is not Phase.COMPLETED:
+        return NOTHING
+    return _one(render, RenderAssetLost(code=code, message=message))
+
+
+def _one(render: Render, fact: Fact) -> Draft:
+    return Draft(((render.stream, fact),), {render.stream: render.version})
+
+
+def _is_further(render: Render, progress: int, now: datetime) -> bool:
+    if render.phase is Phase.QUEUED:
+        return True
+    if progress <= render.progress:
+        return False
+    waited = now - render.progress_at if render.progress_at else timedelta.max
+    return progress - render.progress >= PROGRESS_STEP or waited >= timedelta(seconds=PROGRESS_INTERVAL_S)

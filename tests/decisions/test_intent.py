@@ -1,0 +1,124 @@
+import pytest
+
+from bickford_sora.decisions import deletion, intent
+from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.intent import Asked, Binding, Route
+from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.request import VideoRequest
+from bickford_sora.errors import Conflicting, NotReady
+from ledger import events as e
+from ledger import streams
+from ledger.envelope import Fact, Sealed
+from ledger.lifecycle import Phase
+from tests.decisions.given import (
+    ALLOWED,
+    COMPLETED,
+    HASH,
+    INTENT,
+    QUEUED,
+    STARTED,
+    STORED,
+    STREAM,
+    VIDEO_ID,
+    applied,
+    facts,
+    given,
+    types,
+)
+
+CALLER = Caller("main", "default", "req-1", "key_1")
+REQUEST = VideoRequest("a cat", "sora-2", "8", "1280x720")
+FAILED = e.RenderFailed(code="moderation_blocked", failed_by="renderer")
+NEW_ID = "video_" + "2" * 32
+
+
+def asked(**change: object) -> Asked:
+    fields = {
+        "video_id": NEW_ID,
+        "caller": CALLER,
+        "request": REQUEST,
+        "prompt": Sealed("sealed"),
+        "route": Route("simulator", "sim"),
+    }
+    return Asked(**{**fields, **change})  # type: ignore[arg-type]
+
+
+def test_an_intent_and_its_verdict_are_one_decision() -> None:
+    draft, refusal = intent.decide(asked(), Policy())
+    assert refusal is None
+    assert types(draft) == ["render.intent", "render.allowed"]
+    allowed = draft.facts[1][1]
+    assert isinstance(allowed, e.RenderAllowed)
+    assert allowed.quote is not None
+    assert allowed.quote.cost == e.Money(amount_micro=800_000, currency="USD")
+    assert allowed.verdict.saw["cost_micro"] == 800_000
+
+
+def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
+    binding = Binding("key", HASH)
+    draft, _ = intent.decide(asked(binding=binding), Policy())
+    stream = streams.idempotency("main", "key")
+    assert types(draft) == ["render.intent", "render.allowed", "idempotency.bound"]
+    assert draft.heads[stream] == 0
+    denied, refusal = intent.decide(asked(binding=binding), Policy(render_cost_max_micro=1))
+    assert types(denied) == ["render.intent", "render.denied"]
+    assert refusal is not None
+    assert refusal.code == "render_cost_exceeded"
+
+
+def test_a_model_without_a_price_is_refused_where_renders_have_a_cost_limit() -> None:
+    unpriced = VideoRequest("a cat", "wan", "8", "1280x720")
+    _, refusal = intent.decide(asked(request=unpriced), Policy(render_cost_max_micro=10**9))
+    assert refusal is not None
+    assert refusal.code == "price_unknown"
+    draft, refusal = intent.decide(asked(request=unpriced), Policy())
+    assert (types(draft)[1], refusal) == ("render.allowed", None)
+
+
+def test_a_remix_is_recorded_on_both() -> None:
+    source = given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED, STORED)
+    draft, _ = intent.decide(asked(source=source), Policy())
+    assert types(draft) == ["render.intent", "render.allowed", "render.remixed"]
+    assert draft.heads[STREAM] == source.version
+    new = draft.facts[0][1]
+    assert isinstance(new, e.RenderIntent)
+    assert (new.operation, new.remix_video_id) == ("remix", VIDEO_ID)
+    assert applied(source, facts(draft)).remixes == (NEW_ID,)
+
+
+def test_only_a_stored_video_can_be_remixed() -> None:
+    intent.check_remixable(given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED, STORED))
+    with pytest.raises(NotReady):
+        intent.check_remixable(given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED))
+    with pytest.raises(Conflicting):
+        intent.check_remixable(given(INTENT, ALLOWED, FAILED))
+
+
+def test_only_a_failed_render_can_be_retried() -> None:
+    intent.check_retryable(given(INTENT, ALLOWED, FAILED))
+    with pytest.raises(Conflicting):
+        intent.check_retryable(given(INTENT, ALLOWED))
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ((INTENT, ALLOWED), ["render.cancelled", "render.deleted"]),
+        ((INTENT, ALLOWED, STARTED), ["render.cancelled", "render.deleted"]),
+        ((INTENT, ALLOWED, FAILED), ["render.deleted"]),
+        ((INTENT, ALLOWED, FAILED, e.RenderDeleted()), []),
+    ],
+)
+def test_deleting_cancels_what_is_unfinished_and_happens_once(history: tuple[Fact, ...], expected: list[str]) -> None:
+    render = given(*history)
+    draft = deletion.delete(render)
+    assert types(draft) == expected
+    assert applied(render, facts(draft)).deleted
+
+
+def test_purging_is_recorded_once() -> None:
+    render = given(INTENT, ALLOWED, FAILED, e.RenderDeleted())
+    gone = e.RenderPurged(renderer_copy="none", assets_deleted=0)
+    after = applied(render, facts(deletion.purged(render, gone)))
+    assert (after.purged, after.phase) == (True, Phase.FAILED)
+    assert not deletion.purged(after, gone)
