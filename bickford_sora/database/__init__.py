@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL server, the connection pool and the migration runner."""

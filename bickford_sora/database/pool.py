@@ -1,0 +1,64 @@
+"""The connection pool."""
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+APPLICATION_NAME = "bickford-sora"
+LOCK_TIMEOUT_S = 10.0
+IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0
+CHECKOUT_TIMEOUT_S = 30.0
+
+
+def open_pool(
+    url: str,
+    *,
+    size_max: int,
+    size_min: int = 1,
+    application_name: str = APPLICATION_NAME,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+    idle_in_transaction_timeout_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S,
+    checkout_timeout_s: float = CHECKOUT_TIMEOUT_S,
+) -> ConnectionPool[Connection[TupleRow]]:
+    """Return an open pool of autocommit connections; the caller closes it.
+
+    `url` reaches libpq whole, so sslmode, several hosts and target_session_attrs mean what libpq says they mean. Every
+    connection is checked when it is taken out: a restarted server costs a reconnect and not an error. The pool opens
+    without waiting for the server.
+
+    Args:
+        url: a libpq URI or key=value string.
+        size_max: the largest number of connections.
+        size_min: the number of connections kept open.
+        application_name: shown in pg_stat_activity.
+        lock_timeout_s: how long a statement waits for a lock before PostgreSQL refuses it (SQLSTATE 55P03).
+        idle_in_transaction_timeout_s: after that long PostgreSQL ends a connection that forgot its transaction.
+        checkout_timeout_s: how long a caller waits for a connection before psycopg_pool.PoolTimeout.
+
+    Raises:
+        ValueError: the sizes do not fit together.
+    """
+
+    def configure(connection: Connection[TupleRow]) -> None:
+        # By SET and not through the URL's `options`, which the URL may use itself and poolers like PgBouncer refuse.
+        connection.execute(
+            "SELECT set_config('lock_timeout', %s, false), "
+            "set_config('idle_in_transaction_session_timeout', %s, false)",
+            (_milliseconds(lock_timeout_s), _milliseconds(idle_in_transaction_timeout_s)),
+        )
+
+    return ConnectionPool(
+        url,
+        min_size=size_min,
+        max_size=size_max,
+        timeout=checkout_timeout_s,
+        kwargs={"autocommit": True, "application_name": application_name},
+        configure=configure,
+        check=ConnectionPool.check_connection,
+        name=application_name,
+        open=True,
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"

@@ -1,0 +1,67 @@
+"""One PostgreSQL server for the whole run, and a fresh database for every test that asks for one."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from bickford_sora.database.embedded import EmbeddedPostgres
+
+_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the server's folder, once; xdist's workers are told (below) and share the server in it."""
+    if hasattr(config, "workerinput"):
+        config.stash[_FOLDER] = Path(config.workerinput["server_folder"])
+        return
+    folder = Path(tempfile.mkdtemp(prefix="bickford-tests-"))
+    folder.chmod(0o711)  # run by root, the server has a user of its own, who must get through
+    config.stash[_FOLDER] = folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker where the server is."""
+    node.workerinput["server_folder"] = str(node.config.stash[_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder; the workers have ended before this runs."""
+    if not hasattr(config, "workerinput") and _FOLDER in config.stash:
+        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The address of a server where the tests may create databases."""
+    given = os.environ.get("BICKFORD_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with EmbeddedPostgres.acquire(pytestconfig.stash[_FOLDER] / "server") as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def database_numbers() -> Iterator[int]:
+    return itertools.count(1)
+
+
+@pytest.fixture
+def database_url(server_url: str, database_numbers: Iterator[int]) -> Iterator[str]:
+    """The address of an empty database of this test's own."""
+    name = f"test_{os.getpid()}_{next(database_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        try:
+            yield conninfo.make_conninfo(server_url, dbname=name)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,0 +1,65 @@
+import psycopg
+import pytest
+from psycopg_pool import PoolTimeout
+
+from bickford_sora.database.pool import open_pool
+
+
+def test_connections_carry_their_name_and_limits(database_url: str) -> None:
+    with (
+        open_pool(
+            database_url,
+            size_max=1,
+            application_name="the tests",
+            lock_timeout_s=1.5,
+            idle_in_transaction_timeout_s=7,
+        ) as pool,
+        pool.connection() as connection,
+    ):
+        assert connection.autocommit
+        row = connection.execute(
+            "SELECT current_setting('application_name'), current_setting('lock_timeout'), "
+            "current_setting('idle_in_transaction_session_timeout')"
+        ).fetchone()
+    assert row == ("the tests", "1500ms", "7s")
+
+
+def test_a_lost_connection_costs_no_error(database_url: str) -> None:
+    with open_pool(database_url, size_max=2, size_min=2) as pool:
+        pool.wait()
+        with psycopg.connect(database_url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        for _ in range(2):
+            with pool.connection() as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_lock_is_not_waited_for_for_ever(database_url: str) -> None:
+    with open_pool(database_url, size_max=2, lock_timeout_s=0.05) as pool, pool.connection() as first:
+        first.execute("CREATE TABLE contended ()")
+        with first.transaction(), pool.connection() as second:
+            first.execute("LOCK TABLE contended")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                second.execute("SELECT FROM contended")
+
+
+def test_the_whole_address_reaches_libpq(database_url: str) -> None:
+    # Two hosts: the first has no server, so libpq goes on to the second.
+    parts = psycopg.conninfo.conninfo_to_dict(database_url)
+    several = psycopg.conninfo.make_conninfo(
+        database_url, host=f"/nowhere,{parts['host']}", target_session_attrs="read-write"
+    )
+    with open_pool(several, size_max=1) as pool, pool.connection() as connection:
+        assert connection.info.dbname == parts["dbname"]
+
+
+def test_an_absent_server_is_a_timeout_that_says_so() -> None:
+    with (
+        open_pool("host=/nowhere", size_max=1, checkout_timeout_s=0.2) as pool,
+        pytest.raises(PoolTimeout),
+        pool.connection(),
+    ):
+        pass
