@@ -1,0 +1,165 @@
+"""The simulator's jobs, kept in memory as every open-source renderer keeps them, and the bill for them."""
+
+import threading
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from bickford_sora.simulator.faults import Operation
+from bickford_sora.simulator.media import Media
+from bickford_sora.simulator.scene import Scene
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a job failed, as the protocol tells it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as it stands at one moment. Times are unix seconds."""
+
+    id: str
+    model: str
+    size: str
+    seconds: str
+    scene: Scene
+    created_at: int
+    made_by: Operation
+    remixed_from_video_id: str | None = None
+    status: Literal["queued", "in_progress", "completed", "failed"] = "queued"
+    progress: int = 0
+    completed_at: int | None = None
+    expires_at: int | None = None
+    error: JobError | None = None
+    fate: JobError | None = None
+    """the failure a fault has chosen for it when it was accepted"""
+    media: Media | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the job has reached its end, good or bad."""
+        return self.status in {"completed", "failed"}
+
+    def as_video(self) -> dict[str, Any]:
+        """The protocol's Video object: always all thirteen keys."""
+        return {
+            "id": self.id,
+            "object": "video",
+            "model": self.model,
+            "status": self.status,
+            "progress": self.progress,
+            "created_at": self.created_at,
+            "completed_at": self.completed_at,
+            "expires_at": self.expires_at,
+            "prompt": self.scene.prompt,
+            "size": self.size,
+            "seconds": self.seconds,
+            "remixed_from_video_id": self.remixed_from_video_id,
+            "error": asdict(self.error) if self.error else None,
+        }
+
+
+@dataclass(frozen=True)
+class BilledJob:
+    """A line of the bill: accepted is billed, whatever became of it."""
+
+    id: str
+    operation: Operation
+    model: str
+    size: str
+    seconds: str
+    prompt: str
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some jobs of the list, and whether more follow them."""
+
+    jobs: list[Job]
+    has_more: bool
+
+
+class JobRegistry:
+    """Every job the simulator knows, in the order of acceptance, and the bill. Safe to use from any thread."""
+
+    def __init__(self, *, jobs_max: int) -> None:
+        self._jobs_max = jobs_max
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+        self._bill: list[BilledJob] = []
+
+    def accept(self, job: Job, *, idempotency_key: str | None) -> bool:
+        """Take the job and put it on the bill; False, and neither, when `jobs_max` are known already."""
+        with self._lock:
+            if len(self._jobs) >= self._jobs_max:
+                return False
+            self._jobs[job.id] = job
+            self._bill.append(
+                BilledJob(
+                    id=job.id,
+                    operation=job.made_by,
+                    model=job.model,
+                    size=job.size,
+                    seconds=job.seconds,
+                    prompt=job.scene.prompt,
+                    idempotency_key=idempotency_key,
+                )
+            )
+            return True
+
+    def get(self, job_id: str) -> Job | None:
+        """The job as it stands now, None when it was never known, deleted or forgotten."""
+        with self._lock:
+            return self._jobs.get(job_id)
+
+    def change(self, job_id: str, **changes: Any) -> Job | None:
+        """Replace fields of the job; None when it was deleted or forgotten meanwhile."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+            if job is None:
+                return None
+            self._jobs[job_id] = replace(job, **changes)
+            return self._jobs[job_id]
+
+    def delete(self, job_id: str) -> bool:
+        """Forget one job, running or not; it stays on the bill. False when it is not known."""
+        with self._lock:
+            return self._jobs.pop(job_id, None) is not None
+
+    def forget_all(self) -> None:
+        """Forget every job, as a restart of an in-memory renderer does. The bill stays."""
+        with self._lock:
+            self._jobs.clear()
+
+    def clear(self) -> None:
+        """Forget every job and the bill."""
+        with self._lock:
+            self._jobs.clear()
+            self._bill.clear()
+
+    def unfinished(self) -> list[Job]:
+        """The jobs that have not reached their end."""
+        with self._lock:
+            return [job for job in self._jobs.values() if not job.is_finished]
+
+    def page(self, *, after: str | None, limit: int, newest_first: bool) -> Page | None:
+        """Up to `limit` jobs that follow `after`; None when `after` is not known."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        if newest_first:
+            jobs.reverse()
+        if after is not None:
+            ids = [job.id for job in jobs]
+            if after not in ids:
+                return None
+            jobs = jobs[ids.index(after) + 1 :]
+        return Page(jobs=jobs[:limit], has_more=len(jobs) > limit)
+
+    def billed(self) -> list[BilledJob]:
+        """Every line of the bill, oldest first."""
+        with self._lock:
+            return list(self._bill)
