@@ -1,0 +1,1 @@
+"""Renderers: the port every dialect fulfils, its errors, and the dialects themselves."""

@@ -1,0 +1,300 @@
+# ruff: noqa: N818 - the names state the cause, as those of the ledger do
+"""HTTP to renderers. The only module of this package that knows httpx: its types and errors stay inside.
+
+A failed call is sorted by the one question that matters for money: could the renderer have taken the request?
+
+TransportFailure
+├── NotSent     no connection was made; the renderer cannot know of the request
+└── NoAnswer    the request, or a part of it, was sent and no whole answer came; the renderer may have taken it
+    └── AnswerTooLarge    it came and is more than we read
+"""
+
+import ssl
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import httpx
+from pydantic import SecretStr
+
+CREDENTIAL_CHARS_REDACTED_MIN = 8
+"""Shorter credentials (vLLM's customary "EMPTY") are no secrets and would spoil ordinary text."""
+
+
+class TransportFailure(Exception):
+    """A call brought no whole answer.
+
+    Attributes:
+        reason: the kind of failure in one word; never text from outside.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotSent(TransportFailure):
+    """Nothing of the request was sent: no address, no connection, or none free in the pool."""
+
+
+class NoAnswer(TransportFailure):
+    """The request may have arrived, but no whole answer came: timeout, reset, broken protocol."""
+
+
+class AnswerTooLarge(NoAnswer):
+    """The answer is larger than the limit; the rest was not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportLimits:
+    """How long and how much; each call to a renderer is bounded by these."""
+
+    connections_max: int = 20
+    connections_idle_max: int = 10
+    connection_idle_s: float = 2.0
+    """Below the 5 s after which uvicorn closes: a submit that meets a closing connection has an unknown outcome."""
+    pool_timeout_s: float = 5.0
+    """Longest wait for a free connection."""
+    connect_timeout_s: float = 5.0
+    answer_timeout_s: float = 60.0
+    """Longest time from the call to a whole answer; its last piece is waited for at most as long again."""
+    silence_timeout_s: float = 30.0
+    """Longest pause between two pieces of a download."""
+    download_timeout_s: float = 900.0
+    json_bytes_max: int = 32 * 1024 * 1024
+    """A list page of 100 videos with prompts of 32,000 characters fits, escaped."""
+    download_bytes_max: int = 2 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file in a multipart form."""
+
+    name: str
+    filename: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedAnswer:
+    """An answer whose body is read as it comes. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    """Raises NoAnswer when the body breaks off or passes a limit."""
+
+
+class Transport:
+    """Calls one base URL with one credential. Safe to use from many threads.
+
+    It never retries and never follows a redirect: whether a call may be repeated, and whom the credential may be
+    shown to, is decided elsewhere. Proxies and certificates from the environment are ignored.
+
+    Args:
+        base_url: scheme, host, perhaps a port and a path; must not hold credentials.
+        credential: sent as a bearer token; None sends none.
+        limits: times and sizes.
+        tls: whom to trust, for renderers with certificates of their own; None trusts the usual authorities.
+
+    Raises:
+        ValueError: for a base URL or credential that cannot be used. The message does not repeat it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credential: SecretStr | None,
+        *,
+        limits: TransportLimits | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.base_url = _checked_base_url(base_url)
+        self.limits = limits or TransportLimits()
+        self._credential = credential
+        self._client = httpx.Client(
+            base_url=self.base_url,
+            # answers are asked for unpacked, so that sizes on the wire are the sizes that count
+            headers={"accept-encoding": "identity", "user-agent": "bickford-sora", **_authorization(credential)},
+            limits=httpx.Limits(
+                max_connections=self.limits.connections_max,
+                max_keepalive_connections=self.limits.connections_idle_max,
+                keepalive_expiry=self.limits.connection_idle_s,
+            ),
+            follow_redirects=False,
+            verify=tls or True,
+            trust_env=False,
+        )
+
+    def __repr__(self) -> str:
+        return f"Transport({self.base_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._client.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        file: FilePart | None = None,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Make one call, once, and read its answer whole, whatever its status.
+
+        `form` and `file` make a multipart body, also without a file; `json` makes a JSON body.
+        `timeout_s` takes the place of `answer_timeout_s`.
+
+        Raises:
+            NotSent: nothing was sent.
+            NoAnswer: no whole answer came in time, or (AnswerTooLarge) it was larger than `json_bytes_max`.
+        """
+        wait_s = self.limits.answer_timeout_s if timeout_s is None else timeout_s
+        request = self._client.build_request(
+            method,
+            path,
+            files=_multipart(form, file),
+            json=json,
+            params=params,
+            headers=headers,
+            timeout=self._timeout(wait_s),
+        )
+        deadline = time.monotonic() + wait_s
+        with closing(self._send(request)) as response:
+            chunks = _chunks(response, bytes_max=self.limits.json_bytes_max, deadline=deadline)
+            return Answer(response.status_code, dict(response.headers), b"".join(chunks))
+
+    @contextmanager
+    def stream(self, path: str, params: Mapping[str, str] | None = None) -> Generator[StreamedAnswer, None, None]:
+        """GET `path` once and read its body as it comes, at most `download_bytes_max` in `download_timeout_s`.
+
+        Raises:
+            NotSent: nothing was sent.
+            NoAnswer: no answer began.
+        """
+        limits = self.limits
+        request = self._client.build_request(
+            "GET", path, params=params, timeout=self._timeout(limits.silence_timeout_s)
+        )
+        deadline = time.monotonic() + limits.download_timeout_s
+        with closing(self._send(request)) as response:
+            chunks = _chunks(response, bytes_max=limits.download_bytes_max, deadline=deadline)
+            yield StreamedAnswer(response.status_code, dict(response.headers), chunks)
+
+    def redacted(self, text: str | None) -> str | None:
+        """`text` without the credential, for what a renderer may have echoed."""
+        secret = self._credential.get_secret_value() if self._credential else ""
+        if text is None or len(secret) < CREDENTIAL_CHARS_REDACTED_MIN:
+            return text
+        return text.replace(secret, "[credential]")
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._client.send(request, stream=True)
+        except httpx.RequestError as error:
+            failure = _sort(error)
+        # Outside the `except`, here and below: a chained error of httpx quotes what a broken renderer sent.
+        raise failure
+
+    def _timeout(self, wait_s: float) -> httpx.Timeout:
+        return httpx.Timeout(
+            wait_s, connect=min(wait_s, self.limits.connect_timeout_s), pool=self.limits.pool_timeout_s
+        )
+
+
+def _checked_base_url(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        raise ValueError("the base URL of a renderer is not a URL") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("the base URL of a renderer must start with http:// or https:// and name a host")
+    if url.userinfo or url.query or url.fragment:
+        raise ValueError("the base URL of a renderer must not hold credentials, a query or a fragment")
+    return str(url).rstrip("/")
+
+
+def _authorization(credential: SecretStr | None) -> dict[str, str]:
+    if credential is None:
+        return {}
+    secret = credential.get_secret_value()
+    # checked here because the error of a header that cannot be sent would quote it
+    if not secret or not all("!" <= character <= "~" for character in secret):
+        raise ValueError("a credential must be visible ASCII without blanks; look for a stray line end")
+    return {"authorization": f"Bearer {secret}"}
+
+
+def _multipart(
+    form: Mapping[str, str] | None, file: FilePart | None
+) -> list[tuple[str, tuple[str | None, bytes, str | None]]] | None:
+    if form is None and file is None:
+        return None
+    # a part without a filename is a plain field: this way the body is multipart even with no file
+    parts: list[tuple[str, tuple[str | None, bytes, str | None]]] = [
+        (name, (None, value.encode(), None)) for name, value in (form or {}).items()
+    ]
+    if file is not None:
+        parts.append((file.name, (file.filename, file.content, file.media_type)))
+    return parts
+
+
+def _chunks(response: httpx.Response, *, bytes_max: int, deadline: float) -> Iterator[bytes]:
+    """The body as it was sent. A body shorter than its Content-Length, or without its last chunk, ends in NoAnswer."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise NoAnswer("AnswerEncoded")
+    received = 0
+    try:
+        # without a chunk size: gathering chunks would keep a trickle from the deadline
+        for chunk in response.iter_raw():
+            received += len(chunk)
+            if received > bytes_max:
+                raise AnswerTooLarge("AnswerTooLarge")
+            if time.monotonic() > deadline:
+                raise NoAnswer("AnswerTooSlow")
+            yield chunk
+    except httpx.RequestError as error:
+        failure = _sort(error)
+    else:
+        return
+    raise failure
+
+
+_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def _sort(error: httpx.RequestError) -> TransportFailure:
+    kind = NotSent if isinstance(error, _NOTHING_SENT) else NoAnswer
+    return kind(type(error).__name__)
+
+
+def read_at_most(chunks: Iterable[bytes], bytes_max: int) -> bytes:
+    """The first `bytes_max` bytes; what follows is not read."""
+    kept = bytearray()
+    for chunk in chunks:
+        kept += chunk
+        if len(kept) >= bytes_max:
+            break
+    return bytes(kept[:bytes_max])

@@ -1,0 +1,256 @@
+"""The OpenAI dialect: what it sends, and how tolerantly it reads."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.parser import BytesParser
+
+import pytest
+
+from bickford_sora.renderers.errors import ReadFailed, Refused
+from bickford_sora.renderers.openai import OpenAIRenderer
+from bickford_sora.renderers.port import JobNews, Reference
+from tests.renderers.conftest import ORDER, VIDEO, MakeRenderer
+from tests.renderers.fake_server import FakeServer, Reply, answering, unused_url
+
+Scripted = Callable[..., tuple[OpenAIRenderer, FakeServer]]
+
+
+def parts_of(request: bytes) -> dict[str, tuple[str | None, str, bytes]]:
+    """Name to (filename, content type, content) of a multipart request."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    message = BytesParser().parsebytes(b"\r\n".join(head.split(b"\r\n")[1:]) + b"\r\n\r\n" + body)
+    assert message.get_content_type() == "multipart/form-data"
+    return {
+        part.get_param("name", header="content-disposition"): (
+            part.get_filename(),
+            part.get("content-type", ""),
+            part.get_payload(decode=True),
+        )
+        for part in message.get_payload()
+    }
+
+
+def test_a_create_is_multipart_even_without_a_file(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO))
+    assert renderer.submit(ORDER).job_id == "video_1"
+    assert server.requests[0].startswith(b"POST /v1/videos HTTP/1.1\r\n")
+    assert f"idempotency-key: {ORDER.idempotency_key}".encode() in server.requests[0].lower()
+    assert parts_of(server.requests[0]) == {
+        "model": (None, "", b"sora-2"),
+        "prompt": (None, "", ORDER.prompt.encode()),
+        "seconds": (None, "", b"4"),
+        "size": (None, "", b"1280x720"),
+    }
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n--boundary\r\n", [b"\x89PNG\r\n", b"--boundary\r\n"]])
+def test_a_reference_goes_as_a_file(scripted: Scripted, content: bytes | list[bytes]) -> None:
+    renderer, server = scripted(answering(200, VIDEO))
+    renderer.submit(replace(ORDER, reference=Reference('a "b".png', "image/png", lambda: content)))
+    filename, media_type, sent = parts_of(server.requests[0])["input_reference"]
+    assert (media_type, sent) == ("image/png", b"\x89PNG\r\n--boundary\r\n")
+    assert filename == "a %22b%22.png"  # as browsers send it (HTML, multipart/form-data encoding)
+
+
+def test_a_remix_is_json_with_the_prompt_alone(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO))
+    renderer.submit(replace(ORDER, remix_job_id="video/0?x=1"))
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/videos/video%2F0%3Fx%3D1/remix HTTP/1.1\r\n")
+    assert b"content-type: application/json" in head.lower()
+    assert b"idempotency-key" in head.lower()
+    assert json.loads(body) == {"prompt": ORDER.prompt}
+
+
+def test_a_reference_that_cannot_be_read_stops_a_submit_before_anything_is_sent(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO))
+
+    def unreadable() -> bytes:
+        raise OSError("the store is away")
+
+    with pytest.raises(OSError, match="the store is away"):
+        renderer.submit(replace(ORDER, reference=Reference("a.png", "image/png", unreadable)))
+    assert server.requests == []
+
+
+def test_a_reference_over_the_limit_is_refused_before_anything_is_sent(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO), reference_bytes_max=10)
+    renderer.submit(replace(ORDER, reference=Reference("a.png", "image/png", lambda: b"x" * 10)))
+    with pytest.raises(Refused) as raised:
+        renderer.submit(replace(ORDER, reference=Reference("a.png", "image/png", lambda: [b"x" * 10, b"x"])))
+    assert (raised.value.code, raised.value.terminal, len(server.requests)) == ("reference_too_large", True, 1)
+
+
+def read(scripted: Scripted, **changes: object) -> JobNews:
+    renderer, _ = scripted(answering(200, VIDEO | changes))
+    return renderer.status("video_1")
+
+
+def test_a_video_as_the_specification_has_it(scripted: Scripted) -> None:
+    news = read(
+        scripted,
+        status="completed",
+        progress=100,
+        completed_at=1_763_640_060,
+        expires_at=1_763_643_660,
+        remixed_from_video_id="video_0",
+    )
+    assert news == JobNews(
+        job_id="video_1",
+        status="completed",
+        progress=100,
+        model="sora-2",
+        seconds="4",
+        size="1280x720",
+        prompt="A lighthouse at dusk",
+        remixed_from_job_id="video_0",
+        created_at=datetime(2025, 11, 20, 12, 0, tzinfo=UTC),
+        completed_at=datetime(2025, 11, 20, 12, 1, tzinfo=UTC),
+        expires_at=datetime(2025, 11, 20, 13, 1, tzinfo=UTC),
+    )
+    assert "lighthouse" not in repr(news)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"status": "processing"}, {"status": "in_progress"}),
+        ({"status": "PENDING"}, {"status": "queued"}),
+        ({"status": None}, {"status": "queued"}),
+        ({"status": "succeeded"}, {"status": "completed", "progress": 100}),
+        ({"status": "a word nobody knows"}, {"status": "in_progress", "error_code": None}),
+        ({"status": "cancelled"}, {"status": "failed", "error_code": "cancelled"}),
+        ({"status": "canceled"}, {"status": "failed", "error_code": "cancelled"}),
+        ({"status": "expired"}, {"status": "failed", "error_code": "expired"}),
+        ({"status": "deleted"}, {"status": "failed", "error_code": "deleted"}),
+        ({"status": "failed"}, {"status": "failed", "error_code": "renderer_failed"}),
+        ({"progress": None}, {"progress": 0}),
+        ({"progress": -3}, {"progress": 0}),
+        ({"progress": 250}, {"progress": 100}),
+        ({"progress": 41.7}, {"progress": 41}),
+        ({"progress": "55"}, {"progress": 55}),
+        ({"progress": "half"}, {"progress": 0}),
+        ({"progress": True}, {"progress": 0}),
+        ({"progress": float("nan")}, {"progress": 0}),
+        ({"progress": float("inf")}, {"progress": 0}),
+        ({"progress": 10**400}, {"progress": 0}),
+        ({"seconds": 8}, {"seconds": "8"}),
+        ({"seconds": 8.0}, {"seconds": "8"}),
+        ({"seconds": None}, {"seconds": None}),
+        ({"model": {"name": "x"}}, {"model": None}),
+        ({"size": "x" * 257}, {"size": None}),
+        ({"prompt": ["x"]}, {"prompt": None}),
+        ({"created_at": None}, {"created_at": None}),
+        ({"created_at": False}, {"created_at": None}),
+        ({"model": True}, {"model": None}),
+        ({"created_at": "yesterday"}, {"created_at": None}),
+        ({"created_at": 1e18}, {"created_at": None}),
+        ({"created_at": 1_763_640_000.0}, {"created_at": datetime(2025, 11, 20, 12, tzinfo=UTC)}),
+        (
+            {"status": "failed", "error": {"code": "moderation_blocked", "message": "no"}},
+            {"error_code": "moderation_blocked", "error_message": "no"},
+        ),
+        ({"status": "failed", "error": {"code": 500, "message": None}}, {"error_code": "500", "error_message": None}),
+        (
+            {"status": "failed", "error": {"code": "two words", "message": "x" * 3_000}},
+            {"error_code": "renderer_failed", "error_message": "x" * 2_000},
+        ),
+        (
+            {"status": "failed", "error": "out of memory"},
+            {"error_code": "renderer_failed", "error_message": "out of memory"},
+        ),
+        ({"status": "failed", "error": 7}, {"error_code": "renderer_failed", "error_message": None}),
+        ({"status": "completed", "error": {"code": "x"}}, {"status": "completed", "error_code": None}),
+    ],
+)
+def test_odd_fields_never_lose_a_job(
+    scripted: Scripted, changes: dict[str, object], expected: dict[str, object]
+) -> None:
+    news = read(scripted, **changes)
+    assert {name: getattr(news, name) for name in expected} == expected
+
+
+def test_an_id_alone_is_enough_to_have_a_job(scripted: Scripted) -> None:
+    renderer, _ = scripted(answering(202, {"id": "job-7"}))
+    assert renderer.submit(ORDER) == JobNews("job-7", "queued", 0)
+
+
+def page(*ids: str, **fields: object) -> Reply:
+    return answering(200, {"object": "list", "data": [{**VIDEO, "id": name} for name in ids], **fields})
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [page("c", "b", has_more=True, last_id="b"), page("a", has_more=False, last_id="a")],
+        [page("c", "b", has_more=True), page("a", has_more=False)],
+        [page("c", "b", last_id="b"), page("a", last_id="a"), page()],
+        [page("c", "b", has_more=True, last_id="b"), page("b", "a", has_more=False)],
+        [page("c", "b", "a")],
+        [page("c", "b", "a", has_more=False, first_id="c", last_id="a")],
+    ],
+    ids=["specified", "no last_id", "no has_more", "overlapping", "unpaged", "one page"],
+)
+def test_every_page_is_read(scripted: Scripted, pages: list[Reply]) -> None:
+    renderer, server = scripted(*pages)
+    assert [job.job_id for job in renderer.jobs()] == ["c", "b", "a"]
+    assert len(server.requests) == len(pages)
+    assert server.requests[0].startswith(b"GET /v1/videos?limit=100&order=desc HTTP/1.1")
+    for request in server.requests[1:]:
+        assert b"&after=" in request.split(b"\r\n")[0]
+
+
+def test_the_same_page_for_ever_ends_with_an_error(scripted: Scripted) -> None:
+    renderer, server = scripted(page("b", "a", has_more=True, last_id="a"))
+    with pytest.raises(ReadFailed) as raised:
+        list(renderer.jobs())
+    assert raised.value.code == "renderer_list_endless"
+    assert len(server.requests) == 2
+
+
+def test_two_pages_in_a_circle_end_with_an_error(scripted: Scripted) -> None:
+    first, second = page("b", has_more=True, last_id="b"), page("a", has_more=True, last_id="a")
+    renderer, server = scripted(first, second, first, second)
+    with pytest.raises(ReadFailed) as raised:
+        list(renderer.jobs())
+    assert (raised.value.code, len(server.requests)) == ("renderer_list_endless", 3)
+
+
+def test_more_pages_than_the_limit_end_with_an_error(scripted: Scripted) -> None:
+    replies = [page(f"job-{number}", has_more=True, last_id=f"job-{number}") for number in range(6)]
+    renderer, server = scripted(*replies, pages_max=4)
+    with pytest.raises(ReadFailed) as raised:
+        list(renderer.jobs())
+    assert (raised.value.code, len(server.requests)) == ("renderer_list_endless", 4)
+
+
+def test_a_page_lost_on_the_way_is_no_end_of_the_list(scripted: Scripted) -> None:
+    renderer, _ = scripted(
+        page("b", has_more=True, last_id="b"), answering(404, {"error": {"message": "no such cursor"}})
+    )
+    jobs = renderer.jobs()
+    assert next(jobs).job_id == "b"
+    with pytest.raises(ReadFailed) as raised:
+        next(jobs)
+    assert raised.value.code == "renderer_answer_invalid"
+
+
+def test_content_tells_type_and_length_beforehand(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, b"RIFF", content_type="image/webp"))
+    with renderer.content("video_1", "thumbnail") as content:
+        assert (content.media_type, content.length, b"".join(content.chunks)) == ("image/webp", 4, b"RIFF")
+    assert server.requests[0].startswith(b"GET /v1/videos/video_1/content?variant=thumbnail HTTP/1.1")
+
+
+def test_an_error_of_whoever_reads_a_download_passes_unchanged(scripted: Scripted) -> None:
+    renderer, _ = scripted(answering(200, b"abcd"))
+    with pytest.raises(ZeroDivisionError), renderer.content("video_1", "video"):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("job_id", ["", ".", ".."])
+def test_an_id_that_would_change_the_path_is_a_programmers_mistake(renderer_at: MakeRenderer, job_id: str) -> None:
+    with pytest.raises(ValueError, match="not the id of a job"):
+        renderer_at(unused_url()).delete(job_id)
