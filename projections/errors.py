@@ -1,0 +1,48 @@
+"""What the projections raise, by cause.
+
+ProjectionError
+├── RebuildRefused    a bad event, or a row the tables cannot hold: the live version stays as it is
+├── RebuildRunning    another process rebuilds this projection
+├── SwapBlocked       the new version could not take the old one's place in time
+└── UnknownProjection no projection has this name
+"""
+
+
+class ProjectionError(Exception):
+    """Something went wrong in a read model. The ledger is not affected."""
+
+    code = "projection_error"
+
+
+class RebuildRefused(ProjectionError):  # noqa: N818 - the word of the design
+    """The ledger holds something this version cannot project. Mend the program, then rebuild again."""
+
+    code = "rebuild_refused"
+
+    def __init__(self, name: str, stream: str, cause: Exception) -> None:
+        super().__init__(f"{name} was not rebuilt: {stream}: {error_code(cause)}: {cause}")
+        self.name = name
+        self.stream = stream
+
+
+class RebuildRunning(ProjectionError):  # noqa: N818
+    """Another process rebuilds this projection. Wait for it, or end it."""
+
+    code = "rebuild_running"
+
+
+class SwapBlocked(ProjectionError):  # noqa: N818
+    """The rebuilt version is ready but could not take the old one's place. Rebuild again when it is quieter."""
+
+    code = "swap_blocked"
+
+
+class UnknownProjection(ProjectionError, LookupError):  # noqa: N818
+    """No projection has this name."""
+
+    code = "unknown_projection"
+
+
+def error_code(error: Exception) -> str:
+    """A stable name for what is wrong with a stream: the error's own code, else its class."""
+    return str(getattr(error, "code", type(error).__name__))

@@ -1,0 +1,92 @@
+"""How far each projection has come, and which streams it could not read."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from ledger.sql import query
+from projections.port import Projection
+
+_SQL = "projections.sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The version and position of a projection's tables."""
+
+    version: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a projection is behind the ledger."""
+
+    name: str
+    version: int
+    position: int
+    head: int
+    lag_events: int
+    lag_s: float
+    """Age in seconds of the oldest event that is not in the tables yet."""
+    parked: int
+    """Streams that could not be read."""
+
+
+def create(connection: Connection[TupleRow]) -> None:
+    """Makes the tables of this module unless they are there."""
+    connection.execute(query("positions", _SQL))
+
+
+def read(connection: Connection[TupleRow]) -> dict[str, Stored]:
+    """Every projection's version and position."""
+    rows = connection.execute(query("positions_all", _SQL))
+    return {name: Stored(version, position) for name, version, position in rows}
+
+
+def lock(connection: Connection[TupleRow], name: str) -> Stored | None:
+    """A projection's version and position, held until the end of the transaction; None when it was never made."""
+    row = connection.execute(query("position_lock", _SQL), (name,)).fetchone()
+    return Stored(*row) if row else None
+
+
+def move(connection: Connection[TupleRow], name: str, position: int) -> None:
+    """Says that all events up to `position` are in the tables, in the transaction that put them there."""
+    connection.execute(query("position_move", _SQL), {"name": name, "position": position})
+
+
+def put(connection: Connection[TupleRow], projection: Projection, position: int) -> None:
+    """Says that the tables are new: of this version, at this position, with no stream parked."""
+    key: dict[str, Any] = {"name": projection.name, "version": projection.version, "position": position}
+    connection.execute(query("position_set", _SQL), key)
+    connection.execute(query("unpark_all", _SQL), (projection.name,))
+
+
+def park(connection: Connection[TupleRow], name: str, stream: str, position: int, error_code: str) -> None:
+    """Says that a stream's rows lack its events from `position` on."""
+    key: dict[str, Any] = {"name": name, "stream": stream, "position": position, "error_code": error_code}
+    connection.execute(query("park", _SQL), key)
+
+
+def parked(connection: Connection[TupleRow], name: str) -> dict[str, int]:
+    """Parked streams, each with the position from which its events are missing in its rows."""
+    return dict(connection.execute(query("parked", _SQL), (name,)).fetchall())
+
+
+def parked_streams(connection: Connection[TupleRow], names: Collection[str]) -> list[str]:
+    """Streams that any of these projections parked."""
+    return [stream for (stream,) in connection.execute(query("parked_streams", _SQL), (list(names),))]
+
+
+def unpark(connection: Connection[TupleRow], name: str, streams: Collection[str]) -> None:
+    """Says that these streams' rows are complete again."""
+    connection.execute(query("unpark", _SQL), (name, list(streams)))
+
+
+def lag(connection: Connection[TupleRow]) -> list[Lag]:
+    """How far each projection is behind, by name."""
+    with connection.cursor(row_factory=class_row(Lag)) as cursor:
+        return cursor.execute(query("lag", _SQL)).fetchall()

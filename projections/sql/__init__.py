@@ -1,0 +1,1 @@
+"""The projections' SQL, one folder a question and one named query a file."""

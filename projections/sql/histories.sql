@@ -1,0 +1,4 @@
+select position, stream, version, type, event_id, recorded_at, occurred_at, tenant, actor, correlation, causation, trace, payload
+from ledger.events
+where stream = any(%(streams)s) and position <= %(until)s
+order by stream, version

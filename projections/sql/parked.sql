@@ -1,0 +1,1 @@
+select stream, position from projections.parked where name = %s

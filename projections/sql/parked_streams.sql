@@ -1,0 +1,1 @@
+select distinct stream from projections.parked where name = any(%s) order by stream

@@ -1,0 +1,1 @@
+select version, position from projections.positions where name = %s for update

@@ -1,0 +1,1 @@
+select name, version, position from projections.positions

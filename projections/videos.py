@@ -1,0 +1,169 @@
+"""Which videos are there, and how does each stand?
+
+One row a render. A client downloads as soon as it sees `completed`, so a video is `completed` here only once its file
+is in our storage.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Literal
+
+from psycopg.rows import class_row
+
+from ledger import lifecycle
+from ledger.envelope import Event
+from ledger.events import Asset
+from ledger.lifecycle import Phase, Render
+from ledger.sql import query
+from projections.connections import reading
+from projections.port import Pool, Projection, TableRow
+
+PAGE_VIDEOS_MAX = 100
+"""Most videos on one page (Videos API: `limit`)."""
+
+Status = Literal["queued", "in_progress", "completed", "failed"]
+Order = Literal["asc", "desc"]
+
+_STATUS: dict[Phase, Status] = {
+    Phase.INTENT: "queued",
+    Phase.HELD: "queued",
+    Phase.ALLOWED: "queued",
+    Phase.SUBMITTING: "queued",
+    Phase.UNKNOWN: "queued",
+    Phase.QUEUED: "queued",
+    Phase.IN_PROGRESS: "in_progress",
+    Phase.COMPLETED: "in_progress",
+    Phase.STORED: "completed",
+    Phase.DENIED: "failed",
+    Phase.FAILED: "failed",
+    Phase.ASSET_LOST: "failed",
+    Phase.CANCELLED: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One video as the table shows it. `prompt` and `failure_message` are ciphertext."""
+
+    video_id: str
+    tenant: str
+    project: str
+    requester: str
+    operation: str
+    status: Status
+    phase: str
+    progress: int
+    model: str
+    seconds: str
+    size: str
+    prompt: str
+    created_at: datetime
+    completed_at: datetime | None
+    remixed_from_video_id: str | None
+    failure_code: str | None
+    failure_message: str | None
+    deleted_at: datetime | None
+    renderer: str | None
+    credential: str | None
+    job_id: str | None
+    storage_uri: str | None
+    """Where the video's file is, with its `sha256` and size in `bytes`."""
+    sha256: str | None
+    bytes: int | None
+    version: int
+    """Of the render's stream."""
+    position: int
+    """Of the last event in the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some videos, in order."""
+
+    videos: tuple[Video, ...]
+    has_more: bool
+
+
+class Videos:
+    """Answers from the videos table. Raises ledger.errors.Unavailable when the database does not answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def get(self, tenant: str, project: str, video_id: str) -> Video | None:
+        """One video, deleted and denied ones too; None when this project has none of that id."""
+        key = {"tenant": tenant, "project": project, "video_id": video_id}
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Video)) as cursor:
+            return cursor.execute(query("get", VIDEOS.package), key).fetchone()
+
+    def page(
+        self, tenant: str, project: str, after_video_id: str | None = None, limit: int = 20, order: Order = "desc"
+    ) -> Page:
+        """Videos behind `after_video_id` by the time they were asked for, without deleted and denied ones.
+
+        Our video ids are UUIDv7, so their order is the order of creation. Raises ValueError for a limit that is not
+        1 to `PAGE_VIDEOS_MAX`.
+        """
+        if not 0 < limit <= PAGE_VIDEOS_MAX:
+            raise ValueError(f"limit is 1 to {PAGE_VIDEOS_MAX}")
+        bounds = {"tenant": tenant, "project": project, "after": after_video_id, "limit": limit + 1}
+        name = "page_asc" if order == "asc" else "page_desc"
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Video)) as cursor:
+            found = cursor.execute(query(name, VIDEOS.package), bounds).fetchall()
+        return Page(tuple(found[:limit]), has_more=len(found) > limit)
+
+
+def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+    """The one row of a render. Raises lifecycle.ImpossibleStep for facts in an order that cannot be."""
+    render = lifecycle.fold(None, events)
+    assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    intent = render.intent
+    asset = _video_asset(render)
+    job = render.job
+    failure = render.failure
+    yield (
+        "videos",
+        (
+            stream,
+            intent.video_id,
+            render.tenant,
+            intent.project,
+            intent.requester,
+            intent.operation,
+            _STATUS[render.phase],
+            render.phase.value,
+            render.progress,
+            intent.model,
+            intent.seconds,
+            intent.size,
+            intent.prompt,
+            render.created_at,
+            render.completed_at,
+            intent.remix_video_id,
+            failure.code if failure else None,
+            failure.message if failure else None,
+            render.deleted_at,
+            job.renderer if job else None,
+            job.credential if job else None,
+            job.job_id if job else None,
+            asset.storage_uri if asset else None,
+            asset.sha256 if asset else None,
+            asset.bytes if asset else None,
+            render.version,
+            events[-1].position,
+        ),
+    )
+
+
+def _video_asset(render: Render) -> Asset | None:
+    return next((asset for asset in render.assets if asset.variant == "video"), None)
+
+
+VIDEOS = Projection(
+    name="videos",
+    version=1,
+    tables={"videos": ("stream", *(field.name for field in fields(Video)))},
+    rows=rows,
+    categories=frozenset({"render"}),
+)

@@ -1,0 +1,99 @@
+"""What is to do next?
+
+One row a render that needs something, and one nudge a webhook, found by its job whether the job was claimed before the
+webhook came or after. Leases and due times are not history: they are kept in `projections.leases`.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from ledger import lifecycle, streams
+from ledger.envelope import Event
+from ledger.events import Step, WebhookReceived
+from ledger.lifecycle import Phase, Render
+from projections.port import Projection, TableRow
+
+
+def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+    """The next step of a render, or the nudge of a webhook.
+
+    Raises lifecycle.ImpossibleStep for facts in an order that cannot be.
+    """
+    first = events[0].fact
+    if isinstance(first, WebhookReceived):
+        yield "nudges", (stream, first.job_stream, events[0].position, events[0].recorded_at)
+        return
+    render = lifecycle.fold(None, events)
+    assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    step = next_step(render)
+    if step is not None:
+        yield "items", _item(render, step)
+
+
+def next_step(render: Render) -> Step | None:
+    """What a worker does about this render, None when there is nothing to do."""
+    # An open submission comes first, deleted or not: until its outcome is known there may be a job that costs money.
+    if render.submission_open:
+        return "reconcile"
+    if render.phase is Phase.ALLOWED:
+        return "submit"
+    if render.phase in (Phase.QUEUED, Phase.IN_PROGRESS):
+        return "follow"
+    if render.phase is Phase.COMPLETED:
+        return "store"
+    return "purge" if render.deleted and not render.purged else None
+
+
+def _item(render: Render, step: Step) -> tuple[object, ...]:
+    intent, job = render.intent, render.job
+    job_stream = streams.job(job.renderer, job.credential, job.job_id) if job else None
+    return (
+        render.stream,
+        render.tenant,
+        intent.project,
+        intent.video_id,
+        step,
+        _due_at(render, step),
+        _renderer(render),
+        job_stream,
+        render.created_at,
+        render.version,
+    )
+
+
+def _due_at(render: Render, step: Step) -> datetime | None:
+    """The earliest time that makes sense, as far as the facts know; None: now."""
+    if step == "reconcile":
+        return render.submission.deadline_at if render.submission else None
+    if step == "submit" and render.retry_at is not None:
+        return render.retry_at
+    trouble = render.trouble
+    return trouble.retry_at if trouble is not None and trouble.step == step else None
+
+
+def _renderer(render: Render) -> str | None:
+    known = render.job or render.submission or render.allowed
+    return known.renderer if known else None
+
+
+WORK = Projection(
+    name="work",
+    version=1,
+    tables={
+        "items": (
+            "stream",
+            "tenant",
+            "project",
+            "video_id",
+            "step",
+            "due_at",
+            "renderer",
+            "job_stream",
+            "created_at",
+            "version",
+        ),
+        "nudges": ("stream", "job_stream", "position", "received_at"),
+    },
+    rows=rows,
+    categories=frozenset({"render", "webhook"}),
+)

@@ -1,0 +1,232 @@
+import threading  # noqa: INP001 - tests/ holds rooms, it is no package
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from render_histories import SHA, Author
+
+from ledger import events as e
+from projections.leases import Leases, WorkItem
+from projections.port import Pool
+from projections.projector import Projector
+from projections.rebuild import Rebuild
+
+
+@pytest.fixture
+def leases(pool: Pool, projector: Projector) -> Leases:
+    leases = Leases(pool)
+    leases.ensure()
+    leases.ensure()
+    return leases
+
+
+def publish(author: Author, projector: Projector) -> None:
+    author.flush()
+    projector.catch_up()
+
+
+def test_each_phase_asks_for_its_step(author: Author, projector: Projector, leases: Leases) -> None:
+    submit = author.intent()
+    author.allow(submit)
+    reconcile = author.intent()
+    author.allow(reconcile)
+    author.start_submission(reconcile)
+    follow = author.queued_render()
+    store = author.queued_render()
+    author.write(store, e.RenderCompleted())
+    purge = author.stored_render()
+    author.write(purge, e.RenderDeleted())
+    deleted_in_flight = author.intent()
+    author.allow(deleted_in_flight)
+    author.start_submission(deleted_in_flight)
+    author.write(deleted_in_flight, e.RenderCancelled(reason="deleted"), e.RenderDeleted())
+    author.intent()  # waits for a decision
+    author.stored_render()  # has what it wants
+    publish(author, projector)
+
+    late = author.now + timedelta(hours=1)
+    items = {item.stream: item for item in leases.claim("w1", 100, 60, late)}
+    assert {stream: item.step for stream, item in items.items()} == {
+        submit: "submit",
+        reconcile: "reconcile",
+        follow: "follow",
+        store: "store",
+        purge: "purge",
+        deleted_in_flight: "reconcile",
+    }
+    assert items[follow].job_stream is not None
+    assert items[submit].job_stream is None
+    assert {item.renderer for item in items.values()} == {"openai"}
+    assert items[follow].video_id == author.renders[follow].intent.video_id
+    assert [item.step for item in leases.claim("w1", 100, 60, late + timedelta(hours=1), ["submit"])] == ["submit"]
+
+
+def test_a_step_waits_for_the_time_the_facts_name(author: Author, projector: Projector, leases: Leases) -> None:
+    now = author.now
+    refused = author.intent()
+    author.allow(refused)
+    author.start_submission(refused)
+    retry_at = author.now + timedelta(seconds=90)
+    author.write(refused, e.RenderSubmissionRefused(attempt=1, code="busy", retry_at=retry_at))
+    in_flight = author.intent()
+    author.allow(in_flight)
+    author.start_submission(in_flight)
+    submission = author.renders[in_flight].submission
+    assert submission is not None
+    publish(author, projector)
+    assert leases.claim("w1", 10, 60, now) == []
+    first = min(retry_at, submission.deadline_at)
+    assert leases.next_due(now) == pytest.approx((first - now).total_seconds())
+    assert leases.next_due(now, ["submit"]) == pytest.approx((retry_at - now).total_seconds())
+    assert [item.step for item in leases.claim("w1", 10, 60, retry_at, ["submit"])] == ["submit"]
+    assert [item.step for item in leases.claim("w1", 10, 60, submission.deadline_at)] == ["reconcile"]
+
+
+def test_eight_workers_get_each_item_once(author: Author, projector: Projector, leases: Leases) -> None:
+    streams = [author.queued_render() for _ in range(100)]
+    publish(author, projector)
+    now = author.now
+    claimed: list[WorkItem] = []
+    failures: list[BaseException] = []
+
+    def work(owner: str) -> None:
+        try:
+            while items := leases.claim(owner, 7, 60, now):
+                claimed.extend(items)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert Counter(item.stream for item in claimed) == dict.fromkeys(streams, 1)
+
+
+def test_the_longest_due_comes_first(author: Author, projector: Projector, leases: Leases) -> None:
+    streams = [author.queued_render() for _ in range(4)]
+    publish(author, projector)
+    now = author.now
+    for item in leases.claim("w1", 10, 60, now):
+        leases.release(item, now + timedelta(seconds=10 - streams.index(item.stream)))
+    later = now + timedelta(minutes=1)
+    assert [item.stream for item in leases.claim("w1", 3, 60, later)] == streams[:0:-1]
+    assert [item.stream for item in leases.claim("w1", 3, 60, later)] == streams[:1]
+
+
+def test_a_lease_that_ran_out_is_claimed_again_and_its_first_owner_is_fenced(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render()
+    publish(author, projector)
+    now = author.now
+    (first,) = leases.claim("w1", 10, 60, now)
+    assert leases.claim("w2", 10, 60, now + timedelta(seconds=59)) == []
+    assert leases.next_due(now) == 60
+    (second,) = leases.claim("w2", 10, 60, now + timedelta(seconds=60))
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert not leases.release(first, now)
+    assert leases.claim("w3", 10, 60, now + timedelta(seconds=61)) == []
+    assert leases.release(second, now + timedelta(seconds=100))
+    assert not leases.release(second, now)
+    assert leases.next_due(now) == 100
+
+
+def test_a_webhook_makes_a_follow_due_at_once_and_only_once(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render("job-a")
+    publish(author, projector)
+    now = author.now
+    (item,) = leases.claim("w1", 10, 60, now)
+    leases.release(item, now + timedelta(seconds=30))
+    assert leases.claim("w1", 10, 60, now) == []
+
+    author.webhook("job-b")
+    publish(author, projector)
+    assert leases.claim("w1", 10, 60, now) == []
+
+    author.webhook("job-a")
+    publish(author, projector)
+    assert leases.next_due(now) == 0
+    (item,) = leases.claim("w1", 10, 60, now)
+    leases.release(item, now + timedelta(seconds=30))
+    assert leases.claim("w1", 10, 60, now) == []
+    assert leases.next_due(now) == 30
+
+
+def test_a_webhook_that_comes_during_the_lease_is_not_lost(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render("job-a")
+    publish(author, projector)
+    now = author.now
+    (item,) = leases.claim("w1", 10, 60, now)
+    author.webhook("job-a")
+    publish(author, projector)
+    assert leases.claim("w2", 10, 60, now) == []
+    leases.release(item, now + timedelta(seconds=30))
+    assert [item.owner for item in leases.claim("w2", 10, 60, now)] == ["w2"]
+
+
+def test_a_webhook_that_came_before_its_job_was_claimed_makes_the_follow_due(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.webhook("job-a")
+    publish(author, projector)
+    stream = author.queued_render("job-a")
+    retry_at = author.now + timedelta(hours=1)
+    author.write(stream, e.RenderAttemptFailed(step="follow", code="busy", retry_at=retry_at))
+    publish(author, projector)
+    assert [item.stream for item in leases.claim("w1", 10, 60, author.now)] == [stream]
+
+
+def test_leases_survive_a_rebuild(author: Author, projector: Projector, rebuild: Rebuild, leases: Leases) -> None:
+    author.queued_render()
+    publish(author, projector)
+    now = author.now
+    (item,) = leases.claim("w1", 10, 60, now)
+    rebuild.rebuild()
+    assert leases.claim("w2", 10, 60, now) == []
+    assert leases.release(item, None)
+    assert len(leases.claim("w2", 10, 60, now)) == 1
+
+
+def test_leases_of_what_is_done_are_forgotten(author: Author, projector: Projector, leases: Leases) -> None:
+    done, going_on = author.queued_render(), author.queued_render()
+    publish(author, projector)
+    now = author.now
+    assert leases.next_due(now) == 0
+    for item in leases.claim("w1", 10, 60, now):
+        leases.release(item, None)
+    author.write(done, e.RenderFailed(code="x", failed_by="renderer"))
+    publish(author, projector)
+    assert leases.forget_done(now) == 1
+    assert leases.forget_done(now) == 0
+    author.write(going_on, e.RenderJobLost(job_id="j"))
+    publish(author, projector)
+    assert leases.next_due(now) is None
+    assert leases.claim("w1", 10, 60, now) == []
+
+
+def test_a_claim_has_a_limit(leases: Leases, author: Author) -> None:
+    for limit in (0, 1_001):
+        with pytest.raises(ValueError, match="limit"):
+            leases.claim("w1", limit, 60, author.now)
+
+
+def test_a_submission_that_was_absent_is_submitted_again(author: Author, projector: Projector, leases: Leases) -> None:
+    stream = author.intent()
+    author.allow(stream)
+    author.start_submission(stream)
+    author.write(
+        stream,
+        e.RenderSubmissionUnknown(attempt=1, code="timeout"),
+        e.RenderSubmissionAbsent(attempt=1, jobs_searched=0),
+    )
+    author.write(f"submission:{SHA}", e.SubmissionClosed(video_id=author.renders[stream].intent.video_id, attempt=1))
+    publish(author, projector)
+    assert [item.step for item in leases.claim("w1", 10, 60, author.now)] == ["submit"]
