@@ -8,22 +8,33 @@ ProtocolError
 ├── Unauthorized         401
 ├── Denied               403  policy refused it; nothing was sent, nothing is billed
 ├── NotFound             404  unknown, another project's, or deleted: the three look alike
+├── TooSlow              408  the body stopped coming; nothing was recorded
 ├── Conflicting          409  the video is in a state that does not allow this
 ├── Gone                 410  it existed and is gone for good
 ├── TooLarge             413
 ├── KeyReused            422  an Idempotency-Key came with another request
 ├── Unsupported          400  the configured renderer cannot do this
 └── TryLater             503  nothing was recorded; the same request may be sent again
+    └── OutcomeUnknown   503  perhaps it was recorded: look before it is sent again
 
-Messages avoid the plural of "video": a widely used client replaces any message that has it.
+Messages never have the plural of "video": a widely used client replaces any message that has it.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
 NO_RETRY: Mapping[str, str] = MappingProxyType({"x-should-retry": "false"})
 """Tells the SDKs not to send the same request again."""
+
+
+_PLURAL = re.compile("(video)s", re.IGNORECASE)
+
+
+def without_plural(message: str) -> str:
+    """The message without the word that makes a client replace it."""
+    return _PLURAL.sub(r"\1", message)
 
 
 class ProtocolError(Exception):
@@ -41,7 +52,8 @@ class ProtocolError(Exception):
 
     def body(self) -> dict[str, dict[str, str | None]]:
         """The JSON body."""
-        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+        message = without_plural(self.message)
+        return {"error": {"message": message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 class InvalidRequest(ProtocolError):  # noqa: N818 - named as the protocol names it
@@ -63,6 +75,7 @@ class Unauthorized(InvalidRequest):
     """No key, or one we do not know."""
 
     status = 401
+    headers = MappingProxyType({"www-authenticate": "Bearer"})
 
 
 class Denied(ProtocolError):  # noqa: N818
@@ -76,6 +89,12 @@ class NotFound(InvalidRequest):
     """Unknown, another project's, or deleted."""
 
     status = 404
+
+
+class TooSlow(InvalidRequest):
+    """The body stopped coming."""
+
+    status = 408
 
 
 class Conflicting(InvalidRequest):
@@ -108,3 +127,9 @@ class TryLater(ProtocolError):  # noqa: N818
 
     status = 503
     headers = MappingProxyType({"retry-after": "1"})
+
+
+class OutcomeUnknown(TryLater):
+    """The answer of the ledger was lost. Sent again without an Idempotency-Key, the request could be paid for twice."""
+
+    headers = NO_RETRY

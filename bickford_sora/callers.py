@@ -1,0 +1,176 @@
+"""Who may ask: API keys, the projects they belong to, and the files in which keys of our own making lie."""
+
+import base64
+import binascii
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from pydantic import SecretStr
+
+from bickford_sora.decisions.caller import Caller
+from bickford_sora.errors import Unauthorized
+from bickford_sora.settings import Settings
+from ledger.keys import KEY_BYTES
+
+API_KEY_CHARS_MIN = 8
+API_KEY_CHARS_MAX = 512
+"""Longest API key in characters; a longer one is refused before it is hashed."""
+API_KEY_PREFIX = "bk_live_"
+API_KEY_BYTES = 32
+"""Randomness in a key we make."""
+BOOTSTRAP_PROJECT = "default"
+"""The project of the bootstrap key."""
+
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_KEY = re.compile(rf"[!-~]{{{API_KEY_CHARS_MIN},{API_KEY_CHARS_MAX}}}")
+_ID_CHARS = 16
+
+Digest = Callable[[str, bytes], str]
+"""A keyed hash in hex, by purpose: `ledger.keys.Keys.digest`."""
+
+
+class KeyInvalid(ValueError):  # noqa: N818 - the name states the cause
+    """A key that was configured, or lies in a file, cannot be used. The message names the place and no secret."""
+
+    code = "key_invalid"
+
+
+class Callers:
+    """Tells callers by their API key. Keeps keyed hashes only; safe to use from several threads."""
+
+    def __init__(self, projects: Mapping[str, str], *, digest: Digest, tenant: str = "main") -> None:
+        """`projects` gives the project of each API key."""
+        self._digest = digest
+        self._callers: dict[str, Caller] = {}
+        for key, project in projects.items():
+            digested = digest("api key", key.encode())
+            self._callers[digested] = _caller(digested, tenant, project)
+
+    def authenticate(self, headers: Mapping[str, str]) -> Caller:
+        """The caller of a request, by `Authorization: Bearer KEY` or, where that is missing, `api-key: KEY`.
+
+        Keys are found by their keyed hash, so the time taken tells nothing of a key. Raises Unauthorized.
+        """
+        caller = self._callers.get(self._digest("api key", _presented(headers)))
+        if caller is None:
+            raise _unauthorized("Incorrect API key provided.")
+        return caller
+
+
+def configured_projects(bootstrap: SecretStr, settings: Settings) -> dict[str, str]:
+    """The project of each API key: the bootstrap key's, and those of `BICKFORD_API_KEYS`. Raises KeyInvalid."""
+    projects = {_checked(bootstrap.get_secret_value(), "BICKFORD_API_KEY"): BOOTSTRAP_PROJECT}
+    listed = settings.api_keys.get_secret_value() if settings.api_keys else ""
+    for number, entry in enumerate((part.strip() for part in listed.split(",") if part.strip()), start=1):
+        place = f"entry {number} of BICKFORD_API_KEYS"
+        project, separator, key = entry.partition("=")
+        if not separator or _PROJECT.fullmatch(project) is None:
+            raise KeyInvalid(f"{place} is not project=key, the project being of a-z, 0-9, '_' and '-'")
+        if projects.setdefault(_checked(key, place), project) != project:
+            raise KeyInvalid(f"{place} has a key that another project has already")
+    return projects
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """The bootstrap API key."""
+
+    secret: SecretStr
+    made: bool
+    """Whether it was made just now, and has to be shown to somebody."""
+
+
+def load_or_make_api_key(path: Path, settings: Settings) -> ApiKey:
+    """The configured bootstrap key, else the one in the file, which is made when there is none.
+
+    Raises KeyInvalid when what is configured or stored is no key, OSError when the folder cannot be used.
+    """
+    if settings.api_key is not None:
+        return ApiKey(SecretStr(_checked(settings.api_key.get_secret_value(), "BICKFORD_API_KEY")), made=False)
+    fresh = API_KEY_PREFIX + secrets.token_hex(API_KEY_BYTES)
+    kept = _kept(path, fresh)
+    return ApiKey(SecretStr(_checked(kept, str(path))), made=kept == fresh)
+
+
+def load_or_make_master_key(path: Path, settings: Settings) -> bytes:
+    """The configured master key, else the one in the file, which is made when there is none.
+
+    Raises KeyInvalid when what is configured or stored is no key, OSError when the folder cannot be used. A damaged
+    file is never replaced: every sealed text depends on it.
+    """
+    if settings.master_key is not None:
+        return _decoded(settings.master_key.get_secret_value(), "BICKFORD_MASTER_KEY")
+    fresh = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+    return _decoded(_kept(path, fresh), str(path))
+
+
+def _presented(headers: Mapping[str, str]) -> bytes:
+    authorization = headers.get("authorization")
+    if authorization is None:
+        key = headers.get("api-key", "")
+    else:
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise _unauthorized("Send the API key as 'Authorization: Bearer KEY'.")
+    key = key.strip()
+    if not key:
+        raise _unauthorized("No API key provided. Send it as 'Authorization: Bearer KEY'.")
+    if len(key) > API_KEY_CHARS_MAX:
+        raise _unauthorized("Incorrect API key provided.")
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _unauthorized(message: str) -> Unauthorized:
+    return Unauthorized(message, code="invalid_api_key")
+
+
+def _caller(digested: str, tenant: str, project: str) -> Caller:
+    short = digested[:_ID_CHARS]
+    return Caller(tenant, project, requester=f"req-{short}", key_id=f"key_{short}")
+
+
+def _checked(key: str, place: str) -> str:
+    if _KEY.fullmatch(key) is None:
+        limits = f"{API_KEY_CHARS_MIN} to {API_KEY_CHARS_MAX}"
+        raise KeyInvalid(f"{place}: an API key has {limits} visible ASCII characters and no spaces")
+    return key
+
+
+def _decoded(text: str, place: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise KeyInvalid(f"{place}: the master key is {KEY_BYTES} bytes in base64; restore it from a backup")
+    return key
+
+
+def _kept(path: Path, fresh: str) -> str:
+    """What the file holds; `fresh` when there was no file. Of several processes that make it at once, one does."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path, fresh)
+    return path.read_text(encoding="ascii", errors="replace").strip()
+
+
+def _make(path: Path, content: str) -> None:
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as written:  # made with O_EXCL and mode 0600
+        written.write(content.encode() + b"\n")
+        written.flush()
+        os.fsync(written.fileno())
+        # The file appears whole or not at all; a crash before this line leaves a hidden file nobody reads.
+        try:
+            os.link(written.name, path)
+        except FileExistsError:
+            return  # another process was first, and its key is the key
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,29 @@
+"""The application: routes, and what surrounds every request."""
+
+from fastapi import FastAPI
+
+from bickford_sora.http import content, health, refusals, threads, videos, webhooks
+from bickford_sora.http.house import House
+from bickford_sora.http.request_scope import RequestScope
+
+_DESCRIPTION = (
+    "A drop-in Videos API in front of a renderer. Every step of a render is a fact in a ledger that can be replayed, "
+    "questioned and checked."
+)
+
+
+def create_app(house: House) -> FastAPI:
+    """The ASGI application that serves `house`. It opens and closes nothing: whoever built the house does."""
+    app = FastAPI(
+        title="Bickford Sora",
+        summary="The Videos API, governed and recorded",
+        description=_DESCRIPTION,
+        redirect_slashes=False,  # a redirect would name whatever host the client claims
+        redoc_url=None,
+    )
+    app.state.house = house
+    refusals.register(app)
+    app.add_middleware(RequestScope, new_id=house.new_id)
+    for module in (videos, content, threads, webhooks, health):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,47 @@
+"""Reading request bodies: whole, within a limit of bytes and of silence, whatever Content-Length claims."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from anyio import fail_after
+from fastapi import Request
+
+from bickford_sora.errors import TooLarge, TooSlow
+
+
+async def read_body(request: Request, *, bytes_max: int, silence_s: float) -> bytes:
+    """The whole body.
+
+    Raises TooLarge for more than `bytes_max` bytes, declared or sent, TooSlow when nothing came for `silence_s`
+    seconds, and starlette.requests.ClientDisconnect when the client is gone.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > bytes_max:
+        raise _too_large(bytes_max)
+    body = bytearray()
+    async with aclosing(_unhurried(request, silence_s)) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > bytes_max:
+                raise _too_large(bytes_max)
+    return bytes(body)
+
+
+async def _unhurried(request: Request, silence_s: float) -> AsyncGenerator[bytes, None]:
+    stream = request.stream()
+    async with aclosing(stream):
+        while True:
+            try:
+                with fail_after(silence_s):
+                    chunk = await anext(stream, None)
+            except TimeoutError:
+                raise TooSlow(
+                    f"No byte of the body came for {silence_s:g} s. Send it again.", code="body_timeout"
+                ) from None
+            if chunk is None:
+                return
+            yield chunk
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(f"The request body is larger than the limit of {bytes_max} bytes.", code="request_too_large")

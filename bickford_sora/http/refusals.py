@@ -1,0 +1,84 @@
+"""Every error as the protocol's error object, with the status its class has in the SDKs (Videos API, errors)."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from bickford_sora.assets.errors import AssetStoreUnavailable
+from bickford_sora.errors import NO_RETRY, Gone, InvalidRequest, ProtocolError, TryLater
+from ledger.errors import Erased, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_UNEXPECTED = "The server had an error while processing your request. Quote the x-request-id when you report it."
+
+
+def answer(error: ProtocolError) -> JSONResponse:
+    """The answer that tells a client of an error."""
+    return JSONResponse(error.body(), status_code=error.status, headers=dict(error.headers))
+
+
+def unexpected(method: str) -> JSONResponse:
+    """The answer to a request on which we failed: no detail leaves the house.
+
+    Only what changes nothing may be sent again: the rest may have been recorded before we failed.
+    """
+    answered = answer(ProtocolError(_UNEXPECTED, code="internal_error"))
+    if method not in {"GET", "HEAD"}:
+        answered.headers.update(NO_RETRY)
+    return answered
+
+
+def register(app: FastAPI) -> None:
+    """Has `app` answer errors in the protocol's shape."""
+    app.add_exception_handler(ProtocolError, _protocol)
+    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(AssetStoreUnavailable, _unavailable)
+    app.add_exception_handler(Erased, _erased)
+
+
+async def _protocol(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProtocolError)  # noqa: S101 - registered for this class
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request_not_served", code=error.code)
+    return answer(error)
+
+
+async def _routing(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    body = _routing_error(error.status_code).body()
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+
+def _routing_error(status: int) -> ProtocolError:
+    if status == HTTPStatus.NOT_FOUND:
+        return InvalidRequest("Unknown URL. The routes are listed at /docs.", code="unknown_url")
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return InvalidRequest("This URL does not take this method.", code="method_not_allowed")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ProtocolError(_UNEXPECTED, code="internal_error")
+    return InvalidRequest("The request could not be read.", code="invalid_request")
+
+
+async def _validation(_: Request, error: Exception) -> JSONResponse:
+    """Query parameters of the wrong type or out of range: the only thing the framework validates here."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    first = error.errors()[0]
+    param = str(first["loc"][-1])
+    return answer(InvalidRequest(f"Invalid value for {param!r}: {first['msg']}.", code="invalid_value", param=param))
+
+
+async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    code = str(getattr(error, "code", "unavailable"))
+    log.warning("request_not_served", code=code, error=type(error).__name__)
+    return answer(TryLater("The server cannot reach its storage. Send the same request again.", code=code))
+
+
+async def _erased(_: Request, _error: Exception) -> JSONResponse:
+    return answer(Gone("What this key asked for was erased. Use another API key.", code="erased"))

@@ -1,0 +1,73 @@
+"""What surrounds every request: its id, its trace, its log line, the headers of its answer, and the last resort."""
+
+import time
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bickford_sora.http import refusals
+from bickford_sora.http.house import Undertaking
+from bickford_sora.telemetry import trace_id
+from ledger.identifiers import NewId
+
+log = structlog.get_logger(__name__)
+
+
+class RequestScope:
+    """Middleware: marks a request and its log lines, completes its answer, and answers when nothing else did.
+
+    The id is our own; one that a client sends is not trusted.
+    """
+
+    def __init__(self, app: ASGIApp, *, new_id: NewId) -> None:
+        self._app = app
+        self._new_id = new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        undertaking = Undertaking(self._new_id(), trace_id(Request(scope).headers.get("traceparent")))
+        scope.setdefault("state", {})["undertaking"] = undertaking
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=undertaking.request_id, trace_id=undertaking.trace)
+        answering = _Answering(send, undertaking.request_id)
+        started_at = time.monotonic()
+        try:
+            await self._app(scope, receive, answering.send)
+        except ClientDisconnect:
+            log.info("client_gone")
+        except Exception:
+            log.exception("request_failed")
+            if answering.status is not None:
+                raise  # the answer has begun: only breaking the connection tells the client
+            await refusals.unexpected(scope["method"])(scope, receive, answering.send)
+        finally:
+            _log_request(scope, answering.status, time.monotonic() - started_at)
+
+
+class _Answering:
+    """Sends an answer with the headers every answer has."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self._request_id
+            headers["x-content-type-options"] = "nosniff"
+            headers.setdefault("cache-control", "no-store")
+        await self._send(message)
+
+
+def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
+    route = getattr(scope.get("route"), "path", None)  # never the path itself, which anybody can fill with anything
+    log.info("request", method=scope["method"], route=route, status=status, duration_ms=round(duration_s * 1000, 1))

@@ -1,0 +1,173 @@
+"""A render as the protocol's video object: all 13 keys, always (Videos API, `Video`).
+
+Clients download as soon as they see `completed`, so a video is completed only once its file is ours; until then it is
+in progress at 99 percent.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from bickford_sora.errors import without_plural
+from ledger.envelope import Sealed
+from ledger.errors import Erased
+from ledger.keys import Keys
+from ledger.lifecycle import Phase, Render
+from projections import videos
+
+Status = Literal["queued", "in_progress", "completed", "failed"]
+PROGRESS_BEFORE_STORED_MAX = 99
+
+_STATUSES: MappingProxyType[Phase, Status] = MappingProxyType(
+    {
+        Phase.IN_PROGRESS: "in_progress",
+        Phase.COMPLETED: "in_progress",
+        Phase.STORED: "completed",
+        Phase.DENIED: "failed",
+        Phase.FAILED: "failed",
+        Phase.ASSET_LOST: "failed",
+        Phase.CANCELLED: "failed",
+    }
+)
+"""What each phase is called in the protocol; every other one is `queued`."""
+
+_SENTENCES = MappingProxyType(
+    {
+        "cancelled": "The render was cancelled.",
+        "deadline_exceeded": "The renderer did not finish in time.",
+        "job_lost": "The renderer does not know this job any more.",
+        "render_cost_exceeded": "The render costs more than policy allows.",
+        "price_unknown": "No price is known for this model, and renders have a cost limit.",
+    }
+)
+"""What is said of a failure that came without words."""
+_SENTENCE = "The render failed."
+
+
+class VideoError(BaseModel):
+    """Why a render has no video."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+
+
+class Video(BaseModel):
+    """The protocol's video object."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Status
+    progress: int
+    """Percent."""
+    created_at: int
+    """Unix seconds."""
+    completed_at: int | None
+    expires_at: int | None = None
+    """Never: our copy does not expire."""
+    prompt: str | None
+    """Null once it was erased."""
+    size: str
+    seconds: str
+    remixed_from_video_id: str | None
+    error: VideoError | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a video object is made of, wherever it was read. `prompt` and `failure_message` are sealed."""
+
+    video_id: str
+    phase: Phase
+    progress: int
+    model: str
+    seconds: str
+    size: str
+    prompt: Sealed
+    created_at: datetime
+    completed_at: datetime | None
+    remixed_from_video_id: str | None
+    failure_code: str | None
+    failure_message: Sealed | None
+
+    @classmethod
+    def of_render(cls, render: Render) -> "View":
+        """A render folded from the ledger."""
+        intent = render.intent
+        return cls(
+            intent.video_id,
+            render.phase,
+            render.progress,
+            intent.model,
+            intent.seconds,
+            intent.size,
+            intent.prompt,
+            render.created_at,
+            render.completed_at,
+            intent.remix_video_id,
+            render.failure.code if render.failure else None,
+            render.failure.message if render.failure else None,
+        )
+
+    @classmethod
+    def of_row(cls, row: videos.Video) -> "View":
+        """A row of the read model."""
+        return cls(
+            row.video_id,
+            Phase(row.phase),
+            row.progress,
+            row.model,
+            row.seconds,
+            row.size,
+            Sealed(row.prompt),
+            row.created_at,
+            row.completed_at,
+            row.remixed_from_video_id,
+            row.failure_code,
+            Sealed(row.failure_message) if row.failure_message is not None else None,
+        )
+
+
+def video_object(view: View, keys: Keys) -> Video:
+    """The video object, its texts in the clear. Raises ledger.errors.Unavailable when the keys cannot be had."""
+    stored = view.phase is Phase.STORED
+    return Video(
+        id=view.video_id,
+        model=view.model,
+        status=status(view.phase),
+        progress=view.progress if stored else min(view.progress, PROGRESS_BEFORE_STORED_MAX),
+        created_at=int(view.created_at.timestamp()),
+        completed_at=int(view.completed_at.timestamp()) if stored and view.completed_at else None,
+        prompt=_opened(view.prompt, keys),
+        size=view.size,
+        seconds=view.seconds,
+        remixed_from_video_id=view.remixed_from_video_id,
+        error=_error(view, keys),
+    )
+
+
+def status(phase: Phase) -> Status:
+    """The protocol's word for a phase."""
+    return _STATUSES.get(phase, "queued")
+
+
+def _error(view: View, keys: Keys) -> VideoError | None:
+    if view.failure_code is None:
+        return None
+    told = _opened(view.failure_message, keys) if view.failure_message else None
+    message = told or _SENTENCES.get(view.failure_code, _SENTENCE)
+    return VideoError(code=view.failure_code, message=without_plural(message))
+
+
+def _opened(sealed: Sealed, keys: Keys) -> str | None:
+    try:
+        return keys.open(sealed)
+    except Erased:
+        return None

@@ -1,0 +1,33 @@
+"""Where renderers call back."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from bickford_sora.http.bodies import read_body
+from bickford_sora.http.house import TheHouse, TheUndertaking
+from bickford_sora.webhook_signatures import WEBHOOK_BODY_BYTES_MAX
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+
+
+class Received(BaseModel):
+    """What became of a webhook. Both are an acknowledgement."""
+
+    status: Literal["recorded", "duplicate"]
+
+
+@router.post("/{renderer}", summary="Receive a renderer's webhook, signed by Standard Webhooks")
+async def receive(renderer: str, request: Request, house: TheHouse, undertaking: TheUndertaking) -> Received:
+    """Records the webhook once and acknowledges it. The renderer is asked for the truth afterwards."""
+    body = await read_body(request, bytes_max=WEBHOOK_BODY_BYTES_MAX, silence_s=house.limits.body_silence_s)
+    status = await house.crossing.run(
+        house.webhooks.receive,
+        renderer,
+        request.headers,
+        body,
+        correlation=undertaking.id,
+        trace=undertaking.trace,
+    )
+    return Received(status=status)

@@ -1,0 +1,156 @@
+"""Every setting, with its unit and default. The only place that reads the environment.
+
+docs/reference/settings.md is held to this list by a test.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SYSTEM_DATA_DIR = Path("/var/lib/bickford-sora")
+
+
+def default_data_dir() -> Path:
+    """Where local state lies when nothing is said: a system folder for root, else one in the user's home."""
+    if os.geteuid() == 0:
+        return SYSTEM_DATA_DIR
+    return Path.home() / ".local" / "share" / "bickford-sora"
+
+
+class RendererSettings(BaseModel):
+    """One renderer that can be used."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    dialect: str = "openai"
+    base_url: str
+    """Where its `/videos` routes are, usually ending in `/v1`."""
+    credential: str
+    """Public name of the credential, recorded with every job."""
+    api_key: SecretStr
+    webhook_secrets: tuple[SecretStr, ...] = ()
+
+
+class Settings(BaseSettings):
+    """Read from the environment; every field can be given in code instead."""
+
+    model_config = SettingsConfigDict(env_prefix="BICKFORD_", frozen=True, extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Folder of everything local: database, assets, keys."""
+    database_url: SecretStr | None = None
+    """PostgreSQL 15 or newer, as libpq reads it. Unset: the embedded server in `data_dir`."""
+    database_pool_max: int = Field(default=20, ge=4)
+    """Most connections of one process."""
+    master_key: SecretStr | None = None
+    """32 bytes in base64 that wrap every key. Unset: made once in `data_dir`/keys/master.key."""
+
+    api_key: SecretStr | None = None
+    """The bootstrap API key. Unset: made once in `data_dir`/keys/api.key and printed at the first start."""
+    api_keys: SecretStr | None = None
+    """More keys, as `project=key` separated by commas. Each project sees its own videos only."""
+    public_url: str | None = None
+    """Where renderers reach us, for their webhooks, for example https://videos.example.com."""
+
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
+    )
+    """Credential of the renderer named `openai`."""
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
+    )
+    """Base URL of the renderer named `openai`: any server that speaks the Videos API."""
+    openai_webhook_secret: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OPENAI_WEBHOOK_SECRET", "openai_webhook_secret")
+    )
+    """Secrets its webhooks are signed with, separated by spaces; any of them may match."""
+
+    models: Annotated[tuple[str, ...], NoDecode] = ("sora-2", "sora-2-pro")
+    """Models that may be asked for, separated by commas; the first is the default."""
+    seconds: Annotated[tuple[str, ...], NoDecode] = ("4", "8", "12")
+    """Lengths that may be asked for, in seconds, separated by commas; the first is the default."""
+    sizes: Annotated[tuple[str, ...], NoDecode] = ("720x1280", "1280x720", "1024x1792", "1792x1024")
+    """Sizes in pixels that may be asked for, separated by commas; the first is the default."""
+    render_cost_max_micro: int | None = Field(default=None, ge=0)
+    """Most a single render may cost, in millionths of the price table's currency. Unset: no cap."""
+
+    prompt_chars_max: int = Field(default=32_000, ge=1)
+    body_bytes_max: int = Field(default=32 * 1024 * 1024, ge=1024)
+    """Largest request body in bytes."""
+    reference_bytes_max: int = Field(default=20 * 1024 * 1024, ge=1024)
+    """Largest reference image in bytes."""
+    asset_bytes_max: int = Field(default=4 * 1024 * 1024 * 1024, ge=1024)
+    """Largest file taken from a renderer in bytes."""
+    webhook_tolerance_s: int = Field(default=300, ge=1)
+    """How far a webhook's timestamp may be from our clock, in seconds (Standard Webhooks)."""
+    projection_wait_s: float = Field(default=2.0, ge=0)
+    """How long a list waits for the read model to reach the ledger's head, in seconds."""
+
+    workers: int = Field(default=8, ge=1, le=64)
+    """Work items one process handles at a time."""
+    lease_s: float = Field(default=120.0, gt=0)
+    """How long a work item is reserved for the worker that took it, in seconds."""
+    poll_interval_s: float = Field(default=5.0, gt=0)
+    """Time between two questions about one job, in seconds; webhooks make it sooner."""
+    poll_after_ms: int = Field(default=1000, ge=10)
+    """What clients are told to wait between polls, in milliseconds (`openai-poll-after-ms`)."""
+    submit_timeout_s: float = Field(default=60.0, gt=0)
+    """Longest wait for a renderer's answer to a submission, in seconds."""
+    reconcile_grace_s: float = Field(default=30.0, ge=0)
+    """After the deadline, how long the renderer's list may lag behind, in seconds."""
+    submission_attempts_max: int = Field(default=10, ge=1)
+    """Submissions of one render before it is failed."""
+    retry_after_max_s: float = Field(default=900.0, gt=0)
+    """Longest wait a renderer's retry-after is followed for, in seconds."""
+    render_deadline_s: float = Field(default=6 * 3600.0, gt=0)
+    """After this many seconds a render without an end is failed by the watchdog."""
+    download_timeout_s: float = Field(default=60.0, gt=0)
+    """Longest silence of a download, in seconds."""
+    store_attempts_max: int = Field(default=8, ge=1)
+    """Downloads of one video before its file is given up as lost."""
+
+    log_json: bool | None = None
+    """Log as JSON lines. Unset: when standard error is not a terminal."""
+    log_level: str = "info"
+
+    @field_validator("models", "seconds", "sizes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("openai_base_url", "public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else None
+
+    def renderers(self) -> tuple[RendererSettings, ...]:
+        """The renderers named in the environment: at most the one made from `OPENAI_*`."""
+        if self.openai_base_url is None:
+            return ()
+        secrets = (self.openai_webhook_secret.get_secret_value() if self.openai_webhook_secret else "").split()
+        return (
+            RendererSettings(
+                name="openai",
+                base_url=self.openai_base_url,
+                credential="openai-default",
+                api_key=self.openai_api_key or SecretStr(""),
+                webhook_secrets=tuple(SecretStr(secret) for secret in secrets),
+            ),
+        )
+
+
+class ClientSettings(BaseSettings):
+    """What a client of a server reads from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="BICKFORD_", frozen=True, extra="ignore")
+
+    base_url: str | None = None
+    """The server to talk to, ending in `/v1`. Unset: the one that runs on `data_dir`, else http://127.0.0.1:8000/v1."""
+    api_key: SecretStr | None = None
+    """The API key to show. Unset: the one a server on this machine made in `data_dir`/keys/api.key."""
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Folder of the server that runs here."""

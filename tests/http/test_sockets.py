@@ -1,0 +1,211 @@
+"""What only shows over a real socket: limits of bodies, races, draining, and clients that break off."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bickford_sora.http.serving import ServerThread, serve
+from tests.http.houses import BODY_BYTES_MAX, KEY, Kit, error_of, make_kit
+
+Served = tuple[Kit, str]
+HEADERS = {"authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=served[1], headers=HEADERS) as client:
+        yield client
+
+
+def raw(url: str, sent: bytes, *, timeout_s: float = 5.0) -> bytes:
+    """What the server answers to these very bytes, until it closes or falls silent."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=timeout_s) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+        return answer
+
+
+def test_twenty_requests_with_one_idempotency_key_make_one_render(served: Served) -> None:
+    kit, url = served
+    head = kit.ledger.head()
+    together = threading.Barrier(20)
+
+    def create(_: int) -> httpx.Response:
+        with httpx.Client(headers=HEADERS) as client:
+            together.wait()
+            return client.post(f"{url}/v1/videos", json={"prompt": "race"}, headers={"Idempotency-Key": "race"})
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = [*pool.map(create, range(20))]
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert len({answer.text for answer in answers}) == 1
+    assert [event.fact.TYPE for event in kit.ledger.read(head)] == [
+        "render.intent",
+        "render.allowed",
+        "idempotency.bound",
+    ]
+
+
+def test_a_body_larger_than_declared_is_cut_off_at_the_limit(served: Served, client: httpx.Client) -> None:
+    kit, _ = served
+    head = kit.ledger.head()
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * 100_000
+
+    answer = client.post("/v1/videos", content=endless(), headers={"content-type": "application/json"})
+    assert error_of(answer)[::3] == (413, "request_too_large")
+    assert kit.ledger.head() == head
+
+
+def test_a_large_upload_is_refused_by_what_it_declares_and_the_connection_lives_on(client: httpx.Client) -> None:
+    answer = client.post("/v1/videos", content=b" " * 20 * BODY_BYTES_MAX, headers={"content-type": "application/json"})
+    assert error_of(answer)[::3] == (413, "request_too_large")
+    assert client.get("/v1/videos").status_code == 200
+
+
+def test_an_upload_that_falls_silent_is_given_up() -> None:
+    kit = make_kit(body_silence_s=0.2)
+    with ServerThread(kit.app) as server:
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            head = f"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n\r\n"
+            connection.sendall(head.encode() + b"{")
+            answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert kit.ledger.head() == 0
+
+
+def test_a_client_that_breaks_off_its_upload_leaves_no_trace(served: Served, client: httpx.Client) -> None:
+    kit, url = served
+    ledger_head = kit.ledger.head()
+    head = f"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n\r\n"
+    raw(url, head.encode() + b'{"prompt": "sea"}')
+    assert client.get("/healthz").status_code == 200
+    assert kit.ledger.head() == ledger_head
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 20_000 + b"\r\n",
+        b"GET /" + b"x" * 200_000,
+        b"GET /%ff%00 HTTP/1.1\r\nHost: x\r\nAuthorization: \xff\xfe\r\n\r\n",
+        b"GET /v1/videos?after=%ff%00&limit=%31 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["tls", "endless-headers", "endless-line", "bytes", "query", "negative", "two-lengths", "bad-chunk", "bad-url"],
+)
+def test_garbage_on_the_wire_is_refused_and_the_server_lives_on(served: Served, sent: bytes) -> None:
+    kit, url = served
+    head = kit.ledger.head()
+    try:
+        answer = raw(url, sent)
+    except OSError:  # it was hung up on before it had said everything
+        answer = b""
+    assert answer == b"" or answer.split(b" ")[1] in {b"400", b"401", b"404"}
+    assert b"server: " not in answer.lower()
+    assert httpx.get(f"{url}/healthz").status_code == 200
+    assert kit.ledger.head() == head
+
+
+def test_head_and_ranges_over_the_wire(served: Served, client: httpx.Client) -> None:
+    kit, _ = served
+    content = os.urandom(300_000)
+    path = f"/v1/videos/{kit.finished(content)}/content"
+    assert client.get(path).content == content
+    described = client.head(path)
+    assert (described.status_code, described.headers["content-length"]) == (200, "300000")
+    part = client.get(path, headers={"range": "bytes=100000-199999"})
+    assert (part.status_code, part.content) == (206, content[100_000:200_000])
+    assert client.get(path, headers={"if-none-match": part.headers["etag"]}).status_code == 304
+
+
+def test_a_client_that_breaks_off_a_download_does_no_harm(served: Served, client: httpx.Client) -> None:
+    kit, _ = served
+    path = f"/v1/videos/{kit.finished(os.urandom(3_000_000))}/content"
+    with client.stream("GET", path) as answer:
+        next(answer.iter_raw())
+    assert client.get("/healthz").status_code == 200
+
+
+def slow_app(entered: threading.Event) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/")
+    def slow() -> str:
+        entered.set()
+        time.sleep(0.3)
+        return "done"
+
+    return app
+
+
+def test_stopping_lets_a_request_under_way_finish() -> None:
+    entered = threading.Event()
+    with ThreadPoolExecutor(1) as pool, ServerThread(slow_app(entered)) as server:
+        answer = pool.submit(httpx.get, server.url)
+        assert entered.wait(5)
+        server.stop()
+        assert answer.result(5).json() == "done"
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(server.url)
+
+
+def test_serving_in_the_foreground_ends_by_a_signal_and_leaves_the_process_alone() -> None:
+    entered = threading.Event()
+    before = signal.getsignal(signal.SIGTERM)
+    answers = []
+
+    def started(url: str) -> None:
+        def ask() -> None:
+            answers.append(httpx.get(url).json())
+
+        def end() -> None:
+            entered.wait(5)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threads.extend([threading.Thread(target=ask), threading.Thread(target=end)])
+        for thread in threads:
+            thread.start()
+
+    threads: list[threading.Thread] = []
+    serve(slow_app(entered), "127.0.0.1", 0, on_started=started)
+    for thread in threads:
+        thread.join()
+    assert answers == ["done"]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_serving_in_the_foreground_ends_by_an_event() -> None:
+    stop = threading.Event()
+    urls: list[str] = []
+
+    def started(url: str) -> None:
+        urls.append(url)
+        stop.set()
+
+    serve(slow_app(threading.Event()), "127.0.0.1", 0, on_started=started, stop_event=stop)
+    assert urls[0].startswith("http://127.0.0.1:")
+
+
+def test_a_port_that_is_taken_is_an_error_and_not_an_exit() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        serve(slow_app(threading.Event()), "127.0.0.1", taken.getsockname()[1])
