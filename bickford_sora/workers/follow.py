@@ -1,0 +1,56 @@
+"""Asking the renderer how a job stands: on a schedule, and at once when a webhook came for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bickford_sora.decisions import news
+from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.news import News
+from bickford_sora.renderers.errors import JobGone, ReadFailed
+from bickford_sora.renderers.port import JobNews
+from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
+from bickford_sora.workers.workshop import RETRIES_ASSUMED, Task, Workshop
+from ledger.lifecycle import Phase, Render
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Follows jobs at the renderer until they end."""
+
+    shop: Workshop
+
+    def __call__(self, task: Task) -> datetime:
+        """Asks once and records what is new. A webhook only makes this happen sooner: its word is not taken."""
+        render = self.shop.decide(task, self._overdue)
+        if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS} or render.job is None:
+            return self.shop.again()
+        renderer = self.shop.renderers.get((render.job.renderer, render.job.credential))
+        if renderer is None:
+            return self.shop.after(UNCONFIGURED_WAIT_S)
+        try:
+            heard = renderer.status(render.job.job_id)
+        except JobGone as error:
+            status = error.http_status
+            self.shop.decide(task, lambda r: news.job_gone(r, status))
+        except ReadFailed as error:
+            retry_at = self.shop.backoff(RETRIES_ASSUMED, error.retry_after_s)
+            fact = self.shop.trouble(render, "follow", error, retry_at)
+            self.shop.decide(task, lambda r: news.trouble(r, fact))
+            return retry_at
+        else:
+            said = self._news(render, heard)
+            self.shop.decide(task, lambda r: news.heard(r, said, self.shop.now()))
+        return self.shop.after(self.shop.limits.poll_interval_s)
+
+    def _overdue(self, render: Render) -> Draft:
+        return news.overdue(render, self.shop.now(), render_deadline_s=self.shop.limits.render_deadline_s)
+
+    def _news(self, render: Render, heard: JobNews) -> News:
+        return News(
+            status=heard.status,
+            progress=heard.progress,
+            completed_at=heard.completed_at,
+            expires_at=heard.expires_at,
+            error_code=heard.error_code,
+            error_message=self.shop.sealed(render, "render.failed.message", heard.error_message),
+        )

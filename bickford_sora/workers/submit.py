@@ -1,0 +1,206 @@
+"""Handing a render to its renderer: at most one paid job, whatever dies between two lines."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from bickford_sora.decisions import news, submission
+from bickford_sora.decisions.drafts import NOTHING, Draft
+from bickford_sora.decisions.submission import Attempt, Turn
+from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
+from bickford_sora.renderers.errors import Refused, RendererError, UnknownOutcome
+from bickford_sora.renderers.port import JobNews, Order, Reference, Renderer
+from bickford_sora.workers.workshop import ACTOR, Task, Workshop
+from ledger import streams
+from ledger.errors import Conflict, Erased
+from ledger.events import RenderFailed, RenderSubmissionRefused, RenderSubmissionUnknown
+from ledger.lifecycle import Phase, Render
+
+TURN_WAIT_S = 1.0
+"""Pause while an equal submission is open, in seconds."""
+DEADLINE_TIMEOUTS = 2.5
+"""A submission's deadline in submit timeouts: an answer may take one to begin and one to be whole, and getting a
+connection at most half of one. No call of ours is still waiting after it."""
+UNCONFIGURED_WAIT_S = 30.0
+"""Pause while a render's renderer is not configured, in seconds."""
+
+log = structlog.get_logger(__name__)
+
+
+def fingerprint(shop: Workshop, render: Render, prompt: str) -> str:
+    """Keyed hash of what the renderer's list shows of a render's job."""
+    intent = render.intent
+    return fingerprint_of(shop, intent.model, prompt, intent.seconds, intent.size)
+
+
+def fingerprint_of(shop: Workshop, model: str, prompt: str, seconds: str, size: str) -> str:
+    """As `fingerprint`, of what a listed job says of itself."""
+    return shop.keys.digest("fingerprint", json.dumps([model, prompt, seconds, size]).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Submits renders that are allowed."""
+
+    shop: Workshop
+
+    def __call__(self, task: Task) -> datetime:
+        """Starts a submission when it is this render's turn, calls the renderer once, records the outcome."""
+        render = self.shop.decide(task, self._overdue)
+        now = self.shop.now()
+        if render.phase is not Phase.ALLOWED or render.allowed is None:
+            return self.shop.again()
+        if render.retry_at is not None and render.retry_at > now:
+            return render.retry_at
+        renderer = self.shop.renderers.get((render.allowed.renderer, render.allowed.credential))
+        if renderer is None:
+            log.warning("renderer_not_configured", renderer=render.allowed.renderer)
+            return self.shop.after(UNCONFIGURED_WAIT_S)
+        order = self._order(task, render)
+        if order is None:
+            return self.shop.again()
+        return self._submit(task, render, renderer, order)
+
+    def _overdue(self, render: Render) -> Draft:
+        return news.overdue(render, self.shop.now(), render_deadline_s=self.shop.limits.render_deadline_s)
+
+    def _submit(self, task: Task, render: Render, renderer: Renderer, order: Order) -> datetime:
+        attempt = Attempt(
+            renderer=renderer.name,
+            credential=renderer.credential,
+            replica=renderer.replica,
+            fingerprint=fingerprint(self.shop, render, order.prompt),
+            deadline_at=self.shop.after(self.shop.limits.submit_timeout_s * DEADLINE_TIMEOUTS),
+        )
+        draft = submission.start(render, turn(self.shop, attempt), attempt)
+        if not draft:
+            return self.shop.after(TURN_WAIT_S)
+        try:
+            self.shop.recording.append(draft, Origin.of(render, ACTOR))
+        except Conflict:
+            return self.shop.again()
+        # The ledger now says that the renderer may have been asked. A crash from here until the outcome is recorded
+        # leaves it unknown: after the deadline, `reconcile` looks for the job before anything is sent again.
+        outcome = self._ask(renderer, order)
+        # A crash here: the job may exist and nobody has written it down. The same.
+        self._record(task, outcome)
+        return self.shop.again()
+
+    def _ask(self, renderer: Renderer, order: Order) -> JobNews | RendererError:
+        try:
+            return renderer.submit(order)
+        except (Refused, UnknownOutcome) as error:
+            return error
+
+    def _record(self, task: Task, outcome: JobNews | RendererError) -> None:
+        if isinstance(outcome, JobNews):
+            job = submission.Job(outcome.job_id, outcome.status, outcome.progress)
+            closed = settle(self.shop, task, lambda r, t: submission.queued(r, t, job, found_by_list=False))
+            if not closed:
+                # The renderer named a job that another render holds: whose it is cannot be told from here.
+                self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, "job_already_claimed", None)))
+        elif isinstance(outcome, Refused):
+            limit = self.shop.limits.submission_attempts_max
+            settle(
+                self.shop, task, lambda r, t: submission.refused(r, t, self._refused(r, outcome), attempts_max=limit)
+            )
+        else:
+            log.warning("submission_unknown", code=outcome.code, http_status=outcome.http_status)
+            self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, outcome.code, outcome.message)))
+
+    def _refused(self, render: Render, error: Refused) -> RenderSubmissionRefused:
+        return RenderSubmissionRefused(
+            attempt=render.attempts,
+            code=error.code,
+            http_status=error.http_status,
+            message=self.shop.sealed(render, "render.submission_refused.message", error.message),
+            retry_at=None if error.terminal else self.shop.backoff(render.attempts - 1, error.retry_after_s),
+        )
+
+    def _unknown(self, render: Render, code: str, message: str | None) -> RenderSubmissionUnknown:
+        sealed = self.shop.sealed(render, "render.submission_unknown.message", message)
+        return RenderSubmissionUnknown(attempt=render.attempts, code=code, message=sealed)
+
+    def _order(self, task: Task, render: Render) -> Order | None:
+        """What to ask for; None when it can not be asked for any more, which is recorded."""
+        intent = render.intent
+        try:
+            prompt = self.shop.keys.open(intent.prompt)
+            reference = self._reference(render)
+            remix_job_id = self._remix_job_id(render)
+        except Erased:
+            self._fail(task, "prompt_erased")
+            return None
+        except _SourceGone:
+            self._fail(task, "source_gone")
+            return None
+        return Order(
+            model=intent.model,
+            prompt=prompt,
+            seconds=intent.seconds,
+            size=intent.size,
+            reference=reference,
+            remix_job_id=remix_job_id,
+            idempotency_key=f"{intent.video_id}-{render.attempts + 1}",
+        )
+
+    def _reference(self, render: Render) -> Reference | None:
+        known = render.intent.input_reference
+        if known is None:
+            return None
+        filename = self.shop.keys.open(known.filename) if known.filename else "reference"
+        return Reference(filename, known.media_type, lambda: self.shop.assets.open(known.storage_uri))
+
+    def _remix_job_id(self, render: Render) -> str | None:
+        source_id = render.intent.remix_video_id
+        if source_id is None:
+            return None
+        source = self.shop.recording.render(streams.render(render.tenant, source_id))
+        if source.job is None or source.deleted:
+            raise _SourceGone
+        return source.job.job_id
+
+    def _fail(self, task: Task, code: str) -> None:
+        def decision(render: Render) -> Draft:
+            if render.phase is not Phase.ALLOWED:
+                return NOTHING
+            fact = RenderFailed(code=code, failed_by="bickford")
+            return Draft(((render.stream, fact),), {render.stream: render.version})
+
+        self.shop.decide(task, decision)
+
+
+class _SourceGone(Exception):  # noqa: N818 - never leaves this module
+    """The video a remix is made from was deleted meanwhile."""
+
+
+def turn(shop: Workshop, attempt: Attempt) -> Turn:
+    """Whose turn it is among submissions equal to `attempt`."""
+    stream = streams.submission(attempt.renderer, attempt.credential, attempt.fingerprint)
+    known: Turn | None = shop.recording.ledger.fold(stream, Turn.fold)
+    return known or Turn(stream)
+
+
+def settle(shop: Workshop, task: Task, decision: Callable[[Render, Turn], Draft]) -> bool:
+    """Records the outcome of an open submission; decides again when the render or the turn moved on.
+
+    False when it could not be recorded because another render holds the job.
+    """
+    for _ in range(DECIDE_ATTEMPTS_MAX):
+        render = shop.render(task)
+        opened = render.submission
+        if opened is None:
+            return True
+        attempt = Attempt(opened.renderer, opened.credential, opened.replica, opened.fingerprint, opened.deadline_at)
+        draft = decision(render, turn(shop, attempt))
+        if not draft:
+            return True
+        try:
+            shop.recording.append(draft, Origin.of(render, ACTOR))
+        except Conflict:
+            continue
+        return True
+    return False

@@ -1,0 +1,115 @@
+"""What every worker works with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bickford_sora.assets.inspector import MediaInspector
+from bickford_sora.assets.port import AssetStore
+from bickford_sora.decisions.drafts import Draft
+from bickford_sora.recording import Recording
+from bickford_sora.renderers.errors import RendererError
+from bickford_sora.renderers.port import Renderer
+from ledger.envelope import Sealed
+from ledger.events import RenderAttemptFailed, Step
+from ledger.keys import Keys
+from ledger.lifecycle import Render
+
+ACTOR = "worker"
+"""Who the facts of workers are by."""
+BACKOFF_FIRST_S = 1.0
+"""Pause after the first failed call; it doubles with each one that follows."""
+RECHECK_S = 0.5
+"""When a task that is done is looked at again, in case it is not, in seconds."""
+RETRIES_ASSUMED = 2
+"""Back-off of calls that are repeated on a schedule anyway, as if this many had failed before."""
+MESSAGE_CHARS_MAX = 2_000
+"""How much of a renderer's own words is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds and counts; see `bickford_sora.settings`."""
+
+    submit_timeout_s: float
+    reconcile_grace_s: float
+    submission_attempts_max: int
+    poll_interval_s: float
+    retry_after_max_s: float
+    render_deadline_s: float
+    store_attempts_max: int
+    asset_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece of work: a render's stream, and how often it was tried before without success."""
+
+    stream: str
+    attempt: int
+
+
+Worker = Callable[[Task], datetime]
+"""Works on one task and says when to look at it again (it may be done by then)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Ledger, storage and renderers, as workers need them. Safe to use from several threads."""
+
+    recording: Recording
+    keys: Keys
+    assets: AssetStore
+    inspector: MediaInspector
+    renderers: Mapping[tuple[str, str], Renderer]
+    """By name and credential: a job is only ever asked about where, and as whom, it was made."""
+    limits: Limits
+    spool: Path
+    """Folder for downloads that are not checked yet."""
+
+    def now(self) -> datetime:
+        """The injected clock's time."""
+        return self.recording.clock()
+
+    def after(self, seconds: float) -> datetime:
+        """That many seconds from now."""
+        return self.now() + timedelta(seconds=seconds)
+
+    def render(self, task: Task) -> Render:
+        """The render of a task, as it is now."""
+        return self.recording.render(task.stream)
+
+    def decide(self, task: Task, decision: Callable[[Render], Draft]) -> Render:
+        """Decides and appends, again when the render moved on meanwhile."""
+        return self.recording.decide(task.stream, ACTOR, decision)
+
+    def again(self) -> datetime:
+        """When to look at a task that is probably done: as soon as the read model of work has surely seen it."""
+        return self.after(RECHECK_S)
+
+    def backoff(self, attempt: int, asked_s: float | None = None) -> datetime:
+        """When to try again: exponentially later, at least what the renderer asked for, at most the limit."""
+        pause = max(BACKOFF_FIRST_S * 2 ** min(attempt, 16), asked_s or 0.0)
+        return self.after(min(pause, self.limits.retry_after_max_s))
+
+    def sealed(self, render: Render, field: str, text: str | None) -> Sealed | None:
+        """Free text from a renderer, made ready to be recorded."""
+        if text is None:
+            return None
+        return self.keys.seal(
+            text[:MESSAGE_CHARS_MAX],
+            requester=render.intent.requester,
+            subject=render.intent.video_id,
+            field=field,
+        )
+
+    def trouble(self, render: Render, step: Step, error: RendererError, retry_at: datetime) -> RenderAttemptFailed:
+        """A failed call as a fact."""
+        return RenderAttemptFailed(
+            step=step,
+            code=error.code,
+            http_status=error.http_status,
+            message=self.sealed(render, "render.attempt_failed.message", error.message),
+            retry_at=retry_at,
+        )
