@@ -1,0 +1,94 @@
+"""The ledger's face: save decisions, fold streams, read the order."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar, cast
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import ApplicationRecorder, Mapper
+from eventsourcing.utils import Environment, EnvType
+
+from ledger import lifecycle
+from ledger.envelope import Appended, Decision, Event
+from ledger.mapper import FactMapper, RecordedRow, Row
+from ledger.memory import MemoryRecorder
+from ledger.recorder import POSITION_MAX, READ_EVENTS_MAX, PostgresRecorder
+
+
+class Foldable(Protocol):
+    """A state folded from a stream."""
+
+    @property
+    def id(self) -> str:
+        """The stream."""
+
+    @property
+    def version(self) -> int:
+        """The version of the last event in it."""
+
+
+State = TypeVar("State", bound=Foldable)
+Recorder = PostgresRecorder | MemoryRecorder
+
+
+class Ledger(Application[str]):
+    """An event-sourced application whose events are facts saved directly; there are no aggregates.
+
+    Synchronous, and safe to use from several threads.
+    """
+
+    name = "ledger"
+    env: ClassVar[dict[str, str]] = {"PERSISTENCE_MODULE": "eventsourcing.popo"}
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._mapper = FactMapper()
+        super().__init__()
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """Nothing but the class's own settings. The library would let the process's environment choose a database."""
+        return Environment(name, {**self.env, **(env or {})})
+
+    def construct_mapper(self) -> Mapper[str]:
+        """Ours: a closed dictionary of types, validated both ways."""
+        return self._mapper
+
+    def construct_recorder(self) -> ApplicationRecorder:
+        """The one given."""
+        return self._recorder
+
+    def append(self, decision: Decision) -> Appended:
+        """Appends one decision, whole or not at all.
+
+        Raises Conflict when a head it was decided on moved, Refused when it cannot be stored, Unavailable when the
+        database does not answer; a retry of the same decision is answered with the first result. The library's
+        `save(*events, heads=...)` ends in the same place.
+        """
+        rows: list[Row] = [self._mapper.to_stored_event(event) for event in decision.events]
+        return self._recorder.append(rows, decision.heads)
+
+    def history(self, stream: str, *, after: int = 0, until: int | None = None) -> list[Event]:
+        """A stream's events with `after` < version <= `until`, by version."""
+        return [*cast("Iterator[Event]", self.events.get(stream, gt=after, lte=until))]
+
+    def fold(self, stream: str, projector: Any, *, version: int | None = None) -> Any:
+        """The state of a stream by `projector(None, events)`, None when it has no events."""
+        try:
+            return self.repository.get(stream, version=version, projector_func=projector)
+        except AggregateNotFoundError:
+            return None
+
+    def render(self, stream: str, *, version: int | None = None) -> lifecycle.Render | None:
+        """The render of a stream, as it is or as it was at `version`."""
+        return cast("lifecycle.Render | None", self.fold(stream, lifecycle.fold, version=version))
+
+    def read(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[Event]:
+        """Events with `after` < position <= `until` in the ledger's order, at most `limit`."""
+        return self.decode(self._recorder.read(after, until=until, limit=limit))
+
+    def decode(self, rows: Iterable[RecordedRow]) -> list[Event]:
+        """The events in stored rows. Raises Corrupt, naming the place."""
+        return [self._mapper.to_domain_event(row) for row in rows]
+
+    def head(self) -> int:
+        """The last position, 0 while the ledger is empty."""
+        return self._recorder.max_notification_id() or 0

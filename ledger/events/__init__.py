@@ -1,0 +1,142 @@
+"""Every fact the ledger can hold. Field names are the protocol's words (Videos API) wherever it has one.
+
+A stored type name and its fields are for ever: to change one, raise `SCHEMA`, write `upcast`, and add golden bytes
+beside the old ones in tests/golden. docs/reference/events.md describes each.
+"""
+
+from types import MappingProxyType
+
+from ledger.envelope import Fact
+from ledger.events.governance import (
+    CallerRecorded,
+    KeyIssued,
+    KeyRevoked,
+    PolicyPublished,
+    PricesPublished,
+    RendererConfigured,
+    SubjectErased,
+)
+from ledger.events.money import (
+    BudgetOverrun,
+    BudgetSet,
+    BudgetThreshold,
+    SpendAdjusted,
+    SpendCarriedForward,
+    SpendReleased,
+    SpendReserved,
+    SpendSettled,
+)
+from ledger.events.once import (
+    DeliveryAttempted,
+    IdempotencyBound,
+    JobClaimed,
+    SubmissionClosed,
+    SubmissionOpened,
+    WebhookReceived,
+)
+from ledger.events.parts import Asset, InputReference, Money, Quote, Step, Variant, Verdict
+from ledger.events.render import (
+    RenderAllowed,
+    RenderApprovalRequested,
+    RenderApproved,
+    RenderAssetLost,
+    RenderAttemptFailed,
+    RenderCancelled,
+    RenderCompleted,
+    RenderDeleted,
+    RenderDenied,
+    RenderDuplicateFound,
+    RenderFailed,
+    RenderIntent,
+    RenderJobLost,
+    RenderProgress,
+    RenderPurged,
+    RenderQueued,
+    RenderRemixed,
+    RenderReviewed,
+    RenderStored,
+    RenderSubmissionAbsent,
+    RenderSubmissionRefused,
+    RenderSubmissionStarted,
+    RenderSubmissionUnknown,
+)
+
+__all__ = [
+    "LIFECYCLE",
+    "TYPES",
+    "Asset",
+    "BudgetOverrun",
+    "BudgetSet",
+    "BudgetThreshold",
+    "CallerRecorded",
+    "DeliveryAttempted",
+    "IdempotencyBound",
+    "InputReference",
+    "JobClaimed",
+    "KeyIssued",
+    "KeyRevoked",
+    "Money",
+    "PolicyPublished",
+    "PricesPublished",
+    "Quote",
+    "RenderAllowed",
+    "RenderApprovalRequested",
+    "RenderApproved",
+    "RenderAssetLost",
+    "RenderAttemptFailed",
+    "RenderCancelled",
+    "RenderCompleted",
+    "RenderDeleted",
+    "RenderDenied",
+    "RenderDuplicateFound",
+    "RenderFailed",
+    "RenderIntent",
+    "RenderJobLost",
+    "RenderProgress",
+    "RenderPurged",
+    "RenderQueued",
+    "RenderRemixed",
+    "RenderReviewed",
+    "RenderStored",
+    "RenderSubmissionAbsent",
+    "RenderSubmissionRefused",
+    "RenderSubmissionStarted",
+    "RenderSubmissionUnknown",
+    "RendererConfigured",
+    "SpendAdjusted",
+    "SpendCarriedForward",
+    "SpendReleased",
+    "SpendReserved",
+    "SpendSettled",
+    "Step",
+    "SubjectErased",
+    "SubmissionClosed",
+    "SubmissionOpened",
+    "Variant",
+    "Verdict",
+    "WebhookReceived",
+]
+
+
+def _all_facts() -> dict[str, type[Fact]]:
+    facts: dict[str, type[Fact]] = {}
+    members: list[object] = list(globals().values())
+    for member in members:
+        if isinstance(member, type) and issubclass(member, Fact) and member is not Fact:
+            facts[member.TYPE] = member
+    return dict(sorted(facts.items()))
+
+
+TYPES: MappingProxyType[str, type[Fact]] = MappingProxyType(_all_facts())
+"""The closed dictionary of type names. Nothing outside it is ever read or written."""
+
+LIFECYCLE = (
+    RenderIntent.TYPE,
+    RenderQueued.TYPE,
+    RenderProgress.TYPE,
+    RenderCompleted.TYPE,
+    RenderFailed.TYPE,
+    RenderStored.TYPE,
+    RenderRemixed.TYPE,
+)
+"""The seven names that every render's history is told in."""

@@ -1,0 +1,79 @@
+"""Who governs, and what callers wrote down."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ledger.envelope import Fact, Sealed, Sha256
+
+
+class PolicyPublished(Fact):
+    """These rules are in force from here on."""
+
+    TYPE: ClassVar[str] = "policy.published"
+    policy_hash: Sha256
+    text: str
+
+
+class PricesPublished(Fact):
+    """These prices are in force from here on."""
+
+    TYPE: ClassVar[str] = "prices.published"
+    prices_hash: Sha256
+    text: str
+
+
+class RendererConfigured(Fact):
+    """A renderer can be used, in this way. Names its credential, never the secret."""
+
+    TYPE: ClassVar[str] = "renderer.configured"
+    renderer: str
+    dialect: str
+    credential: str
+    replicas: tuple[str, ...] = Field(min_length=1)
+
+
+class KeyIssued(Fact):
+    """An API key exists."""
+
+    TYPE: ClassVar[str] = "key.issued"
+    key_id: str
+    project: str
+    requester: str
+    digest: Sha256
+    """Keyed hash of the key."""
+
+
+class KeyRevoked(Fact):
+    """An API key is no longer accepted."""
+
+    TYPE: ClassVar[str] = "key.revoked"
+    key_id: str
+
+
+class CallerRecorded(Fact):
+    """A caller wrote down what it saw, in its own thread. It never moves a lifecycle."""
+
+    TYPE: ClassVar[str] = "caller.recorded"
+    thread_id: Sealed
+    project: str
+    video_id: str | None = None
+    status: str | None = None
+    progress: int | None = None
+    model: str | None = None
+    seconds: str | None = None
+    size: str | None = None
+    prompt: Sealed | None = None
+    remix_video_id: str | None = None
+    input_reference: Sealed | None = None
+    """The caller's metadata, as JSON."""
+    storage_uri: Sealed | None = None
+    webhook_event_id: str | None = None
+
+
+class SubjectErased(Fact):
+    """The key of a requester or render was destroyed; what it sealed cannot be read any more."""
+
+    TYPE: ClassVar[str] = "subject.erased"
+    subject: str
+    reason: str

@@ -1,0 +1,78 @@
+"""Values inside facts."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from ledger.envelope import Sealed, Sha256
+
+Step = Literal["submit", "reconcile", "follow", "store", "purge"]
+Variant = Literal["video", "thumbnail", "spritesheet"]
+
+
+class Part(BaseModel):
+    """A value inside a fact."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        revalidate_instances="always",
+    )
+
+
+class Money(Part):
+    """An amount in millionths of a currency's unit. Money is never a float."""
+
+    amount_micro: int
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+
+class InputReference(Part):
+    """What is known of a reference image; the picture itself is an asset."""
+
+    storage_uri: str
+    sha256: Sha256
+    bytes: int = Field(ge=1)
+    media_type: Literal["image/jpeg", "image/png", "image/webp"]
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+    filename: Sealed | None = None
+
+
+class Asset(Part):
+    """One stored file of a render."""
+
+    variant: Variant
+    storage_uri: str
+    sha256: Sha256
+    bytes: int = Field(ge=1)
+    media_type: str
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+    made_by: Literal["renderer", "bickford"]
+    has_c2pa: bool
+    duration_ms: int | None = None
+    """Milliseconds, of a video."""
+    frames: int | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    has_audio: bool | None = None
+
+
+class Verdict(Part):
+    """What a decision was made by and what it saw."""
+
+    policy_hash: Sha256
+    rules: tuple[str, ...] = ()
+    """Ids of the rules that matched."""
+    saw: dict[str, JsonValue] = Field(default_factory=dict)
+    """The facts the rules looked at, none of them free text."""
+
+
+class Quote(Part):
+    """What a render is expected to cost, by which price table."""
+
+    cost: Money
+    prices_hash: Sha256

@@ -1,0 +1,241 @@
+"""The lifecycle of a render: everything in its own stream, in the order it may happen."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ledger.envelope import Fact, Moment, Sealed, Sha256
+from ledger.events.parts import Asset, InputReference, Quote, Step, Verdict
+
+Progress = int
+"""Percent, 0 to 100."""
+
+
+class RenderIntent(Fact):
+    """Somebody asked for a video. Always first, also of what is then denied."""
+
+    TYPE: ClassVar[str] = "render.intent"
+    video_id: str
+    project: str
+    requester: str
+    operation: Literal["create", "remix", "edit", "extend"] = "create"
+    model: str
+    seconds: str
+    size: str
+    prompt: Sealed
+    input_reference: InputReference | None = None
+    remix_video_id: str | None = None
+    """The video this one is made from."""
+    retry_of_video_id: str | None = None
+    """The failed video this one was asked for again."""
+    idempotency_stream: str | None = None
+
+
+class RenderAllowed(Fact):
+    """Policy let the render happen, on this renderer, at this price."""
+
+    TYPE: ClassVar[str] = "render.allowed"
+    verdict: Verdict
+    renderer: str
+    credential: str
+    """Public name of the credential the job will be made with; never the secret."""
+    quote: Quote | None = None
+    """None where no price is known for this model and size."""
+
+
+class RenderDenied(Fact):
+    """Policy refused the render; nothing was sent and nothing is billed."""
+
+    TYPE: ClassVar[str] = "render.denied"
+    verdict: Verdict
+    code: str
+    message: str
+
+
+class RenderApprovalRequested(Fact):
+    """Policy holds the render until an approver decides."""
+
+    TYPE: ClassVar[str] = "render.approval_requested"
+    approval_id: str
+    verdict: Verdict
+    expires_at: Moment | None = None
+
+
+class RenderApproved(Fact):
+    """An approver let a held render happen."""
+
+    TYPE: ClassVar[str] = "render.approved"
+    approval_id: str
+    approver: str
+    reason: Sealed | None = None
+
+
+class RenderSubmissionStarted(Fact):
+    """We are about to call the renderer. Recorded before the call, so that a crash leaves a trace of it."""
+
+    TYPE: ClassVar[str] = "render.submission_started"
+    attempt: int = Field(ge=1)
+    renderer: str
+    credential: str
+    replica: str
+    """Base URL of the process that is asked, without credentials."""
+    fingerprint: Sha256
+    """Keyed hash of what the renderer's list will show of this job."""
+    deadline_at: Moment
+    """After this moment no answer is waited for any more."""
+
+
+class RenderSubmissionRefused(Fact):
+    """The renderer answered that it did not take the job. Nothing is billed; it may be asked again."""
+
+    TYPE: ClassVar[str] = "render.submission_refused"
+    attempt: int = Field(ge=1)
+    code: str
+    http_status: int | None = None
+    message: Sealed | None = None
+    retry_at: Moment | None = None
+    """When the renderer, or our back-off, allows the next try; None when there will be none."""
+
+
+class RenderSubmissionUnknown(Fact):
+    """No answer came: the renderer may or may not have taken, and billed, the job. Never the same as failed."""
+
+    TYPE: ClassVar[str] = "render.submission_unknown"
+    attempt: int = Field(ge=1)
+    code: str
+    message: Sealed | None = None
+
+
+class RenderSubmissionAbsent(Fact):
+    """The renderer's whole list was searched after the deadline, and the job is not there."""
+
+    TYPE: ClassVar[str] = "render.submission_absent"
+    attempt: int = Field(ge=1)
+    jobs_searched: int = Field(ge=0)
+
+
+class RenderQueued(Fact):
+    """The renderer has the job."""
+
+    TYPE: ClassVar[str] = "render.queued"
+    attempt: int = Field(ge=1)
+    renderer: str
+    credential: str
+    replica: str
+    job_id: str
+    found_by: Literal["answer", "reconciliation"]
+    status: str
+    progress: Progress = Field(ge=0, le=100)
+
+
+class RenderProgress(Fact):
+    """The renderer got further: recorded in steps, not at every poll."""
+
+    TYPE: ClassVar[str] = "render.progress"
+    status: str
+    progress: Progress = Field(ge=0, le=100)
+
+
+class RenderCompleted(Fact):
+    """The renderer finished. The file is still the renderer's."""
+
+    TYPE: ClassVar[str] = "render.completed"
+    status: Literal["completed"] = "completed"
+    progress: Literal[100] = 100
+    completed_at: Moment | None = None
+    """As the renderer reports it."""
+    expires_at: Moment | None = None
+    """When the renderer's download ends."""
+
+
+class RenderFailed(Fact):
+    """The render reached its end without a video."""
+
+    TYPE: ClassVar[str] = "render.failed"
+    status: Literal["failed"] = "failed"
+    code: str
+    message: Sealed | None = None
+    failed_by: Literal["renderer", "bickford"]
+
+
+class RenderStored(Fact):
+    """The files are in our storage, decoded and checked."""
+
+    TYPE: ClassVar[str] = "render.stored"
+    assets: tuple[Asset, ...] = Field(min_length=1)
+
+
+class RenderRemixed(Fact):
+    """On the source: a new video is being made from it."""
+
+    TYPE: ClassVar[str] = "render.remixed"
+    remix_video_id: str
+    operation: Literal["remix", "edit", "extend"] = "remix"
+
+
+class RenderAttemptFailed(Fact):
+    """A call to the renderer did not bring what was asked. Recorded when the trouble is new, not at every try."""
+
+    TYPE: ClassVar[str] = "render.attempt_failed"
+    step: Step
+    code: str
+    http_status: int | None = None
+    message: Sealed | None = None
+    retry_at: Moment | None = None
+
+
+class RenderDuplicateFound(Fact):
+    """A second job for this render exists at the renderer."""
+
+    TYPE: ClassVar[str] = "render.duplicate_found"
+    job_id: str
+    cancelled: bool
+
+
+class RenderJobLost(Fact):
+    """The renderer does not know the job any more."""
+
+    TYPE: ClassVar[str] = "render.job_lost"
+    job_id: str
+    http_status: int | None = None
+
+
+class RenderAssetLost(Fact):
+    """The renderer made the video, but its file could not be had before it was gone."""
+
+    TYPE: ClassVar[str] = "render.asset_lost"
+    code: str
+    message: Sealed | None = None
+
+
+class RenderCancelled(Fact):
+    """Somebody stopped the render before its end."""
+
+    TYPE: ClassVar[str] = "render.cancelled"
+    reason: Literal["deleted", "operator"]
+
+
+class RenderDeleted(Fact):
+    """Somebody deleted the video. Its facts stay; its files go."""
+
+    TYPE: ClassVar[str] = "render.deleted"
+
+
+class RenderPurged(Fact):
+    """The renderer's copy and ours are gone, as far as each can be."""
+
+    TYPE: ClassVar[str] = "render.purged"
+    renderer_copy: Literal["deleted", "gone", "unsupported", "none"]
+    assets_deleted: int = Field(ge=0)
+
+
+class RenderReviewed(Fact):
+    """Somebody judged the video."""
+
+    TYPE: ClassVar[str] = "render.reviewed"
+    verdict: Literal["approved", "rejected"]
+    clarity: float = Field(ge=0, le=1)
+    continuity: float = Field(ge=0, le=1)
+    brand_fit: float = Field(ge=0, le=1)
+    review_time_s: int = Field(ge=0)
+    notes: Sealed | None = None

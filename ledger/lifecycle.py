@@ -1,0 +1,340 @@
+"""The life of a render: its state, how each fact changes it, and which fact may follow in which phase. Pure.
+
+    intent ─ allowed ─ submitting ─ queued ─ in_progress ─ completed ─ stored
+       │        │  ▲    │    │  ▲                │            │
+       │        │  └────┘    └──┴ unknown        │            └─ asset_lost
+       ├ denied └─ (failed) ◄────────────────────┘
+       └ held ── allowed | denied
+
+A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted` may follow any end.
+
+What became of a submission is recorded whenever it is learned, also after the end: a render that failed or was
+cancelled while the renderer was being asked may still turn out to have a job, which is money and has to be purged.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from ledger import events as e
+from ledger.envelope import Event, Fact, Sealed
+
+PROGRESS_STEP = 10
+"""Points of progress between two `render.progress` facts."""
+PROGRESS_INTERVAL_S = 30
+"""Seconds after which news of any progress is recorded."""
+
+
+class Phase(StrEnum):
+    """Where a render stands."""
+
+    INTENT = "intent"
+    HELD = "held"
+    ALLOWED = "allowed"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    STORED = "stored"
+    DENIED = "denied"
+    FAILED = "failed"
+    ASSET_LOST = "asset_lost"
+    CANCELLED = "cancelled"
+
+
+ENDS = frozenset({Phase.STORED, Phase.DENIED, Phase.FAILED, Phase.ASSET_LOST, Phase.CANCELLED})
+"""Phases after which the renderer is not asked again (but to delete)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The renderer's own object, and where every later call about it goes."""
+
+    renderer: str
+    credential: str
+    replica: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One try to hand the render to a renderer."""
+
+    attempt: int
+    renderer: str
+    credential: str
+    replica: str
+    fingerprint: str
+    started_at: datetime
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a render has no video."""
+
+    code: str
+    message: Sealed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """A render, folded from its facts."""
+
+    stream: str
+    version: int
+    tenant: str
+    intent: e.RenderIntent
+    created_at: datetime
+    last_event_id: UUID
+    """The newest fact: the cause of whatever is decided next."""
+    correlation: UUID | None = None
+    """The request that asked for the render; its later facts share it."""
+    trace: str | None = None
+    phase: Phase = Phase.INTENT
+    allowed: e.RenderAllowed | None = None
+    submission: Submission | None = None
+    submission_open: bool = False
+    """Whether the outcome of `submission` is still to be recorded."""
+    attempts: int = 0
+    retry_at: datetime | None = None
+    job: Job | None = None
+    progress: int = 0
+    progress_at: datetime | None = None
+    completed_at: datetime | None = None
+    renderer_expires_at: datetime | None = None
+    assets: tuple[e.Asset, ...] = ()
+    failure: Failure | None = None
+    trouble: e.RenderAttemptFailed | None = None
+    """The last trouble with the renderer, None once a call went well again."""
+    deleted_at: datetime | None = None
+    purged: bool = False
+    """Whether all copies are gone; a job that turns up later makes it False again."""
+    remixes: tuple[str, ...] = ()
+    last_event_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """The stream, by the event sourcing library's name."""
+        return self.stream
+
+    @property
+    def ended(self) -> bool:
+        """Whether the render reached its end."""
+        return self.phase in ENDS
+
+    @property
+    def deleted(self) -> bool:
+        """Whether somebody deleted the video."""
+        return self.deleted_at is not None
+
+
+class ImpossibleStep(ValueError):  # noqa: N818 - it is a wrong order of facts
+    """A fact that cannot follow the phase the render is in: a programmer's mistake or a damaged ledger."""
+
+
+def fold(state: Render | None, events: Iterable[Event]) -> Render | None:
+    """The render after `events`, which follow `state`. None while there are none."""
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def evolve(state: Render | None, event: Event) -> Render:
+    """The render after one more event. Raises ImpossibleStep when it cannot come next."""
+    fact = event.fact
+    last_version = state.version if state else 0
+    if event.version != last_version + 1:
+        raise ImpossibleStep(f"version {event.version} after {last_version} in {event.stream}")
+    if state is None:
+        if not isinstance(fact, e.RenderIntent):
+            raise ImpossibleStep(f"{fact.TYPE} before render.intent in {event.stream}")
+        return _asked_for(event, fact)
+    if not may_follow(state, type(fact)):
+        raise ImpossibleStep(f"{fact.TYPE} cannot follow phase {state.phase} in {event.stream}")
+    _check_attempt(state, event)
+    change = _CHANGES[type(fact)](state, fact, event.context.occurred_at)
+    return replace(
+        state,
+        version=event.version,
+        last_event_at=event.context.occurred_at,
+        last_event_id=event.event_id,
+        **change,
+    )
+
+
+def _asked_for(event: Event, intent: e.RenderIntent) -> Render:
+    context = event.context
+    return Render(
+        stream=event.stream,
+        version=event.version,
+        tenant=context.tenant,
+        intent=intent,
+        created_at=context.occurred_at,
+        last_event_id=event.event_id,
+        correlation=context.correlation,
+        trace=context.trace,
+        last_event_at=context.occurred_at,
+    )
+
+
+def may_follow(state: Render, fact: type[Fact]) -> bool:
+    """Whether a fact of this type may be recorded next."""
+    if fact not in _AFTER:
+        return False
+    phases = _AFTER[fact]
+    return (phases is None or state.phase in phases) and _CONDITIONS.get(fact, _always)(state)
+
+
+def _check_attempt(state: Render, event: Event) -> None:
+    """An outcome belongs to the last submission: that of an earlier one says nothing about the one in flight."""
+    fact = event.fact
+    if isinstance(fact, e.RenderSubmissionStarted):
+        expected = state.attempts + 1
+    elif isinstance(fact, _OUTCOMES):
+        expected = state.attempts
+    else:
+        return
+    if fact.attempt != expected:
+        raise ImpossibleStep(f"{fact.TYPE} of attempt {fact.attempt} where {expected} is due in {event.stream}")
+
+
+_AT_RENDERER = frozenset({Phase.QUEUED, Phase.IN_PROGRESS})
+_UNENDED = frozenset(set(Phase) - ENDS)
+_IN_FLIGHT = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.CANCELLED, Phase.FAILED})
+"""Phases in which a submission can be open."""
+_OUTCOMES = (e.RenderSubmissionRefused, e.RenderSubmissionUnknown, e.RenderSubmissionAbsent, e.RenderQueued)
+
+_AFTER: dict[type[Fact], frozenset[Phase] | None] = {
+    e.RenderAllowed: frozenset({Phase.INTENT, Phase.HELD}),
+    e.RenderDenied: frozenset({Phase.INTENT, Phase.HELD}),
+    e.RenderApprovalRequested: frozenset({Phase.INTENT}),
+    e.RenderApproved: frozenset({Phase.HELD}),
+    e.RenderSubmissionStarted: frozenset({Phase.ALLOWED}),
+    e.RenderSubmissionRefused: _IN_FLIGHT,
+    e.RenderSubmissionUnknown: _IN_FLIGHT,
+    e.RenderSubmissionAbsent: _IN_FLIGHT - {Phase.SUBMITTING},
+    # Also after `absent` or `refused`: a late answer that there is a job is believed.
+    e.RenderQueued: _IN_FLIGHT | {Phase.ALLOWED},
+    e.RenderProgress: _AT_RENDERER,
+    e.RenderCompleted: _AT_RENDERER,
+    e.RenderFailed: _UNENDED,
+    e.RenderStored: frozenset({Phase.COMPLETED}),
+    e.RenderAssetLost: frozenset({Phase.COMPLETED}),
+    e.RenderJobLost: _AT_RENDERER | {Phase.COMPLETED},
+    e.RenderCancelled: _UNENDED,
+    e.RenderDeleted: ENDS,
+    e.RenderPurged: ENDS,
+    e.RenderRemixed: frozenset({Phase.STORED}),
+    e.RenderReviewed: frozenset({Phase.STORED}),
+    e.RenderAttemptFailed: None,
+    e.RenderDuplicateFound: None,
+}
+"""Which phases each fact may follow; None: any."""
+
+
+def _always(_state: Render) -> bool:
+    return True
+
+
+_CONDITIONS: dict[type[Fact], Callable[[Render], bool]] = {
+    e.RenderSubmissionRefused: lambda state: state.submission_open,
+    e.RenderSubmissionUnknown: lambda state: state.submission_open,
+    e.RenderSubmissionAbsent: lambda state: state.submission_open,
+    e.RenderQueued: lambda state: state.submission is not None and state.job is None,
+    e.RenderDuplicateFound: lambda state: state.submission is not None,
+    e.RenderDeleted: lambda state: not state.deleted,
+    e.RenderPurged: lambda state: not state.purged and (state.deleted or state.phase is not Phase.STORED),
+}
+"""What else must hold for a fact to follow."""
+
+_Change = dict[str, Any]
+
+
+def _submission_started(_state: Render, fact: e.RenderSubmissionStarted, at: datetime) -> _Change:
+    submission = Submission(
+        fact.attempt, fact.renderer, fact.credential, fact.replica, fact.fingerprint, at, fact.deadline_at
+    )
+    return {
+        "phase": Phase.SUBMITTING,
+        "submission": submission,
+        "submission_open": True,
+        "attempts": fact.attempt,
+        "retry_at": None,
+    }
+
+
+def _submission_closed_without_job(state: Render, retry_at: datetime | None) -> _Change:
+    if state.ended:
+        return {"submission_open": False}
+    return {"phase": Phase.ALLOWED, "submission_open": False, "retry_at": retry_at}
+
+
+def _unknown(state: Render, _fact: e.RenderSubmissionUnknown, _at: datetime) -> _Change:
+    return {} if state.ended else {"phase": Phase.UNKNOWN}
+
+
+def _queued(state: Render, fact: e.RenderQueued, at: datetime) -> _Change:
+    phase = state.phase if state.ended else Phase.QUEUED
+    job = Job(fact.renderer, fact.credential, fact.replica, fact.job_id)
+    return {
+        "phase": phase,
+        "job": job,
+        "submission_open": False,
+        "progress": fact.progress,
+        "progress_at": at,
+        "retry_at": None,
+        "trouble": None,
+        "purged": False,
+    }
+
+
+def _progress(state: Render, fact: e.RenderProgress, at: datetime) -> _Change:
+    progress = max(state.progress, fact.progress)  # a renderer that counts backwards does not take clients along
+    return {"phase": Phase.IN_PROGRESS, "progress": progress, "progress_at": at, "trouble": None}
+
+
+def _completed(_state: Render, fact: e.RenderCompleted, at: datetime) -> _Change:
+    return {
+        "phase": Phase.COMPLETED,
+        "progress": 100,
+        "progress_at": at,
+        "completed_at": fact.completed_at or at,
+        "renderer_expires_at": fact.expires_at,
+        "trouble": None,
+    }
+
+
+def _ended(phase: Phase, failure: Failure) -> _Change:
+    """The end without a video. A submission that is open stays so until its outcome is known."""
+    return {"phase": phase, "failure": failure, "retry_at": None}
+
+
+_CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
+    e.RenderAllowed: lambda _s, f, _at: {"phase": Phase.ALLOWED, "allowed": f},
+    e.RenderDenied: lambda _s, f, _at: _ended(Phase.DENIED, Failure(f.code)),
+    e.RenderApprovalRequested: lambda _s, _f, _at: {"phase": Phase.HELD},
+    e.RenderApproved: lambda _s, _f, _at: {},
+    e.RenderSubmissionStarted: _submission_started,
+    e.RenderSubmissionRefused: lambda s, f, _at: _submission_closed_without_job(s, f.retry_at),
+    e.RenderSubmissionUnknown: _unknown,
+    e.RenderSubmissionAbsent: lambda s, _f, _at: _submission_closed_without_job(s, None),
+    e.RenderQueued: _queued,
+    e.RenderProgress: _progress,
+    e.RenderCompleted: _completed,
+    e.RenderFailed: lambda _s, f, _at: _ended(Phase.FAILED, Failure(f.code, f.message)),
+    e.RenderStored: lambda _s, f, _at: {"phase": Phase.STORED, "assets": f.assets, "trouble": None},
+    e.RenderAssetLost: lambda _s, f, _at: _ended(Phase.ASSET_LOST, Failure(f.code, f.message)),
+    e.RenderJobLost: lambda _s, _f, _at: _ended(Phase.FAILED, Failure("job_lost")),
+    e.RenderCancelled: lambda _s, _f, _at: _ended(Phase.CANCELLED, Failure("cancelled")),
+    e.RenderDeleted: lambda _s, _f, at: {"deleted_at": at},
+    e.RenderPurged: lambda _s, _f, _at: {"purged": True, "assets": (), "trouble": None},
+    e.RenderRemixed: lambda s, f, _at: {"remixes": (*s.remixes, f.remix_video_id)},
+    e.RenderReviewed: lambda _s, _f, _at: {},
+    e.RenderAttemptFailed: lambda _s, f, _at: {"trouble": f},
+    e.RenderDuplicateFound: lambda _s, _f, _at: {},
+}

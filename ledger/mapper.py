@@ -1,0 +1,107 @@
+"""Event to stored bytes and back. A closed dictionary of type names; validated both ways; upcast on read.
+
+The payload is JSON with sorted keys and its schema number: `{"f":{...fields...},"v":1}`. Nothing outside `TYPES` is
+ever imported because of what a row says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import JSONTranscoder, Mapper, Notification, StoredEvent
+from pydantic import ValidationError
+
+from ledger.envelope import Context, Event, Fact
+from ledger.errors import InvalidEvent, Refused, UnknownEventType
+from ledger.events import TYPES
+
+
+@dataclass(frozen=True)
+class Row(StoredEvent):
+    """A stored event with the ledger's own columns."""
+
+    event_id: UUID
+    context: Context
+
+
+@dataclass(frozen=True)
+class RecordedRow(Notification):
+    """A stored event that has its place in the ledger's order; `id` is its position."""
+
+    event_id: UUID
+    context: Context
+    recorded_at: datetime
+
+
+class FactMapper(Mapper[str]):
+    """The library's mapper seam, for frozen pydantic facts."""
+
+    def __init__(self, types: Mapping[str, type[Fact]] = TYPES) -> None:
+        super().__init__(transcoder=JSONTranscoder())
+        self._types = types
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> Row:
+        """The bytes of an event. Raises Refused when JSON cannot hold a value in it."""
+        assert isinstance(domain_event, Event), type(domain_event)  # noqa: S101 - only our application saves here
+        event = domain_event
+        assert self._types.get(event.fact.TYPE) is type(event.fact), event.fact  # noqa: S101 - a programmer's mistake
+        state = encode(event.fact)
+        return Row(event.stream, event.version, event.fact.TYPE, state, event.event_id, event.context)
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Event:
+        """The event that was stored. Raises UnknownEventType or InvalidEvent, each naming the place."""
+        assert isinstance(stored_event, Row | RecordedRow), type(stored_event)  # noqa: S101 - our recorders' rows only
+        row = stored_event
+        return Event(
+            stream=str(row.originator_id),
+            version=row.originator_version,
+            event_id=row.event_id,
+            context=row.context,
+            fact=self.decode(row.topic, row.state, place=f"{row.originator_id} version {row.originator_version}"),
+            position=row.id if isinstance(row, RecordedRow) else None,
+            recorded_at=row.recorded_at if isinstance(row, RecordedRow) else None,
+        )
+
+    def decode(self, type_name: str, state: bytes, *, place: str) -> Fact:
+        """The fact in stored bytes. `place` says in errors where it was found."""
+        cls = self._types.get(type_name)
+        if cls is None:
+            raise UnknownEventType(f"{place}: type {type_name!r} is not known to this version; a newer one wrote it")
+        try:
+            return cls.model_validate(_fields(cls, state))
+        except (ValidationError, ValueError, KeyError, TypeError) as error:
+            raise InvalidEvent(f"{place}: not a valid {type_name}: {_cause(error)}") from error
+
+
+def encode(fact: Fact) -> bytes:
+    """The payload of a fact, the same bytes for equal facts.
+
+    Raises ValidationError for a fact built unchecked, Refused for a value JSON cannot hold (an integer over 64 bits,
+    half of a surrogate pair).
+    """
+    checked = type(fact).model_validate(fact)
+    payload = {"f": checked.model_dump(mode="json"), "v": fact.SCHEMA}
+    try:
+        return orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise Refused(f"{fact.TYPE} cannot be stored: {error}") from error
+
+
+def _fields(cls: type[Fact], state: bytes) -> dict[str, Any]:
+    """The stored fields, in the form of the present schema."""
+    stored = orjson.loads(state)
+    fields, schema = stored["f"], stored["v"]
+    if not isinstance(fields, dict) or type(schema) is not int:
+        raise TypeError("a payload is {f: fields, v: schema}")
+    return fields if schema == cls.SCHEMA else cls.upcast(schema, fields)
+
+
+def _cause(error: Exception) -> str:
+    """The places that do not validate, without their contents."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['type']}" for each in error.errors())
+    return type(error).__name__

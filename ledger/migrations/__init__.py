@@ -1,0 +1,1 @@
+"""The ledger's schema as numbered steps. A step that was released is never edited."""

@@ -1,0 +1,1 @@
+insert into ledger.keys (name, wrapped) values (%s, %s) on conflict (name) do nothing

@@ -1,0 +1,1 @@
+select wrapped from ledger.keys where name = %s

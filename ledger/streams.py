@@ -1,0 +1,99 @@
+"""The only maker of stream ids.
+
+A stream id is `category:part[:part]`. Parts we make ourselves have a fixed format; every string that comes from
+outside (a webhook id, an idempotency key, a renderer's job id) enters as the SHA-256 of its length-prefixed parts, so
+that an id is bounded (`STREAM_CHARS_MAX`) and two different inputs never share one.
+"""
+
+import hashlib
+import re
+from uuid import UUID
+
+from ledger.errors import InvalidStream
+
+STREAM_CHARS_MAX = 128
+"""Longest stream id in characters; the database refuses longer ones."""
+TENANT_CHARS_MAX = 31
+
+_TENANT = re.compile(rf"[a-z][a-z0-9-]{{0,{TENANT_CHARS_MAX - 1}}}")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_VIDEO = re.compile(r"video_([0-9a-f]{32})")
+
+
+def video_id(render: UUID) -> str:
+    """The id clients see for a render: `video_` and the UUIDv7 in hex."""
+    return f"video_{render.hex}"
+
+
+def is_video_id(text: str) -> bool:
+    """Whether `text` has the form of our video ids; says nothing about whether it exists."""
+    return _VIDEO.fullmatch(text) is not None
+
+
+def render(tenant: str, video: str) -> str:
+    """The stream of one render's lifecycle. The tenant is part of the id, so no other tenant can name it."""
+    match = _VIDEO.fullmatch(video)
+    if match is None:
+        raise InvalidStream(f"not a video id: {video[:80]!r}")
+    return f"render:{_tenant(tenant)}:{match[1]}"
+
+
+def webhook(renderer: str, credential: str, webhook_event_id: str) -> str:
+    """The receipt of one webhook: has a version 1 and nothing else."""
+    return f"webhook:{_digest(renderer, credential, webhook_event_id)}"
+
+
+def idempotency(tenant: str, key: str) -> str:
+    """The binding of one Idempotency-Key of a tenant: has a version 1 and nothing else."""
+    return f"idempotency:{_tenant(tenant)}:{_digest(key)}"
+
+
+def job(renderer: str, credential: str, job_id: str) -> str:
+    """The claim on one renderer's job: has a version 1 and nothing else."""
+    return f"job:{_digest(renderer, credential, job_id)}"
+
+
+def submission(renderer: str, credential: str, fingerprint: str) -> str:
+    """The turn of equal submissions to one credential: at most one is open at a time."""
+    return f"submission:{_digest(renderer, credential, fingerprint)}"
+
+
+def renderer(name: str) -> str:
+    """The configuration history of one renderer."""
+    return f"renderer:{_name(name)}"
+
+
+def key(tenant: str, key_id: str) -> str:
+    """The history of one API key, named by its public id."""
+    return f"key:{_tenant(tenant)}:{_digest(key_id)}"
+
+
+def thread(tenant: str, thread_id: str) -> str:
+    """What a caller recorded under its own thread id (`caller.recorded`)."""
+    return f"thread:{_tenant(tenant)}:{_digest(thread_id)}"
+
+
+def category(stream: str) -> str:
+    """The first part of a stream id, for example `render`."""
+    return stream.partition(":")[0]
+
+
+def _tenant(tenant: str) -> str:
+    if _TENANT.fullmatch(tenant) is None:
+        raise InvalidStream(f"a tenant is a lower-case letter and up to 30 of a-z, 0-9 and '-': {tenant[:80]!r}")
+    return tenant
+
+
+def _name(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise InvalidStream(f"a name is a lower-case letter and up to 62 of a-z, 0-9, '_' and '-': {name[:80]!r}")
+    return name
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    return digest.hexdigest()

@@ -1,0 +1,153 @@
+"""Decisions as PostgreSQL binary arrays, encoded where they are made and only joined where they are sent.
+
+Encoding the columns costs most of an append. It is done in the caller's thread, where several run at once; the
+committer joins bytes. The format is PostgreSQL's `array_recv`: dimensions, a null flag, the element type's oid, one
+length and lower bound, then each element behind its length (-1 for null).
+"""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from psycopg import postgres
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+from ledger.envelope import Context
+from ledger.mapper import Row
+
+_INT4 = struct.Struct("!i")
+_SIZED_INT4 = struct.Struct("!ii")
+_SIZED_INT8 = struct.Struct("!iq")
+_HEADER = struct.Struct("!iiIii")
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_NULL = _INT4.pack(-1)
+
+FACT_COLUMNS = ("text", "int4", "text", "uuid", "timestamptz", "text", "text", "uuid", "uuid", "text", "bytea")
+"""Element types of `ledger.append`'s arguments from `streams` to `payloads`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One decision ready to be sent: its stored events and heads as array elements, column by column."""
+
+    facts: int
+    columns: tuple[bytes, ...]
+    heads: Mapping[str, int]
+    written: frozenset[str]
+    head_streams: bytes
+    head_versions: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, near enough to bound a batch."""
+        return sum(map(len, self.columns)) + len(self.head_streams)
+
+
+def encode_decision(rows: Sequence[Row], heads: Mapping[str, int]) -> Encoded:
+    """Encodes the stored events of one decision, which `ledger.bounds` has checked."""
+    return Encoded(
+        facts=len(rows),
+        columns=tuple(map(b"".join, zip(*_elements(rows), strict=True))),
+        heads=heads,
+        written=frozenset(str(row.originator_id) for row in rows),
+        head_streams=b"".join(map(_text, heads)),
+        head_versions=b"".join(map(_int4, heads.values())),
+    )
+
+
+def _elements(rows: Sequence[Row]) -> Iterator[tuple[bytes, ...]]:
+    """Each fact's array elements, in the order of `FACT_COLUMNS`."""
+    context, shared = None, tuple[bytes, ...]()
+    for row in rows:
+        if row.context is not context:  # all facts of a decision share theirs
+            context, shared = row.context, _context(row.context)
+        yield (
+            _text(str(row.originator_id)),
+            _int4(row.originator_version),
+            _text(row.topic),
+            _bytes(row.event_id.bytes),
+            *shared,
+            _bytes(row.state),
+        )
+
+
+def _context(context: Context) -> tuple[bytes, ...]:
+    return (
+        _timestamptz(context.occurred_at),
+        _text(context.tenant),
+        _text(context.actor),
+        _uuid(context.correlation),
+        _uuid(context.causation),
+        _NULL if context.trace is None else _text(context.trace),
+    )
+
+
+def append_arguments(batch: Sequence[Encoded]) -> list["BinaryArray"]:
+    """The arguments of `ledger.append` for a batch; decisions are numbered by their place in it."""
+    numbers = b"".join(_int4(number) * each.facts for number, each in enumerate(batch))
+    facts = sum(each.facts for each in batch)
+    arguments = [_array("int4", facts, numbers)]
+    for column, element_type in enumerate(FACT_COLUMNS):
+        arguments.append(_array(element_type, facts, b"".join(each.columns[column] for each in batch)))
+    heads = sum(len(each.heads) for each in batch)
+    head_numbers = b"".join(_int4(number) * len(each.heads) for number, each in enumerate(batch))
+    arguments.append(_array("int4", heads, head_numbers))
+    arguments.append(_array("text", heads, b"".join(each.head_streams for each in batch)))
+    arguments.append(_array("int4", heads, b"".join(each.head_versions for each in batch)))
+    return arguments
+
+
+class BinaryArray(bytes):
+    """A one-dimensional array in PostgreSQL's binary form."""
+
+    __slots__ = ()
+
+
+class _ArrayDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: BinaryArray) -> Buffer:
+        return obj
+
+
+def _array_type(element_type: str) -> tuple[type[BinaryArray], type[Dumper]]:
+    kind = type(f"{element_type.title()}Array", (BinaryArray,), {"__slots__": ()})
+    oid = postgres.types[element_type].array_oid
+    return kind, type(f"{element_type.title()}ArrayDumper", (_ArrayDumper,), {"oid": oid})
+
+
+_ARRAY_TYPES = {name: _array_type(name) for name in sorted({*FACT_COLUMNS, "int4"})}
+DUMPERS = tuple(_ARRAY_TYPES.values())
+"""Pairs of (array class, psycopg dumper), to be registered on the connection that sends them."""
+
+
+def _array(element_type: str, length: int, elements: bytes) -> BinaryArray:
+    oid = postgres.types[element_type].oid
+    kind = _ARRAY_TYPES[element_type][0]
+    return kind(_HEADER.pack(1, 1, oid, length, 1) + elements)
+
+
+def _bytes(value: bytes) -> bytes:
+    return _INT4.pack(len(value)) + value
+
+
+def _text(value: str) -> bytes:
+    return _bytes(value.encode())
+
+
+def _int4(value: int) -> bytes:
+    return _SIZED_INT4.pack(4, value)
+
+
+def _uuid(value: UUID | None) -> bytes:
+    return _NULL if value is None else _bytes(value.bytes)
+
+
+def _timestamptz(value: datetime) -> bytes:
+    """Microseconds since 2000-01-01 UTC."""
+    delta = value - _EPOCH
+    return _SIZED_INT8.pack(8, (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds)

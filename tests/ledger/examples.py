@@ -1,0 +1,167 @@
+"""One fully filled example of every fact, made by hand. Their stored bytes are pinned in tests/golden."""
+
+from datetime import UTC, datetime
+
+from ledger import events as e
+from ledger.envelope import Fact, Sealed
+
+VIDEO = "video_01931b7e5c4f7a3b8d2e6f1a9c0b4d5e"
+OTHER_VIDEO = "video_01931b7e5c507b2c9e3f7a0b1d8c5e6f"
+MOMENT = datetime(2026, 11, 20, 12, 30, 45, 123456, tzinfo=UTC)
+LATER = datetime(2026, 11, 20, 13, 30, 45, tzinfo=UTC)
+SHA_A, SHA_B = "a1" * 32, "b2" * 32
+SEALED = Sealed(f"s1.key_1/{VIDEO}.render.intent.prompt.AAECAwQFBgcICQoL")
+USD = e.Money(amount_micro=400_000, currency="USD")
+VERDICT = e.Verdict(
+    policy_hash=SHA_A,
+    rules=("cap", "hours"),
+    saw={"seconds": 4, "model": "sora-2", "share": 0.25, "late": False, "tags": ["a", None]},
+)
+REFERENCE = e.InputReference(
+    storage_uri="file:///references/heron.png",
+    sha256=SHA_A,
+    bytes=12_345,
+    media_type="image/png",
+    width=720,
+    height=1280,
+    filename=SEALED,
+)
+VIDEO_ASSET = e.Asset(
+    variant="video",
+    storage_uri="s3://videos/heron.mp4",
+    sha256=SHA_B,
+    bytes=1_234_567,
+    media_type="video/mp4",
+    width=720,
+    height=1280,
+    made_by="renderer",
+    has_c2pa=True,
+    duration_ms=4_000,
+    frames=96,
+    video_codec="h264",
+    audio_codec="aac",
+    has_audio=True,
+)
+THUMBNAIL = e.Asset(
+    variant="thumbnail",
+    storage_uri="s3://videos/heron.webp",
+    sha256=SHA_A,
+    bytes=4_321,
+    media_type="image/webp",
+    width=720,
+    height=1280,
+    made_by="bickford",
+    has_c2pa=False,
+)
+
+RENDERS: tuple[Fact, ...] = (
+    e.RenderIntent(
+        video_id=VIDEO,
+        project="films",
+        requester="key_1",
+        operation="remix",
+        model="sora-2",
+        seconds="4",
+        size="720x1280",
+        prompt=SEALED,
+        input_reference=REFERENCE,
+        remix_video_id=OTHER_VIDEO,
+        retry_of_video_id=OTHER_VIDEO,
+        idempotency_stream=f"idempotency:acme:{SHA_A}",
+    ),
+    e.RenderAllowed(verdict=VERDICT, renderer="vllm", credential="main", quote=e.Quote(cost=USD, prices_hash=SHA_B)),
+    e.RenderDenied(verdict=VERDICT, code="over_budget", message="The budget of this month is used up."),
+    e.RenderApprovalRequested(approval_id="approval_1", verdict=VERDICT, expires_at=LATER),
+    e.RenderApproved(approval_id="approval_1", approver="key_2", reason=SEALED),
+    e.RenderSubmissionStarted(
+        attempt=1,
+        renderer="vllm",
+        credential="main",
+        replica="http://gpu-1:8000",
+        fingerprint=SHA_A,
+        deadline_at=LATER,
+    ),
+    e.RenderSubmissionRefused(attempt=1, code="rate_limited", http_status=429, message=SEALED, retry_at=LATER),
+    e.RenderSubmissionUnknown(attempt=1, code="timeout", message=SEALED),
+    e.RenderSubmissionAbsent(attempt=1, jobs_searched=120),
+    e.RenderQueued(
+        attempt=1,
+        renderer="vllm",
+        credential="main",
+        replica="http://gpu-1:8000",
+        job_id="video_abc",
+        found_by="reconciliation",
+        status="queued",
+        progress=0,
+    ),
+    e.RenderProgress(status="in_progress", progress=40),
+    e.RenderCompleted(completed_at=MOMENT, expires_at=LATER),
+    e.RenderFailed(code="content_policy", message=SEALED, failed_by="renderer"),
+    e.RenderStored(assets=(VIDEO_ASSET, THUMBNAIL)),
+    e.RenderRemixed(remix_video_id=OTHER_VIDEO, operation="extend"),
+    e.RenderAttemptFailed(step="store", code="http_503", http_status=503, message=SEALED, retry_at=LATER),
+    e.RenderDuplicateFound(job_id="video_def", cancelled=True),
+    e.RenderJobLost(job_id="video_abc", http_status=404),
+    e.RenderAssetLost(code="expired", message=SEALED),
+    e.RenderCancelled(reason="operator"),
+    e.RenderDeleted(),
+    e.RenderPurged(renderer_copy="deleted", assets_deleted=3),
+    e.RenderReviewed(verdict="approved", clarity=0.9, continuity=0.85, brand_fit=1.0, review_time_s=42, notes=SEALED),
+)
+
+ONCE: tuple[Fact, ...] = (
+    e.WebhookReceived(
+        renderer="vllm",
+        webhook_event_id="msg_2abc",
+        body_event_id="evt_1",
+        webhook_type="video.completed",
+        job_id="video_abc",
+        job_stream=f"job:{SHA_A}",
+        sent_at=MOMENT,
+        body_sha256=SHA_B,
+    ),
+    e.IdempotencyBound(request_hash=SHA_A, video_id=VIDEO, project="films", requester="key_1"),
+    e.JobClaimed(renderer="vllm", credential="main", job_id="video_abc", video_id=VIDEO),
+    e.SubmissionOpened(video_id=VIDEO, attempt=1),
+    e.SubmissionClosed(video_id=VIDEO, attempt=1),
+    e.DeliveryAttempted(endpoint_id="endpoint_1", delivery_id="msg_1", attempt=2, http_status=200, delivered=True),
+)
+
+MONEY: tuple[Fact, ...] = (
+    e.SpendReserved(video_id=VIDEO, cost=USD),
+    e.SpendSettled(video_id=VIDEO, cost=USD),
+    e.SpendReleased(video_id=VIDEO, cost=USD),
+    e.SpendAdjusted(video_id=VIDEO, cost=e.Money(amount_micro=-50_000, currency="EUR"), reason=SEALED),
+    e.SpendCarriedForward(totals={"2026-11": {"reserved": 0, "settled": 400_000}}),
+    e.BudgetSet(budget_id="films-month", scope="project:films", window="month", cap=USD),
+    e.BudgetOverrun(budget_id="films-month", excess=USD),
+    e.BudgetThreshold(budget_id="films-month", percent=80),
+)
+
+GOVERNANCE: tuple[Fact, ...] = (
+    e.PolicyPublished(policy_hash=SHA_A, text="[[rules]]\nid = 'cap'\n"),
+    e.PricesPublished(prices_hash=SHA_B, text="[[prices]]\nmodel = 'sora-2'\n"),
+    e.RendererConfigured(
+        renderer="vllm", dialect="vllm_omni", credential="main", replicas=("http://gpu-1:8000", "http://gpu-2:8000")
+    ),
+    e.KeyIssued(key_id="key_1", project="films", requester="key_1", digest=SHA_A),
+    e.KeyRevoked(key_id="key_1"),
+    e.CallerRecorded(
+        thread_id=SEALED,
+        project="films",
+        video_id=VIDEO,
+        status="completed",
+        progress=100,
+        model="sora-2",
+        seconds="4",
+        size="720x1280",
+        prompt=SEALED,
+        remix_video_id=OTHER_VIDEO,
+        input_reference=SEALED,
+        storage_uri=SEALED,
+        webhook_event_id="msg_2abc",
+    ),
+    e.SubjectErased(subject="key_1", reason="asked for by the subject"),
+)
+
+EXAMPLES: dict[str, Fact] = {fact.TYPE: fact for fact in (*RENDERS, *ONCE, *MONEY, *GOVERNANCE)}

@@ -1,0 +1,30 @@
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from uuid import RFC_4122
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.clock import system_clock
+from ledger.identifiers import id_maker, new_uuid7
+
+from .ledger_facts import NOON
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - bounds
+def test_an_id_is_a_uuid7_of_its_clocks_millisecond(moment: datetime) -> None:
+    made = new_uuid7(lambda: moment)
+    assert (made.version, made.variant) == (7, RFC_4122)
+    assert made.int >> 80 == int(moment.timestamp() * 1000)
+
+
+def test_ids_sort_by_the_time_they_were_made_and_differ_within_it() -> None:
+    ticks = count()
+    new_id = id_maker(lambda: NOON + timedelta(milliseconds=next(ticks)))
+    made = [new_id() for _ in range(100)]
+    assert made == sorted(made)
+    assert len({new_uuid7(lambda: NOON) for _ in range(1_000)}) == 1_000
+
+
+def test_the_systems_clock_is_aware_and_in_utc() -> None:
+    assert system_clock().utcoffset() == timedelta(0)

@@ -1,0 +1,167 @@
+"""Facts and their stored bytes: a closed dictionary, checked both ways, upcast on read."""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import orjson
+import pytest
+from pydantic import ValidationError
+
+from ledger.envelope import Fact
+from ledger.errors import Corrupt, InvalidEvent, Refused, UnknownEventType
+from ledger.events import BudgetSet, Money, RenderCompleted, RenderDenied, RenderProgress, SubjectErased, Verdict
+from ledger.mapper import FactMapper, RecordedRow, encode
+from ledger.streams import renderer
+
+from .ledger_facts import CONTEXT, NOON, allowed, event, intent, new_id, new_stream, small
+
+PLACE = "render:acme:1 version 7"
+
+
+class HeronSeen(Fact):
+    """A toy fact whose fields changed twice."""
+
+    TYPE: ClassVar[str] = "heron.seen"
+    SCHEMA: ClassVar[int] = 3
+    place: str
+    count: int
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        if schema == 1:  # knew one heron only
+            fields, schema = {**fields, "count": 1}, 2
+        if schema == 2:  # called the place "where"
+            fields, schema = {"place": fields["where"], "count": fields["count"]}, 3
+        return super().upcast(schema, fields)
+
+
+TOY = FactMapper(types={HeronSeen.TYPE: HeronSeen})
+
+
+def stored(fields: object, schema: object) -> bytes:
+    return orjson.dumps({"f": fields, "v": schema})
+
+
+@pytest.mark.parametrize(
+    ("schema", "fields"),
+    [(1, {"where": "pond"}), (2, {"where": "pond", "count": 1}), (3, {"place": "pond", "count": 1})],
+)
+def test_every_version_is_read_as_the_present_one(schema: int, fields: dict[str, object]) -> None:
+    assert TOY.decode("heron.seen", stored(fields, schema), place=PLACE) == HeronSeen(place="pond", count=1)
+
+
+@pytest.mark.parametrize("schema", [0, 4, -1])
+def test_a_version_without_an_upcast_is_refused(schema: int) -> None:
+    with pytest.raises(InvalidEvent, match=f"{PLACE}: not a valid heron.seen: ValueError"):
+        TOY.decode("heron.seen", stored({"place": "pond", "count": 1}, schema), place=PLACE)
+
+
+def test_a_toy_is_written_with_its_version() -> None:
+    written = event(renderer("toy"), 1, HeronSeen(place="pond", count=2))
+    row = TOY.to_stored_event(written)
+    assert row.state == b'{"f":{"count":2,"place":"pond"},"v":3}'
+    assert TOY.to_domain_event(row) == written
+
+
+def test_an_unknown_type_is_refused_and_nothing_is_imported() -> None:
+    with pytest.raises(UnknownEventType, match=f"{PLACE}: type 'os:system'") as refused:
+        FactMapper().decode("os:system", b"{}", place=PLACE)
+    assert isinstance(refused.value, Corrupt)
+
+
+def test_a_type_outside_the_dictionary_is_not_written() -> None:
+    with pytest.raises(AssertionError):
+        FactMapper().to_stored_event(event(new_stream(), 1, HeronSeen(place="pond", count=1)))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"f":{}}',
+        b'{"v":1}',
+        stored([], 1),
+        stored(None, 1),
+        stored({}, 1),
+        stored({"subject": "key_1"}, 1),
+        stored({"subject": "key_1", "reason": 5}, 1),
+        stored({"subject": "key_1", "reason": "r", "more": 1}, 1),
+        stored({"subject": "key_1", "reason": "r"}, "1"),
+        stored({"subject": "key_1", "reason": "r"}, True),  # noqa: FBT003 - JSON's, not an argument's
+        stored({"subject": "key_1", "reason": "r"}, 2),
+    ],
+)
+def test_bytes_that_are_not_a_valid_fact_name_the_place(payload: bytes) -> None:
+    with pytest.raises(InvalidEvent, match=f"^{PLACE}: not a valid subject.erased"):
+        FactMapper().decode("subject.erased", payload, place=PLACE)
+
+
+def test_an_error_names_the_field_and_shows_nothing_of_its_contents() -> None:
+    payload = stored({"status": "in_progress", "progress": "SECRET"}, 1)
+    with pytest.raises(InvalidEvent, match="progress: int_parsing") as refused:
+        FactMapper().decode("render.progress", payload, place=PLACE)
+    assert "SECRET" not in str(refused.value)
+    assert "SECRET" not in str(refused.value.__cause__)
+
+
+def test_a_recorded_row_has_its_place_in_its_error() -> None:
+    row = RecordedRow("render:acme:1", 7, "render.progress", b"{}", 3, new_id(), CONTEXT, NOON)
+    with pytest.raises(InvalidEvent, match=PLACE):
+        FactMapper().to_domain_event(row)
+
+
+def test_a_fact_built_unchecked_is_not_written() -> None:
+    unchecked = RenderProgress.model_construct(status="in_progress", progress=101)
+    with pytest.raises(ValidationError):
+        FactMapper().to_stored_event(event(new_stream(), 1, unchecked))
+
+
+def test_a_fact_does_not_change() -> None:
+    with pytest.raises(ValidationError):
+        intent().prompt = "another"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_json_does_not_know_is_no_part_of_a_fact(number: float) -> None:
+    with pytest.raises(ValidationError):
+        Verdict(policy_hash="a" * 64, saw={"share": number})
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        BudgetSet(budget_id="b", scope="s", window="day", cap=Money(amount_micro=2**70, currency="USD")),
+        SubjectErased(subject="key_1", reason="\ud800"),
+        RenderDenied(verdict=Verdict(policy_hash="a" * 64, saw={"a": 2**65}), code="c", message="m"),
+    ],
+    ids=["large amount", "half a surrogate pair", "large number"],
+)
+def test_a_value_json_cannot_hold_is_refused(fact: Fact) -> None:
+    with pytest.raises(Refused, match="cannot be stored"):
+        FactMapper().to_stored_event(event(new_stream(), 1, fact))
+
+
+def test_equal_facts_have_equal_bytes_whatever_the_order_of_their_parts() -> None:
+    one = Verdict(policy_hash="a" * 64, saw={"a": 1, "b": 2})
+    two = Verdict(policy_hash="a" * 64, saw={"b": 2, "a": 1})
+    assert encode(allowed().model_copy(update={"verdict": one})) == encode(
+        allowed().model_copy(update={"verdict": two})
+    )
+
+
+def test_a_moment_without_a_time_zone_is_no_moment() -> None:
+    naive = NOON.replace(tzinfo=None)
+    with pytest.raises(ValidationError, match="time zone"):
+        RenderCompleted(completed_at=naive)
+    with pytest.raises(InvalidEvent, match="completed_at"):
+        FactMapper().decode("render.completed", stored({"completed_at": naive}, 1), place=PLACE)
+
+
+def test_events_know_the_librarys_names() -> None:
+    one = event(new_stream(), 4, small())
+    assert (one.originator_id, one.originator_version) == (one.stream, one.version)
+    assert replace(one, version=5).originator_version == 5
