@@ -126,7 +126,7 @@ class TryLater(ProtocolError):  # noqa: N818
     """Nothing was recorded. The same request may be sent again."""
 
     status = 503
-    headers = MappingProxyType({"retry-after": "1"})
+    headers: Mapping[str, str] = MappingProxyType({"retry-after": "1"})
 
 
 class OutcomeUnknown(TryLater):

@@ -102,7 +102,7 @@ class Intake:
             if not draft:
                 return
             try:
-                self._recording.append(draft, origin)
+                self._recording.append(draft, origin, on=render)
             except Conflict:
                 render = self._recording.render(render.stream)
             else:
@@ -146,7 +146,7 @@ class Intake:
         for _ in range(DECIDE_ATTEMPTS_MAX):
             draft, refusal = intent.decide(asked, self._desk.policy)
             try:
-                self._recording.append(draft, origin)
+                self._recording.append(draft, origin, on=asked.source)
             except Conflict:
                 # Either another request bound the key first, or the source moved on.
                 if replayed := self._replay(asked.caller, asked.binding):
@@ -190,12 +190,12 @@ class Intake:
         """The first answer given under this key. Raises KeyReused when something else was asked with it."""
         if binding is None:
             return None
-        history = self._recording.ledger.history(streams.idempotency(caller.tenant, binding.key))
+        history = self._recording.ledger.history(streams.idempotency(caller.tenant, caller.project, binding.key))
         if not history:
             return None
         bound = history[0].fact
         assert isinstance(bound, IdempotencyBound), bound  # noqa: S101 - the stream holds nothing else
-        if bound.request_hash != binding.request_hash or bound.project != caller.project:
+        if bound.request_hash != binding.request_hash:
             raise KeyReused(
                 "This Idempotency-Key was used with another request. Use a new key for a new request.",
                 code="idempotency_key_reused",

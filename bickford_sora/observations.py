@@ -1,6 +1,7 @@
 """What callers write down in their own threads (`caller.recorded`): seen, kept, and never moving a lifecycle."""
 
 import json
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -17,22 +18,26 @@ THREAD_ID_CHARS_MAX = 255
 TEXT_CHARS_MAX = 255
 
 
+Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX, pattern=r"^[^\x00-\x1f]*$")]
+"""Text that read models can hold and people can read: no control characters."""
+
+
 class Observation(BaseModel):
     """What a caller saw of a video; every field is optional and named as in the protocol."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    video_id: str | None = Field(default=None, max_length=TEXT_CHARS_MAX)
-    status: str | None = Field(default=None, max_length=TEXT_CHARS_MAX)
+    video_id: Text | None = None
+    status: Text | None = None
     progress: int | None = None
-    model: str | None = Field(default=None, max_length=TEXT_CHARS_MAX)
-    seconds: str | None = Field(default=None, max_length=TEXT_CHARS_MAX)
-    size: str | None = Field(default=None, max_length=TEXT_CHARS_MAX)
+    model: Text | None = None
+    seconds: Text | None = None
+    size: Text | None = None
     prompt: str | None = Field(default=None, max_length=32_000)
-    remix_video_id: str | None = Field(default=None, max_length=TEXT_CHARS_MAX)
+    remix_video_id: Text | None = None
     input_reference: dict[str, JsonValue] | None = None
     storage_uri: str | None = Field(default=None, max_length=2_000)
-    webhook_event_id: str | None = Field(default=None, max_length=TEXT_CHARS_MAX)
+    webhook_event_id: Text | None = None
 
 
 class Observations:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bickford_sora.decisions.drafts import Draft
+from ledger import lifecycle
 from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.envelope import Appended, Context, Decision
@@ -40,10 +41,16 @@ class Recording:
         self.clock = clock
         self.new_id = new_id
 
-    def append(self, draft: Draft, origin: Origin) -> Appended:
-        """Appends a draft once. Raises Conflict, Refused or Unavailable (`ledger.errors`)."""
+    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> Appended:
+        """Appends a draft once. Raises Conflict, Refused or Unavailable (`ledger.errors`).
+
+        `on` is the render it was decided on: a fact that cannot follow it raises ImpossibleStep here, since once it
+        was appended nobody could fold the stream any more.
+        """
         context = Context(origin.tenant, origin.actor, self.clock(), origin.correlation, origin.causation, origin.trace)
         decision = Decision.of(draft.facts, heads=draft.heads, context=context, new_id=self.new_id)
+        if on is not None:
+            lifecycle.fold(on, [event for event in decision.events if event.stream == on.stream])
         return self.ledger.append(decision)
 
     def render(self, stream: str) -> Render:
@@ -63,7 +70,7 @@ class Recording:
             if not draft:
                 return render
             try:
-                self.append(draft, Origin.of(render, actor))
+                self.append(draft, Origin.of(render, actor), on=render)
             except Conflict:
                 if attempt == DECIDE_ATTEMPTS_MAX - 1:
                     raise

@@ -12,11 +12,12 @@ What became of a submission is recorded whenever it is learned, also after the e
 cancelled while the renderer was being asked may still turn out to have a job, which is money and has to be purged.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 from uuid import UUID
 
 from ledger import events as e
@@ -48,6 +49,24 @@ class Phase(StrEnum):
 
 ENDS = frozenset({Phase.STORED, Phase.DENIED, Phase.FAILED, Phase.ASSET_LOST, Phase.CANCELLED})
 """Phases after which the renderer is not asked again (but to delete)."""
+
+
+Status = Literal["queued", "in_progress", "completed", "failed"]
+"""The protocol's words."""
+
+STATUSES: Mapping[Phase, Status] = MappingProxyType(
+    {
+        **dict.fromkeys(Phase, "queued"),
+        Phase.IN_PROGRESS: "in_progress",
+        Phase.COMPLETED: "in_progress",
+        Phase.STORED: "completed",
+        Phase.DENIED: "failed",
+        Phase.FAILED: "failed",
+        Phase.ASSET_LOST: "failed",
+        Phase.CANCELLED: "failed",
+    }
+)
+"""What clients are told of each phase. `completed` only once the file is ours: they download as soon as they see it."""
 
 
 @dataclass(frozen=True, slots=True)

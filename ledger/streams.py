@@ -43,9 +43,9 @@ def webhook(renderer: str, credential: str, webhook_event_id: str) -> str:
     return f"webhook:{_digest(renderer, credential, webhook_event_id)}"
 
 
-def idempotency(tenant: str, key: str) -> str:
-    """The binding of one Idempotency-Key of a tenant: has a version 1 and nothing else."""
-    return f"idempotency:{_tenant(tenant)}:{_digest(key)}"
+def idempotency(tenant: str, project: str, key: str) -> str:
+    """The binding of one Idempotency-Key of a project: has a version 1 and nothing else."""
+    return f"idempotency:{_tenant(tenant)}:{_digest(project, key)}"
 
 
 def job(renderer: str, credential: str, job_id: str) -> str:

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from ledger import lifecycle
 from ledger.envelope import Event
 from ledger.events import Asset
-from ledger.lifecycle import Phase, Render
+from ledger.lifecycle import STATUSES, Render, Status
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
@@ -22,24 +22,7 @@ from projections.port import Pool, Projection, TableRow
 PAGE_VIDEOS_MAX = 100
 """Most videos on one page (Videos API: `limit`)."""
 
-Status = Literal["queued", "in_progress", "completed", "failed"]
 Order = Literal["asc", "desc"]
-
-_STATUS: dict[Phase, Status] = {
-    Phase.INTENT: "queued",
-    Phase.HELD: "queued",
-    Phase.ALLOWED: "queued",
-    Phase.SUBMITTING: "queued",
-    Phase.UNKNOWN: "queued",
-    Phase.QUEUED: "queued",
-    Phase.IN_PROGRESS: "in_progress",
-    Phase.COMPLETED: "in_progress",
-    Phase.STORED: "completed",
-    Phase.DENIED: "failed",
-    Phase.FAILED: "failed",
-    Phase.ASSET_LOST: "failed",
-    Phase.CANCELLED: "failed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +114,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
             intent.project,
             intent.requester,
             intent.operation,
-            _STATUS[render.phase],
+            STATUSES[render.phase],
             render.phase.value,
             render.progress,
             intent.model,

@@ -69,7 +69,7 @@ def decide(asked: Asked, policy: Policy) -> tuple[Draft, Refusal | None]:
     )
     facts.append((stream, allowed))
     if asked.binding:
-        binding_stream = streams.idempotency(asked.caller.tenant, asked.binding.key)
+        binding_stream = _binding_stream(asked, asked.binding)
         facts.append((binding_stream, _bound(asked, asked.binding)))
         heads[binding_stream] = 0
     if asked.source:
@@ -121,8 +121,12 @@ def _intent(asked: Asked) -> RenderIntent:
         input_reference=asked.reference,
         remix_video_id=asked.source.intent.video_id if asked.source else None,
         retry_of_video_id=asked.retry_of,
-        idempotency_stream=streams.idempotency(asked.caller.tenant, binding.key) if binding else None,
+        idempotency_stream=_binding_stream(asked, binding) if binding else None,
     )
+
+
+def _binding_stream(asked: Asked, binding: Binding) -> str:
+    return streams.idempotency(asked.caller.tenant, asked.caller.project, binding.key)
 
 
 def _bound(asked: Asked, binding: Binding) -> IdempotencyBound:

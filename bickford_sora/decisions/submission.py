@@ -18,6 +18,7 @@ from ledger import streams
 from ledger.envelope import Event, Fact
 from ledger.events import (
     JobClaimed,
+    RenderDuplicateFound,
     RenderFailed,
     RenderQueued,
     RenderSubmissionAbsent,
@@ -27,7 +28,7 @@ from ledger.events import (
     SubmissionClosed,
     SubmissionOpened,
 )
-from ledger.lifecycle import Phase, Render, Submission
+from ledger.lifecycle import Phase, Render, Submission, may_follow
 
 CLOCK_SKEW_S = 120
 """How far a renderer's clock may be from ours, in seconds, when its `created_at` is compared."""
@@ -89,10 +90,13 @@ def start(render: Render, turn: Turn, attempt: Attempt) -> Draft:
     return Draft(tuple(facts), {render.stream: render.version, turn.id: turn.version})
 
 
-def queued(render: Render, turn: Turn, job: Job, *, found_by_list: bool) -> Draft:
-    """The renderer has the job: claim it. Nothing when the outcome is recorded already."""
+def queued(render: Render, turn: Turn, job: Job, *, attempt: int, found_by_list: bool) -> Draft:
+    """The renderer has the job of this attempt: claim it, late or not.
+
+    Nothing when the render has a job already, or another attempt was started meanwhile: see `duplicate`.
+    """
     submission = render.submission
-    if submission is None or not render.submission_open:
+    if submission is None or submission.attempt != attempt or not may_follow(render, RenderQueued):
         return NOTHING
     claim_stream = streams.job(submission.renderer, submission.credential, job.job_id)
     fact = RenderQueued(
@@ -116,10 +120,26 @@ def queued(render: Render, turn: Turn, job: Job, *, found_by_list: bool) -> Draf
     return Draft(draft.facts, {**draft.heads, claim_stream: 0})
 
 
+def duplicate(render: Render, job_id: str, *, cancelled: bool) -> Draft:
+    """A second job of this render turned up: it is claimed, so that nobody adopts it, and put on record."""
+    submission = render.submission
+    if submission is None:
+        return NOTHING
+    claim_stream = streams.job(submission.renderer, submission.credential, job_id)
+    fact = RenderDuplicateFound(job_id=job_id, cancelled=cancelled)
+    claim = JobClaimed(
+        renderer=submission.renderer,
+        credential=submission.credential,
+        job_id=job_id,
+        video_id=render.intent.video_id,
+    )
+    return Draft(((render.stream, fact), (claim_stream, claim)), {render.stream: render.version, claim_stream: 0})
+
+
 def refused(render: Render, turn: Turn, fact: RenderSubmissionRefused, *, attempts_max: int) -> Draft:
     """The renderer did not take it. Without a `retry_at`, or after `attempts_max`, the render fails."""
-    submission = render.submission
-    if submission is None or not render.submission_open:
+    submission = _open_submission(render, fact.attempt)
+    if submission is None:
         return NOTHING
     facts: list[tuple[str, Fact]] = [(render.stream, fact)]
     if not render.ended and (fact.retry_at is None or submission.attempt >= attempts_max):
@@ -129,15 +149,15 @@ def refused(render: Render, turn: Turn, fact: RenderSubmissionRefused, *, attemp
 
 def unknown(render: Render, fact: RenderSubmissionUnknown) -> Draft:
     """No answer came. The turn stays taken until the outcome is known."""
-    if not render.submission_open or render.phase is Phase.UNKNOWN:
+    if _open_submission(render, fact.attempt) is None or render.phase is Phase.UNKNOWN:
         return NOTHING
     return Draft(((render.stream, fact),), {render.stream: render.version})
 
 
-def absent(render: Render, turn: Turn, *, jobs_searched: int) -> Draft:
+def absent(render: Render, turn: Turn, *, attempt: int, jobs_searched: int) -> Draft:
     """The renderer's whole list was searched and proves that the job never came."""
-    submission = render.submission
-    if submission is None or not render.submission_open:
+    submission = _open_submission(render, attempt)
+    if submission is None:
         return NOTHING
     fact = RenderSubmissionAbsent(attempt=submission.attempt, jobs_searched=jobs_searched)
     return _closing(render, turn, submission, [(render.stream, fact)])
@@ -160,6 +180,14 @@ def matches(submission: Submission, listed: Sequence[Listed]) -> tuple[list[List
     recent = [each for each in listed if not each.claimed and (each.created_at is None or each.created_at >= since)]
     found = [each for each in recent if each.fingerprint == submission.fingerprint]
     return found, all(each.fingerprint is not None for each in recent)
+
+
+def _open_submission(render: Render, attempt: int) -> Submission | None:
+    """The open submission, if it is this attempt's. What a paused worker says of an earlier one changes nothing."""
+    submission = render.submission
+    if submission is None or not render.submission_open or submission.attempt != attempt:
+        return None
+    return submission
 
 
 def _closing(render: Render, turn: Turn, submission: Submission, facts: list[tuple[str, Fact]]) -> Draft:

@@ -15,24 +15,10 @@ from bickford_sora.errors import without_plural
 from ledger.envelope import Sealed
 from ledger.errors import Erased
 from ledger.keys import Keys
-from ledger.lifecycle import Phase, Render
+from ledger.lifecycle import STATUSES, Phase, Render, Status
 from projections import videos
 
-Status = Literal["queued", "in_progress", "completed", "failed"]
 PROGRESS_BEFORE_STORED_MAX = 99
-
-_STATUSES: MappingProxyType[Phase, Status] = MappingProxyType(
-    {
-        Phase.IN_PROGRESS: "in_progress",
-        Phase.COMPLETED: "in_progress",
-        Phase.STORED: "completed",
-        Phase.DENIED: "failed",
-        Phase.FAILED: "failed",
-        Phase.ASSET_LOST: "failed",
-        Phase.CANCELLED: "failed",
-    }
-)
-"""What each phase is called in the protocol; every other one is `queued`."""
 
 _SENTENCES = MappingProxyType(
     {
@@ -141,7 +127,7 @@ def video_object(view: View, keys: Keys) -> Video:
     return Video(
         id=view.video_id,
         model=view.model,
-        status=status(view.phase),
+        status=STATUSES[view.phase],
         progress=view.progress if stored else min(view.progress, PROGRESS_BEFORE_STORED_MAX),
         created_at=int(view.created_at.timestamp()),
         completed_at=int(view.completed_at.timestamp()) if stored and view.completed_at else None,
@@ -151,11 +137,6 @@ def video_object(view: View, keys: Keys) -> Video:
         remixed_from_video_id=view.remixed_from_video_id,
         error=_error(view, keys),
     )
-
-
-def status(phase: Phase) -> Status:
-    """The protocol's word for a phase."""
-    return _STATUSES.get(phase, "queued")
 
 
 def _error(view: View, keys: Keys) -> VideoError | None:

@@ -60,10 +60,14 @@ class Reconcile:
         if len(found) == 1:
             job = found[0].job
             log.info("submission_adopted", attempt=opened.attempt)
-            settle(self.shop, task, lambda r, t: submission.queued(r, t, job, found_by_list=True))
+            settle(
+                self.shop, task, lambda r, t: submission.queued(r, t, job, attempt=opened.attempt, found_by_list=True)
+            )
             return self.shop.again()
         if not found and could_tell and renderer.absence_proves:
-            settle(self.shop, task, lambda r, t: submission.absent(r, t, jobs_searched=len(listed)))
+            settle(
+                self.shop, task, lambda r, t: submission.absent(r, t, attempt=opened.attempt, jobs_searched=len(listed))
+            )
             return self.shop.again()
         return self._hold(task, "several_jobs_match" if found else "absence_not_proven")
 

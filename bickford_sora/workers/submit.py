@@ -11,7 +11,7 @@ from bickford_sora.decisions import news, submission
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.submission import Attempt, Turn
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
-from bickford_sora.renderers.errors import Refused, RendererError, UnknownOutcome
+from bickford_sora.renderers.errors import ReadFailed, Refused, RendererError, UnknownOutcome
 from bickford_sora.renderers.port import JobNews, Order, Reference, Renderer
 from bickford_sora.workers.workshop import ACTOR, Task, Workshop
 from ledger import streams
@@ -79,14 +79,14 @@ class Submit:
         if not draft:
             return self.shop.after(TURN_WAIT_S)
         try:
-            self.shop.recording.append(draft, Origin.of(render, ACTOR))
+            self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render)
         except Conflict:
             return self.shop.again()
         # The ledger now says that the renderer may have been asked. A crash from here until the outcome is recorded
         # leaves it unknown: after the deadline, `reconcile` looks for the job before anything is sent again.
         outcome = self._ask(renderer, order)
         # A crash here: the job may exist and nobody has written it down. The same.
-        self._record(task, outcome)
+        self._record(task, render.attempts + 1, outcome, renderer)
         return self.shop.again()
 
     def _ask(self, renderer: Renderer, order: Order) -> JobNews | RendererError:
@@ -95,34 +95,57 @@ class Submit:
         except (Refused, UnknownOutcome) as error:
             return error
 
-    def _record(self, task: Task, outcome: JobNews | RendererError) -> None:
+    def _record(self, task: Task, attempt: int, outcome: JobNews | RendererError, renderer: Renderer) -> None:
         if isinstance(outcome, JobNews):
-            job = submission.Job(outcome.job_id, outcome.status, outcome.progress)
-            closed = settle(self.shop, task, lambda r, t: submission.queued(r, t, job, found_by_list=False))
-            if not closed:
-                # The renderer named a job that another render holds: whose it is cannot be told from here.
-                self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, "job_already_claimed", None)))
+            self._record_job(task, attempt, outcome, renderer)
         elif isinstance(outcome, Refused):
             limit = self.shop.limits.submission_attempts_max
             settle(
-                self.shop, task, lambda r, t: submission.refused(r, t, self._refused(r, outcome), attempts_max=limit)
+                self.shop,
+                task,
+                lambda r, t: submission.refused(r, t, self._refused(r, attempt, outcome), attempts_max=limit),
             )
         else:
             log.warning("submission_unknown", code=outcome.code, http_status=outcome.http_status)
-            self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, outcome.code, outcome.message)))
+            code, message = outcome.code, outcome.message
+            self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, attempt, code, message)))
 
-    def _refused(self, render: Render, error: Refused) -> RenderSubmissionRefused:
+    def _record_job(self, task: Task, attempt: int, news: JobNews, renderer: Renderer) -> None:
+        job = submission.Job(news.job_id, news.status, news.progress)
+        recorded = settle(
+            self.shop, task, lambda r, t: submission.queued(r, t, job, attempt=attempt, found_by_list=False)
+        )
+        if not recorded:
+            # The renderer named a job that another render holds: whose it is cannot be told from here.
+            self.shop.decide(
+                task, lambda r: submission.unknown(r, self._unknown(r, attempt, "job_already_claimed", None))
+            )
+            return
+        render = self.shop.render(task)
+        if render.job is None or render.job.job_id != news.job_id:
+            self._cancel_duplicate(task, news.job_id, renderer)
+
+    def _cancel_duplicate(self, task: Task, job_id: str, renderer: Renderer) -> None:
+        """This worker was paused so long that the render went on without it: its job is one too many."""
+        try:
+            cancelled = renderer.delete(job_id) != "unsupported"
+        except ReadFailed:
+            cancelled = False
+        log.warning("duplicate_job", cancelled=cancelled)
+        self.shop.decide(task, lambda r: submission.duplicate(r, job_id, cancelled=cancelled))
+
+    def _refused(self, render: Render, attempt: int, error: Refused) -> RenderSubmissionRefused:
         return RenderSubmissionRefused(
-            attempt=render.attempts,
+            attempt=attempt,
             code=error.code,
             http_status=error.http_status,
             message=self.shop.sealed(render, "render.submission_refused.message", error.message),
-            retry_at=None if error.terminal else self.shop.backoff(render.attempts - 1, error.retry_after_s),
+            retry_at=None if error.terminal else self.shop.backoff(attempt - 1, error.retry_after_s),
         )
 
-    def _unknown(self, render: Render, code: str, message: str | None) -> RenderSubmissionUnknown:
+    def _unknown(self, render: Render, attempt: int, code: str, message: str | None) -> RenderSubmissionUnknown:
         sealed = self.shop.sealed(render, "render.submission_unknown.message", message)
-        return RenderSubmissionUnknown(attempt=render.attempts, code=code, message=sealed)
+        return RenderSubmissionUnknown(attempt=attempt, code=code, message=sealed)
 
     def _order(self, task: Task, render: Render) -> Order | None:
         """What to ask for; None when it can not be asked for any more, which is recorded."""
@@ -199,7 +222,7 @@ def settle(shop: Workshop, task: Task, decision: Callable[[Render, Turn], Draft]
         if not draft:
             return True
         try:
-            shop.recording.append(draft, Origin.of(render, ACTOR))
+            shop.recording.append(draft, Origin.of(render, ACTOR), on=render)
         except Conflict:
             continue
         return True

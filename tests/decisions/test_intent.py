@@ -57,7 +57,7 @@ def test_an_intent_and_its_verdict_are_one_decision() -> None:
 def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
     binding = Binding("key", HASH)
     draft, _ = intent.decide(asked(binding=binding), Policy())
-    stream = streams.idempotency("main", "key")
+    stream = streams.idempotency("main", "default", "key")
     assert types(draft) == ["render.intent", "render.allowed", "idempotency.bound"]
     assert draft.heads[stream] == 0
     denied, refusal = intent.decide(asked(binding=binding), Policy(render_cost_max_micro=1))

@@ -6,7 +6,7 @@ from bickford_sora.decisions import submission
 from bickford_sora.decisions.submission import Job, Listed, matches
 from ledger import events as e
 from ledger import streams
-from ledger.lifecycle import Phase
+from ledger.lifecycle import Phase, Render
 from tests.decisions.given import (
     ALLOWED,
     HASH,
@@ -46,25 +46,56 @@ def test_a_render_that_was_submitted_is_not_submitted_again(history: tuple[e.Ren
 
 
 def test_the_job_is_claimed_with_the_answer_in_one_decision() -> None:
-    draft = submission.queued(given(INTENT, ALLOWED, STARTED), turn(VIDEO_ID, 1), JOB, found_by_list=False)
+    draft = submission.queued(given(INTENT, ALLOWED, STARTED), turn(VIDEO_ID, 1), JOB, attempt=1, found_by_list=False)
     assert types(draft) == ["render.queued", "job.claimed", "submission.closed"]
     assert draft.heads == {STREAM: 3, TURN: 1, CLAIM: 0}
 
 
 def test_a_late_answer_turns_unknown_into_queued() -> None:
-    draft = submission.queued(given(INTENT, ALLOWED, STARTED, UNKNOWN), turn(VIDEO_ID, 1), JOB, found_by_list=False)
+    draft = submission.queued(
+        given(INTENT, ALLOWED, STARTED, UNKNOWN), turn(VIDEO_ID, 1), JOB, attempt=1, found_by_list=False
+    )
     assert applied(given(INTENT, ALLOWED, STARTED, UNKNOWN), facts(draft)).phase is Phase.QUEUED
 
 
 def test_a_cancelled_render_still_learns_its_job_so_that_it_can_be_stopped() -> None:
     render = given(INTENT, ALLOWED, STARTED, e.RenderCancelled(reason="deleted"), e.RenderDeleted())
-    draft = submission.queued(render, turn(VIDEO_ID, 1), JOB, found_by_list=False)
+    draft = submission.queued(render, turn(VIDEO_ID, 1), JOB, attempt=1, found_by_list=False)
     after = applied(render, facts(draft))
     assert (after.phase, after.job is not None, after.submission_open) == (Phase.CANCELLED, True, False)
 
 
 def test_an_outcome_is_recorded_once() -> None:
-    assert not submission.queued(given(INTENT, ALLOWED, STARTED, QUEUED), turn(), JOB, found_by_list=True)
+    assert not submission.queued(given(INTENT, ALLOWED, STARTED, QUEUED), turn(), JOB, attempt=1, found_by_list=True)
+
+
+def second_attempt() -> Render:
+    absent = e.RenderSubmissionAbsent(attempt=1, jobs_searched=0)
+    return given(INTENT, ALLOWED, STARTED, UNKNOWN, absent, STARTED.model_copy(update={"attempt": 2}))
+
+
+def test_what_a_paused_worker_says_of_an_earlier_attempt_changes_nothing() -> None:
+    render = second_attempt()
+    mine = turn(VIDEO_ID, 3)
+    assert not submission.queued(render, mine, JOB, attempt=1, found_by_list=False)
+    assert not submission.refused(render, mine, refusal(), attempts_max=3)
+    assert not submission.unknown(render, UNKNOWN)
+    assert not submission.absent(render, mine, attempt=1, jobs_searched=0)
+
+
+def test_a_job_that_comes_too_late_is_claimed_and_put_on_record() -> None:
+    draft = submission.duplicate(second_attempt(), "job-1", cancelled=True)
+    assert types(draft) == ["render.duplicate_found", "job.claimed"]
+    assert draft.heads[CLAIM] == 0
+    assert applied(second_attempt(), facts(draft)).submission_open
+
+
+def test_a_late_answer_after_proven_absence_is_believed_while_nothing_else_was_sent() -> None:
+    absent = e.RenderSubmissionAbsent(attempt=1, jobs_searched=0)
+    render = given(INTENT, ALLOWED, STARTED, UNKNOWN, absent)
+    draft = submission.queued(render, turn(None, 2), JOB, attempt=1, found_by_list=False)
+    assert types(draft) == ["render.queued", "job.claimed"]
+    assert applied(render, facts(draft)).phase is Phase.QUEUED
 
 
 def refusal(**change: object) -> e.RenderSubmissionRefused:
@@ -100,7 +131,7 @@ def test_unknown_is_said_once() -> None:
 
 def test_proven_absence_allows_another_attempt() -> None:
     render = given(INTENT, ALLOWED, STARTED, UNKNOWN)
-    draft = submission.absent(render, turn(VIDEO_ID, 1), jobs_searched=7)
+    draft = submission.absent(render, turn(VIDEO_ID, 1), attempt=1, jobs_searched=7)
     assert types(draft) == ["render.submission_absent", "submission.closed"]
     assert applied(render, facts(draft)).phase is Phase.ALLOWED
 

@@ -3,10 +3,8 @@ import re
 import pytest
 
 from bickford_sora.decisions.policy import Policy
-from bickford_sora.http.video_object import status
 from ledger.events import RenderAssetLost, RenderCompleted
 from ledger.lifecycle import Phase
-from projections import videos
 from tests.http.houses import BODY_BYTES_MAX, KEY, NOW, OTHER_KEY, Kit, error_of, make_kit, png
 
 VIDEO_KEYS = {
@@ -281,10 +279,6 @@ def test_a_retry_of_what_was_refused_says_that_its_image_is_gone() -> None:
     kit.request("POST", "/v1/videos", data={"prompt": "As this"}, files=files)
     denied = kit.ledger.read(0)[0].fact.model_dump()["video_id"]
     assert error_of(kit.request("POST", f"/v1/videos/{denied}/retry"))[::3] == (410, "reference_gone")
-
-
-def test_every_phase_has_the_same_status_here_and_in_the_read_model() -> None:
-    assert {phase: status(phase) for phase in Phase} == videos._STATUS
 
 
 def test_the_facts_of_a_request_carry_its_id_its_trace_and_the_key_that_asked(kit: Kit) -> None:

@@ -19,7 +19,7 @@ OUTSIDE = st.text(st.characters(), max_size=300) | st.sampled_from(["", ":", "a:
 MAKERS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     streams.render: (TENANTS, VIDEOS),
     streams.webhook: (NAMES, NAMES, OUTSIDE),
-    streams.idempotency: (TENANTS, OUTSIDE),
+    streams.idempotency: (TENANTS, NAMES, OUTSIDE),
     streams.job: (NAMES, NAMES, OUTSIDE),
     streams.submission: (NAMES, NAMES, OUTSIDE),
     streams.renderer: (NAMES,),
