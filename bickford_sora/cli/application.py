@@ -1,0 +1,71 @@
+"""All commands, and what becomes of their errors. A command is imported when it is the one that is run."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+
+import typer
+
+COMMANDS: Mapping[str, str] = {
+    "demo": "Tell the main job as a story.",
+    "serve": "Serve the Videos API until interrupted.",
+    "worker": "Work on renders without serving, until interrupted.",
+    "simulator": "Serve a stand-in renderer, for development and tests only.",
+    "render": "Ask a running server for a video.",
+    "videos": "Work with the videos of a running server.",
+    "history": "Show every fact of one render, from the ledger.",
+    "audit": "Search all facts: who did what, when, and because of what.",
+    "replay": "Rebuild read models from the ledger, beside the live ones.",
+    "migrate": "Update the database's schema, and say what protects it.",
+    "bench": "Measure this machine: ours beside a baseline.",
+    "version": "Show the version.",
+}
+"""Each command's first line of help. The command `name` is the function, or the group, `name` in `cli/<name>.py`."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line. Returns its exit status."""
+    asked = next((each for each in arguments if not each.startswith("-")), None)
+    try:
+        application(asked)(args=[*arguments], prog_name="bickford-sora")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last place where an error can be put into words
+        from bickford_sora.cli.problems import explained  # noqa: PLC0415 - only needed when something is wrong
+
+        print(explained(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+def application(asked: str | None) -> typer.Typer:
+    """The application, with the command `asked` imported and the others known by name and help alone."""
+    app = typer.Typer(
+        help="The Videos API, governed, on a ledger that can be checked.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_nothing)
+    for name, help_line in COMMANDS.items():
+        if name != asked:
+            app.command(name, help=help_line)(_nothing)
+            continue
+        command = _imported(name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def _imported(name: str) -> typer.Typer | Callable[..., None]:
+    command: typer.Typer | Callable[..., None] = getattr(import_module(f"bickford_sora.cli.{name}"), name)
+    return command
+
+
+def _nothing() -> None:
+    """What is not run does nothing."""

@@ -1,0 +1,85 @@
+"""`bickford-sora bench`: the benchmarks of a checkout, each beside its baseline in the same run."""
+
+import importlib.util
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bickford_sora.database.embedded import EmbeddedPostgres
+from bickford_sora.settings import Settings
+from bickford_sora.telemetry import configure_logging
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "tests" / "benchmarks"
+"""They are part of a checkout, not of the installed program."""
+
+bench = typer.Typer(no_args_is_help=True, help="Measure this machine: ours beside a baseline, as ratios.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line and nothing else.")]
+
+
+@bench.command()
+def append(
+    *,
+    writers: Annotated[int, typer.Option(min=1, max=256, help="Threads that append at once.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds of each round.")] = 2.0,
+    as_json: AsJson = False,
+) -> None:
+    """Events a second appended, beside the library's stock `Application.save`."""
+    _measure("append", as_json=as_json, writers=writers, seconds=seconds)
+
+
+@bench.command()
+def replay(
+    *,
+    events: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Events to replay.")] = 200_000,
+    as_json: AsJson = False,
+) -> None:
+    """Events a second replayed, beside the library's stock `ProjectionRunner` and raw COPY."""
+    _measure("replay", as_json=as_json, events=events)
+
+
+def _measure(name: str, *, as_json: bool, **arguments: Any) -> None:
+    configure_logging(None, "error")
+    console = Console(stderr=True)
+    say: Callable[[str], None] = console.print
+    measure = _benchmark(name)
+    with _server() as url:
+        measured: dict[str, Any] = measure.run(url, **arguments, on_progress=say)
+    if as_json:
+        sys.stdout.write(json.dumps(measured) + "\n")
+        return
+    for key, value in measured.items():
+        shown = f"{value:,}" if isinstance(value, int | float) else value
+        sys.stdout.write(f"{key:<24} {shown}\n")
+
+
+def _benchmark(name: str) -> ModuleType:
+    path = BENCHMARKS / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"bickford_sora_benchmark_{name}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise typer.BadParameter(f"the benchmarks come with a checkout of the project; {path} does not exist")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """A server on which databases may be made: the one that is configured, else one that is made for the run."""
+    configured = Settings().database_url
+    if configured is not None:
+        yield configured.get_secret_value()
+        return
+    with tempfile.TemporaryDirectory(prefix="bickford-bench-") as folder:
+        Path(folder).chmod(0o711)  # run by root, the server has a user of its own, who must get through
+        with EmbeddedPostgres.acquire(Path(folder, "server")) as server:
+            yield server.url

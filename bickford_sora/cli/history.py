@@ -1,0 +1,112 @@
+"""`bickford-sora history`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from pydantic import BaseModel
+
+from bickford_sora.cli.looking import books
+from bickford_sora.cli.options import Json
+from bickford_sora.cli.output import print_json, print_table
+from bickford_sora.cli.problems import CommandRefused
+from bickford_sora.composition import TENANT
+from ledger import streams
+from ledger.envelope import Event, Sealed
+from ledger.errors import Erased
+from ledger.keys import Keys
+
+ERASED = "(erased)"
+NOT_SHOWN = frozenset({"video_id", "idempotency_stream", "fingerprint"})
+"""Fields a table does without: the command was asked for the one, the others mean nothing to a reader."""
+
+
+def history(
+    video_id: Annotated[str, typer.Argument(help="Id of the video.", metavar="ID")], *, as_json: Json = False
+) -> None:
+    """Show every fact of one render, from the ledger."""
+    if not streams.is_video_id(video_id):
+        raise CommandRefused(f"Not a video id: {video_id[:80]!r}. Find it with 'videos list'.", code="video_not_found")
+    with books() as opened:
+        events = opened.ledger.history(streams.render(TENANT, video_id))
+        facts = [_told(event, opened.keys) for event in events]
+    if not facts:
+        raise CommandRefused("The ledger has no video with this id.", code="video_not_found")
+    if as_json:
+        for fact in facts:
+            print_json(fact)
+        return
+    names = _names(events)
+    print_table(
+        ("#", "position", "at", "fact", "by", "because of", ""),
+        [
+            (
+                fact["version"],
+                fact["position"],
+                fact["occurred_at"],
+                fact["type"],
+                fact["actor"],
+                names.get(fact["causation"]) or _request(fact["correlation"]),
+                _details(fact["fact"]),
+            )
+            for fact in facts
+        ],
+    )
+
+
+def _details(fields: dict[str, Any]) -> str:
+    """The fields that are one value; `--json` has the others, too."""
+    shown = {name: value for name, value in fields.items() if name not in NOT_SHOWN and isinstance(value, str | int)}
+    files = " ".join(f"{each['variant']}={each['bytes']} bytes" for each in fields.get("assets", ()))
+    return " ".join(filter(None, [*(f"{name}={value}" for name, value in shown.items()), files]))
+
+
+def _told(event: Event, keys: Keys) -> dict[str, Any]:
+    context = event.context
+    return {
+        "position": event.position,
+        "stream": event.stream,
+        "version": event.version,
+        "type": event.fact.TYPE,
+        "event_id": event.event_id,
+        "recorded_at": event.recorded_at,
+        "occurred_at": context.occurred_at,
+        "actor": context.actor,
+        "correlation": context.correlation,
+        "causation": context.causation,
+        "trace": context.trace,
+        "fact": opened(event.fact, keys),
+    }
+
+
+def opened(part: BaseModel, keys: Keys) -> dict[str, Any]:
+    """A fact's fields with sealed texts in the clear, and what was erased said so."""
+    fields = part.model_dump(mode="json")
+    for name, field in type(part).model_fields.items():
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            fields[name] = opened(value, keys)
+        elif value is not None and _is_sealed(field.annotation):
+            fields[name] = _text(value, keys)
+    return fields
+
+
+def _text(sealed: Sealed, keys: Keys) -> str:
+    try:
+        return keys.open(sealed)
+    except Erased:
+        return ERASED
+
+
+def _is_sealed(annotation: Any) -> bool:
+    return annotation is Sealed or Sealed in getattr(annotation, "__args__", ())
+
+
+def _names(events: Sequence[Event]) -> dict[UUID, str]:
+    """How a cause is shown: by its number and type in the same history."""
+    return {event.event_id: f"#{event.version} {event.fact.TYPE}" for event in events}
+
+
+def _request(correlation: UUID | None) -> str:
+    return f"req_{correlation.hex}" if correlation else ""

@@ -1,0 +1,45 @@
+"""`bickford-sora replay`."""
+
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from bickford_sora.cli.looking import books
+from bickford_sora.cli.options import Json
+from bickford_sora.cli.output import print_json, progress_shown
+from bickford_sora.composition import PROJECTIONS
+from projections.rebuild import Rebuild
+
+NAMES = tuple(each.name for each in PROJECTIONS)
+
+
+def replay(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Read models to rebuild. Else all.", metavar="[NAME]...")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Rebuild read models from the ledger, beside the live ones."""
+    for name in names or ():
+        if name not in NAMES:
+            raise typer.BadParameter(f"no read model is named {name!r}; there are {', '.join(NAMES)}")
+    began = time.monotonic()
+    events = 0
+    with books() as opened, progress_shown("replay", unit="events") as progress:
+
+        def seen(done: int, total: int) -> None:
+            nonlocal events
+            events = total
+            progress(done, total)
+
+        rebuilt = Rebuild(opened.ledger, opened.pool, PROJECTIONS).rebuild(*(names or ()), on_progress=seen)
+    took_s = round(time.monotonic() - began, 3)
+    if as_json:
+        print_json({"rebuilt": [asdict(each) for each in rebuilt], "events": events, "took_s": took_s})
+        return
+    for each in rebuilt:
+        print(f"{each.name} version {each.version} is live at position {each.position}")
+    print(f"{events} events replayed in {took_s} s")

@@ -1,0 +1,92 @@
+"""`bickford-sora serve`."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from bickford_sora.background import Background
+from bickford_sora.callers import ApiKey, load_or_make_api_key
+from bickford_sora.cli.output import note
+from bickford_sora.cli.renderers import no_renderer, stand_in
+from bickford_sora.client.connection import serve_file
+from bickford_sora.composition import compose, house, keys_folder, open_books
+from bickford_sora.http.app import create_app
+from bickford_sora.http.serving import serve as serve_until_told
+from bickford_sora.settings import Settings
+from bickford_sora.telemetry import configure_logging
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what to call ourselves when we listen there
+"""Addresses that mean every interface, and the one that reaches us from this machine."""
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    simulator: Annotated[
+        bool, typer.Option("--simulator", help="Render with a stand-in. For development and tests only.")
+    ] = False,
+    render_time: Annotated[float, typer.Option(min=0, help="How long the stand-in takes, in seconds.")] = 4.0,
+    workers: Annotated[
+        bool, typer.Option("--workers/--no-workers", help="Whether to work on renders in this process, too.")
+    ] = True,
+) -> None:
+    """Serve the Videos API until interrupted."""
+    settings = Settings()
+    redaction = configure_logging(settings.log_json, settings.log_level)
+    with ExitStack() as stack:
+        stage = stack.enter_context(stand_in(settings, render_time_s=render_time)) if simulator else None
+        renderers = ((stage.renderer,) if stage else ()) + settings.renderers()
+        if workers and not renderers:
+            raise no_renderer()
+        books = stack.enter_context(open_books(settings))
+        gateway = compose(books, renderers, stack)
+        api_key = load_or_make_api_key(keys_folder(settings) / "api.key", settings)
+        for secret in (api_key.secret, *(each.api_key for each in renderers)):
+            redaction.register(secret.get_secret_value())
+        app = create_app(house(gateway, renderers, api_key.secret))
+        stack.enter_context(Background(books, gateway if workers else None))
+
+        def announce(listening_url: str) -> None:
+            url = reachable(listening_url)
+            if stage:
+                stage.call_back(url)
+                note("DEVELOPMENT ONLY: videos are drawn by a simulator, and none of its jobs outlives this process.")
+            stack.enter_context(_address_left(settings, f"{url}/v1"))
+            _print(f"{url}/v1", api_key, settings)
+
+        serve_until_told(app, host, port, on_started=announce)
+        note("Stopping: what was begun is finished first.")
+
+
+def reachable(listening_url: str) -> str:
+    """The server's address as it is reached from this machine."""
+    parts = urlsplit(listening_url)
+    host = EVERYWHERE.get(parts.hostname or "")
+    return f"http://{host}:{parts.port}" if host else listening_url
+
+
+@contextmanager
+def _address_left(settings: Settings, base_url: str) -> Iterator[None]:
+    """Tells commands on this machine where we are, for as long as we are there."""
+    left = serve_file(settings.data_dir)
+    content = json.dumps({"base_url": base_url, "pid": os.getpid()})
+    left.write_text(content, "utf-8")
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if left.read_text("utf-8") == content:  # another server may have started on this folder since
+                left.unlink()
+
+
+def _print(base_url: str, api_key: ApiKey, settings: Settings) -> None:
+    print(f"Serving the Videos API at {base_url}", flush=True)
+    if api_key.made:
+        kept = keys_folder(settings) / "api.key"
+        print(f"API key, made just now and kept in {kept}: {api_key.secret.get_secret_value()}", flush=True)

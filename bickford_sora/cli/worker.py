@@ -1,0 +1,33 @@
+"""`bickford-sora worker`."""
+
+import signal
+import threading
+from contextlib import ExitStack
+
+from bickford_sora.background import Background
+from bickford_sora.cli.output import note
+from bickford_sora.cli.renderers import no_renderer
+from bickford_sora.composition import compose, open_books
+from bickford_sora.settings import Settings
+from bickford_sora.telemetry import configure_logging
+
+
+def worker() -> None:
+    """Work on renders without serving, until interrupted."""
+    settings = Settings()
+    redaction = configure_logging(settings.log_json, settings.log_level)
+    renderers = settings.renderers()
+    for each in renderers:
+        redaction.register(each.api_key.get_secret_value())
+    if not renderers:
+        raise no_renderer()
+    stop = threading.Event()
+    with ExitStack() as stack:
+        books = stack.enter_context(open_books(settings))
+        gateway = compose(books, renderers, stack)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        stack.enter_context(Background(books, gateway))
+        print(f"Working with the renderer {', '.join(each.name for each in renderers)}", flush=True)
+        stop.wait()
+        note("Stopping: what was begun is finished first.")

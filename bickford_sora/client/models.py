@@ -1,0 +1,79 @@
+"""What the client gives back, in the protocol's words (Videos API). Frozen; fields it does not know are ignored."""
+
+from os import PathLike
+from typing import BinaryIO, Literal, TypedDict
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+Variant = Literal["video", "thumbnail", "spritesheet"]
+Order = Literal["asc", "desc"]
+InputReference = bytes | str | PathLike[str] | BinaryIO
+"""An image: its bytes, the path of a file, or a file open for reading bytes."""
+
+UNFINISHED = frozenset({"queued", "in_progress"})
+"""Statuses of a render that has not ended."""
+
+
+class SoraVideoFailure(BaseModel):
+    """Why a render has no video."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: str
+    message: str
+
+
+class SoraVideo(BaseModel):
+    """A video, or the render that is to make it. Moments are in seconds since 1970 (UTC)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    object: str = "video"
+    model: str
+    status: str
+    """queued, in_progress, completed or failed."""
+    progress: int
+    """Percent, 0 to 100."""
+    created_at: int
+    completed_at: int | None = None
+    expires_at: int | None = None
+    prompt: str | None = None
+    size: str
+    """Width and height in pixels, for example 1280x720."""
+    seconds: str
+    remixed_from_video_id: str | None = None
+    error: SoraVideoFailure | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the render has ended, well or not."""
+        return self.status not in UNFINISHED
+
+
+class SoraVideoPage(BaseModel):
+    """Some videos, in order. While `has_more`, ask again with `after=last_id`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    object: str = "list"
+    data: tuple[SoraVideo, ...]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool
+
+
+class Observed(TypedDict, total=False):
+    """What a caller saw of a video; every field is optional and named as in the protocol."""
+
+    video_id: str
+    status: str
+    progress: int
+    model: str
+    seconds: str
+    size: str
+    prompt: str
+    remix_video_id: str
+    input_reference: dict[str, JsonValue]
+    storage_uri: str
+    webhook_event_id: str

@@ -1,0 +1,249 @@
+"""The composition root: builds everything once, from settings, and takes it down again."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from pydantic import SecretStr
+
+from bickford_sora.assets.inspector import MediaInspector
+from bickford_sora.assets.limits import MediaLimits
+from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.callers import Callers, configured_projects, load_or_make_master_key
+from bickford_sora.database.embedded import EmbeddedPostgres
+from bickford_sora.database.errors import DatabaseSetupError
+from bickford_sora.database.migrations import migrate, pending
+from bickford_sora.database.pool import open_pool
+from bickford_sora.decisions.intent import Route
+from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.request import Offer
+from bickford_sora.http.house import House
+from bickford_sora.http.house import Limits as HttpLimits
+from bickford_sora.intake import Desk, Intake
+from bickford_sora.observations import Observations
+from bickford_sora.recording import Recording
+from bickford_sora.references import References
+from bickford_sora.renderers.openai import OpenAIRenderer
+from bickford_sora.renderers.port import Renderer
+from bickford_sora.renderers.transport import Transport, TransportLimits
+from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
+from bickford_sora.workers.follow import Follow
+from bickford_sora.workers.loop import Crew
+from bickford_sora.workers.purge import Purge
+from bickford_sora.workers.reconcile import Reconcile
+from bickford_sora.workers.store import Store
+from bickford_sora.workers.submit import Submit
+from bickford_sora.workers.workshop import Limits, Workshop
+from ledger.application import Ledger
+from ledger.clock import Clock, system_clock
+from ledger.errors import LedgerError
+from ledger.identifiers import id_maker
+from ledger.keys import Keys
+from ledger.keystore import PostgresKeyStore
+from ledger.recorder import Pool, PostgresRecorder
+from projections.audit import AUDIT
+from projections.leases import Leases
+from projections.lineage import LINEAGE
+from projections.port import Projection
+from projections.projector import Projector
+from projections.videos import VIDEOS, Videos
+from projections.work import WORK
+
+TENANT = "main"
+"""The tenant of every key until tenants are configured."""
+MIGRATIONS = files("ledger.migrations")
+LAG_READY_S = 30.0
+"""How far a read model may be behind in a process that is ready, in seconds."""
+PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The ledger and what is read from it: enough for commands that only look, replay or migrate."""
+
+    settings: Settings
+    url: str
+    pool: Pool
+    ledger: Ledger
+    keys: Keys
+    projector: Projector
+    clock: Clock
+
+
+@contextmanager
+def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Books]:
+    """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
+
+    Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
+    """
+    with ExitStack() as stack:
+        url = stack.enter_context(database(settings))
+        pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max))
+        migrate(pool, MIGRATIONS, schema="ledger")
+        recorder = PostgresRecorder(pool)
+        stack.callback(recorder.close)
+        ledger = Ledger(recorder)
+        keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
+        projector = Projector(ledger, pool, PROJECTIONS)
+        projector.ensure()
+        Leases(pool).ensure()
+        yield Books(settings, url, pool, ledger, keys, projector, clock)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The database's address, for as long as it is used."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with EmbeddedPostgres.acquire(settings.data_dir) as server:
+        yield server.url
+
+
+def keys_folder(settings: Settings) -> Path:
+    """Where the keys of this installation lie."""
+    return settings.data_dir / "keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that takes requests and works on them."""
+
+    books: Books
+    assets: LocalAssetStore
+    recording: Recording
+    intake: Intake
+    observations: Observations
+    crew: Crew
+
+
+def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
+    """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer."""
+    settings = books.settings
+    assets = LocalAssetStore(settings.data_dir / "assets", clock=books.clock)
+    inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
+    recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock))
+    first = renderers[0] if renderers else None
+    desk = Desk(
+        recording=recording,
+        keys=books.keys,
+        references=References(assets, inspector, books.keys, settings.reference_bytes_max),
+        offer=Offer(settings.models, settings.seconds, settings.sizes, settings.prompt_chars_max),
+        policy=Policy(settings.render_cost_max_micro),
+        route=Route(first.name, first.credential) if first else None,
+    )
+    shop = Workshop(
+        recording=recording,
+        keys=books.keys,
+        assets=assets,
+        inspector=inspector,
+        renderers=_renderers(settings, renderers, books.clock, stack),
+        limits=_limits(settings),
+        spool=_folder(settings.data_dir / "spool"),
+    )
+    observations = Observations(recording, books.keys)
+    return Gateway(books, assets, recording, Intake(desk), observations, _crew(books, shop))
+
+
+def house(gateway: Gateway, renderers: Sequence[RendererSettings], api_key: SecretStr) -> House:
+    """What the HTTP routes work with."""
+    books, settings = gateway.books, gateway.books.settings
+    sources = {
+        each.name: WebhookSource(each.credential, tuple(secret.get_secret_value() for secret in each.webhook_secrets))
+        for each in renderers
+    }
+    return House(
+        intake=gateway.intake,
+        observations=gateway.observations,
+        webhooks=WebhookIntake(
+            gateway.recording, sources, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
+        ),
+        callers=Callers(configured_projects(api_key, settings), digest=books.keys.digest, tenant=TENANT),
+        keys=books.keys,
+        videos=Videos(books.pool),
+        wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
+        assets=gateway.assets,
+        ready=lambda: problems(books),
+        new_id=gateway.recording.new_id,
+        limits=HttpLimits(
+            body_bytes_max=settings.body_bytes_max,
+            projection_wait_s=settings.projection_wait_s,
+            poll_after_ms=settings.poll_after_ms,
+        ),
+    )
+
+
+def problems(books: Books) -> list[str]:
+    """What keeps this installation from serving, in words for an operator."""
+    try:
+        found = [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
+        behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
+    except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:
+        return [f"the database does not answer: {type(error).__name__}"]
+    return [*found, *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind)]
+
+
+def _crew(books: Books, shop: Workshop) -> Crew:
+    return Crew(
+        leases=Leases(books.pool),
+        workers={
+            "submit": Submit(shop),
+            "reconcile": Reconcile(shop),
+            "follow": Follow(shop),
+            "store": Store(shop),
+            "purge": Purge(shop),
+        },
+        owner=f"worker-{secrets.token_hex(6)}",
+        lease_s=books.settings.lease_s,
+        size=books.settings.workers,
+        clock=books.clock,
+    )
+
+
+def _renderers(
+    settings: Settings, renderers: Sequence[RendererSettings], clock: Clock, stack: ExitStack
+) -> Mapping[tuple[str, str], Renderer]:
+    limits = TransportLimits(
+        pool_timeout_s=settings.submit_timeout_s / 4,
+        connect_timeout_s=settings.submit_timeout_s / 4,
+        silence_timeout_s=settings.download_timeout_s,
+        download_bytes_max=settings.asset_bytes_max,
+        answer_timeout_s=settings.submit_timeout_s,
+    )
+    built: dict[tuple[str, str], Renderer] = {}
+    for each in renderers:
+        transport = Transport(each.base_url, each.api_key if each.api_key.get_secret_value() else None, limits=limits)
+        stack.callback(transport.close)
+        built[each.name, each.credential] = OpenAIRenderer(
+            name=each.name,
+            credential=each.credential,
+            transport=transport,
+            clock=clock,
+            submit_timeout_s=settings.submit_timeout_s,
+            reference_bytes_max=settings.reference_bytes_max,
+        )
+    return built
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        submit_timeout_s=settings.submit_timeout_s,
+        reconcile_grace_s=settings.reconcile_grace_s,
+        submission_attempts_max=settings.submission_attempts_max,
+        poll_interval_s=settings.poll_interval_s,
+        retry_after_max_s=settings.retry_after_max_s,
+        render_deadline_s=settings.render_deadline_s,
+        store_attempts_max=settings.store_attempts_max,
+        asset_bytes_max=settings.asset_bytes_max,
+    )
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,192 @@
+"""Running commands as a shell would, and a server to run them against."""
+
+import io
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from bickford_sora.cli import application
+from bickford_sora.composition import Books, open_books
+from bickford_sora.settings import Settings
+
+COMMAND = (sys.executable, "-m", "bickford_sora")
+COMMAND_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 40.0
+OURS = ("BICKFORD_", "OPENAI_")
+
+
+def environment(data_dir: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without settings of ours, but for those given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**kept, "BICKFORD_DATA_DIR": str(data_dir), **given}
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that the database server's user can pass through, too, when the tests are run by root."""
+    folder = Path(tempfile.mkdtemp(prefix="bickford-cli-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command wrote."""
+
+    stdout: str
+    stderr: str
+
+
+def run(data_dir: Path, *arguments: str, status: int = 0, **given: str) -> Said:
+    """Runs one command in this process, which is quicker than in one of its own. It must end with this status."""
+    said, complained = io.StringIO(), io.StringIO()
+    with _environment_of(data_dir, given), _logging_kept(), redirect_stdout(said), redirect_stderr(complained):
+        ended = application.run(arguments)
+    return _checked(Said(said.getvalue(), complained.getvalue()), arguments, ended, status)
+
+
+def run_process(data_dir: Path, *arguments: str, status: int = 0, **given: str) -> Said:
+    """Runs one command in a process of its own. It must end with this status."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        [*COMMAND, *arguments],
+        env=environment(data_dir, given),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT_S,
+        check=False,
+    )
+    return _checked(Said(done.stdout, done.stderr), arguments, done.returncode, status)
+
+
+def _checked(said: Said, arguments: Sequence[str], ended: int, status: int) -> Said:
+    assert ended == status, f"{arguments} ended with {ended}: {said}"
+    assert "Traceback" not in said.stderr, said.stderr
+    return said
+
+
+@contextmanager
+def _environment_of(data_dir: Path, given: Mapping[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(OURS)]:
+            patch.delenv(name)
+        for name, value in environment(data_dir, given).items():
+            patch.setenv(name, value)
+        yield
+
+
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """Takes back what a command set up for a process of its own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `serve --simulator`."""
+
+    process: subprocess.Popen[str]
+    data_dir: Path
+    folder: Path
+    base_url: str
+    announced: str
+
+    def run(self, *arguments: str, status: int = 0) -> str:
+        """The standard output of a command on the same data folder."""
+        return run(self.data_dir, *arguments, status=status).stdout
+
+    @contextmanager
+    def books(self) -> Iterator[Books]:
+        """The ledger of the running server, opened here."""
+        with _environment_of(self.data_dir, {}), open_books(Settings()) as opened:
+            yield opened
+
+    def json(self, *arguments: str) -> Any:
+        """What a command says with --json."""
+        return json.loads(self.run(*arguments, "--json"))
+
+    def json_lines(self, *arguments: str) -> list[Any]:
+        """What a command says with --json, a document a line."""
+        return [json.loads(line) for line in self.run(*arguments, "--json").splitlines()]
+
+
+SMALL_AND_QUICK = {
+    "BICKFORD_SECONDS": "1,4",
+    "BICKFORD_SIZES": "160x96,96x160",
+    "BICKFORD_POLL_AFTER_MS": "100",
+    "BICKFORD_LOG_LEVEL": "warning",
+}
+
+
+@contextmanager
+def served() -> Iterator[Served]:
+    """`serve --simulator` on a free port and a data folder of its own; stopped by SIGTERM unless it has ended."""
+    with reachable_folder() as folder:
+        log = folder / "serve.log"
+        with log.open("w") as errors:
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                [*COMMAND, "serve", "--simulator", "--port", "0", "--render-time", "0.3"],
+                env=environment(folder / "data", SMALL_AND_QUICK),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        impatience = threading.Timer(START_TIMEOUT_S, process.kill)  # so that reading its output ends
+        impatience.start()
+        try:
+            announced = _announced(process, log)
+            yield Served(process, folder / "data", folder, announced.split()[6].rstrip(), announced)
+        finally:
+            impatience.cancel()
+            stop(process)
+
+
+def stop(process: subprocess.Popen[str]) -> int:
+    """Ends a server as an init system would. Returns its exit status."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(COMMAND_TIMEOUT_S)
+    finally:
+        process.kill()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _announced(process: subprocess.Popen[str], log: Path) -> str:
+    assert process.stdout is not None
+    lines = [process.stdout.readline(), process.stdout.readline()]
+    assert lines[0].startswith("Serving the Videos API at http://127.0.0.1:"), f"{lines}{log.read_text()}"
+    return "".join(lines)
+
+
+def wait_until_gone(path: Path, timeout_s: float = 5.0) -> None:
+    """Waits for a file to be removed."""
+    gives_up_at = time.monotonic() + timeout_s
+    while path.exists():
+        assert time.monotonic() < gives_up_at, f"{path} is still there"
+        time.sleep(0.02)

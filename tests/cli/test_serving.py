@@ -1,0 +1,149 @@
+"""One server with the simulator behind it, used as a person would: every command, from the first render to SIGTERM."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .commands import Served, run, run_process, served, stop, wait_until_gone
+
+LIFECYCLE = ["render.intent", "render.queued", "render.completed", "render.stored"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def film(server: Served) -> Path:
+    return server.folder / "kite.mp4"
+
+
+@pytest.fixture(scope="module")
+def rendered(server: Served, film: Path) -> Any:
+    """A finished render, asked for and saved by the command."""
+    return server.json("render", "A kite", "--seconds", "1", "--wait", "--out", str(film))
+
+
+def test_the_start_shows_the_key_it_made_and_says_it_is_no_production(server: Served) -> None:
+    key = (server.data_dir / "keys" / "api.key").read_text().strip()
+    assert server.announced.splitlines()[1].endswith(f"/keys/api.key: {key}")
+    log = (server.folder / "serve.log").read_text()
+    assert "DEVELOPMENT ONLY" in log
+    assert key not in log
+
+
+def test_a_render_is_waited_for_and_saved(rendered: Any, film: Path) -> None:
+    assert (rendered["status"], rendered["progress"], rendered["size"]) == ("completed", 100, "160x96")
+    assert film.read_bytes()[4:8] == b"ftyp"
+
+
+def test_progress_is_plain_lines_without_a_terminal_and_the_answer_stands_alone(server: Served) -> None:
+    done = run_process(server.data_dir, "render", "A swing", "--wait")
+    assert [line.split()[-3] for line in done.stderr.splitlines()][-1] == "completed"
+    assert done.stdout.splitlines()[0].startswith("id ")
+
+
+def test_videos_are_listed_shown_and_downloaded(server: Served, rendered: Any, tmp_path: Path) -> None:
+    listed = server.json("videos", "list", "--order", "asc", "--limit", "1")
+    assert [each["id"] for each in listed["data"]] == [rendered["id"]]
+    assert server.json("videos", "show", rendered["id"]) == listed["data"][0]
+    assert server.run("videos", "list").splitlines()[-1].split("\t")[:2] == [rendered["id"], "completed"]
+    target = tmp_path / "thumb.webp"
+    server.run("videos", "download", rendered["id"], "--variant", "thumbnail", "--out", str(target))
+    assert target.read_bytes()[8:12] == b"WEBP"
+
+
+def test_history_tells_every_fact_with_its_cause_and_the_prompt(server: Served, rendered: Any) -> None:
+    facts = server.json_lines("history", rendered["id"])
+    types = [fact["type"] for fact in facts]
+    assert [kind for kind in types if kind in LIFECYCLE] == LIFECYCLE
+    assert facts[0]["fact"]["prompt"] == "A kite"
+    assert [fact["version"] for fact in facts] == [*range(1, len(facts) + 1)]
+    ids = {fact["event_id"] for fact in facts}
+    assert all(fact["causation"] in ids for fact in facts if fact["actor"] == "worker")
+    lines = server.run("history", rendered["id"]).splitlines()
+    assert len(lines) == len(facts)
+    assert "prompt=A kite" in lines[0]
+
+
+def test_what_was_erased_is_said_to_be(server: Served, rendered: Any) -> None:
+    video = server.json("render", "A secret garden", "--wait")
+    intent = server.json_lines("history", video["id"])[0]["fact"]
+    with server.books() as books:
+        books.keys.destroy(requester=intent["requester"], subject=video["id"])
+    assert server.json_lines("history", video["id"])[0]["fact"]["prompt"] == "(erased)"
+
+
+def test_a_video_of_nobody_has_no_history(server: Served) -> None:
+    told = run(server.data_dir, "history", f"video_{'0' * 32}", status=1).stderr
+    assert told.startswith("error (video_not_found): ")
+
+
+def test_audit_finds_facts_by_video_type_actor_and_time(server: Served, rendered: Any) -> None:
+    about = server.json_lines("audit", "--render", rendered["id"])
+    assert {"render.intent", "job.claimed", "render.stored"} <= {each["type"] for each in about}
+    intents = server.json_lines("audit", "--type", "render.intent", "--actor", about[0]["actor"])
+    assert intents[0]["video_id"] == rendered["id"]
+    later = server.json_lines("audit", "--since", about[-1]["recorded_at"], "--until", "2999-01-01", "--limit", "3")
+    assert later
+    lines = server.run("audit", "--render", rendered["id"]).splitlines()
+    assert [line.split("\t")[2] for line in lines] == [each["type"] for each in about]
+    assert all(each["recorded_at"] >= about[-1]["recorded_at"] for each in later)
+    assert len(later) <= 3
+
+
+def test_replay_rebuilds_every_read_model_while_serving(server: Served, rendered: Any) -> None:
+    before = server.json("videos", "list")
+    replayed = server.json("replay")
+    assert [each["name"] for each in replayed["rebuilt"]] == ["videos", "lineage", "audit", "work"]
+    assert replayed["events"] > 5
+    assert server.json("videos", "list") == before
+    assert "videos version" in server.run("replay", "videos")
+
+
+def test_migrate_has_nothing_to_do_and_says_what_protects_the_ledger(server: Served, rendered: Any) -> None:
+    assert server.json("migrate") == {"applied": [], "rebuild": [], "protected_by": "triggers"}
+    assert "only triggers refuse to change a recorded fact" in server.run("migrate")
+
+
+def test_a_remix_names_its_source_and_the_source_names_the_remix(server: Served, rendered: Any) -> None:
+    remix = server.json("videos", "remix", rendered["id"], "At night", "--wait")
+    assert (remix["status"], remix["remixed_from_video_id"]) == ("completed", rendered["id"])
+    last = server.json_lines("history", rendered["id"])[-1]
+    assert (last["type"], last["fact"]["remix_video_id"]) == ("render.remixed", remix["id"])
+
+
+def test_what_did_not_fail_is_not_retried(server: Served, rendered: Any) -> None:
+    told = run(server.data_dir, "videos", "retry", rendered["id"], status=1).stderr
+    assert told.startswith("error (")
+
+
+def test_an_idempotency_key_makes_repeating_safe(server: Served) -> None:
+    asked = ("render", "A gate", "--idempotency-key", "gate-1")
+    assert server.json(*asked)["id"] == server.json(*asked)["id"]
+
+
+def test_a_deleted_video_is_gone_and_its_history_stays(server: Served) -> None:
+    video = server.json("render", "A door", "--wait")
+    assert server.json("videos", "delete", video["id"])["deleted"] is True
+    assert run(server.data_dir, "videos", "show", video["id"], status=1).stderr.startswith("error (video_not_found)")
+    assert "render.deleted" in [fact["type"] for fact in server.json_lines("history", video["id"])]
+
+
+def test_a_taken_port_is_one_line(server: Served) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = run_process(server.data_dir, "serve", "--no-workers", "--port", port, status=1).stderr
+    assert "error (address_in_use): " in told
+
+
+def test_sigterm_drains_and_leaves_no_trace(server: Served) -> None:
+    left = server.data_dir / "serve.json"
+    assert left.exists()
+    assert stop(server.process) == 0
+    wait_until_gone(left)

@@ -1,0 +1,184 @@
+"""The real `openai` package drives the running gateway over a socket, from create to delete."""
+
+import asyncio
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import av
+import openai
+import psycopg
+import pytest
+from openai import AsyncOpenAI, OpenAI
+from PIL import Image
+from psycopg import conninfo, sql
+from pydantic import SecretStr
+
+from bickford_sora.background import Background
+from bickford_sora.composition import compose, house, open_books
+from bickford_sora.http.app import create_app
+from bickford_sora.http.serving import ServerThread
+from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+
+KEY = "bk_live_only-for-this-test"
+SECRET = "whsec_b25seSBmb3IgdGhpcyB0ZXN0LCBub3QgYSBzZWNyZXQ="
+SIZE = "720x1280"
+
+
+@pytest.fixture(scope="module")
+def gateway_url(server_url: str) -> Iterator[str]:
+    """A whole gateway for the tests of this file: embedded database, workers, webhooks from the simulator."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        simulator = stack.enter_context(SimulatorServer(SimulatorSettings(render_time_s=0.3, frame_rate=2)))
+        database = stack.enter_context(fresh_database(server_url))
+        settings = Settings(
+            data_dir=folder,
+            database_url=SecretStr(database),
+            api_key=SecretStr(KEY),
+            poll_interval_s=0.5,
+            poll_after_ms=50,
+        )
+        renderer = RendererSettings(
+            name="simulator",
+            base_url=simulator.url,
+            credential="sim",
+            api_key=SecretStr("sk-simulator"),
+            webhook_secrets=(SecretStr(SECRET),),
+        )
+        books = stack.enter_context(open_books(settings))
+        gateway = compose(books, [renderer], stack)
+        server = stack.enter_context(ServerThread(create_app(house(gateway, [renderer], SecretStr(KEY)))))
+        simulator.simulator.webhooks.send_to(url=f"{server.url}/webhooks/simulator", secret=SECRET)
+        stack.enter_context(Background(books, gateway))
+        yield f"{server.url}/v1"
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """As the fixture `database_url`, for a whole file."""
+    name = f"clients_{os.getpid()}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        try:
+            yield conninfo.make_conninfo(server_url, dbname=name)
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(params=[False, True], ids=["loose", "strict"])
+def client(gateway_url: str, request: pytest.FixtureRequest) -> Iterator[OpenAI]:
+    with OpenAI(base_url=gateway_url, api_key=KEY, _strict_response_validation=request.param, max_retries=0) as client:
+        yield client
+
+
+def picture(size: tuple[int, int] = (720, 1280)) -> tuple[str, bytes, str]:
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize(size).convert("RGB").save(file, "PNG")
+    return "first.png", file.getvalue(), "image/png"
+
+
+def test_create_poll_download_remix_delete(client: OpenAI) -> None:
+    video = client.videos.create(prompt="A teal coupe in the desert", model="sora-2", seconds="4", size=SIZE)
+    assert (video.status, video.progress, video.object) == ("queued", 0, "video")
+    done = client.videos.poll(video.id, poll_interval_ms=100)
+    assert (done.id, done.status, done.progress, done.error) == (video.id, "completed", 100, None)
+    assert done.prompt == "A teal coupe in the desert"
+    for variant, begins in (("video", b"ftyp"), ("thumbnail", b"WEBP"), ("spritesheet", b"\xff\xd8")):
+        content = client.videos.download_content(video.id, variant=variant).read()  # type: ignore[arg-type]
+        assert begins in content[:16]
+    remix = client.videos.remix(video.id, prompt="The same coupe at night")
+    assert remix.remixed_from_video_id == video.id
+    assert client.videos.poll(remix.id, poll_interval_ms=100).status == "completed"
+    deleted = client.videos.delete(video.id)
+    assert (deleted.id, deleted.deleted, deleted.object) == (video.id, True, "video.deleted")
+    with pytest.raises(openai.NotFoundError):
+        client.videos.retrieve(video.id)
+
+
+def test_create_and_poll_with_a_reference_image(client: OpenAI) -> None:
+    video = client.videos.create_and_poll(
+        prompt="She turns around", seconds="4", size=SIZE, input_reference=picture(), poll_interval_ms=100
+    )
+    assert video.status == "completed"
+    content = client.videos.download_content(video.id)
+    with av.open(io.BytesIO(content.read())) as film:
+        stream = film.streams.video[0]
+        assert (stream.codec_context.width, stream.codec_context.height) == (720, 1280)
+        assert sum(1 for _ in film.decode(stream)) == 8
+
+
+def test_the_server_says_how_long_to_wait_between_polls(gateway_url: str) -> None:
+    with OpenAI(base_url=gateway_url, api_key=KEY) as client:
+        raw = client.videos.with_raw_response.create(prompt="Waves crashing on a beach")
+        assert raw.headers["openai-poll-after-ms"] == "50"
+        assert client.videos.poll(raw.parse().id).status == "completed"
+
+
+def test_list_pages_by_itself(client: OpenAI) -> None:
+    made = [client.videos.create(prompt=f"page {number}").id for number in range(3)]
+    listed = [video.id for video in client.videos.list(limit=2, order="desc")]
+    assert listed[:3] == made[::-1]
+    oldest_first = [video.id for video in client.videos.list(limit=2, order="asc")]
+    assert oldest_first == listed[::-1]
+
+
+def test_asynchronously(gateway_url: str) -> None:
+    async def story() -> None:
+        async with AsyncOpenAI(base_url=gateway_url, api_key=KEY, _strict_response_validation=True) as client:
+            video = await client.videos.create_and_poll(prompt="A futuristic city", poll_interval_ms=100)
+            assert video.status == "completed"
+            content = await client.videos.download_content(video.id, variant="thumbnail")
+            assert (await content.aread())[8:12] == b"WEBP"
+            assert video.id in [each.id async for each in client.videos.list(limit=1)]
+            assert (await client.videos.delete(video.id)).deleted
+
+    asyncio.run(story())
+
+
+def test_a_key_that_is_sent_again_makes_no_second_render(client: OpenAI) -> None:
+    headers = {"Idempotency-Key": f"openai-{id(client)}"}
+    first = client.videos.create(prompt="Once only", extra_headers=headers)
+    again = client.videos.create(prompt="Once only", extra_headers=headers)
+    assert again == first
+    with pytest.raises(openai.UnprocessableEntityError):
+        client.videos.create(prompt="Something else", extra_headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "param"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "x", "model": "video-gen-1"}, "model"),
+        ({"prompt": "x", "seconds": "5"}, "seconds"),
+        ({"prompt": "x", "size": "1x1"}, "size"),
+        ({"prompt": "x", "input_reference": picture((64, 64))}, "input_reference"),
+        ({"prompt": "x", "input_reference": ("a.png", b"not a picture", "image/png")}, "input_reference"),
+    ],
+)
+def test_a_bad_request_names_what_is_wrong(client: OpenAI, arguments: dict[str, object], param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.videos.create(**arguments)  # type: ignore[arg-type]
+    assert caught.value.param == param
+    assert caught.value.code is not None
+
+
+def test_a_wrong_key_is_an_authentication_error(gateway_url: str) -> None:
+    with (
+        OpenAI(base_url=gateway_url, api_key="bk_live_another", max_retries=0) as client,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        client.videos.list()
+
+
+def test_content_before_completion_is_a_bad_request(client: OpenAI) -> None:
+    video = client.videos.create(prompt="Not yet")
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.videos.download_content(video.id)
+    assert caught.value.code == "video_not_completed"
+    with pytest.raises(openai.BadRequestError):
+        client.videos.remix(video.id, prompt="Not yet either")
