@@ -1,0 +1,29 @@
+from fastapi.routing import APIRoute
+
+from bickford_sora.http import content, health, threads, videos, webhooks
+from bickford_sora.http.video_object import Video
+from tests.docs.pages import REFERENCE, codes, rows, sections
+
+TEXT = (REFERENCE / "http.md").read_text("utf-8")
+PAGE = sections(TEXT, 2)
+
+
+def test_every_route_is_described_and_no_other() -> None:
+    described = {(codes(row[0])[0], codes(row[1])[0]) for row in rows(PAGE["Routes"])}
+    served = {
+        (method, route.path)
+        for module in (videos, content, threads, webhooks, health)
+        for route in module.router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    assert described == served
+
+
+def test_every_status_of_a_video_is_described() -> None:
+    statuses = Video.model_fields["status"].annotation
+    assert [codes(row[0])[0] for row in rows(PAGE["The video object"])] == [*getattr(statuses, "__args__", ())]
+
+
+def test_the_number_of_keys_is_right() -> None:
+    assert f"All {len(Video.model_fields)} keys" in PAGE["The video object"]

@@ -1,0 +1,39 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, anchors, markdown_files, shown, without_fences
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<(?:img|a)\s[^>]*?(?:src|href)=\"([^\"]+)\"")
+
+
+def links(page: Path) -> list[str]:
+    """The relative links of a page."""
+    found = [first or second for first, second in LINK.findall(without_fences(page.read_text("utf-8")))]
+    return [link for link in found if not re.match(r"[a-z]+:", link)]
+
+
+def test_there_are_links_to_check() -> None:
+    assert any(links(page) for page in markdown_files())
+
+
+@pytest.mark.parametrize("page", markdown_files(), ids=shown)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_relative_to(ROOT), link
+        assert target.exists(), link
+        assert not anchor or target.suffix != ".md" or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=shown)
+def test_every_page_can_be_reached(page: Path) -> None:
+    linked = {
+        (other.parent / link.partition("#")[0]).resolve()
+        for other in markdown_files()
+        if other != page
+        for link in links(other)
+    }
+    assert page in linked
