@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from psycopg import conninfo, sql
 
 from bickford_sora.database.embedded import EmbeddedPostgres
@@ -18,7 +19,11 @@ _FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the server's folder, once; xdist's workers are told (below) and share the server in it."""
+    """Log plainly, and choose the server's folder, once; xdist's workers are told (below) and share the server in it."""
+    # The default renderer draws every local variable of a traceback, which takes seconds.
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer(key_order=["event"])]
+    )
     if hasattr(config, "workerinput"):
         config.stash[_FOLDER] = Path(config.workerinput["server_folder"])
         return

@@ -123,7 +123,9 @@ def test_a_traceback_shows_no_secret_and_no_local_variable(json_lines: bool) -> 
     assert "nobodys business" not in written.lower()
 
 
-@pytest.mark.parametrize("value", ["\ud800", 2**80, object(), {1: 2}, float("nan")], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["\ud800", 2**80, object(), {1: 2}, float("nan")], ids=["surrogate", "large", "object", "keys", "nan"]
+)
 def test_no_value_costs_us_the_line(value: object) -> None:
     stream = io.StringIO()
     configure_logging(stream=stream)
