@@ -10,6 +10,7 @@ import base64
 import hmac
 import re
 import secrets
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from typing import Protocol
 
@@ -39,8 +40,8 @@ class KeyStore(Protocol):
     Unavailable when the store does not answer.
     """
 
-    def get(self, name: str) -> bytes | None:
-        """The wrapped key of this name, None when there is none or it was destroyed."""
+    def get(self, names: Collection[str]) -> Mapping[str, bytes]:
+        """The wrapped keys of these names; a name is missing when it has none or its key was destroyed."""
 
     def add(self, name: str, wrapped: bytes) -> bytes:
         """Stores a wrapped key unless the name has one, and returns the one that is stored."""
@@ -70,18 +71,24 @@ class Keys:
         if _FIELD.fullmatch(field) is None:
             raise ValueError(f"a field is named type.field, not {field[:80]!r}")
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = AESGCM(self._key(name, create=True)).encrypt(nonce, text.encode(), f"{name}|{field}".encode())
+        sealed = AESGCM(self._key(name)).encrypt(nonce, text.encode(), f"{name}|{field}".encode())
         return Sealed(f"{_FORMAT}.{name}.{field}.{base64.urlsafe_b64encode(nonce + sealed).decode()}")
 
     def open(self, sealed: Sealed) -> str:
         """The text. Raises Erased when its key was destroyed, Corrupt when the ciphertext was changed or moved."""
-        name, field, raw = _parts(sealed)
-        key = self._key(name, create=False)
-        try:
-            opened = AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], f"{name}|{field}".encode())
-        except InvalidTag as error:
-            raise Corrupt("a sealed text was changed, or moved to another place") from error
-        return opened.decode()
+        return self._opened(_parts(sealed), self._store.get(_names(sealed)))
+
+    def open_all(self, sealed: Iterable[Sealed]) -> dict[Sealed, str | None]:
+        """Several texts with one look for their keys, None for those that were erased. Raises Corrupt as `open`."""
+        texts = {each: _parts(each) for each in sealed}
+        known = self._store.get({name for each in texts for name in _names(each)})
+        opened: dict[Sealed, str | None] = {}
+        for each, parts in texts.items():
+            try:
+                opened[each] = self._opened(parts, known)
+            except Erased:
+                opened[each] = None
+        return opened
 
     def digest(self, purpose: str, content: bytes) -> str:
         """Keyed hash (HMAC-SHA256) in hex: equal contents are seen as equal, and nobody without the key can guess."""
@@ -91,19 +98,36 @@ class Keys:
         """Destroys the key of one subject, or of a requester and everything below it. For ever, also if it had none."""
         self._store.destroy(_name(requester, subject))
 
-    def _key(self, name: str, *, create: bool) -> bytes:
-        requester = name.partition("/")[0]
-        parent = self._unwrap(self._wrapping, requester, create=create)
-        return self._unwrap(parent, name, create=create)
+    def _opened(self, parts: tuple[str, str, bytes], known: Mapping[str, bytes]) -> str:
+        name, field, raw = parts
+        parent = self._unwrapped(self._wrapping, name.partition("/")[0], known)
+        key = self._unwrapped(parent, name, known)
+        try:
+            opened = AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], f"{name}|{field}".encode())
+        except InvalidTag as error:
+            raise Corrupt("a sealed text was changed, or moved to another place") from error
+        return opened.decode()
 
-    def _unwrap(self, wrapping: bytes, name: str, *, create: bool) -> bytes:
-        wrapped = self._store.get(name)
-        if wrapped is None:
-            if not create:
-                raise Erased(f"the key {name} was destroyed")
+    def _key(self, name: str) -> bytes:
+        """The key of this name; it and the one above it are made when they do not exist yet."""
+        requester = name.partition("/")[0]
+        known = dict(self._store.get({requester, name}))
+        parent = self._unwrapped(self._wrapping, requester, self._with(requester, self._wrapping, known))
+        return self._unwrapped(parent, name, self._with(name, parent, known))
+
+    def _with(self, name: str, wrapping: bytes, known: dict[str, bytes]) -> dict[str, bytes]:
+        """`known` with a key of this name. Raises Erased when it was destroyed."""
+        if name not in known:
             nonce = secrets.token_bytes(NONCE_BYTES)
             fresh = AESGCM.generate_key(KEY_BYTES * 8)
-            wrapped = self._store.add(name, nonce + AESGCM(wrapping).encrypt(nonce, fresh, name.encode()))
+            known[name] = self._store.add(name, nonce + AESGCM(wrapping).encrypt(nonce, fresh, name.encode()))
+        return known
+
+    @staticmethod
+    def _unwrapped(wrapping: bytes, name: str, known: Mapping[str, bytes]) -> bytes:
+        wrapped = known.get(name)
+        if wrapped is None:
+            raise Erased(f"the key {name} was destroyed")
         try:
             return AESGCM(wrapping).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], name.encode())
         except InvalidTag as error:
@@ -116,9 +140,9 @@ class MemoryKeyStore:
     def __init__(self) -> None:
         self._keys: dict[str, bytes | None] = {}
 
-    def get(self, name: str) -> bytes | None:
-        """The wrapped key of this name."""
-        return self._keys.get(name)
+    def get(self, names: Collection[str]) -> Mapping[str, bytes]:
+        """The wrapped keys of these names."""
+        return {name: key for name in names if (key := self._keys.get(name)) is not None}
 
     def add(self, name: str, wrapped: bytes) -> bytes:
         """Stores a wrapped key unless the name has one."""
@@ -138,6 +162,12 @@ def _name(requester: str, subject: str | None) -> str:
         if _ID.fullmatch(part) is None:
             raise ValueError(f"a requester or subject is an opaque id, not {part[:80]!r}")
     return requester if subject is None else f"{requester}/{subject}"
+
+
+def _names(sealed: Sealed) -> tuple[str, str]:
+    """The names of the two keys a sealed text needs: the requester's and the subject's."""
+    name, _, _ = _parts(sealed)
+    return name.partition("/")[0], name
 
 
 def _parts(sealed: Sealed) -> tuple[str, str, bytes]:

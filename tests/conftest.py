@@ -19,7 +19,7 @@ _FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Log plainly, and choose the server's folder, once; xdist's workers are told (below) and share the server in it."""
+    """Log plainly, and choose the server's folder, once; xdist's workers are told (below) and share it."""
     # The default renderer draws every local variable of a traceback, which takes seconds.
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer(key_order=["event"])]

@@ -4,6 +4,7 @@ Clients download as soon as they see `completed`, so a video is completed only o
 in progress at 99 percent.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -13,7 +14,6 @@ from pydantic import BaseModel, ConfigDict
 
 from bickford_sora.errors import without_plural
 from ledger.envelope import Sealed
-from ledger.errors import Erased
 from ledger.keys import Keys
 from ledger.lifecycle import STATUSES, Phase, Render, Status
 from projections import videos
@@ -121,8 +121,13 @@ class View:
         )
 
 
-def video_object(view: View, keys: Keys) -> Video:
-    """The video object, its texts in the clear. Raises ledger.errors.Unavailable when the keys cannot be had."""
+def video_objects(views: Sequence[View], keys: Keys) -> list[Video]:
+    """The video objects, their texts in the clear. Raises ledger.errors.Unavailable when the keys cannot be had."""
+    texts = keys.open_all(text for view in views for text in (view.prompt, view.failure_message) if text is not None)
+    return [_video_object(view, texts) for view in views]
+
+
+def _video_object(view: View, texts: Mapping[Sealed, str | None]) -> Video:
     stored = view.phase is Phase.STORED
     return Video(
         id=view.video_id,
@@ -131,24 +136,17 @@ def video_object(view: View, keys: Keys) -> Video:
         progress=view.progress if stored else min(view.progress, PROGRESS_BEFORE_STORED_MAX),
         created_at=int(view.created_at.timestamp()),
         completed_at=int(view.completed_at.timestamp()) if stored and view.completed_at else None,
-        prompt=_opened(view.prompt, keys),
+        prompt=texts[view.prompt],
         size=view.size,
         seconds=view.seconds,
         remixed_from_video_id=view.remixed_from_video_id,
-        error=_error(view, keys),
+        error=_error(view, texts),
     )
 
 
-def _error(view: View, keys: Keys) -> VideoError | None:
+def _error(view: View, texts: Mapping[Sealed, str | None]) -> VideoError | None:
     if view.failure_code is None:
         return None
-    told = _opened(view.failure_message, keys) if view.failure_message else None
+    told = texts[view.failure_message] if view.failure_message else None
     message = told or _SENTENCES.get(view.failure_code, _SENTENCE)
     return VideoError(code=view.failure_code, message=without_plural(message))
-
-
-def _opened(sealed: Sealed, keys: Keys) -> str | None:
-    try:
-        return keys.open(sealed)
-    except Erased:
-        return None

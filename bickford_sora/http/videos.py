@@ -13,7 +13,7 @@ from bickford_sora.http import documentation
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.forms import parse, plain_fields, reference_image
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
-from bickford_sora.http.video_object import Video, View, video_object
+from bickford_sora.http.video_object import Video, View, video_objects
 from ledger import streams
 from ledger.errors import Unavailable
 from ledger.lifecycle import Render
@@ -161,7 +161,7 @@ def _page(house: House, caller: Caller, limit: int, order: Literal["asc", "desc"
         raise NotFound("No video with this id exists.", code="video_not_found", param="after")
     page = house.videos.page(caller.tenant, caller.project, after, max(limit, 1), order)
     shown = page.videos[:limit]
-    data = [video_object(View.of_row(row), house.keys) for row in shown]
+    data = video_objects([View.of_row(row) for row in shown], house.keys)
     return VideoPage(
         data=data,
         first_id=data[0].id if data else None,
@@ -176,4 +176,4 @@ def _is_known(house: House, caller: Caller, video_id: str) -> bool:
 
 
 def _shown(house: House, render: Render) -> Video:
-    return video_object(View.of_render(render), house.keys)
+    return video_objects([View.of_render(render)], house.keys)[0]

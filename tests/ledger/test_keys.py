@@ -34,10 +34,10 @@ def seal(keys: Keys, text: str = PROMPT, **place: str) -> Sealed:
 
 
 def test_a_store_keeps_the_first_key_of_a_name(store: KeyStore) -> None:
-    assert store.get("a") is None
+    assert store.get(["a"]) == {}
     assert store.add("a", b"first") == b"first"
     assert store.add("a", b"second") == b"first"
-    assert store.get("a") == b"first"
+    assert store.get(["a", "b"]) == {"a": b"first"}
 
 
 def test_a_destroyed_name_is_never_used_again(store: KeyStore) -> None:
@@ -45,10 +45,10 @@ def test_a_destroyed_name_is_never_used_again(store: KeyStore) -> None:
     for name in ("a", "never seen"):
         store.destroy(name)
         store.destroy(name)
-        assert store.get(name) is None
+        assert store.get([name]) == {}
         with pytest.raises(Erased):
             store.add(name, b"again")
-        assert store.get(name) is None
+        assert store.get([name]) == {}
 
 
 def test_sealed_text_opens_and_shows_nothing(keys: Keys) -> None:
@@ -212,5 +212,14 @@ def test_the_database_holds_no_key_in_the_clear(recorder: object) -> None:
     store = PostgresKeyStore(recorder)
     keys = Keys(MASTER, store)
     seal(keys)
-    wrapped = store.get("key_1/video_1")
+    wrapped = store.get(["key_1/video_1"])["key_1/video_1"]
     assert len(wrapped) == NONCE_BYTES + KEY_BYTES + 16
+
+
+def test_several_texts_are_opened_at_once_and_the_erased_ones_are_none(keys: Keys) -> None:
+    sealed = [
+        keys.seal(f"text {number}", requester="key_1", subject=f"video_{number}", field="render.intent.prompt")
+        for number in range(3)
+    ]
+    keys.destroy(requester="key_1", subject="video_1")
+    assert list(keys.open_all(sealed).values()) == ["text 0", None, "text 2"]

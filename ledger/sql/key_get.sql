@@ -1,1 +1,0 @@
-select wrapped from ledger.keys where name = %s
