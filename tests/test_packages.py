@@ -1,0 +1,39 @@
+"""The three packages of this distribution, and what happens when another one has a package of the same name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bickford_sora
+from bickford_sora import PackageClash, check_siblings
+
+
+def test_another_distributions_package_of_that_name_is_named_at_the_first_import(tmp_path: Path) -> None:
+    other = tmp_path / "ledger"
+    other.mkdir()
+    (other / "__init__.py").write_text("")
+    root = Path(bickford_sora.__file__).parent.parent
+    program = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]; import bickford_sora"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
+    assert run.returncode == 1
+    last = run.stderr.strip().splitlines()[-1]
+    assert "PackageClash" in last
+    assert str(other) in last
+
+
+def test_a_missing_package_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PackageClash, match="ledger"):
+        check_siblings(tmp_path / "bickford_sora" / "__init__.py")
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    assert list(bickford_sora.__all__) == sorted(bickford_sora.__all__)
+    assert all(getattr(bickford_sora, name) is not None for name in bickford_sora.__all__)
+
+
+def test_importing_the_package_costs_no_framework() -> None:
+    program = "import sys, bickford_sora; print(sorted({'fastapi', 'psycopg', 'av', 'httpx'} & sys.modules.keys()))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
+    assert run.stdout.strip() == "[]"
