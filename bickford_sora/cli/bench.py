@@ -1,6 +1,6 @@
 """`bickford-sora bench`: the benchmarks of a checkout, each beside its baseline in the same run."""
 
-import importlib.util
+import importlib
 import json
 import sys
 import tempfile
@@ -17,8 +17,8 @@ from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "tests" / "benchmarks"
-"""They are part of a checkout, not of the installed program."""
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The benchmarks are part of a checkout, not of the installed program."""
 
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine: ours beside a baseline, as ratios.")
 
@@ -62,14 +62,10 @@ def _measure(name: str, *, as_json: bool, **arguments: Any) -> None:
 
 
 def _benchmark(name: str) -> ModuleType:
-    path = BENCHMARKS / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"bickford_sora_benchmark_{name}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise typer.BadParameter(f"the benchmarks come with a checkout of the project; {path} does not exist")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    if not (CHECKOUT / "tests" / "benchmarks" / f"{name}.py").is_file():
+        raise typer.BadParameter(f"the benchmarks come with a checkout of the project; {CHECKOUT} is none")
+    sys.path.insert(0, str(CHECKOUT))  # the installed program does not know the tests
+    return importlib.import_module(f"tests.benchmarks.{name}")
 
 
 @contextmanager

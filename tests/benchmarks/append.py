@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-import psycopg
 from eventsourcing.application import Application
 from eventsourcing.domain import DomainEvent
-from psycopg import conninfo, sql
 
 from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
@@ -28,6 +26,7 @@ from ledger.envelope import Context, Decision, Fact, Sealed
 from ledger.events import Money, Quote, RenderAllowed, RenderIntent, RenderProgress, Verdict
 from ledger.identifiers import new_uuid7
 from ledger.recorder import PostgresRecorder
+from tests.benchmarks.database import library_settings, temporary_database
 
 ROUNDS = 3
 EVENTS_PER_DECISION = (1, 2, 3)
@@ -51,7 +50,7 @@ def run(url: str, *, writers: int, seconds: float, on_progress: Callable[[str], 
     """Measures for `seconds` in each round; events a second by name, ready for JSON. `url` may create databases."""
     counts = {1, writers}
     rates: dict[str, list[float]] = {f"{name}_{count}": [] for count in sorted(counts) for name in ("ours", "stock")}
-    with _database(url) as database, _ours(database) as ours, _stock(database, writers) as stock:
+    with temporary_database(url) as database, _ours(database) as ours, _stock(database, writers) as stock:
         for turn in range(1, ROUNDS + 1):
             for count in sorted(counts):
                 for name, write in (("ours", ours), ("stock", stock)):
@@ -146,7 +145,8 @@ def _allowed() -> RenderAllowed:
 
 @contextmanager
 def _stock(url: str, writers: int) -> Iterator[Write]:
-    with Application[Any](env=_stock_settings(url, writers)) as application:
+    settings = {**library_settings(url), "POSTGRES_POOL_SIZE": str(writers), "POSTGRES_MAX_OVERFLOW": "0"}
+    with Application[Any](env=settings) as application:
 
         def write(number: int) -> int:
             stream = new_uuid7()
@@ -166,29 +166,3 @@ def _stock(url: str, writers: int) -> Iterator[Write]:
             return events
 
         yield write
-
-
-def _stock_settings(url: str, writers: int) -> dict[str, str]:
-    place = conninfo.conninfo_to_dict(url)
-    return {
-        "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "POSTGRES_DBNAME": str(place["dbname"]),
-        "POSTGRES_HOST": str(place.get("host", "")),
-        "POSTGRES_PORT": str(place.get("port", "5432")),
-        "POSTGRES_USER": str(place.get("user", "")),
-        "POSTGRES_PASSWORD": str(place.get("password", "unused")),
-        "POSTGRES_POOL_SIZE": str(writers),
-        "POSTGRES_MAX_OVERFLOW": "0",
-    }
-
-
-@contextmanager
-def _database(url: str) -> Iterator[str]:
-    """The address of a new database in the same server, dropped in the end."""
-    name = f"bickford_bench_{new_uuid7().hex}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield conninfo.make_conninfo(url, dbname=name)
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

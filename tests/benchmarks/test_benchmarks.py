@@ -1,0 +1,63 @@
+import json
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from projections.port import Pool
+from projections.rebuild import Rebuild
+
+from . import append, database, histories, replay, stock
+
+
+def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
+    progress: list[str] = []
+    measured = append.run(server_url, writers=2, seconds=0.05, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(
+        measured[name] > 0 for name in ("ours_1", "ours_2", "stock_1", "stock_2", "ratio_stock", "ratio_stock_1")
+    )
+    assert len(progress) == append.ROUNDS * 4
+
+
+def test_the_replay_benchmark_measures_all_sides(server_url: str) -> None:
+    progress: list[str] = []
+    measured = replay.run(server_url, events=100, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert measured["events"] == measured["stock_sample_events"] == 100
+    rates = ("ours_all", "ours_videos", "copy", "stock", "ratio_stock", "ratio_copy", "peak_rss_mib")
+    assert all(measured[name] > 0 for name in rates)
+    assert len(progress) == 1 + replay.ROUNDS * 4
+
+
+def test_the_stock_way_makes_the_rows_that_a_rebuild_makes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "RENDERS_AT_ONCE", 10)
+    events = 10 * 12 + 5  # half of the renders lack their last event, so that every table has rows
+    with replay.filled_ledger(database_url, events, lambda _: None) as (ledger, pool):
+        Rebuild(ledger, pool, stock.PROJECTIONS).rebuild()
+        sample = stock.save_stock_sample(database_url, ledger)
+        stock.stock_seconds(database_url, sample)
+        assert sample == events
+        for projection in stock.PROJECTIONS:
+            for table in projection.tables:
+                made = _rows(pool, stock.stock_schema(projection), table)
+                assert made
+                assert made == _rows(pool, projection.schema, table)
+
+
+def test_a_benchmark_that_fails_leaves_no_database_behind(server_url: str) -> None:
+    with pytest.raises(ZeroDivisionError), database.temporary_database(server_url) as url:  # noqa: PT012 - it has to fail inside
+        name = conninfo.conninfo_to_dict(url)["dbname"]
+        assert name in _databases(server_url)
+        raise ZeroDivisionError
+    assert name not in _databases(server_url)
+
+
+def _rows(pool: Pool, schema: str, table: str) -> set[tuple[object, ...]]:
+    with pool.connection() as connection:
+        return set(connection.execute(sql.SQL("select * from {}").format(sql.Identifier(schema, table))).fetchall())
+
+
+def _databases(url: str) -> set[object]:
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("select datname from pg_database").fetchall()}
