@@ -1,12 +1,15 @@
 """Sends batches of decisions to `ledger.append`, always over one connection."""
 
 import contextlib
+import itertools
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.errors import ReadOnlySqlTransaction, error_from_result
+from psycopg.pq import ExecStatus, Format
+from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
@@ -14,11 +17,16 @@ from ledger.committer import Answer, ConnectionBroken
 from ledger.envelope import Appended
 from ledger.errors import Conflict, Refused, Unavailable
 from ledger.sql import query
-from ledger.wire import DUMPERS, Encoded, append_arguments
+from ledger.wire import ARGUMENT_OIDS, Encoded, append_arguments, read_outcome
+
+Outcome = tuple[str, int | None, datetime | None]
+"""What `ledger.append` says of a decision: the outcome's name, and the first position and its time if there is one."""
 
 Pool = ConnectionPool[Connection[TupleRow]]
 """A pool of connections in autocommit mode."""
 
+_NUMBERS = itertools.count(1)
+"""Of prepared statements: a connection that is taken from the pool again may still have an earlier one."""
 _NOT_NOW = frozenset({"40", "53", "55", "57", "58"})
 """SQLSTATE classes that say nothing about the events: a rollback, no resources, a lock not had in time, an operator's
 act, a failing disk."""
@@ -35,19 +43,21 @@ class Sender:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._connection: Connection[TupleRow] | None = None
+        self._statement: bytes | None = None
+        """Its name on the connection, once it is prepared there."""
 
     def send(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
         """One answer for each decision, in their order. Raises what `ledger.committer.Send` says."""
         connection = self._connected()
         try:
-            rows = _append(connection, batch)
+            outcomes = self._append(connection.pgconn, batch)
         except psycopg.Error as error:
             raise self._cause(error, connection) from error
-        return [_answer(decision, rows[number]) for number, decision in enumerate(batch)]
+        return [_answer(decision, outcomes[number]) for number, decision in enumerate(batch)]
 
     def close(self) -> None:
         """Gives the connection back. `send` takes another one."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._statement = self._connection, None, None
         if connection is not None:
             with contextlib.suppress(PoolClosed):
                 self._pool.putconn(connection)
@@ -58,9 +68,23 @@ class Sender:
                 self._connection = self._pool.getconn()
             except (PoolTimeout, PoolClosed) as error:
                 raise Unavailable("no connection to the ledger's database could be had") from error
-            for kind, dumper in DUMPERS:
-                self._connection.adapters.register_dumper(kind, dumper)
         return self._connection
+
+    def _append(self, pgconn: PGconn, batch: Sequence[Encoded]) -> dict[int, Outcome]:
+        """One call into libpq, without the interpreter's lock from the first byte sent to the last one read.
+
+        A cursor takes the lock back at each step of the exchange; with many writers it would wait for it, each time,
+        behind those who encode the next batch.
+        """
+        if self._statement is None:
+            statement = b"ledger_append_%d" % next(_NUMBERS)
+            _checked(pgconn.prepare(statement, query("append").encode(), ARGUMENT_OIDS))
+            self._statement = statement
+        arguments = append_arguments(batch)
+        formats = [Format.BINARY] * len(arguments)
+        result = _checked(pgconn.exec_prepared(self._statement, arguments, formats, Format.BINARY))
+        rows = ([result.get_value(row, column) for column in range(4)] for row in range(result.ntuples))
+        return {number: (name, position, at) for number, name, position, at in map(read_outcome, rows)}
 
     def _cause(self, error: psycopg.Error, connection: Connection[TupleRow]) -> Exception:
         """What the database's error means for the batch."""
@@ -79,13 +103,14 @@ class Sender:
         return Refused(f"the database refused the append: {type(error).__name__} ({error.sqlstate})")
 
 
-def _append(connection: Connection[TupleRow], batch: Sequence[Encoded]) -> dict[int, tuple[Any, ...]]:
-    cursor = connection.execute(query("append"), append_arguments(batch), prepare=True, binary=True)
-    return {row[0]: row[1:] for row in cursor}
+def _checked(result: PGresult) -> PGresult:
+    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        raise error_from_result(result)
+    return result
 
 
-def _answer(decision: Encoded, outcome: tuple[Any, ...]) -> Answer:
+def _answer(decision: Encoded, outcome: Outcome) -> Answer:
     name, first_position, recorded_at = outcome
-    if name == "conflict":
+    if first_position is None or recorded_at is None:
         return Conflict(decision.heads)
     return Appended(first_position, recorded_at, replayed=name == "replayed")

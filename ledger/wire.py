@@ -8,18 +8,16 @@ length and lower bound, then each element behind its length (-1 for null).
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from psycopg import postgres
-from psycopg.abc import Buffer
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
 from ledger.envelope import Context
 from ledger.mapper import Row
 
 _INT4 = struct.Struct("!i")
+_INT8 = struct.Struct("!q")
 _SIZED_INT4 = struct.Struct("!ii")
 _SIZED_INT8 = struct.Struct("!iq")
 _HEADER = struct.Struct("!iiIii")
@@ -28,6 +26,9 @@ _NULL = _INT4.pack(-1)
 
 FACT_COLUMNS = ("text", "int4", "text", "uuid", "timestamptz", "text", "text", "uuid", "uuid", "text", "bytea")
 """Element types of `ledger.append`'s arguments from `streams` to `payloads`."""
+ARGUMENTS = ("int4", *FACT_COLUMNS, "int4", "text", "int4")
+"""Element types of all its arguments: the decisions, the columns of their facts, and the heads."""
+ARGUMENT_OIDS = tuple(postgres.types[element_type].array_oid for element_type in ARGUMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,49 +87,31 @@ def _context(context: Context) -> tuple[bytes, ...]:
     )
 
 
-def append_arguments(batch: Sequence[Encoded]) -> list["BinaryArray"]:
-    """The arguments of `ledger.append` for a batch; decisions are numbered by their place in it."""
+def append_arguments(batch: Sequence[Encoded]) -> list[bytes]:
+    """The arguments of `ledger.append` for a batch, in binary; decisions are numbered by their place in it."""
     numbers = b"".join(_int4(number) * each.facts for number, each in enumerate(batch))
     facts = sum(each.facts for each in batch)
-    arguments = [_array("int4", facts, numbers)]
-    for column, element_type in enumerate(FACT_COLUMNS):
-        arguments.append(_array(element_type, facts, b"".join(each.columns[column] for each in batch)))
+    columns = [b"".join(column) for column in zip(*(each.columns for each in batch), strict=True)]
     heads = sum(len(each.heads) for each in batch)
     head_numbers = b"".join(_int4(number) * len(each.heads) for number, each in enumerate(batch))
-    arguments.append(_array("int4", heads, head_numbers))
-    arguments.append(_array("text", heads, b"".join(each.head_streams for each in batch)))
-    arguments.append(_array("int4", heads, b"".join(each.head_versions for each in batch)))
-    return arguments
+    head_streams = b"".join(each.head_streams for each in batch)
+    head_versions = b"".join(each.head_versions for each in batch)
+    elements = (numbers, *columns, head_numbers, head_streams, head_versions)
+    lengths = (facts,) * (1 + len(columns)) + (heads,) * 3
+    return [_array(*each) for each in zip(ARGUMENTS, lengths, elements, strict=True)]
 
 
-class BinaryArray(bytes):
-    """A one-dimensional array in PostgreSQL's binary form."""
-
-    __slots__ = ()
-
-
-class _ArrayDumper(Dumper):
-    format = Format.BINARY
-
-    def dump(self, obj: BinaryArray) -> Buffer:
-        return obj
+def read_outcome(row: Sequence[bytes | None]) -> tuple[int, str, int | None, datetime | None]:
+    """A row of `ledger.append`'s answer: the decision's number, the outcome, its first position and time."""
+    number, outcome, position, at = row
+    if number is None or outcome is None:
+        raise ValueError("an answer without its decision or outcome")
+    moment = None if at is None else _EPOCH + timedelta(microseconds=_INT8.unpack(at)[0])
+    return _INT4.unpack(number)[0], outcome.decode(), None if position is None else _INT8.unpack(position)[0], moment
 
 
-def _array_type(element_type: str) -> tuple[type[BinaryArray], type[Dumper]]:
-    kind = type(f"{element_type.title()}Array", (BinaryArray,), {"__slots__": ()})
-    oid = postgres.types[element_type].array_oid
-    return kind, type(f"{element_type.title()}ArrayDumper", (_ArrayDumper,), {"oid": oid})
-
-
-_ARRAY_TYPES = {name: _array_type(name) for name in sorted({*FACT_COLUMNS, "int4"})}
-DUMPERS = tuple(_ARRAY_TYPES.values())
-"""Pairs of (array class, psycopg dumper), to be registered on the connection that sends them."""
-
-
-def _array(element_type: str, length: int, elements: bytes) -> BinaryArray:
-    oid = postgres.types[element_type].oid
-    kind = _ARRAY_TYPES[element_type][0]
-    return kind(_HEADER.pack(1, 1, oid, length, 1) + elements)
+def _array(element_type: str, length: int, elements: bytes) -> bytes:
+    return _HEADER.pack(1, 1, postgres.types[element_type].oid, length, 1) + elements
 
 
 def _bytes(value: bytes) -> bytes:
