@@ -1,6 +1,7 @@
 """What runs beside the HTTP server, or alone in a worker process: following the ledger, and working."""
 
 import threading
+from collections.abc import Callable
 from typing import Self
 
 from bickford_sora.composition import Books, Gateway
@@ -26,16 +27,22 @@ class _WakingBell:
 
 
 class Background:
-    """Threads that follow the ledger and, with a gateway's crew, work. Stopping finishes what was begun."""
+    """Threads that follow the ledger and, with a gateway's crew, work. Stopping finishes what was begun.
+
+    A thread that fails goes on after a pause, and `books.watch` tells of it.
+    """
 
     def __init__(self, books: Books, gateway: Gateway | None) -> None:
         self._stop = threading.Event()
         wake = threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop), wake)
-        self._threads = [threading.Thread(target=books.projector.run, args=(self._stop, bell), name="projector")]
+        runs: dict[str, Callable[[threading.Event], None]] = {"projector": lambda stop: books.projector.run(stop, bell)}
         if gateway is not None:
-            loop = WorkLoop(gateway.crew, wake=wake)
-            self._threads.append(threading.Thread(target=loop.run, args=(self._stop,), name="work-loop"))
+            runs["work loop"] = WorkLoop(gateway.crew, wake=wake).run
+        self._threads = [
+            threading.Thread(target=books.watch.keep, args=(name, run, self._stop), name=name)
+            for name, run in runs.items()
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:

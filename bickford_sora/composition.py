@@ -37,8 +37,10 @@ from bickford_sora.workers.follow import Follow
 from bickford_sora.workers.loop import Crew
 from bickford_sora.workers.purge import Purge
 from bickford_sora.workers.reconcile import Reconcile
+from bickford_sora.workers.spool import spool_folder
 from bickford_sora.workers.store import Store
-from bickford_sora.workers.submit import Submit
+from bickford_sora.workers.submit import CALL_TIMEOUTS, Submit
+from bickford_sora.workers.watch import Watch
 from bickford_sora.workers.workshop import Limits, Workshop
 from ledger.application import Ledger
 from ledger.clock import Clock, system_clock
@@ -74,6 +76,8 @@ class Books:
     keys: Keys
     projector: Projector
     clock: Clock
+    watch: Watch
+    """What failed of the work in the background."""
 
 
 @contextmanager
@@ -93,7 +97,7 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
         projector = Projector(ledger, pool, PROJECTIONS)
         projector.ensure()
         Leases(pool).ensure()
-        yield Books(settings, url, pool, ledger, keys, projector, clock)
+        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch())
 
 
 @contextmanager
@@ -126,6 +130,7 @@ class Gateway:
 def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
     """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer."""
     settings = books.settings
+    owner = f"worker-{secrets.token_hex(6)}"
     assets = LocalAssetStore(settings.data_dir / "assets", clock=books.clock)
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
     recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock))
@@ -145,10 +150,10 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         inspector=inspector,
         renderers=_renderers(settings, renderers, books.clock, stack),
         limits=_limits(settings),
-        spool=_folder(settings.data_dir / "spool"),
+        spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
     observations = Observations(recording, books.keys)
-    return Gateway(books, assets, recording, Intake(desk), observations, _crew(books, shop))
+    return Gateway(books, assets, recording, Intake(desk), observations, _crew(books, shop, owner))
 
 
 def house(gateway: Gateway, renderers: Sequence[RendererSettings], api_key: SecretStr) -> House:
@@ -185,11 +190,15 @@ def problems(books: Books) -> list[str]:
         found = [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
         behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
     except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:
-        return [f"the database does not answer: {type(error).__name__}"]
-    return [*found, *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind)]
+        return [*books.watch.problems(), f"the database does not answer: {type(error).__name__}"]
+    return [
+        *books.watch.problems(),
+        *found,
+        *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind),
+    ]
 
 
-def _crew(books: Books, shop: Workshop) -> Crew:
+def _crew(books: Books, shop: Workshop, owner: str) -> Crew:
     return Crew(
         leases=Leases(books.pool),
         workers={
@@ -199,10 +208,12 @@ def _crew(books: Books, shop: Workshop) -> Crew:
             "store": Store(shop),
             "purge": Purge(shop),
         },
-        owner=f"worker-{secrets.token_hex(6)}",
+        owner=owner,
         lease_s=books.settings.lease_s,
         size=books.settings.workers,
         clock=books.clock,
+        # No submission is broken off: its outcome would have to be looked for.
+        drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
     )
 
 
@@ -242,8 +253,3 @@ def _limits(settings: Settings) -> Limits:
         store_attempts_max=settings.store_attempts_max,
         asset_bytes_max=settings.asset_bytes_max,
     )
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path

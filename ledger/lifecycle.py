@@ -314,7 +314,9 @@ def _queued(state: Render, fact: e.RenderQueued, at: datetime) -> _Change:
 
 def _progress(state: Render, fact: e.RenderProgress, at: datetime) -> _Change:
     progress = max(state.progress, fact.progress)  # a renderer that counts backwards does not take clients along
-    return {"phase": Phase.IN_PROGRESS, "progress": progress, "progress_at": at, "trouble": None}
+    waits = fact.status == "queued" and state.phase is Phase.QUEUED
+    phase = Phase.QUEUED if waits else Phase.IN_PROGRESS
+    return {"phase": phase, "progress": progress, "progress_at": at, "trouble": None}
 
 
 def _completed(_state: Render, fact: e.RenderCompleted, at: datetime) -> _Change:

@@ -97,6 +97,18 @@ class Leases:
         with reading(self._pool) as connection:
             return connection.execute(query("release", _SQL), key).rowcount == 1
 
+    def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
+        """Keeps an item leased, for work that takes long. False when the lease had run out and was claimed again."""
+        key = {
+            "stream": item.stream,
+            "step": item.step,
+            "owner": item.owner,
+            "attempt": item.attempt,
+            "lease_until": now + timedelta(seconds=lease_s),
+        }
+        with reading(self._pool) as connection:
+            return connection.execute(query("renew", _SQL), key).rowcount == 1
+
     def forget_done(self, now: datetime) -> int:
         """Removes what is kept of steps that are no longer to do. Returns how many."""
         with reading(self._pool) as connection:

@@ -18,6 +18,8 @@ from ledger.events import (
 )
 from ledger.lifecycle import PROGRESS_INTERVAL_S, PROGRESS_STEP, Phase, Render
 
+JOB_GONE = "job_gone"
+"""Code of the trouble that the renderer does not know a job."""
 _AT_RENDERER = frozenset({Phase.QUEUED, Phase.IN_PROGRESS})
 
 
@@ -44,6 +46,10 @@ def heard(render: Render, news: News, now: datetime) -> Draft:
         return _one(render, RenderFailed(code=code, message=news.error_message, failed_by="renderer"))
     if news.status == "in_progress" and _is_further(render, news.progress, now):
         return _one(render, RenderProgress(status=news.status, progress=news.progress))
+    if render.trouble is not None and render.trouble.code == JOB_GONE:
+        # The job is there again, which is news: the next time it is missed must count as the first.
+        status = "queued" if render.phase is Phase.QUEUED else "in_progress"
+        return _one(render, RenderProgress(status=status, progress=render.progress))
     return NOTHING
 
 
@@ -55,15 +61,17 @@ def trouble(render: Render, fact: RenderAttemptFailed) -> Draft:
     return _one(render, fact)
 
 
-JOB_GONE = "job_gone"
+def job_gone(render: Render, http_status: int | None, now: datetime, *, grace_s: float) -> Draft:
+    """The renderer says it does not know the job. Believed when it still says so after the grace.
 
-
-def job_gone(render: Render, http_status: int | None) -> Draft:
-    """The renderer says it does not know the job. Believed the second time in a row: one may be a proxy's mistake."""
+    The first time may be a proxy's mistake, or a renderer that shows a job some time after it took it.
+    """
     if render.phase not in _AT_RENDERER or render.job is None:
         return NOTHING
     if render.trouble is None or render.trouble.code != JOB_GONE:
         return _one(render, RenderAttemptFailed(step="follow", code=JOB_GONE, http_status=http_status))
+    if render.last_event_at is not None and now - render.last_event_at < timedelta(seconds=grace_s):
+        return NOTHING
     return _one(render, RenderJobLost(job_id=render.job.job_id, http_status=http_status))
 
 
@@ -83,6 +91,23 @@ def stored(render: Render, assets: tuple[Asset, ...]) -> Draft:
     if render.phase is not Phase.COMPLETED:
         return NOTHING
     return _one(render, RenderStored(assets=assets))
+
+
+def download_failed(render: Render, fact: RenderAttemptFailed, *, failed_before: int, attempts_max: int) -> Draft:
+    """Something was wrong with the file itself. Each time is recorded, since the last one loses it."""
+    if render.phase is not Phase.COMPLETED:
+        return NOTHING
+    if failed_before + 1 >= attempts_max:
+        return asset_lost(render, fact.code)
+    return _one(render, fact)
+
+
+def too_long_in_storing(render: Render, now: datetime, *, render_deadline_s: float) -> Draft:
+    """The watchdog of a completed job whose file never came: it counts as lost, so that the render reaches an end."""
+    since = render.progress_at  # by our clock: the renderer's `completed_at` may be anything
+    if render.phase is not Phase.COMPLETED or since is None or now - since < timedelta(seconds=render_deadline_s):
+        return NOTHING
+    return asset_lost(render, "deadline_exceeded")
 
 
 def asset_lost(render: Render, code: str, message: Sealed | None = None) -> Draft:

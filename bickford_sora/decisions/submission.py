@@ -9,8 +9,8 @@
 Equal submissions to one credential take turns (`submission` stream), so that at most one unclaimed job can match.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bickford_sora.decisions.drafts import NOTHING, Draft
@@ -32,6 +32,9 @@ from ledger.lifecycle import Phase, Render, Submission, may_follow
 
 CLOCK_SKEW_S = 120
 """How far a renderer's clock may be from ours, in seconds, when its `created_at` is compared."""
+CLOCK_DOUBT_S = 24 * 3600
+"""An equal job that nobody claimed and that is older than the skew allows, but not by more than this many seconds,
+makes absence doubtful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +123,16 @@ def queued(render: Render, turn: Turn, job: Job, *, attempt: int, found_by_list:
     return Draft(draft.facts, {**draft.heads, claim_stream: 0})
 
 
-def duplicate(render: Render, job_id: str, *, cancelled: bool) -> Draft:
-    """A second job of this render turned up: it is claimed, so that nobody adopts it, and put on record."""
+def duplicate(render: Render, job_id: str) -> Draft:
+    """A second job of this render turned up: it is put on record and claimed, so that nobody adopts it.
+
+    A head of 0 on the claim: a job that another render has is not ours to cancel, and the append is refused whole.
+    """
     submission = render.submission
     if submission is None:
         return NOTHING
     claim_stream = streams.job(submission.renderer, submission.credential, job_id)
-    fact = RenderDuplicateFound(job_id=job_id, cancelled=cancelled)
+    fact = RenderDuplicateFound(job_id=job_id, cancelled=False)
     claim = JobClaimed(
         renderer=submission.renderer,
         credential=submission.credential,
@@ -134,6 +140,12 @@ def duplicate(render: Render, job_id: str, *, cancelled: bool) -> Draft:
         video_id=render.intent.video_id,
     )
     return Draft(((render.stream, fact), (claim_stream, claim)), {render.stream: render.version, claim_stream: 0})
+
+
+def duplicate_cancelled(render: Render, job_id: str) -> Draft:
+    """The second job is gone."""
+    fact = RenderDuplicateFound(job_id=job_id, cancelled=True)
+    return Draft(((render.stream, fact),), {render.stream: render.version})
 
 
 def refused(render: Render, turn: Turn, fact: RenderSubmissionRefused, *, attempts_max: int) -> Draft:
@@ -154,13 +166,19 @@ def unknown(render: Render, fact: RenderSubmissionUnknown) -> Draft:
     return Draft(((render.stream, fact),), {render.stream: render.version})
 
 
-def absent(render: Render, turn: Turn, *, attempt: int, jobs_searched: int) -> Draft:
-    """The renderer's whole list was searched and proves that the job never came."""
+def absent(render: Render, turn: Turn, *, attempt: int, jobs_searched: int, attempts_max: int) -> Draft:
+    """The renderer's whole list was searched and proves that the job never came: try again, at most so often.
+
+    The limit is the last defence against a renderer whose list never shows what it takes and bills.
+    """
     submission = _open_submission(render, attempt)
     if submission is None:
         return NOTHING
     fact = RenderSubmissionAbsent(attempt=submission.attempt, jobs_searched=jobs_searched)
-    return _closing(render, turn, submission, [(render.stream, fact)])
+    facts: list[tuple[str, Fact]] = [(render.stream, fact)]
+    if not render.ended and submission.attempt >= attempts_max:
+        facts.append((render.stream, RenderFailed(code="submission_attempts_exceeded", failed_by="bickford")))
+    return _closing(render, turn, submission, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +192,35 @@ class Listed:
     claimed: bool
 
 
-def matches(submission: Submission, listed: Sequence[Listed]) -> tuple[list[Listed], bool]:
-    """Unclaimed jobs that can be this submission's, and whether the list could tell for every job of that time."""
-    since = submission.started_at - timedelta(seconds=CLOCK_SKEW_S)
-    recent = [each for each in listed if not each.claimed and (each.created_at is None or each.created_at >= since)]
-    found = [each for each in recent if each.fingerprint == submission.fingerprint]
-    return found, all(each.fingerprint is not None for each in recent)
+@dataclass(slots=True)
+class Search:
+    """What a renderer's list says of a submission, job by job: a list can be longer than memory should hold."""
+
+    submission: Submission
+    found: list[Listed] = field(default_factory=list)
+    """Unclaimed jobs that can be this submission's."""
+    could_tell: bool = True
+    """Whether it could be told of every job that it is not this submission's."""
+    jobs_searched: int = 0
+
+    def is_worth_comparing(self, created_at: datetime | None) -> bool:
+        """Whether a job of that time can have to do with this submission."""
+        return created_at is None or created_at >= self.submission.started_at - timedelta(seconds=CLOCK_DOUBT_S)
+
+    def add(self, listed: Listed) -> None:
+        """Takes in one job."""
+        self.jobs_searched += 1
+        if listed.claimed or not self.is_worth_comparing(listed.created_at):
+            return
+        equal = listed.fingerprint == self.submission.fingerprint
+        since = self.submission.started_at - timedelta(seconds=CLOCK_SKEW_S)
+        if listed.created_at is None or listed.created_at >= since:
+            if equal:
+                self.found.append(listed)
+            self.could_tell = self.could_tell and listed.fingerprint is not None
+        elif equal:
+            # Nobody's job, equal and only too old: rather a clock that is wrong than a coincidence.
+            self.could_tell = False
 
 
 def _open_submission(render: Render, attempt: int) -> Submission | None:

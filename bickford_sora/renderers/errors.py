@@ -17,7 +17,8 @@ Codes, of a submit or a read:
 - not so: `renderer_unauthorized`, `renderer_not_enabled`, `renderer_payment_required`, `renderer_request_invalid`,
   `renderer_request_too_large`, `renderer_refused` (any other 4xx)
 - of one call only: `reference_too_large` and `renderer_source_gone` (submit), `renderer_list_unsupported` and
-  `renderer_list_endless` (jobs), `renderer_job_gone`, `renderer_asset_expired`, `renderer_asset_not_ready`
+  `renderer_list_endless` (jobs), `renderer_job_gone`, `renderer_asset_expired`, `renderer_asset_missing`,
+  `renderer_asset_not_ready`
 """
 
 

@@ -7,6 +7,7 @@ For a submit the question is whether the renderer can have taken the job. A stat
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -118,8 +119,11 @@ def of_content(answer: ErrorAnswer) -> AssetExpired | NotReady | ReadFailed:
     if answer.spoken and answer.http_status < 500:  # noqa: PLR2004 - a 5xx says nothing about the file
         if not expired and (early or answer.http_status in _TOO_EARLY):
             return NotReady("renderer_asset_not_ready", **answer.about())
-        if expired or answer.http_status in _GONE:
+        if expired or answer.http_status == HTTPStatus.GONE:
             return AssetExpired("renderer_asset_expired", **answer.about())
+        if answer.http_status == HTTPStatus.NOT_FOUND:
+            # no word of its time being over: the file may not be there yet, or the route may be missing for a moment
+            return ReadFailed("renderer_asset_missing", **answer.about())
     return ReadFailed(_code_of(answer), **answer.about())
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bickford_sora.decisions import news
-from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.news import News
 from bickford_sora.renderers.errors import JobGone, ReadFailed
 from bickford_sora.renderers.port import JobNews
@@ -21,7 +21,13 @@ class Follow:
 
     def __call__(self, task: Task) -> datetime:
         """Asks once and records what is new. A webhook only makes this happen sooner: its word is not taken."""
-        render = self.shop.decide(task, self._overdue)
+        look_at = self._ask(task)
+        # Asked first: a job that ended while nobody here was running is taken in, however late it is.
+        self.shop.decide(task, self._overdue)
+        return look_at
+
+    def _ask(self, task: Task) -> datetime:
+        render = self.shop.render(task)
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS} or render.job is None:
             return self.shop.again()
         renderer = self.shop.renderers.get((render.job.renderer, render.job.credential))
@@ -31,7 +37,8 @@ class Follow:
             heard = renderer.status(render.job.job_id)
         except JobGone as error:
             status = error.http_status
-            self.shop.decide(task, lambda r: news.job_gone(r, status))
+            grace_s = self.shop.limits.reconcile_grace_s
+            self.shop.decide(task, lambda r: news.job_gone(r, status, self.shop.now(), grace_s=grace_s))
         except ReadFailed as error:
             retry_at = self.shop.backoff(RETRIES_ASSUMED, error.retry_after_s)
             fact = self.shop.trouble(render, "follow", error, retry_at)
@@ -43,6 +50,8 @@ class Follow:
         return self.shop.after(self.shop.limits.poll_interval_s)
 
     def _overdue(self, render: Render) -> Draft:
+        if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS}:
+            return NOTHING
         return news.overdue(render, self.shop.now(), render_deadline_s=self.shop.limits.render_deadline_s)
 
     def _news(self, render: Render, heard: JobNews) -> News:

@@ -1,9 +1,9 @@
 """Claiming due work and handing it to threads."""
 
 import threading
+import time
 from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,12 +14,18 @@ from ledger.errors import LedgerError, Unavailable
 from ledger.events import Step
 from projections.leases import Leases, WorkItem
 
-IDLE_S = 0.5
+IDLE_S = 0.25
 """Longest pause between two looks for due work, in seconds. Work seen by this process's projector comes sooner."""
 TROUBLE_S = 5.0
-"""Pause of a task whose worker failed unexpectedly, and of the loop while the database does not answer, in seconds."""
+"""Pause of a task that found the database away, or whose worker failed unexpectedly for the first time, in seconds."""
+TROUBLE_MAX_S = 300.0
+"""Longest pause of a task that fails unexpectedly again and again; it doubles each time, in seconds."""
+FAILING_TASKS_MAX = 10_000
+"""How many failing tasks are remembered; after that, all are forgiven."""
 CLEANING_S = 60.0
 """How often leases of finished work are removed, in seconds."""
+TASK_S_MAX = 3600.0
+"""How long a lease is renewed. A thread that takes longer counts as lost, and somebody else may take its task."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +41,20 @@ class Crew:
     size: int
     """Tasks worked on at a time."""
     clock: Clock
+    drain_s: float
+    """Longest wait for begun tasks when it is told to stop, in seconds; what takes longer is left to its lease."""
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A task in a thread of its own. `due_at` counts once `done` is set."""
+
+    item: WorkItem
+    since: float
+    renewed: float
+    """Both in monotonic seconds."""
+    due_at: datetime | None = None
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 class WorkLoop:
@@ -43,62 +63,109 @@ class WorkLoop:
     def __init__(self, crew: Crew, *, wake: threading.Event) -> None:
         self._crew = crew
         self._wake = wake
-        self._busy: dict[Future[datetime], WorkItem] = {}
-        self._cleaned_at: datetime | None = None
+        self._begun: list[_Begun] = []
+        self._failures: dict[tuple[str, Step], int] = {}
+        self._cleaned: float | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Claims, works and releases until `stop` is set."""
-        with ThreadPoolExecutor(self._crew.size, thread_name_prefix="worker") as pool:
-            while not stop.is_set():
-                try:
-                    self._claim(pool)
-                    self._release_done(IDLE_S)
-                    self._clean()
-                except Unavailable:
-                    # Nothing is lost: what was claimed is claimed again when its lease runs out.
-                    log.warning("work_waits_for_database")
-                    stop.wait(IDLE_S)
-            self._drain()
+        """Claims, works and releases until `stop` is set.
 
-    def _claim(self, pool: ThreadPoolExecutor) -> None:
-        free = self._crew.size - len(self._busy)
+        A database that does not answer is waited for. Anything else that goes wrong here is raised; called again, it
+        goes on with what was begun.
+        """
+        while not stop.is_set():
+            self._wake.clear()  # before looking, so that nothing that comes after is missed
+            try:
+                self._release_done()
+                self._renew()
+                self._claim()
+                self._clean()
+            except Unavailable:
+                # Nothing is lost: what was claimed is claimed again when its lease runs out.
+                log.warning("work_waits_for_database")
+                stop.wait(IDLE_S)
+            self._wake.wait(IDLE_S)
+        self._drain()
+
+    def _claim(self) -> None:
+        free = self._crew.size - len(self._begun)
         if free <= 0:
             return
-        self._wake.clear()
         crew = self._crew
         for item in crew.leases.claim(crew.owner, free, crew.lease_s, crew.clock(), steps=list(crew.workers)):
-            self._busy[pool.submit(self._work, item)] = item
+            now = time.monotonic()
+            begun = _Begun(item, since=now, renewed=now)
+            # A daemon: a call that hangs must not keep a process alive that was told to stop.
+            threading.Thread(target=self._work, args=(begun,), name=f"worker-{item.step}", daemon=True).start()
+            self._begun.append(begun)
 
-    def _work(self, item: WorkItem) -> datetime:
+    def _work(self, begun: _Begun) -> None:
+        try:
+            begun.due_at = self._attempt(begun.item)
+        finally:
+            begun.done.set()
+            self._wake.set()
+
+    def _attempt(self, item: WorkItem) -> datetime:
         with structlog.contextvars.bound_contextvars(video_id=item.video_id, step=item.step):
             try:
-                return self._crew.workers[item.step](Task(item.stream, item.attempt - 1))
+                due_at = self._crew.workers[item.step](Task(item.stream, item.attempt - 1))
+            except Unavailable as error:
+                log.warning("task_postponed", code=error.code)
+                return self._after(TROUBLE_S)
             except LedgerError as error:
                 log.warning("task_postponed", code=error.code)
-            except Exception:  # one task must not stop the others; its lease says when it is tried again
+            except Exception:  # one task must not stop the others
                 log.exception("task_failed")
-            return self._crew.clock() + timedelta(seconds=TROUBLE_S)
+            else:
+                self._failures.pop((item.stream, item.step), None)
+                return due_at
+            return self._after(self._pause_s(item))
 
-    def _release_done(self, timeout_s: float) -> None:
-        """Releases what is finished; waits for something to finish or to become due."""
-        if not self._busy:
-            self._wake.wait(timeout_s)
-            return
-        pause = timeout_s / 10 if len(self._busy) < self._crew.size else timeout_s
-        done, _ = wait(self._busy, timeout=0 if self._wake.is_set() else pause, return_when=FIRST_COMPLETED)
-        for future in done:
-            self._crew.leases.release(self._busy.pop(future), future.result())
+    def _pause_s(self, item: WorkItem) -> float:
+        """The pause of a task that failed unexpectedly: the longer, the oftener it did so in a row."""
+        if len(self._failures) >= FAILING_TASKS_MAX:
+            self._failures.clear()
+        times = self._failures.get((item.stream, item.step), 0)
+        self._failures[item.stream, item.step] = times + 1
+        return min(TROUBLE_S * (1 << min(times, 16)), TROUBLE_MAX_S)
+
+    def _after(self, seconds: float) -> datetime:
+        return self._crew.clock() + timedelta(seconds=seconds)
+
+    def _release_done(self) -> None:
+        for begun in [each for each in self._begun if each.done.is_set()]:
+            # Forgotten only after it was released: while the database is away it is tried again.
+            self._crew.leases.release(begun.item, begun.due_at or self._after(TROUBLE_S))
+            self._begun.remove(begun)
+
+    def _renew(self) -> None:
+        """Keeps the leases of what takes long, so that nobody begins the same download again."""
+        now = time.monotonic()
+        for begun in self._begun:
+            if now - begun.renewed >= self._crew.lease_s / 3 and now - begun.since < TASK_S_MAX:
+                self._crew.leases.renew(begun.item, self._crew.lease_s, self._crew.clock())
+                begun.renewed = now
 
     def _drain(self) -> None:
-        for future, item in self._busy.items():
+        """Waits for what was begun, but not for ever: a kill loses nothing, so neither does giving up here."""
+        gives_up_at = time.monotonic() + self._crew.drain_s
+        while self._begun and time.monotonic() < gives_up_at:
+            self._wake.clear()
             try:
-                self._crew.leases.release(item, future.result())
+                self._release_done()
+                self._renew()
             except Unavailable:
-                log.warning("work_left_to_its_lease", step=item.step)
-        self._busy.clear()
+                log.warning("work_waits_for_database")
+                if all(each.done.is_set() for each in self._begun):
+                    break
+            if self._begun:
+                self._wake.wait(IDLE_S)
+        if self._begun:
+            log.warning("work_left_to_its_lease", tasks=len(self._begun))
 
     def _clean(self) -> None:
-        now = self._crew.clock()
-        if self._cleaned_at is None or now - self._cleaned_at > timedelta(seconds=CLEANING_S):
-            self._crew.leases.forget_done(now)
-            self._cleaned_at = now
+        now = time.monotonic()
+        if self._cleaned is None or now - self._cleaned > CLEANING_S:
+            self._crew.leases.forget_done(self._crew.clock())
+            self._cleaned = now

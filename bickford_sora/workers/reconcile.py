@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from bickford_sora.decisions import news, submission
-from bickford_sora.decisions.submission import CLOCK_SKEW_S, Listed
+from bickford_sora.decisions.submission import Job, Listed, Search
 from bickford_sora.renderers.errors import ReadFailed
 from bickford_sora.renderers.port import JobNews, Renderer
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S, fingerprint_of, settle
-from bickford_sora.workers.workshop import RETRIES_ASSUMED, Task, Workshop
+from bickford_sora.workers.workshop import Task, Workshop
 from ledger import streams
 from ledger.events import RenderAttemptFailed, RenderSubmissionUnknown
 from ledger.lifecycle import Phase, Render, Submission
 
+DOUBLINGS_MAX = 6
+"""How often the pause between two searches doubles: a long list is no small thing to ask for."""
 HELD_S = 300.0
 """How often a held submission is looked for again, in seconds."""
 
@@ -49,42 +51,57 @@ class Reconcile:
         return self._search(task, render, opened, renderer)
 
     def _search(self, task: Task, render: Render, opened: Submission, renderer: Renderer) -> datetime:
+        search = Search(opened)
         try:
-            listed = [*renderer.jobs()]
+            for job in renderer.jobs():
+                search.add(self._listed(job, search))
         except ReadFailed as error:
-            retry_at = self.shop.backoff(RETRIES_ASSUMED, error.retry_after_s)
+            if error.code == "renderer_list_unsupported":
+                return self._hold(task, error.code)
+            retry_at = self.shop.backoff(min(task.attempt, DOUBLINGS_MAX), error.retry_after_s)
             fact = self.shop.trouble(render, "reconcile", error, retry_at)
             self.shop.decide(task, lambda r: news.trouble(r, fact))
             return retry_at
-        found, could_tell = submission.matches(opened, [self._listed(job, opened) for job in listed])
-        if len(found) == 1:
-            job = found[0].job
-            log.info("submission_adopted", attempt=opened.attempt)
-            settle(
-                self.shop, task, lambda r, t: submission.queued(r, t, job, attempt=opened.attempt, found_by_list=True)
-            )
+        if len(search.found) == 1:
+            self._adopt(task, opened, search.found[0].job)
             return self.shop.again()
-        if not found and could_tell and renderer.absence_proves:
-            settle(
-                self.shop, task, lambda r, t: submission.absent(r, t, attempt=opened.attempt, jobs_searched=len(listed))
-            )
+        if not search.found and search.could_tell and renderer.absence_proves:
+            self._record_absence(task, opened, search.jobs_searched)
             return self.shop.again()
-        return self._hold(task, "several_jobs_match" if found else "absence_not_proven")
+        return self._hold(task, "several_jobs_match" if search.found else "absence_not_proven")
 
-    def _listed(self, job: JobNews, opened: Submission) -> Listed:
-        """A listed job, compared with what was sent. Old ones are not looked up: they can not be this one."""
-        told = job.prompt is not None and None not in (job.model, job.seconds, job.size)
-        since = opened.started_at - timedelta(seconds=CLOCK_SKEW_S)
-        recent = job.created_at is None or job.created_at >= since
+    def _adopt(self, task: Task, opened: Submission, job: Job) -> None:
+        log.info("submission_adopted", attempt=opened.attempt)
+        settle(self.shop, task, lambda r, t: submission.queued(r, t, job, attempt=opened.attempt, found_by_list=True))
+
+    def _record_absence(self, task: Task, opened: Submission, jobs_searched: int) -> None:
+        limit = self.shop.limits.submission_attempts_max
+        settle(
+            self.shop,
+            task,
+            lambda r, t: submission.absent(
+                r, t, attempt=opened.attempt, jobs_searched=jobs_searched, attempts_max=limit
+            ),
+        )
+
+    def _listed(self, job: JobNews, search: Search) -> Listed:
+        """A listed job, compared with what was sent. The ledger is only asked about one that can be this one."""
+        opened = search.submission
+        fingerprint = self._fingerprint(job)
+        alike = fingerprint in {None, opened.fingerprint} and search.is_worth_comparing(job.created_at)
         claim = streams.job(opened.renderer, opened.credential, job.job_id)
         return Listed(
-            job=submission.Job(job.job_id, job.status, job.progress),
-            fingerprint=fingerprint_of(self.shop, job.model or "", job.prompt or "", job.seconds or "", job.size or "")
-            if told
-            else None,
+            job=Job(job.job_id, job.status, job.progress),
+            fingerprint=fingerprint,
             created_at=job.created_at,
-            claimed=recent and bool(self.shop.recording.ledger.history(claim)),
+            claimed=alike and bool(self.shop.recording.ledger.history(claim)),
         )
+
+    def _fingerprint(self, job: JobNews) -> str | None:
+        """Of what the list shows of a job; None when that is not enough to compare it."""
+        if job.model is None or job.prompt is None or job.seconds is None or job.size is None:
+            return None
+        return fingerprint_of(self.shop, job.model, job.prompt, job.seconds, job.size)
 
     def _hold(self, task: Task, code: str) -> datetime:
         """Nothing may be sent again by guess. An operator, or a later look, decides."""

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import structlog
 
-from bickford_sora.assets.errors import AssetError, AssetTooLarge, MediaError, MediaInvalid
+from bickford_sora.assets.errors import (
+    AssetError,
+    AssetTooLarge,
+    MediaFault,
+    MediaInspectionTimeout,
+    MediaInvalid,
+)
 from bickford_sora.decisions import news
 from bickford_sora.references import asset_subject
 from bickford_sora.renderers.errors import AssetExpired, JobGone, NotReady, ReadFailed, RendererError
@@ -19,6 +25,20 @@ from ledger.events import Asset, RenderAttemptFailed
 from ledger.lifecycle import Job, Phase, Render
 
 READ_BYTES = 1024 * 1024
+FILE_FAULTS = frozenset(
+    {
+        "renderer_no_answer",
+        "renderer_answer_too_large",
+        "renderer_asset_missing",
+        AssetTooLarge.code,
+        MediaInspectionTimeout.code,
+        *(fault.value for fault in MediaFault),
+    }
+)
+"""Codes of what is wrong with the file as it came; counted, since it will hardly get better. Everything else says
+nothing about it (a renderer that is away or refuses, a full disk of ours) and is waited for."""
+DOUBLINGS_MAX = 6
+"""How often the pause between two downloads doubles: the renderer keeps the file for about an hour."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +56,8 @@ class Store:
             return self.shop.again()
         renderer = self.shop.renderers.get((render.job.renderer, render.job.credential))
         if renderer is None:
+            log.warning("renderer_not_configured", renderer=render.job.renderer)
+            self._watch(task)
             return self.shop.after(UNCONFIGURED_WAIT_S)
         try:
             assets = self._files(render, render.job, renderer)
@@ -47,8 +69,18 @@ class Store:
         else:
             # The files are in storage under their hash. A crash before the append: they are fetched, found to be
             # there already, and recorded.
-            self.shop.decide(task, lambda r: news.stored(r, assets))
+            self._drop_unrecorded(self.shop.decide(task, lambda r: news.stored(r, assets)), assets)
         return self.shop.again()
+
+    def _drop_unrecorded(self, render: Render, assets: tuple[Asset, ...]) -> None:
+        """The render may have been deleted, or stored by somebody else, during the download: no copy stays behind."""
+        recorded = {asset.storage_uri for asset in render.assets}
+        for uri in {asset.storage_uri for asset in assets} - recorded:
+            self.shop.assets.delete(uri)
+
+    def _watch(self, task: Task) -> None:
+        limit = self.shop.limits.render_deadline_s
+        self.shop.decide(task, lambda r: news.too_long_in_storing(r, self.shop.now(), render_deadline_s=limit))
 
     def _files(self, render: Render, job: Job, renderer: Renderer) -> tuple[Asset, ...]:
         with tempfile.TemporaryDirectory(dir=self.shop.spool) as folder:
@@ -98,7 +130,7 @@ class Store:
             self._download(renderer, job.job_id, variant, path)
             facts = self.shop.inspector.inspect_image(path)
             made_by_renderer = True
-        except (RendererError, MediaInvalid) as error:
+        except (RendererError, AssetTooLarge, MediaInvalid, MediaInspectionTimeout) as error:
             log.info("picture_made_here", variant=variant, code=error.code)
             make = (
                 self.shop.inspector.make_thumbnail if variant == "thumbnail" else self.shop.inspector.make_spritesheet
@@ -122,26 +154,32 @@ class Store:
         )
 
     def _again(self, task: Task, render: Render, error: RendererError | AssetError) -> datetime:
-        """Records the trouble; after the last attempt the file counts as lost."""
-        log.warning("store_failed", code=error.code, attempt=task.attempt)
-        if task.attempt + 1 >= self.shop.limits.store_attempts_max and not _is_ours(error):
-            self.shop.decide(task, lambda r: news.asset_lost(r, error.code))
-            return self.shop.again()
+        """Records the trouble. A file that is bad too often, or cannot be had for too long, counts as lost."""
+        failed_before = self._failed_downloads(task)
+        log.warning("store_failed", code=error.code, failed_before=failed_before)
         asked = error.retry_after_s if isinstance(error, RendererError) else None
-        retry_at = self.shop.backoff(task.attempt, asked)
+        retry_at = self.shop.backoff(min(task.attempt, DOUBLINGS_MAX), asked)
         if isinstance(error, RendererError):
             fact = self.shop.trouble(render, "store", error, retry_at)
         else:
             fact = RenderAttemptFailed(step="store", code=error.code, retry_at=retry_at)
-        self.shop.decide(task, lambda r: news.trouble(r, fact))
+        if error.code in FILE_FAULTS:
+            limit = self.shop.limits.store_attempts_max
+            self.shop.decide(
+                task, lambda r: news.download_failed(r, fact, failed_before=failed_before, attempts_max=limit)
+            )
+        else:
+            self.shop.decide(task, lambda r: news.trouble(r, fact))
+            self._watch(task)
         return retry_at
 
-
-def _is_ours(error: RendererError | AssetError) -> bool:
-    """Whether the trouble is with our storage or our checker rather than with the file."""
-    if isinstance(error, RendererError | AssetTooLarge | MediaInvalid):
-        return False
-    return not isinstance(error, MediaError) or error.code == "media_inspector_unavailable"
+    def _failed_downloads(self, task: Task) -> int:
+        """How often the file itself was bad. From the ledger: claims of a task also count kills and waits."""
+        facts = (event.fact for event in self.shop.recording.ledger.history(task.stream))
+        return sum(
+            isinstance(fact, RenderAttemptFailed) and fact.step == "store" and fact.code in FILE_FAULTS
+            for fact in facts
+        )
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

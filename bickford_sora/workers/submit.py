@@ -1,12 +1,14 @@
 """Handing a render to its renderer: at most one paid job, whatever dies between two lines."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
+from bickford_sora.assets.errors import AssetError, AssetNotFound
 from bickford_sora.decisions import news, submission
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.submission import Attempt, Turn
@@ -15,15 +17,22 @@ from bickford_sora.renderers.errors import ReadFailed, Refused, RendererError, U
 from bickford_sora.renderers.port import JobNews, Order, Reference, Renderer
 from bickford_sora.workers.workshop import ACTOR, Task, Workshop
 from ledger import streams
-from ledger.errors import Conflict, Erased
-from ledger.events import RenderFailed, RenderSubmissionRefused, RenderSubmissionUnknown
+from ledger.errors import Conflict, Erased, Unavailable
+from ledger.events import JobClaimed, RenderFailed, RenderSubmissionRefused, RenderSubmissionUnknown
 from ledger.lifecycle import Phase, Render
 
 TURN_WAIT_S = 1.0
 """Pause while an equal submission is open, in seconds."""
-DEADLINE_TIMEOUTS = 2.5
-"""A submission's deadline in submit timeouts: an answer may take one to begin and one to be whole, and getting a
-connection at most half of one. No call of ours is still waiting after it."""
+CALL_TIMEOUTS = 2.5
+"""A call's longest time in submit timeouts: an answer may take one to begin and one to be whole, and getting a
+connection at most half of one."""
+DEADLINE_TIMEOUTS = CALL_TIMEOUTS + 1.0
+"""A submission's deadline in submit timeouts; one more is for recording its start. No call of ours is still waiting
+after it: one that would begin too late for that is not made."""
+OUTCOME_WAIT_S = 120.0
+"""How long an outcome is kept in memory while the database does not take it, in seconds."""
+OUTCOME_PAUSE_S = 0.5
+"""Pause between two tries to record an outcome, in seconds."""
 UNCONFIGURED_WAIT_S = 30.0
 """Pause while a render's renderer is not configured, in seconds."""
 
@@ -84,16 +93,36 @@ class Submit:
             return self.shop.again()
         # The ledger now says that the renderer may have been asked. A crash from here until the outcome is recorded
         # leaves it unknown: after the deadline, `reconcile` looks for the job before anything is sent again.
-        outcome = self._ask(renderer, order)
+        outcome = self._ask(renderer, order, attempt)
         # A crash here: the job may exist and nobody has written it down. The same.
-        self._record(task, render.attempts + 1, outcome, renderer)
+        self._record_patiently(task, render.attempts + 1, outcome, renderer)
         return self.shop.again()
 
-    def _ask(self, renderer: Renderer, order: Order) -> JobNews | RendererError:
+    def _ask(self, renderer: Renderer, order: Order, attempt: Attempt) -> JobNews | RendererError:
+        if self.shop.now() > attempt.deadline_at - timedelta(seconds=self.shop.limits.submit_timeout_s * CALL_TIMEOUTS):
+            # The append took long, or this process was paused: a call might outlast the deadline, after which
+            # others may find the job absent and send it again.
+            return Refused("submission_too_late", terminal=False)
         try:
             return renderer.submit(order)
         except (Refused, UnknownOutcome) as error:
             return error
+        except AssetError as error:
+            # The port: what a reference's `open` raises comes before anything is sent.
+            log.warning("reference_unreadable", code=error.code)
+            return Refused("reference_unavailable", terminal=isinstance(error, AssetNotFound))
+
+    def _record_patiently(self, task: Task, attempt: int, outcome: JobNews | RendererError, renderer: Renderer) -> None:
+        """Records an outcome also when the database is away for a while: nobody else knows the job's id."""
+        gives_up_at = time.monotonic() + OUTCOME_WAIT_S
+        while True:
+            try:
+                return self._record(task, attempt, outcome, renderer)
+            except Unavailable:
+                if time.monotonic() >= gives_up_at:
+                    raise
+                log.warning("outcome_waits_for_database")
+                time.sleep(OUTCOME_PAUSE_S)
 
     def _record(self, task: Task, attempt: int, outcome: JobNews | RendererError, renderer: Renderer) -> None:
         if isinstance(outcome, JobNews):
@@ -126,13 +155,42 @@ class Submit:
             self._cancel_duplicate(task, news.job_id, renderer)
 
     def _cancel_duplicate(self, task: Task, job_id: str, renderer: Renderer) -> None:
-        """This worker was paused so long that the render went on without it: its job is one too many."""
+        """This worker was paused so long that the render went on without it: its job is one too many.
+
+        Claimed before it is cancelled: an equal render may have adopted it meanwhile, and then it must live.
+        """
+        if not self._claim_duplicate(task, job_id):
+            log.warning("duplicate_job_adopted_elsewhere")
+            return
+        # A crash here: the second job is on record, and goes on.
         try:
             cancelled = renderer.delete(job_id) != "unsupported"
         except ReadFailed:
             cancelled = False
         log.warning("duplicate_job", cancelled=cancelled)
-        self.shop.decide(task, lambda r: submission.duplicate(r, job_id, cancelled=cancelled))
+        if cancelled:
+            self.shop.decide(task, lambda r: submission.duplicate_cancelled(r, job_id))
+
+    def _claim_duplicate(self, task: Task, job_id: str) -> bool:
+        """Puts a second job on record. False when it is another render's by now."""
+        for _ in range(DECIDE_ATTEMPTS_MAX):
+            render = self.shop.render(task)
+            holder = self._holder(render, job_id)
+            if holder is not None:
+                return holder == render.intent.video_id
+            try:
+                self.shop.recording.append(submission.duplicate(render, job_id), Origin.of(render, ACTOR), on=render)
+            except Conflict:
+                continue
+            return True
+        return False
+
+    def _holder(self, render: Render, job_id: str) -> str | None:
+        """Id of the render that claimed a job where this one was submitted."""
+        assert render.submission is not None, render.stream  # noqa: S101 - its answer is being recorded
+        stream = streams.job(render.submission.renderer, render.submission.credential, job_id)
+        claims = self.shop.recording.ledger.history(stream, until=1)
+        return next((each.fact.video_id for each in claims if isinstance(each.fact, JobClaimed)), None)
 
     def _refused(self, render: Render, attempt: int, error: Refused) -> RenderSubmissionRefused:
         return RenderSubmissionRefused(

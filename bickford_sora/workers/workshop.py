@@ -12,6 +12,7 @@ from bickford_sora.recording import Recording
 from bickford_sora.renderers.errors import RendererError
 from bickford_sora.renderers.port import Renderer
 from ledger.envelope import Sealed
+from ledger.errors import Erased
 from ledger.events import RenderAttemptFailed, Step
 from ledger.keys import Keys
 from ledger.lifecycle import Render
@@ -94,15 +95,21 @@ class Workshop:
         return self.after(min(pause, self.limits.retry_after_max_s))
 
     def sealed(self, render: Render, field: str, text: str | None) -> Sealed | None:
-        """Free text from a renderer, made ready to be recorded."""
+        """Free text from a renderer, made ready to be recorded; None when the render's key was destroyed.
+
+        What happened is recorded all the same: an erased render must reach its end, too.
+        """
         if text is None:
             return None
-        return self.keys.seal(
-            text[:MESSAGE_CHARS_MAX],
-            requester=render.intent.requester,
-            subject=render.intent.video_id,
-            field=field,
-        )
+        try:
+            return self.keys.seal(
+                text[:MESSAGE_CHARS_MAX],
+                requester=render.intent.requester,
+                subject=render.intent.video_id,
+                field=field,
+            )
+        except Erased:
+            return None
 
     def trouble(self, render: Render, step: Step, error: RendererError, retry_at: datetime) -> RenderAttemptFailed:
         """A failed call as a fact."""

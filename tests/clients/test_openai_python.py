@@ -2,72 +2,26 @@
 
 import asyncio
 import io
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import av
 import openai
-import psycopg
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from PIL import Image
-from psycopg import conninfo, sql
-from pydantic import SecretStr
 
-from bickford_sora.background import Background
-from bickford_sora.composition import compose, house, open_books
-from bickford_sora.http.app import create_app
-from bickford_sora.http.serving import ServerThread
-from bickford_sora.settings import RendererSettings, Settings
-from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+from bickford_sora.simulator import SimulatorSettings
+from tests.gateways import KEY, running_gateway
 
-KEY = "bk_live_only-for-this-test"
-SECRET = "whsec_b25seSBmb3IgdGhpcyB0ZXN0LCBub3QgYSBzZWNyZXQ="
 SIZE = "720x1280"
 
 
 @pytest.fixture(scope="module")
 def gateway_url(server_url: str) -> Iterator[str]:
-    """A whole gateway for the tests of this file: embedded database, workers, webhooks from the simulator."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        simulator = stack.enter_context(SimulatorServer(SimulatorSettings(render_time_s=0.3, frame_rate=2)))
-        database = stack.enter_context(fresh_database(server_url))
-        settings = Settings(
-            data_dir=folder,
-            database_url=SecretStr(database),
-            api_key=SecretStr(KEY),
-            poll_interval_s=0.5,
-            poll_after_ms=50,
-        )
-        renderer = RendererSettings(
-            name="simulator",
-            base_url=simulator.url,
-            credential="sim",
-            api_key=SecretStr("sk-simulator"),
-            webhook_secrets=(SecretStr(SECRET),),
-        )
-        books = stack.enter_context(open_books(settings))
-        gateway = compose(books, [renderer], stack)
-        server = stack.enter_context(ServerThread(create_app(house(gateway, [renderer], SecretStr(KEY)))))
-        simulator.simulator.webhooks.send_to(url=f"{server.url}/webhooks/simulator", secret=SECRET)
-        stack.enter_context(Background(books, gateway))
-        yield f"{server.url}/v1"
-
-
-@contextmanager
-def fresh_database(server_url: str) -> Iterator[str]:
-    """As the fixture `database_url`, for a whole file."""
-    name = f"clients_{os.getpid()}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        try:
-            yield conninfo.make_conninfo(server_url, dbname=name)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    """A whole gateway for the tests of this file."""
+    simulated = SimulatorSettings(render_time_s=0.3, frame_rate=2)
+    with running_gateway(server_url, simulated, poll_interval_s=0.5, poll_after_ms=50) as running:
+        yield running.api_url
 
 
 @pytest.fixture(params=[False, True], ids=["loose", "strict"])

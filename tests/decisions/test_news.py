@@ -80,17 +80,58 @@ def test_the_same_trouble_is_recorded_once() -> None:
     assert types(news.trouble(render, trouble("renderer_no_answer"))) == ["render.attempt_failed"]
 
 
-def test_a_job_is_believed_lost_the_second_time() -> None:
+GRACE_S = 30.0
+
+
+def test_a_job_is_believed_lost_when_it_is_still_gone_after_the_grace() -> None:
     render = given(*AT_RENDERER)
-    once = facts(news.job_gone(render, 404))
+    once = facts(news.job_gone(render, 404, NOON, grace_s=GRACE_S))
     assert [fact.TYPE for fact in once] == ["render.attempt_failed"]
     render = applied(render, once)
-    assert types(news.job_gone(render, 404)) == ["render.job_lost"]
+    assert render.last_event_at is not None
+    soon, later = (render.last_event_at + timedelta(seconds=seconds) for seconds in (GRACE_S - 1, GRACE_S))
+    assert not news.job_gone(render, 404, soon, grace_s=GRACE_S)
+    assert types(news.job_gone(render, 404, later, grace_s=GRACE_S)) == ["render.job_lost"]
 
 
-def test_a_job_that_is_found_again_is_not_lost() -> None:
-    render = given(*AT_RENDERER, trouble(news.JOB_GONE), progress(10))
-    assert types(news.job_gone(render, 404)) == ["render.attempt_failed"]
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ((), News("queued", 0)),
+        ((progress(10),), News("in_progress", 10)),
+        ((progress(10),), News("queued", 0)),
+    ],
+)
+def test_a_job_that_is_found_again_is_missed_for_the_first_time_again(
+    before: tuple[e.RenderProgress, ...], said: News
+) -> None:
+    render = given(*AT_RENDERER, *before, trouble(news.JOB_GONE))
+    found = facts(news.heard(render, said, NOON))
+    assert [fact.TYPE for fact in found] == ["render.progress"]
+    again = applied(render, found)
+    assert (again.phase, again.progress) == (render.phase, render.progress)
+    assert not news.heard(again, said, NOON)
+    assert types(news.job_gone(again, 404, LATER, grace_s=GRACE_S)) == ["render.attempt_failed"]
+
+
+def bad_file() -> e.RenderAttemptFailed:
+    return e.RenderAttemptFailed(step="store", code="media_truncated")
+
+
+def test_a_file_is_lost_after_so_many_bad_downloads() -> None:
+    completed = given(*AT_RENDERER, COMPLETED)
+    assert types(news.download_failed(completed, bad_file(), failed_before=0, attempts_max=2)) == [
+        "render.attempt_failed"
+    ]
+    again = given(*AT_RENDERER, COMPLETED, bad_file())
+    assert types(news.download_failed(again, bad_file(), failed_before=1, attempts_max=2)) == ["render.asset_lost"]
+
+
+def test_a_completed_render_whose_file_never_comes_reaches_an_end() -> None:
+    completed = given(*AT_RENDERER, COMPLETED)
+    assert not news.too_long_in_storing(completed, NOON + timedelta(hours=5), render_deadline_s=6 * 3600)
+    late = news.too_long_in_storing(completed, NOON + timedelta(hours=7), render_deadline_s=6 * 3600)
+    assert types(late) == ["render.asset_lost"]
 
 
 @pytest.mark.parametrize(

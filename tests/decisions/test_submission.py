@@ -1,12 +1,13 @@
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from bickford_sora.decisions import submission
-from bickford_sora.decisions.submission import Job, Listed, matches
+from bickford_sora.decisions.submission import Job, Listed, Search
 from ledger import events as e
 from ledger import streams
-from ledger.lifecycle import Phase, Render
+from ledger.lifecycle import Phase, Render, Submission
 from tests.decisions.given import (
     ALLOWED,
     HASH,
@@ -80,11 +81,11 @@ def test_what_a_paused_worker_says_of_an_earlier_attempt_changes_nothing() -> No
     assert not submission.queued(render, mine, JOB, attempt=1, found_by_list=False)
     assert not submission.refused(render, mine, refusal(), attempts_max=3)
     assert not submission.unknown(render, UNKNOWN)
-    assert not submission.absent(render, mine, attempt=1, jobs_searched=0)
+    assert not submission.absent(render, mine, attempt=1, jobs_searched=0, attempts_max=3)
 
 
 def test_a_job_that_comes_too_late_is_claimed_and_put_on_record() -> None:
-    draft = submission.duplicate(second_attempt(), "job-1", cancelled=True)
+    draft = submission.duplicate(second_attempt(), "job-1")
     assert types(draft) == ["render.duplicate_found", "job.claimed"]
     assert draft.heads[CLAIM] == 0
     assert applied(second_attempt(), facts(draft)).submission_open
@@ -131,9 +132,25 @@ def test_unknown_is_said_once() -> None:
 
 def test_proven_absence_allows_another_attempt() -> None:
     render = given(INTENT, ALLOWED, STARTED, UNKNOWN)
-    draft = submission.absent(render, turn(VIDEO_ID, 1), attempt=1, jobs_searched=7)
+    draft = submission.absent(render, turn(VIDEO_ID, 1), attempt=1, jobs_searched=7, attempts_max=3)
     assert types(draft) == ["render.submission_absent", "submission.closed"]
     assert applied(render, facts(draft)).phase is Phase.ALLOWED
+
+
+def test_absence_does_not_let_a_render_be_submitted_without_end() -> None:
+    render = given(INTENT, ALLOWED, STARTED, UNKNOWN)
+    draft = submission.absent(render, turn(VIDEO_ID, 1), attempt=1, jobs_searched=7, attempts_max=1)
+    assert types(draft) == ["render.submission_absent", "render.failed", "submission.closed"]
+    after = applied(render, facts(draft))
+    assert (after.phase, after.submission_open) == (Phase.FAILED, False)
+
+
+def matches(opened: Submission, jobs: Sequence[Listed]) -> tuple[list[Listed], bool]:
+    search = Search(opened)
+    for job in jobs:
+        search.add(job)
+    assert search.jobs_searched == len(jobs)
+    return search.found, search.could_tell
 
 
 def listed(job_id: str = "job-1", **change: object) -> Listed:
@@ -147,7 +164,7 @@ def test_only_unclaimed_jobs_of_the_time_with_the_fingerprint_match() -> None:
     old = NOON - timedelta(hours=1)
     jobs = [
         listed("claimed", claimed=True),
-        listed("old", created_at=old),
+        listed("old", fingerprint="b" * 64, created_at=old),
         listed("other", fingerprint="b" * 64),
         listed("mine"),
     ]
@@ -160,3 +177,12 @@ def test_a_job_that_shows_no_prompt_makes_absence_unprovable() -> None:
     assert opened is not None
     assert matches(opened, [listed(fingerprint=None)]) == ([], False)
     assert matches(opened, [listed(fingerprint=None, claimed=True)]) == ([], True)
+
+
+def test_an_equal_job_that_only_seems_too_old_makes_absence_unprovable() -> None:
+    opened = given(INTENT, ALLOWED, STARTED).submission
+    assert opened is not None
+    an_hour_off = listed(created_at=NOON - timedelta(hours=1))
+    assert matches(opened, [an_hour_off]) == ([], False)
+    assert matches(opened, [listed(created_at=NOON - timedelta(hours=1), claimed=True)]) == ([], True)
+    assert matches(opened, [listed(created_at=NOON - timedelta(days=2))]) == ([], True)

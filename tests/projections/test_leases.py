@@ -117,6 +117,20 @@ def test_the_longest_due_comes_first(author: Author, projector: Projector, lease
     assert [item.stream for item in leases.claim("w1", 3, 60, later)] == streams[:1]
 
 
+def test_a_renewed_lease_lasts_longer_and_a_lost_one_is_not_renewed(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render()
+    publish(author, projector)
+    now = author.now
+    (first,) = leases.claim("w1", 10, 60, now)
+    assert leases.renew(first, 60, now + timedelta(seconds=50))
+    assert leases.claim("w2", 10, 60, now + timedelta(seconds=109)) == []
+    (second,) = leases.claim("w2", 10, 60, now + timedelta(seconds=110))
+    assert not leases.renew(first, 60, now + timedelta(seconds=111))
+    assert leases.renew(second, 60, now + timedelta(seconds=111))
+
+
 def test_a_lease_that_ran_out_is_claimed_again_and_its_first_owner_is_fenced(
     author: Author, projector: Projector, leases: Leases
 ) -> None:

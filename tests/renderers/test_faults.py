@@ -191,7 +191,7 @@ READS = [
     ("jobs", answering(200, b"<html>"), ReadFailed, "renderer_answer_invalid"),
     ("jobs", answering(200, {"data": [VIDEO, {"id": None}]}), ReadFailed, "renderer_answer_invalid"),
     ("jobs", answering(200, {"data": [], "has_more": True}), ReadFailed, "renderer_answer_invalid"),
-    ("content", answering(404, problem()), AssetExpired, "renderer_asset_expired"),
+    ("content", answering(404, problem()), ReadFailed, "renderer_asset_missing"),
     ("content", answering(410, problem()), AssetExpired, "renderer_asset_expired"),
     ("content", answering(400, problem("video_not_ready")), NotReady, "renderer_asset_not_ready"),
     ("content", answering(400, problem(None, "The video is not ready.")), NotReady, "renderer_asset_not_ready"),

@@ -1,0 +1,45 @@
+"""Which background threads work, for whoever asks whether this process is ready."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+RESTART_S = 2.0
+"""Pause before a thread that failed goes on, in seconds."""
+FAILED_FOR_S = 30.0
+"""How long a failure counts as a problem, in seconds. One that comes back stays one."""
+
+log = structlog.get_logger(__name__)
+
+
+class Watch:
+    """Keeps background work going and remembers what failed. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failed: dict[str, tuple[str, float]] = {}
+
+    def keep(self, name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        """Runs `run(stop)`, again after each failure, until `stop` is set."""
+        while not stop.is_set():
+            try:
+                run(stop)
+            except Exception as error:  # whatever it was: a thread that ends in silence would be worse
+                log.exception("background_failed", thread=name)
+                self._note(name, type(error).__name__, time.monotonic() + FAILED_FOR_S)
+                stop.wait(RESTART_S)
+            except BaseException as error:
+                self._note(name, type(error).__name__, float("inf"))
+                raise
+
+    def problems(self) -> list[str]:
+        """What failed lately, in words for an operator."""
+        now = time.monotonic()
+        with self._lock:
+            return [f"the {name} failed: {error}" for name, (error, until) in self._failed.items() if until > now]
+
+    def _note(self, name: str, error: str, until: float) -> None:
+        with self._lock:
+            self._failed[name] = (error, until)

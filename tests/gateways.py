@@ -1,0 +1,76 @@
+"""A whole gateway over sockets: a database of its own, workers, HTTP in front, and a simulator that calls back."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import conninfo, sql
+from pydantic import SecretStr
+
+from bickford_sora.background import Background
+from bickford_sora.composition import Gateway, compose, house, open_books
+from bickford_sora.http.app import create_app
+from bickford_sora.http.serving import ServerThread
+from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+
+KEY = "bk_live_only-for-this-test"
+WEBHOOK_SECRET = "whsec_b25seSBmb3IgdGhpcyB0ZXN0LCBub3QgYSBzZWNyZXQ="
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class RunningGateway:
+    """What runs, and where."""
+
+    gateway: Gateway
+    simulator: SimulatorServer
+    url: str
+    """Of the server, without a path."""
+
+    @property
+    def api_url(self) -> str:
+        """What a client is pointed at."""
+        return f"{self.url}/v1"
+
+
+@contextmanager
+def running_gateway(server_url: str, simulated: SimulatorSettings, **settings: Any) -> Iterator[RunningGateway]:
+    """Everything, until the end of the block. `settings` go before those of the environment."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        simulator = stack.enter_context(SimulatorServer(simulated))
+        database = stack.enter_context(_fresh_database(server_url))
+        given = Settings(data_dir=folder, database_url=SecretStr(database), api_key=SecretStr(KEY), **settings)
+        renderer = RendererSettings(
+            name="simulator",
+            base_url=simulator.url,
+            credential="sim",
+            api_key=SecretStr("sk-simulator"),
+            webhook_secrets=(SecretStr(WEBHOOK_SECRET),),
+        )
+        books = stack.enter_context(open_books(given))
+        gateway = compose(books, [renderer], stack)
+        server = stack.enter_context(ServerThread(create_app(house(gateway, [renderer], SecretStr(KEY)))))
+        simulator.simulator.webhooks.send_to(url=f"{server.url}/webhooks/simulator", secret=WEBHOOK_SECRET)
+        stack.enter_context(Background(books, gateway))
+        yield RunningGateway(gateway, simulator, server.url)
+
+
+@contextmanager
+def _fresh_database(server_url: str) -> Iterator[str]:
+    """As the fixture `database_url`, for as long as it is wanted."""
+    name = f"gateway_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        try:
+            yield conninfo.make_conninfo(server_url, dbname=name)
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

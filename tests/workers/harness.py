@@ -1,0 +1,392 @@
+"""The real workers over a ledger, a renderer and storage in memory, where any step can be killed or go wrong."""
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from bickford_sora.assets.inspector import MediaInspector
+from bickford_sora.assets.media import DerivedImage, ImageFacts, VideoFacts
+from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.intent import Route
+from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.request import Offer
+from bickford_sora.intake import Desk, Intake
+from bickford_sora.recording import Origin, Recording
+from bickford_sora.references import References
+from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
+from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Variant
+from bickford_sora.workers.follow import Follow
+from bickford_sora.workers.purge import Purge
+from bickford_sora.workers.reconcile import Reconcile
+from bickford_sora.workers.store import Store
+from bickford_sora.workers.submit import Submit
+from bickford_sora.workers.workshop import Limits, Task, Worker, Workshop
+from ledger import streams
+from ledger.application import Ledger
+from ledger.envelope import Appended, Fact
+from ledger.events import Step
+from ledger.identifiers import id_maker
+from ledger.keys import Keys, MemoryKeyStore
+from ledger.lifecycle import Render
+from ledger.memory import MemoryRecorder
+from projections.work import next_step
+
+CALLER = Caller("main", "default", "req-1", "key_1")
+ORIGIN = Origin("main", "key_1")
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LIMITS = Limits(
+    submit_timeout_s=10.0,
+    reconcile_grace_s=30.0,
+    submission_attempts_max=10,
+    poll_interval_s=5.0,
+    retry_after_max_s=900.0,
+    render_deadline_s=6 * 3600.0,
+    store_attempts_max=8,
+    asset_bytes_max=1_000_000,
+)
+LIST_LATE_S = 50.0
+"""Behind the deadline of a submission (35 s) and within its grace (30 s)."""
+LOOKS_MAX = 5_000
+RUN_S_MAX = 48 * 3600.0
+FAILED_PAUSE_S = 5.0
+
+Moment = Literal["before", "after"]
+
+
+class Killed(BaseException):
+    """kill -9 at this very line."""
+
+
+class SteppingClock:
+    """Moves a millisecond at every look, and as far as it is told."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class Mischief:
+    """What goes wrong: where the process is killed, and what the renderer does at its next calls."""
+
+    kill_at: tuple[str, Moment] | None = None
+    kills: int = 0
+    scripts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By call, what the next ones do; all goes well once a script has run out."""
+    hooks: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """What happens, once, before the next call of that name."""
+
+    def passes(self, place: str, moment: Moment) -> None:
+        hook = self.hooks.pop(place, None) if moment == "before" else None
+        if hook is not None:
+            hook()
+        if self.kill_at == (place, moment):
+            self.kill_at = None
+            self.kills += 1
+            raise Killed(place)
+
+    @contextmanager
+    def around(self, place: str) -> Iterator[None]:
+        self.passes(place, "before")
+        try:
+            yield
+        finally:
+            self.passes(place, "after")
+
+    def next(self, call: str) -> str:
+        script = self.scripts[call]
+        return script.pop(0) if script else "well"
+
+
+@dataclass
+class Job:
+    """A job the renderer took, and billed."""
+
+    news: JobNews
+    order: Order
+    listed_from: datetime
+    polls: int = 0
+    forgotten: bool = False
+    deleted: bool = False
+
+    @property
+    def video_id(self) -> str:
+        """The render it was made for."""
+        return self.order.idempotency_key.rpartition("-")[0]
+
+
+class MemoryRenderer:
+    """Keeps the port's contract as far as its script lets it."""
+
+    name = "memory"
+    credential = "mem"
+    replica = "http://memory/v1"
+    absence_proves = True
+
+    def __init__(self, clock: SteppingClock, mischief: Mischief) -> None:
+        self._clock = clock
+        self._mischief = mischief
+        self.jobs_taken: list[Job] = []
+        self.skew_s = 0.0
+        """How far its clock is from ours."""
+
+    def billed(self, video_id: str | None = None) -> list[Job]:
+        """The jobs it took, of one render; not those it forgot, which nobody can find again."""
+        return [job for job in self.jobs_taken if not job.forgotten and video_id in (None, job.video_id)]
+
+    def submit(self, order: Order) -> JobNews:
+        with self._mischief.around("submit"):
+            what = self._mischief.next("submit")
+            if order.reference is not None:
+                order.reference.open()
+            if what == "refuse":
+                raise Refused("renderer_request_invalid", terminal=True, http_status=400, message="No.")
+            if what == "busy":
+                raise Refused("renderer_rate_limited", terminal=False, http_status=429, retry_after_s=7.0)
+            if what == "lose request":
+                raise UnknownOutcome("renderer_no_answer")
+            job = self._take(order, listed_after_s=LIST_LATE_S if what == "list late" else 0.0)
+            if what in {"lose answer", "list late"}:
+                raise UnknownOutcome("renderer_no_answer")
+            if what == "forget":
+                job.forgotten = True
+                raise UnknownOutcome("renderer_no_answer")
+        return job.news
+
+    def status(self, job_id: str) -> JobNews:
+        with self._mischief.around("status"):
+            what = self._mischief.next("status")
+            job = self._find(job_id)
+            if what == "gone" or job is None:
+                raise JobGone("renderer_job_gone", http_status=404)
+            if what == "away":
+                raise ReadFailed("renderer_unavailable", http_status=503, message="Back soon.", retry_after_s=11.0)
+            if what == "fails":
+                job.news = replace(job.news, status="failed", error_code="moderation_blocked", error_message="No.")
+            job.polls += 1
+            if job.news.status != "failed":
+                done = job.polls > 1
+                job.news = replace(
+                    job.news, status="completed" if done else "in_progress", progress=100 if done else 50
+                )
+        return job.news
+
+    def jobs(self) -> Iterator[JobNews]:
+        with self._mischief.around("jobs"):
+            if self._mischief.next("jobs") == "away":
+                raise ReadFailed("renderer_no_answer")
+            now = self._clock()
+            for job in reversed(self.jobs_taken):
+                if not job.forgotten and not job.deleted and job.listed_from <= now:
+                    yield job.news
+
+    @contextmanager
+    def content(self, job_id: str, variant: Variant) -> Iterator[Content]:
+        with self._mischief.around("content"):
+            what = self._mischief.next("content")
+            if what == "away":
+                raise ReadFailed("renderer_unavailable", http_status=503)
+            if what == "broken":
+                raise ReadFailed("renderer_no_answer")
+            if what == "expired" or self._find(job_id) is None:
+                raise AssetExpired("renderer_asset_expired", http_status=404)
+            body = f"{variant} of {job_id}".encode()
+            yield Content("video/mp4", len(body), iter([body]))
+
+    def delete(self, job_id: str) -> Deletion:
+        with self._mischief.around("delete"):
+            if self._mischief.next("delete") == "away":
+                raise ReadFailed("renderer_unavailable", http_status=503)
+            job = self._find(job_id)
+            if job is not None:
+                job.deleted = True
+        return "gone" if job is None else "deleted"
+
+    def _take(self, order: Order, *, listed_after_s: float) -> Job:
+        now = self._clock()
+        news = JobNews(
+            job_id=f"job-{len(self.jobs_taken) + 1}",
+            status="queued",
+            progress=0,
+            model=order.model,
+            seconds=order.seconds,
+            size=order.size,
+            prompt=order.prompt,
+            created_at=(now + timedelta(seconds=self.skew_s)).replace(microsecond=0),
+        )
+        job = Job(news, order, now + timedelta(seconds=listed_after_s))
+        self.jobs_taken.append(job)
+        return job
+
+    def _find(self, job_id: str) -> Job | None:
+        found = [job for job in self.jobs_taken if job.news.job_id == job_id and not (job.deleted or job.forgotten)]
+        return found[0] if found else None
+
+
+class TrustingInspector:
+    """Finds every file good."""
+
+    def inspect_video(self, source: Path | bytes) -> VideoFacts:  # noqa: ARG002 - the inspector's signature
+        return VideoFacts(
+            media_type="video/mp4",
+            container="mp4",
+            video_codec="h264",
+            audio_codec=None,
+            has_audio=False,
+            width=720,
+            height=1280,
+            frame_count=8,
+            duration_ms=4000,
+            has_c2pa=False,
+        )
+
+    def inspect_image(self, source: Path | bytes) -> ImageFacts:  # noqa: ARG002 - the inspector's signature
+        return ImageFacts(media_type="image/png", width=720, height=1280, has_c2pa=False)
+
+    def make_thumbnail(self, source: Path | bytes) -> DerivedImage:  # noqa: ARG002 - the inspector's signature
+        return DerivedImage("image/webp", b"thumbnail")
+
+    def make_spritesheet(self, source: Path | bytes) -> DerivedImage:  # noqa: ARG002 - the inspector's signature
+        return DerivedImage("image/jpeg", b"spritesheet")
+
+
+class FragileAssets(MemoryAssetStore):
+    """Storage whose user can be killed around every write."""
+
+    def __init__(self, mischief: Mischief) -> None:
+        super().__init__()
+        self._mischief = mischief
+
+    def put(self, subject: str, chunks: Any, *, bytes_max: int) -> Any:
+        with self._mischief.around("assets.put"):
+            return super().put(subject, chunks, bytes_max=bytes_max)
+
+    def delete(self, storage_uri: str) -> None:
+        with self._mischief.around("assets.delete"):
+            super().delete(storage_uri)
+
+    @property
+    def uris(self) -> set[str]:
+        return {address.uri for address in self._contents}
+
+
+class FragileRecording(Recording):
+    """A ledger whose user can be killed around every append: `append:render.queued` names one by its first fact."""
+
+    mischief: Mischief
+
+    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> Appended:
+        with self.mischief.around(f"append:{draft.facts[0][1].TYPE}"):
+            return super().append(draft, origin, on=on)
+
+
+class Harness:
+    """A gateway in memory. `run` does what the work loop does, with a clock that need not be waited for."""
+
+    def __init__(self, spool: Path, *, limits: Limits = LIMITS) -> None:
+        self.clock = SteppingClock()
+        self.mischief = Mischief()
+        self.ledger = Ledger(MemoryRecorder(self.clock))
+        self.keys = Keys(b"m" * 32, MemoryKeyStore())
+        self.assets = FragileAssets(self.mischief)
+        self.renderer = MemoryRenderer(self.clock, self.mischief)
+        inspector = cast("MediaInspector", TrustingInspector())
+        recording = FragileRecording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
+        recording.mischief = self.mischief
+        self.intake = Intake(
+            Desk(
+                recording=Recording(self.ledger, clock=self.clock, new_id=id_maker(self.clock)),
+                keys=self.keys,
+                references=References(self.assets, inspector, self.keys, 100_000),
+                offer=Offer(("sora-2",), ("4", "8"), ("720x1280",), 32_000),
+                policy=Policy(),
+                route=Route(self.renderer.name, self.renderer.credential),
+            )
+        )
+        self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
+        self.shop = Workshop(recording, self.keys, self.assets, inspector, self.renderers, limits, spool)
+        self.workers: dict[Step, Worker] = {
+            "submit": Submit(self.shop),
+            "reconcile": Reconcile(self.shop),
+            "follow": Follow(self.shop),
+            "store": Store(self.shop),
+            "purge": Purge(self.shop),
+        }
+        self.accepted: list[str] = []
+        self._due: dict[tuple[str, Step], datetime] = {}
+        self._claims: Counter[tuple[str, Step]] = Counter()
+
+    def ask(self, prompt: str = "a red kite", **more: Any) -> str:
+        """The id of a new render."""
+        asked = self.intake.create(CALLER, {"prompt": prompt, **more}, None, key=None, origin=ORIGIN)
+        self.accepted.append(asked.intent.video_id)
+        return asked.intent.video_id
+
+    def delete(self, video_id: str) -> None:
+        self.intake.delete(CALLER, video_id, origin=ORIGIN)
+
+    def render(self, video_id: str) -> Render:
+        render = self.ledger.render(streams.render("main", video_id))
+        assert render is not None
+        return render
+
+    def facts(self, video_id: str) -> list[Fact]:
+        return [event.fact for event in self.ledger.history(streams.render("main", video_id))]
+
+    def types(self, video_id: str) -> list[str]:
+        return [fact.TYPE for fact in self.facts(video_id)]
+
+    def work(self, video_id: str) -> None:
+        """One step of one render, due or not."""
+        stream = streams.render("main", video_id)
+        step = next_step(self.render(video_id))
+        assert step is not None, "nothing is left to do"
+        self._claims[stream, step] += 1
+        try:
+            due = self.workers[step](Task(stream, self._claims[stream, step] - 1))
+        except Killed:
+            self._due.clear()  # a new process; leases run out
+        except Exception:  # noqa: BLE001 - as the work loop: one task must not stop the others
+            self._due[stream, step] = self.clock() + timedelta(seconds=FAILED_PAUSE_S)
+        else:
+            self._due[stream, step] = due
+
+    def run(self, until: Callable[[], bool] = lambda: False, *, run_s_max: float = RUN_S_MAX) -> None:
+        """Works until nothing is left to do, `until` is true or the time is over."""
+        ends_at = self.clock.now + timedelta(seconds=run_s_max)
+        for _ in range(LOOKS_MAX):
+            waiting = list(self._waiting())
+            if not waiting or until():
+                return
+            due, video_id = min(waiting)
+            if due > ends_at:
+                return
+            self.clock.now = max(self.clock.now, due)
+            self.work(video_id)
+        raise AssertionError(f"never quiet: { {each: self.types(each)[-6:] for each in self.accepted} }")
+
+    def _waiting(self) -> Iterator[tuple[datetime, str]]:
+        for video_id in self.accepted:
+            step = next_step(self.render(video_id))
+            if step is not None:
+                yield self._due.get((streams.render("main", video_id), step), NOON), video_id
+
+
+@contextmanager
+def harness(**change: Any) -> Iterator[Harness]:
+    """A harness with a spool of its own."""
+    with tempfile.TemporaryDirectory() as spool:
+        yield Harness(Path(spool), limits=replace(LIMITS, **change))

@@ -1,0 +1,63 @@
+"""Any schedule of faults and kills: every render ends, and none has two jobs unless the second is on record."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.workers.harness import Harness, Moment, harness
+
+SUBMIT = st.sampled_from(["well", "busy", "lose request", "lose answer", "list late", "refuse", "forget"])
+PLACES = st.sampled_from(
+    [
+        "submit",
+        "jobs",
+        "status",
+        "content",
+        "assets.put",
+        "append:render.submission_started",
+        "append:render.submission_unknown",
+        "append:render.submission_absent",
+        "append:render.submission_refused",
+        "append:render.queued",
+        "append:render.completed",
+        "append:render.stored",
+    ]
+)
+KILLS = st.lists(st.tuples(PLACES, st.sampled_from(["before", "after"])), max_size=4)
+SCRIPTS = st.fixed_dictionaries(
+    {
+        "submit": st.lists(SUBMIT, max_size=6),
+        "jobs": st.lists(st.sampled_from(["well", "away"]), max_size=4),
+        "status": st.lists(st.sampled_from(["well", "away", "gone", "fails"]), max_size=4),
+        "content": st.lists(st.sampled_from(["well", "away", "broken", "expired"]), max_size=4),
+    }
+)
+PROMPTS = st.lists(st.sampled_from(["a red kite", "a blue one"]), min_size=1, max_size=3)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(PROMPTS, SCRIPTS, KILLS, st.sampled_from([0.0, -90.0, 90.0]))
+def test_no_render_has_two_jobs_and_every_render_ends(
+    prompts: list[str], scripts: dict[str, list[str]], kills: list[tuple[str, Moment]], skew_s: float
+) -> None:
+    with harness() as shop:
+        shop.mischief.scripts.update({call: [*script] for call, script in scripts.items()})
+        shop.renderer.skew_s = skew_s
+        asked = [shop.ask(prompt) for prompt in prompts]
+        for kill in kills:
+            shop.mischief.kill_at = kill
+            shop.run(until=lambda: shop.mischief.kill_at is None)
+        shop.mischief.kill_at = None
+        shop.run()
+        for video_id in asked:
+            check(shop, video_id)
+        assert len(shop.renderer.billed()) <= len(asked)
+
+
+def check(shop: Harness, video_id: str) -> None:
+    render = shop.render(video_id)
+    assert render.ended, shop.types(video_id)
+    assert not render.submission_open
+    duplicates = shop.types(video_id).count("render.duplicate_found")
+    assert len(shop.renderer.billed(video_id)) <= 1 + duplicates
+    if render.job is not None:
+        assert [job.video_id for job in shop.renderer.jobs_taken if job.news.job_id == render.job.job_id] == [video_id]

@@ -1,0 +1,232 @@
+"""The work loop: what it does while tasks hang, fail or find no database, and how it stops."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+
+from bickford_sora.workers import loop as loops
+from bickford_sora.workers.loop import Crew, WorkLoop
+from bickford_sora.workers.workshop import Task
+from ledger.clock import system_clock
+from ledger.errors import Unavailable
+from projections.leases import Leases, WorkItem
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def item(number: int) -> WorkItem:
+    return WorkItem(f"render:main:{number}", "main", "default", f"video_{number}", "submit", None, None, NOON, 1, 1, "")
+
+
+class MemoryLeases:
+    """Hands out what is due, once per lease."""
+
+    def __init__(self, *items: WorkItem) -> None:
+        self.due = {each.stream: (each, datetime.min.replace(tzinfo=UTC)) for each in items}
+        self.calls: Counter[str] = Counter()
+        self.released: list[tuple[str, datetime]] = []
+        self.errors: list[Exception] = []
+        self.release_errors: list[Exception] = []
+
+    def claim(self, owner: str, limit: int, lease_s: float, now: datetime, steps: object) -> list[WorkItem]:  # noqa: ARG002 - as the real ones
+        self.calls["claim"] += 1
+        if self.errors:
+            raise self.errors.pop()
+        ready = [each for each, due in self.due.values() if due <= now][:limit]
+        for each in ready:
+            self.due[each.stream] = (each, now + timedelta(seconds=lease_s))
+        return ready
+
+    def release(self, item: WorkItem, due_at: datetime) -> bool:
+        self.calls["release"] += 1
+        if self.release_errors:
+            raise self.release_errors.pop()
+        self.released.append((item.stream, due_at))
+        self.due[item.stream] = (item, due_at)
+        return True
+
+    def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
+        self.calls["renew"] += 1
+        self.due[item.stream] = (item, now + timedelta(seconds=lease_s))
+        return True
+
+    def forget_done(self, now: datetime) -> int:  # noqa: ARG002 - as above
+        return 0
+
+
+def crew(leases: MemoryLeases, worker: Callable[[Task], datetime], **change: object) -> Crew:
+    made = Crew(cast("Leases", leases), {"submit": worker}, "w1", 60.0, 2, system_clock, drain_s=5.0)
+    return replace(made, **change)  # type: ignore[arg-type]
+
+
+@contextmanager
+def running(made: Crew) -> Iterator[threading.Event]:
+    wake, stop = threading.Event(), threading.Event()
+    thread = threading.Thread(target=WorkLoop(made, wake=wake).run, args=(stop,))
+    thread.start()
+    try:
+        yield wake
+    finally:
+        stop.set()
+        wake.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def wait_for(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def later(_task: Task) -> datetime:
+    return system_clock() + timedelta(hours=1)
+
+
+def test_a_full_crew_is_waited_for_without_spinning() -> None:
+    leases, go_on = MemoryLeases(item(1), item(2), item(3)), threading.Event()
+    looks: list[float] = []
+
+    def slow(task: Task) -> datetime:
+        go_on.wait(10)
+        return later(task)
+
+    class Watched(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            looks.append(time.monotonic())
+            return super().wait(timeout)
+
+    stop, wake = threading.Event(), Watched()
+    thread = threading.Thread(target=WorkLoop(crew(leases, slow), wake=wake).run, args=(stop,))
+    thread.start()
+    wait_for(lambda: leases.calls["claim"] == 1)
+    wake.set()  # news that nobody has hands for
+    time.sleep(0.6)
+    assert len(looks) < 10
+    go_on.set()
+    wait_for(lambda: len(leases.released) == 3)
+    stop.set()
+    thread.join(10)
+
+
+def test_a_long_task_keeps_its_lease_so_that_nobody_begins_it_again() -> None:
+    leases, go_on = MemoryLeases(item(1)), threading.Event()
+    begun: list[Task] = []
+
+    def slow(task: Task) -> datetime:
+        begun.append(task)
+        go_on.wait(10)
+        return later(task)
+
+    with running(crew(leases, slow, lease_s=0.6)):
+        wait_for(lambda: leases.calls["renew"] >= 4)
+        assert len(begun) == 1
+        go_on.set()
+        wait_for(lambda: len(leases.released) == 1)
+
+
+def test_a_task_that_takes_beyond_reason_loses_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "TASK_S_MAX", 0.3)
+    leases, go_on = MemoryLeases(item(1)), threading.Event()
+    begun: list[Task] = []
+
+    def hang_once(task: Task) -> datetime:
+        begun.append(task)
+        if len(begun) == 1:
+            go_on.wait(10)
+        return later(task)
+
+    with running(crew(leases, hang_once, lease_s=0.4)):
+        wait_for(lambda: len(begun) == 2)
+        go_on.set()
+
+
+def test_a_database_that_goes_away_between_work_and_release_costs_nothing() -> None:
+    leases = MemoryLeases(item(1))
+    leases.release_errors = [Unavailable("away"), Unavailable("away")]
+    with running(crew(leases, later)):
+        wait_for(lambda: len(leases.released) == 1)
+    assert leases.calls["release"] == 3
+    assert leases.released[0][1] > system_clock() + timedelta(minutes=50)
+
+
+def test_a_poisonous_task_is_tried_ever_more_seldom_and_starves_nobody() -> None:
+    leases = MemoryLeases(item(1), item(2))
+    clock_s = [0.0]
+    done: Counter[str] = Counter()
+
+    def poisonous(task: Task) -> datetime:
+        done[task.stream] += 1
+        if task.stream == item(1).stream:
+            raise ValueError("poison")
+        return NOON + timedelta(seconds=clock_s[0] + 1)
+
+    loop = WorkLoop(crew(leases, poisonous, clock=lambda: NOON + timedelta(seconds=clock_s[0])), wake=threading.Event())
+    pauses = []
+    for _ in range(8):
+        pauses.append((loop._attempt(item(1)) - NOON).total_seconds())
+        loop._attempt(item(2))
+    assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert done[item(2).stream] == 8
+
+
+def test_a_task_that_raises_what_no_task_should_is_released_all_the_same() -> None:
+    leases = MemoryLeases(item(1), item(2))
+
+    def raises(task: Task) -> datetime:
+        if task.stream == item(1).stream:
+            raise ValueError("poison")
+        return later(task)
+
+    with running(crew(leases, raises)):
+        wait_for(lambda: len(leases.released) == 2)
+
+
+def test_stopping_finishes_what_was_begun() -> None:
+    leases, begun = MemoryLeases(item(1)), threading.Event()
+
+    def slow(task: Task) -> datetime:
+        begun.set()
+        time.sleep(0.5)
+        return later(task)
+
+    with running(crew(leases, slow)):
+        assert begun.wait(5)
+    assert len(leases.released) == 1
+
+
+def test_stopping_does_not_wait_for_a_call_that_hangs() -> None:
+    leases, begun, go_on = MemoryLeases(item(1)), threading.Event(), threading.Event()
+
+    def hang(task: Task) -> datetime:
+        begun.set()
+        go_on.wait(30)
+        return later(task)
+
+    with running(crew(leases, hang, drain_s=0.3)):
+        assert begun.wait(5)
+        stopped_at = time.monotonic()
+    assert time.monotonic() - stopped_at < 3
+    assert leases.released == []
+    go_on.set()
+
+
+def test_a_failure_of_the_loop_itself_is_raised_and_it_goes_on_with_what_was_begun() -> None:
+    leases = MemoryLeases(item(1))
+    leases.errors = [ValueError("a relation that is being swapped")]
+    loop, stop = WorkLoop(crew(leases, later), wake=threading.Event()), threading.Event()
+    with pytest.raises(ValueError, match="swapped"):
+        loop.run(stop)
+    thread = threading.Thread(target=loop.run, args=(stop,))
+    thread.start()
+    wait_for(lambda: len(leases.released) == 1)
+    stop.set()
+    thread.join(10)
