@@ -8,7 +8,7 @@ import typer
 
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
-from bickford_sora.cli.output import print_json, print_table
+from bickford_sora.cli.output import note, print_json, print_table
 from bickford_sora.composition import TENANT
 from projections.audit import AUDIT_EVENTS_MAX, Audit, AuditEvent, Filters
 
@@ -47,7 +47,10 @@ def audit(
                 print_json(asdict(event))
             return
         columns = ("position", "at", "fact", "by", "video", "because of", "")
-        print_table(columns, map(_row, found))
+        rows = [*map(_row, found)]
+        print_table(columns, rows)
+        if not rows:
+            note("No fact matches. The types of facts are in docs/reference/events.md.")
 
 
 def _found(audited: Audit, filters: Filters, limit: int) -> Iterator[AuditEvent]:

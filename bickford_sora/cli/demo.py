@@ -1,24 +1,39 @@
 """`bickford-sora demo`: the main job on a stage of its own, with nothing to install or configure."""
 
 import json
+import shlex
 import signal
 import sys
-from typing import Annotated, Any, Self
+import threading
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
+from rich.markup import escape
 
-from bickford_sora.client.models import SoraVideo
-from bickford_sora.demo.stage import Stage, set_stage
-from bickford_sora.demo.story import Report, Story
+from bickford_sora.cli.problems import CommandRefused
+from bickford_sora.cli.serve import address_left
+from bickford_sora.demo.report import Report
+from bickford_sora.demo.stage import Stage, StageTaken, set_stage
+from bickford_sora.demo.story import Story
+from bickford_sora.demo.telling import narrator
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
-from ledger.events import RenderIntent
+from ledger.envelope import Event
+from ledger.events import (
+    RenderIntent,
+    RenderProgress,
+    RenderQueued,
+    RenderRemixed,
+    RenderStored,
+    RenderSubmissionStarted,
+)
 
-TABLE_CHARS = 118
-"""Width of the table of facts; a narrower terminal wraps it."""
+ID_CHARS = 14
+"""So much of an id is shown where nobody needs to copy it."""
 
 
 def demo(
@@ -28,13 +43,28 @@ def demo(
 ) -> None:
     """Tell the main job as a story: three renders, a killed worker, repeated webhooks, a replay. Exit 0 if all held."""
     configure_logging(None, "error")
-    settings = Settings()
-    settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo", "database_url": None})
-    console = Console(stderr=as_json, soft_wrap=True)
-    with set_stage(settings) as stage, _narrator(console, quiet=as_json) as narrator:
-        report = Story(stage, narrator).play()
-        if isinstance(narrator, _Bars):
-            narrator.stop()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
+    folder = Settings().data_dir.absolute() / "demo"
+    console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+    try:
+        held = _play(folder, console, keep=keep, as_json=as_json)
+    except StageTaken:
+        raise CommandRefused(
+            f"Another demo plays in {folder}. Wait for its end, or choose another BICKFORD_DATA_DIR.",
+            code="demo_running",
+        ) from None
+    except TimeoutError as error:
+        raise CommandRefused(
+            f"The story came to a halt: {error}. Look into {folder / 'worker.log'}, then try again.", code="demo_halted"
+        ) from error
+    raise typer.Exit(0 if held else 1)
+
+
+def _play(folder: Path, console: Console, *, keep: bool, as_json: bool) -> bool:
+    with set_stage(folder) as stage:
+        with narrator(console, quiet=as_json) as told:
+            report = Story(stage, told).play()
         if as_json:
             sys.stdout.write(json.dumps(_as_json(report)) + "\n")
             sys.stdout.flush()
@@ -42,139 +72,85 @@ def demo(
             _print(console, stage, report)
         if keep:
             _stay(console, stage)
-    raise typer.Exit(0 if report.held else 1)
-
-
-class _Lines:
-    """The story as plain lines: one for each step and each change of status."""
-
-    def __init__(self, console: Console, *, quiet: bool) -> None:
-        self._console = console
-        self._quiet = quiet
-        self._statuses: dict[str, str] = {}
-
-    def say(self, text: str) -> None:
-        """One step of the story."""
-        if not self._quiet:
-            self._console.print(text)
-
-    def progress(self, name: str, video: SoraVideo) -> None:
-        """Says when a status changed."""
-        if self._statuses.get(name) != video.status:
-            self._statuses[name] = video.status
-            self.say(f"  {name}: {video.status}")
-
-    def replayed(self, done: int, total: int) -> None:
-        """Says when the replay is done."""
-        if done == total:
-            self.say(f"  replayed {total} events")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-class _Bars(_Lines):
-    """The story on a terminal: a bar for each render."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console, quiet=False)
-        columns = (TextColumn("  {task.description:<10}"), BarColumn(32), TextColumn("{task.fields[status]}"))
-        self._bars = Progress(*columns, console=console)
-        self._tasks: dict[str, TaskID] = {}
-
-    def progress(self, name: str, video: SoraVideo) -> None:
-        """Moves the render's bar."""
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=100, status="")
-        self._bars.update(self._tasks[name], completed=video.progress, status=video.status)
-
-    def replayed(self, done: int, total: int) -> None:
-        """Moves the replay's bar."""
-        if "replay" not in self._tasks:
-            self._tasks["replay"] = self._bars.add_task("replay", total=max(total, 1), status="")
-        self._bars.update(self._tasks["replay"], completed=done, status=f"{done} of {total} events")
-
-    def stop(self) -> None:
-        """Leaves the bars as they are."""
-        self._bars.stop()
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-
-def _narrator(console: Console, *, quiet: bool) -> _Lines:
-    return _Bars(console) if console.is_terminal and not quiet else _Lines(console, quiet=quiet)
+    return report.held
 
 
 def _as_json(report: Report) -> dict[str, Any]:
+    plain = {each.name: getattr(report, each.name) for each in fields(report) if each.name not in {"checks", "history"}}
     return {
         "held": report.held,
-        "renders": report.renders,
-        "events": report.events,
-        "stored": report.stored,
-        "failed": report.failed,
-        "duplicate_webhooks_ignored": report.duplicate_webhooks_ignored,
-        "billed": report.billed,
-        "replay_equal": report.replay_equal,
+        **plain,
         "elapsed_s": round(report.elapsed_s, 2),
-        "video_id": report.video_id,
         "video_path": str(report.video_path),
         "checks": [{"promise": each.promise, "kept": each.kept, "seen": each.seen} for each in report.checks],
     }
 
 
 def _print(console: Console, stage: Stage, report: Report) -> None:
-    console.print(f"\nThe ledger of [bold]{report.video_id}[/]")
-    facts = Table("position", "at", "fact", "by", "", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in facts.columns:
-        column.no_wrap = True
+    console.print(f"\nThe ledger of [bold]{report.video_id}[/], which is 'coupe':")
+    began = report.history[0].context.occurred_at
     for event in report.history:
-        at = event.context.occurred_at.strftime("%H:%M:%S.%f")[:-3]
-        facts.add_row(str(event.position), at, event.fact.TYPE, event.context.actor, _detail(event.fact))
-    console.print(facts, crop=False, width=TABLE_CHARS)
+        after_s = (event.context.occurred_at - began).total_seconds()
+        actor = _short(event.context.actor)
+        detail = escape(_detail(event))
+        console.print(
+            f"  [dim]{after_s:6.2f} s[/]  {event.fact.TYPE:<25}  [dim]{actor:<{ID_CHARS}}[/]  {detail}".rstrip()
+        )
     console.print()
     for check in report.checks:
-        mark = "[green]held[/]  " if check.kept else "[red]BROKEN[/]"
-        console.print(f"{mark} {check.promise} [dim]({check.seen})[/]", highlight=False)
+        word = "[green]held[/]  " if check.kept else "[red]BROKEN[/]"
+        console.print(f"{word}  {escape(check.promise)} [dim]({escape(check.seen)})[/]")
     console.print(
         f"\n{report.renders} renders, {report.events} facts, {report.billed} jobs billed, "
-        f"{report.duplicate_webhooks_ignored} repeated webhooks ignored, {report.elapsed_s:.1f} s.",
-        highlight=False,
+        f"{report.duplicate_webhooks_ignored} repeated webhooks ignored, {report.elapsed_s:.1f} s."
     )
-    console.print(f"The video: {report.video_path}", soft_wrap=True, highlight=False)
-    console.print("Try next:")
+    console.print(f"The video is {escape(str(report.video_path))}")
+    console.print("\nThree commands to try next:")
     for command in _next_commands(report):
-        console.print(f"  BICKFORD_DATA_DIR={stage.folder} {command}", soft_wrap=True, highlight=False)
+        console.print(f"  {escape(_on(stage))} {escape(command)}")
 
 
 def _next_commands(report: Report) -> tuple[str, str, str]:
-    return (
-        f"bickford-sora history {report.video_id}",
-        "bickford-sora audit --type webhook.received",
-        "bickford-sora replay videos",
-    )
+    return (f"history {report.video_id}", "audit --type webhook.received", "replay videos")
 
 
-def _detail(fact: object) -> str:
-    shown = {
-        key: value
-        for key, value in getattr(fact, "__dict__", {}).items()
-        if key in {"progress", "job_id", "code", "attempt", "remix_video_id"} and value is not None
-    }
-    if isinstance(fact, RenderIntent):
-        shown = {"model": fact.model, "seconds": fact.seconds, "size": fact.size}
-    return " ".join(f"{key}={value}" for key, value in shown.items())
+def _on(stage: Stage) -> str:
+    """How this program is run on the stage's folder: as it was now, which need not be on the PATH."""
+    program = Path(sys.argv[0])
+    run = f"{shlex.quote(sys.executable)} -m bickford_sora" if program.suffix == ".py" else shlex.quote(sys.argv[0])
+    return f"BICKFORD_DATA_DIR={shlex.quote(str(stage.folder))} {run}"
+
+
+def _detail(event: Event) -> str:
+    """What a reader wants to see of a fact, in a few words."""
+    match event.fact:
+        case RenderIntent(model=model, seconds=seconds, size=size):
+            detail = f"{model}, {seconds} s, {size}"
+        case RenderSubmissionStarted(attempt=attempt):
+            detail = f"attempt {attempt}"
+        case RenderQueued(job_id=job_id):
+            detail = f"job {_short(job_id)}"
+        case RenderProgress(progress=progress):
+            detail = f"{progress} %"
+        case RenderStored(assets=assets):
+            detail = f"{len(assets)} files, {sum(each.bytes for each in assets):,} bytes"
+        case RenderRemixed(remix_video_id=remix):
+            detail = f"as {_short(remix)}"
+        case _:
+            detail = ""
+    return detail
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= ID_CHARS else f"{text[: ID_CHARS - 1]}…"
 
 
 def _stay(console: Console, stage: Stage) -> None:
     """Keeps serving, with a worker, until interrupted."""
     stage.workers.start()
-    console.print(f"\nServing at {stage.url}/v1 with key {stage.folder / 'keys' / 'api.key'}. Ctrl-C ends it.")
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    base_url = f"{stage.url}/v1"
+    with address_left(stage.folder, base_url):
+        console.print(f"\nServing at {base_url} with the key in {stage.folder / 'keys' / 'api.key'}; Ctrl-C ends it.")
+        console.print(f"  {escape(_on(stage))} videos list")
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()

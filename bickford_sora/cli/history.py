@@ -32,7 +32,9 @@ def history(
         events = opened.ledger.history(streams.render(TENANT, video_id))
         facts = [_told(event, opened.keys) for event in events]
     if not facts:
-        raise CommandRefused("The ledger has no video with this id.", code="video_not_found")
+        raise CommandRefused(
+            "The ledger has no video with this id. Find it with 'videos list'.", code="video_not_found"
+        )
     if as_json:
         for fact in facts:
             print_json(fact)
@@ -47,7 +49,7 @@ def history(
                 fact["occurred_at"],
                 fact["type"],
                 fact["actor"],
-                names.get(fact["causation"]) or _request(fact["correlation"]),
+                names.get(fact["causation"]) or fact["causation"] or _request(fact["correlation"]),
                 _details(fact["fact"]),
             )
             for fact in facts

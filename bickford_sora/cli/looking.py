@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
+
 from bickford_sora.composition import Books, open_books
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
+
+CONNECT_TIMEOUT_S = 5
 
 
 def quiet_settings() -> Settings:
@@ -17,6 +21,13 @@ def quiet_settings() -> Settings:
 
 @contextmanager
 def books() -> Iterator[Books]:
-    """The ledger and its read models. Starts the embedded database when nobody has it running."""
-    with open_books(quiet_settings()) as opened:
+    """The ledger and its read models. Starts the embedded database when nobody has it running.
+
+    Raises psycopg.OperationalError at once when the database that is configured does not answer.
+    """
+    settings = quiet_settings()
+    if settings.database_url is not None:
+        # A pool would go on trying for half a minute, as a server should; somebody waits for this command.
+        psycopg.connect(settings.database_url.get_secret_value(), connect_timeout=CONNECT_TIMEOUT_S).close()
+    with open_books(settings) as opened:
         yield opened

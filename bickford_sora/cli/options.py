@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 
-def _in_a_folder(path: Path | None) -> Path | None:
+def in_a_folder(path: Path | None) -> Path | None:
     """Checked before anything is asked for: a render that cannot be saved would be paid for all the same."""
     if path is not None and not path.absolute().parent.is_dir():
         raise typer.BadParameter(f"the folder {path.absolute().parent} does not exist")
@@ -22,7 +22,7 @@ Url = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the render to its end.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Wait, then save the video in this file.", dir_okay=False, callback=_in_a_folder),
+    typer.Option("--out", help="Wait, then save the video in this file.", dir_okay=False, callback=in_a_folder),
 ]
 IdempotencyKey = Annotated[
     str | None, typer.Option(help="Repeating the command with the same key does not render twice.")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
+
+GAP = "  "
+"""Between two columns."""
+INDENT = "    "
+"""Before what a row goes on with."""
 
 
 class Progressing(Protocol):
@@ -29,23 +35,46 @@ def print_json(document: object) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Aligned columns on a terminal; elsewhere lines with tabs, without the names of the columns.
 
-    Nothing is cut or folded: ids are there to be copied.
+    Nothing is cut: ids are there to be copied. Where the terminal is too narrow, a row goes on in an indented line.
     """
-    shown = [[printable(_as_text(value)) for value in row] for row in rows]
     console = Console()
     if not console.is_terminal:
-        for row in shown:
-            print("\t".join(row))
+        for row in rows:
+            print("\t".join(printable(_as_text(value)) for value in row))
         return
-    widths = [max(map(len, column)) for column in zip(columns, *shown, strict=True)]
-    console.print(Text(_aligned(columns, widths), style="bold"), soft_wrap=True)
-    for row in shown:
-        # as Text: what came from outside is never read as markup
-        console.print(Text(_aligned(row, widths)), soft_wrap=True)
+    shown = [columns, *([printable(_as_short_text(value)) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = _lines(widths, console.width)
+    for number, cells in enumerate(shown):
+        for line in _laid_out(cells, widths, lines, console.width):
+            # as Text: what came from outside is never read as markup
+            console.print(Text(line, style="" if number else "bold"), soft_wrap=True)
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+def _lines(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Which columns stand in one line, by their numbers."""
+    lines: list[list[int]] = [[]]
+    used = 0
+    for number, width in enumerate(widths):
+        if lines[-1] and used + width > room:
+            lines.append([])
+            used = len(INDENT)
+        lines[-1].append(number)
+        used += width + len(GAP)
+    return lines
+
+
+def _laid_out(cells: Sequence[str], widths: Sequence[int], lines: Sequence[Sequence[int]], room: int) -> Iterator[str]:
+    first, *more = [GAP.join(cells[number].ljust(widths[number]) for number in line).rstrip() for line in lines]
+    yield first
+    yield from textwrap.wrap(
+        GAP.join(more),
+        room,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
@@ -102,6 +131,12 @@ def _changes_as_lines(what: str, unit: str) -> Progressing:
 def moment(seconds: int | None) -> str | None:
     """Seconds since 1970 as a date and time (UTC)."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _as_short_text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03}Z"
+    return _as_text(value)
 
 
 def _as_text(value: Any) -> str:

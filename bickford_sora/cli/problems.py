@@ -9,7 +9,13 @@ from pydantic import ValidationError
 
 from bickford_sora.callers import KeyInvalid
 from bickford_sora.cli.output import printable
-from bickford_sora.client.errors import SoraVideoError
+from bickford_sora.client.errors import (
+    SoraVideoError,
+    SoraVideoFailed,
+    SoraVideoNotFound,
+    SoraVideoTimeout,
+    SoraVideoUnauthorized,
+)
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.errors import ProtocolError
 from ledger.errors import LedgerError
@@ -48,7 +54,22 @@ def _with_advice(error: Exception) -> tuple[str, str]:
 def _from_server(error: Exception) -> tuple[str, str]:
     assert isinstance(error, SoraVideoError)  # noqa: S101 - the table says so
     request = f" (request {error.request_id})" if error.request_id else ""
-    return error.code, f"{error.message}{request}"
+    if error.code == API_KEY_MISSING:  # its message says what to do already
+        return error.code, error.message
+    advice = next((text for kind, text in _NEXT.items() if isinstance(error, kind)), "").format(id=error.video_id)
+    stop = "." if advice and error.message[-1:].isalnum() else ""
+    return error.code, f"{error.message}{stop}{advice}{request}"
+
+
+API_KEY_MISSING = "api_key_missing"
+"""Code of the one refusal that comes from the client itself, before it asks the server."""
+_NEXT = {
+    SoraVideoUnauthorized: " Set BICKFORD_API_KEY to a key of this server; its first one lies in its keys/api.key.",
+    SoraVideoNotFound: " List what there is with 'bickford-sora videos list'.",
+    SoraVideoFailed: " Ask again with 'bickford-sora videos retry {id}'.",
+    SoraVideoTimeout: " See how it stands with 'bickford-sora videos show {id}'.",
+}
+"""What to do next where the server cannot know that a command asked."""
 
 
 def _settings(error: Exception) -> tuple[str, str]:

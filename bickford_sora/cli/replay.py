@@ -16,9 +16,7 @@ NAMES = tuple(each.name for each in PROJECTIONS)
 
 
 def replay(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Read models to rebuild. Else all.", metavar="[NAME]...")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Read models to rebuild. Else all.", metavar="NAME")] = None,
     *,
     as_json: Json = False,
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,9 +13,12 @@ import typer
 from bickford_sora.background import Background
 from bickford_sora.callers import ApiKey, load_or_make_api_key
 from bickford_sora.cli.output import note
+from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.renderers import no_renderer, stand_in
 from bickford_sora.client.connection import serve_file
 from bickford_sora.composition import compose, house, keys_folder, open_books
+from bickford_sora.database.layout import prepare_data_dir
+from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import serve as serve_until_told
 from bickford_sora.settings import Settings
@@ -22,6 +26,8 @@ from bickford_sora.telemetry import configure_logging
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what to call ourselves when we listen there
 """Addresses that mean every interface, and the one that reaches us from this machine."""
+LOOKS_AT_STAND_IN = 8
+"""How often a stand-in's job is asked about while it renders, so that there is progress to be seen."""
 
 
 def serve(
@@ -38,8 +44,13 @@ def serve(
 ) -> None:
     """Serve the Videos API until interrupted."""
     settings = Settings()
+    if simulator:  # its renders are over before anybody would ask how far they are
+        often_s = min(settings.poll_interval_s, max(render_time, 1.0) / LOOKS_AT_STAND_IN)
+        settings = settings.model_copy(update={"poll_interval_s": often_s})
     redaction = configure_logging(settings.log_json, settings.log_level)
     with ExitStack() as stack:
+        if simulator:
+            _alone(settings.data_dir, stack)
         stage = stack.enter_context(stand_in(settings, render_time_s=render_time)) if simulator else None
         renderers = ((stage.renderer,) if stage else ()) + settings.renderers()
         if workers and not renderers:
@@ -56,12 +67,31 @@ def serve(
             url = reachable(listening_url)
             if stage:
                 stage.call_back(url)
-                note("DEVELOPMENT ONLY: videos are drawn by a simulator, and none of its jobs outlives this process.")
-            stack.enter_context(_address_left(settings, f"{url}/v1"))
+                note(
+                    f"DEVELOPMENT ONLY: videos are drawn by a simulator at {stage.renderer.base_url}, "
+                    "and none of its jobs outlives this process."
+                )
+            stack.enter_context(address_left(settings.data_dir, f"{url}/v1"))
             _print(f"{url}/v1", api_key, settings)
 
         serve_until_told(app, host, port, on_started=announce)
         note("Stopping: what was begun is finished first.")
+
+
+def _alone(data_dir: Path, stack: ExitStack) -> None:
+    """Keeps a second stand-in away: the workers of one would ask it for the jobs of the other, which it does not know.
+
+    Raises CommandRefused, and bickford_sora.database.errors.FolderError.
+    """
+    prepare_data_dir(data_dir)
+    lock = FileLock.open(data_dir / "simulator.lock")
+    stack.callback(lock.release)
+    if not lock.try_exclusive():
+        raise CommandRefused(
+            f"Another server with --simulator runs on {data_dir}. Use that one, end it, or choose another "
+            "BICKFORD_DATA_DIR.",
+            code="simulator_running",
+        )
 
 
 def reachable(listening_url: str) -> str:
@@ -72,9 +102,10 @@ def reachable(listening_url: str) -> str:
 
 
 @contextmanager
-def _address_left(settings: Settings, base_url: str) -> Iterator[None]:
+def address_left(data_dir: Path, base_url: str) -> Iterator[None]:
     """Tells commands on this machine where we are, for as long as we are there."""
-    left = serve_file(settings.data_dir)
+    left = serve_file(data_dir)
+    other = _other_server(left)
     content = json.dumps({"base_url": base_url, "pid": os.getpid()})
     left.write_text(content, "utf-8")
     try:
@@ -83,6 +114,22 @@ def _address_left(settings: Settings, base_url: str) -> Iterator[None]:
         with suppress(OSError):
             if left.read_text("utf-8") == content:  # another server may have started on this folder since
                 left.unlink()
+                if other is not None and _other_server_runs(other):
+                    left.write_text(other, "utf-8")
+
+
+def _other_server(left: Path) -> str | None:
+    """What a server that started on this folder before us has left there."""
+    with suppress(OSError, UnicodeDecodeError):
+        return left.read_text("utf-8")
+    return None
+
+
+def _other_server_runs(content: str) -> bool:
+    with suppress(ValueError, KeyError, TypeError, ProcessLookupError):
+        os.kill(int(json.loads(content)["pid"]), 0)
+        return True
+    return False
 
 
 def _print(base_url: str, api_key: ApiKey, settings: Settings) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bickford_sora.cli.output import moment, print_fields, print_json, progress_shown
+from bickford_sora.cli.output import moment, note, print_fields, print_json, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.client.connection import default_connection
 from bickford_sora.client.errors import SoraVideoFailed, SoraVideoUnreachable
@@ -57,6 +57,9 @@ def _followed(client: BickfordClient, video: SoraVideo, *, as_json: bool) -> Sor
             return client.poll_sora_video_job(
                 video.id, on_progress=lambda seen: progress(seen.progress, 100, seen.status)
             )
+        except KeyboardInterrupt:
+            note(f"The render goes on. See how it stands with 'bickford-sora videos show {video.id}'.")
+            raise
         except SoraVideoFailed as failed:
             if as_json:
                 show(failed.video, as_json=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bickford_sora.cli.options import IdempotencyKey, Json, Out, Url, Wait
+from bickford_sora.cli.options import IdempotencyKey, Json, Out, Url, Wait, in_a_folder
 from bickford_sora.cli.output import moment, note, print_json, print_table
 from bickford_sora.cli.talking import finish, server, show
 
@@ -38,6 +38,8 @@ def list_(
             for each in page.data
         ),
     )
+    if not page.data:
+        note("No videos here. Ask for one with 'bickford-sora render'.")
     if page.has_more:
         note(f"There are more: --after {page.last_id}")
 
@@ -54,7 +56,10 @@ def download(
     video_id: VideoId,
     *,
     variant: Annotated[Literal["video", "thumbnail", "spritesheet"], typer.Option(help="Which file.")] = "video",
-    out: Annotated[Path | None, typer.Option(help="Where to. Else a file named by the id, here.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to. Else a file named by the id, here.", dir_okay=False, callback=in_a_folder),
+    ] = None,
     url: Url = None,
 ) -> None:
     """Download a video's file, thumbnail or spritesheet."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,17 +15,24 @@ from pydantic import SecretStr
 from bickford_sora.callers import load_or_make_api_key
 from bickford_sora.client.synchronous import BickfordClient
 from bickford_sora.composition import Books, Gateway, compose, house, keys_folder, open_books
+from bickford_sora.database.layout import prepare_data_dir
+from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 
 WEBHOOK_SECRET = "whsec_ZGVtbyBzZWNyZXQsIG5vdCBhIHNlY3JldCBhdCBhbGw="  # noqa: S105 - both ends are ours, for a minute
+MODEL = "sora-2"
+SECONDS = "4"
+SIZE = "1280x720"
 RENDER_TIME_S = 3.0
 STOP_S = 20.0
+SETTINGS = ("BICKFORD_", "OPENAI_")
+"""How the names of our settings begin."""
 
 _WORKER_TIMES = {
-    "BICKFORD_SUBMIT_TIMEOUT_S": "5",
+    "BICKFORD_SUBMIT_TIMEOUT_S": "8",
     "BICKFORD_RECONCILE_GRACE_S": "0.5",
     "BICKFORD_LEASE_S": "3",
     "BICKFORD_POLL_INTERVAL_S": "0.5",
@@ -33,8 +41,12 @@ _WORKER_TIMES = {
 """A story that takes half a minute cannot wait for leases and deadlines meant for hours."""
 
 
+class StageTaken(Exception):  # noqa: N818 - it says what happened
+    """Another demo plays in this folder."""
+
+
 class Workers:
-    """One worker process at a time, as `bickford-sora worker` starts it."""
+    """One worker process at a time: `bickford-sora worker`, as anybody starts it."""
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self._environment = _environment(settings)
@@ -45,9 +57,9 @@ class Workers:
         """Starts a worker process."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bickford_sora", "worker"],
+                [sys.executable, "-m", "bickford_sora.demo.worker_process"],
                 env=self._environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # closed by our end, whatever ends us
                 stdout=log,
                 stderr=log,
             )
@@ -57,6 +69,7 @@ class Workers:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+            _close(self._process)
 
     def stop(self) -> None:
         """SIGTERM, and waits for what was begun."""
@@ -65,8 +78,14 @@ class Workers:
         self._process.terminate()
         try:
             self._process.wait(STOP_S)
+            _close(self._process)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +99,61 @@ class Stage:
     client: BickfordClient
     url: str
     folder: Path
+    began: float
+    """When the stage began to be built, by the monotonic clock."""
 
 
 @contextmanager
-def set_stage(settings: Settings) -> Iterator[Stage]:
-    """Builds the stage in the settings' data folder, and takes it down again."""
+def set_stage(data_dir: Path) -> Iterator[Stage]:
+    """Builds the stage in this folder, and takes it down again. Of the environment's settings it minds none.
+
+    Raises StageTaken, and bickford_sora.database.errors.DatabaseSetupError when the folder cannot be used.
+    """
+    began = time.monotonic()
     with ExitStack() as stack:
+        _take(data_dir, stack)
         simulator = stack.enter_context(SimulatorServer(SimulatorSettings(render_time_s=RENDER_TIME_S, frame_rate=12)))
-        settings = settings.model_copy(
-            update={
-                "openai_base_url": simulator.url,
-                "openai_api_key": SecretStr("sk-simulator"),
-                "openai_webhook_secret": SecretStr(WEBHOOK_SECRET),
-            }
-        )
+        settings = _settings(data_dir, simulator.url)
         books = stack.enter_context(open_books(settings))
         gateway = compose(books, settings.renderers(), stack)
         key = load_or_make_api_key(keys_folder(settings) / "api.key", settings).secret
         server = stack.enter_context(ServerThread(create_app(house(gateway, settings.renderers(), key))))
         simulator.simulator.webhooks.send_to(url=f"{server.url}/webhooks/openai", secret=WEBHOOK_SECRET)
-        workers = Workers(settings, settings.data_dir / "worker.log")
+        workers = Workers(settings, data_dir / "worker.log")
         stack.callback(workers.stop)
         client = stack.enter_context(BickfordClient(base_url=f"{server.url}/v1", api_key=key.get_secret_value()))
-        yield Stage(books, gateway, simulator, workers, client, server.url, settings.data_dir)
+        yield Stage(books, gateway, simulator, workers, client, server.url, data_dir, began)
+
+
+def _take(folder: Path, stack: ExitStack) -> None:
+    """Makes the folder this process's own: another demo's worker would take up our renders for its own renderer."""
+    prepare_data_dir(folder)
+    lock = FileLock.open(folder / "demo.lock")
+    stack.callback(lock.release)
+    if not lock.try_exclusive():
+        raise StageTaken
+
+
+def _settings(data_dir: Path, simulator_url: str) -> Settings:
+    return Settings(
+        data_dir=data_dir,
+        database_url=None,
+        master_key=None,
+        api_key=None,
+        api_keys=None,
+        models=(MODEL,),
+        seconds=(SECONDS,),
+        sizes=(SIZE,),
+        render_cost_max_micro=None,
+        openai_base_url=simulator_url,
+        openai_api_key=SecretStr("sk-simulator"),
+        openai_webhook_secret=SecretStr(WEBHOOK_SECRET),
+    )
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """A worker's environment: this process's, with the stage's renderer and times."""
+    """A worker's environment: this process's without its settings, which may name a database in use elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(SETTINGS)}
     own = {
         "BICKFORD_DATA_DIR": str(settings.data_dir),
         "BICKFORD_WORKERS": "4",
@@ -114,4 +161,4 @@ def _environment(settings: Settings) -> dict[str, str]:
         "OPENAI_API_KEY": settings.openai_api_key.get_secret_value() if settings.openai_api_key else "",
         "OPENAI_WEBHOOK_SECRET": WEBHOOK_SECRET,
     }
-    return {**os.environ, **_WORKER_TIMES, **own}
+    return {**kept, **_WORKER_TIMES, **own}

@@ -1,84 +1,44 @@
-"""The story, and what must hold at its end, checked against the ledger and the renderer's own count."""
+"""The story, from the first request to the replay."""
 
 import io
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from PIL import Image, ImageDraw
 
 from bickford_sora.client.models import SoraVideo
-from bickford_sora.composition import PROJECTIONS
-from bickford_sora.demo.stage import Stage
+from bickford_sora.composition import PROJECTIONS, TENANT
+from bickford_sora.demo.report import BLOCKED, Evidence, Report, belongs, checked
+from bickford_sora.demo.stage import MODEL, RENDER_TIME_S, SECONDS, SIZE, Stage
+from bickford_sora.demo.telling import Narrator
 from bickford_sora.simulator.faults import Fault, FaultKind
 from ledger import streams
 from ledger.envelope import Event
-from ledger.events import JobClaimed, RenderStored, WebhookReceived
+from ledger.events import RenderStored
 from projections.comparison import contents
 from projections.rebuild import Rebuild
 
-SIZE = "1280x720"
 WAIT_S = 60.0
 """Longest wait for any one thing to happen, in seconds."""
 LOOK_S = 0.1
 KILL_AT_PERCENT = 20
 """The worker is killed when every render has got this far."""
-PROMPTS = (
-    "Wide tracking shot of a teal coupe driving through a desert highway, heat ripples visible, hard sun overhead.",
-    "Close-up of a steaming coffee cup on a wooden table, morning light through blinds, soft depth of field.",
-    "She turns around and smiles, then slowly walks out of the frame.",
-)
-REMIX_PROMPT = "Shift the color palette to teal, sand, and rust, with a warm backlight."
-BLOCKED_PROMPT = "A scene the renderer's moderation will not make"
-
-
-class Narrator(Protocol):
-    """Whoever tells the story to a person, or to nobody."""
-
-    def say(self, text: str) -> None:
-        """One step of the story."""
-
-    def progress(self, name: str, video: SoraVideo) -> None:
-        """How a render stands."""
-
-    def replayed(self, done: int, total: int) -> None:
-        """How far the replay is, in events."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One promise, and whether it was kept."""
-
-    promise: str
-    kept: bool
-    seen: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What happened."""
-
-    checks: Sequence[Check]
-    renders: int
-    events: int
-    stored: int
-    failed: int
-    duplicate_webhooks_ignored: int
-    billed: int
-    replay_equal: bool
-    elapsed_s: float
-    video_id: str
-    video_path: Path
-    history: Sequence[Event]
-
-    @property
-    def held(self) -> bool:
-        """Whether all of it held."""
-        return all(check.kept for check in self.checks)
+ANSWER_LATE_S = RENDER_TIME_S + 1.2
+"""When the renderer answers the remix's request: after the webhook that says it is done."""
+WEBHOOKS = """each one twice, and the remix's even before the
+renderer had answered that there is such a job. A webhook only says 'ask': it
+is written down once, matched when its job is known, and what the renderer then
+says is what counts. So their order can do no harm."""
+PROMPTS = {
+    "coupe": "Wide tracking shot of a teal coupe driving through a desert highway, heat ripples visible, hard sun.",
+    "coffee": "Close-up of a steaming coffee cup on a wooden table, morning light through blinds, soft depth of field.",
+    "reference": "She turns around and smiles, then slowly walks out of the frame.",
+    "remix": "Shift the color palette to teal, sand, and rust, with a warm backlight.",
+    BLOCKED: "A scene the renderer's moderation will not make.",
+}
 
 
 class Story:
@@ -86,63 +46,65 @@ class Story:
 
     def __init__(self, stage: Stage, narrator: Narrator) -> None:
         self._stage = stage
+        self._say = narrator.say
         self._narrator = narrator
         self._first_position = stage.books.ledger.head()
         self._run = secrets.token_hex(4)
         """Makes this run's prompts and keys its own, when the ledger already holds an earlier one."""
 
     def play(self) -> Report:
-        """Plays the story and reports."""
-        began = time.monotonic()
-        self._narrator.say("Three renders, side by side. The first is asked for three times with one Idempotency-Key.")
+        """Plays the story and reports. Raises TimeoutError when something does not happen in time."""
         self._misbehave()
-        self._stage.workers.start()
-        three, repeats = self._ask_for_three()
-        self._kill_a_worker(three)
-        self._wait(three, _finished, "stored")
-        self._narrator.say("One render fails at the renderer; one stored video is remixed.")
-        blocked = self._create("blocked", f"{BLOCKED_PROMPT} ({self._run})", None, None)
-        remix = self._stage.client.remix_sora_video(three["coupe"], REMIX_PROMPT)
-        others = {"blocked": blocked.id, "remix": remix.id}
-        self._wait(others, _finished, "finished")
+        renders, answers = self._ask_for_three()
+        self._kill_a_worker(renders)
+        self._wait(renders, _finished, "stored")
+        renders |= self._fail_and_remix(renders["coupe"])
         self._settle_webhooks()
         equal = self._replay()
-        video_path = self._download(three["coupe"])
-        return self._report({**three, **others}, repeats, equal, video_path, began)
+        video_path = self._download(renders["coupe"])
+        return self._report(self._evidence(renders, answers, equal), video_path)
 
     def _misbehave(self) -> None:
-        """Every webhook comes twice, one out of order; one job is blocked."""
+        """Every webhook comes twice, the remix's before its time; one job is blocked."""
         faults = self._stage.simulator.simulator.faults
-        faults.add(Fault(kind=FaultKind.WEBHOOK_REORDERED, delay_s=5))
         faults.add(Fault(kind=FaultKind.WEBHOOK_DUPLICATED, times=None))
-        faults.add(Fault(kind=FaultKind.JOB_FAILS, marker=BLOCKED_PROMPT))
+        faults.add(Fault(kind=FaultKind.JOB_FAILS, marker=self._prompt(BLOCKED)))
+        late = Fault(kind=FaultKind.LATENCY_AFTER_ACCEPT, marker=self._prompt("remix"), delay_s=ANSWER_LATE_S)
+        faults.add(late)
 
     def _ask_for_three(self) -> tuple[dict[str, str], int]:
-        """The three renders by name, and how many different ids the three equal requests were answered with."""
+        """The three renders by name, and how many different videos the three equal requests were answered with."""
+        self._say("Three renders side by side, the third with a reference image.")
+        self._stage.workers.start()
         key = f"demo-{self._run}"
         with ThreadPoolExecutor(3) as pool:
-            same = [pool.submit(self._create, "coupe", self._prompt(0), None, key) for _ in range(3)]
+            same = [pool.submit(self._create, "coupe", key=key) for _ in range(3)]
             answers = {each.result().id for each in same}
-        coffee = self._create("coffee", self._prompt(1), None, None)
-        reference = self._create("reference", self._prompt(2), _first_frame(), None)
-        first = min(answers)
-        return {"coupe": first, "coffee": coffee.id, "reference": reference.id}, len(answers)
+        self._say(f"'coupe' was asked for three times with one Idempotency-Key: {len(answers)} video.")
+        coffee, reference = self._create("coffee"), self._create("reference", image=_first_frame())
+        return {"coupe": min(answers), "coffee": coffee.id, "reference": reference.id}, len(answers)
 
-    def _prompt(self, number: int) -> str:
-        return f"{PROMPTS[number]} ({self._run})"
+    def _prompt(self, name: str) -> str:
+        return f"{PROMPTS[name]} ({self._run})"
 
-    def _create(self, name: str, prompt: str, reference: bytes | None, key: str | None) -> SoraVideo:
-        video = self._stage.client.create_sora_video_job(
-            prompt, model="sora-2", seconds="4", size=SIZE, input_reference=reference, idempotency_key=key
+    def _create(self, name: str, *, image: bytes | None = None, key: str | None = None) -> SoraVideo:
+        return self._stage.client.create_sora_video_job(
+            self._prompt(name), model=MODEL, seconds=SECONDS, size=SIZE, input_reference=image, idempotency_key=key
         )
-        self._narrator.progress(name, video)
-        return video
 
     def _kill_a_worker(self, renders: dict[str, str]) -> None:
         self._wait(renders, lambda video: video.progress >= KILL_AT_PERCENT or _finished(video), "under way")
-        self._narrator.say("kill -9 of the worker, in the middle of the three. Another one starts and goes on.")
         self._stage.workers.kill()
+        self._say("kill -9 of the worker, in the middle. Another one goes on from the ledger.")
         self._stage.workers.start()
+
+    def _fail_and_remix(self, source: str) -> dict[str, str]:
+        self._say("One more is blocked by the renderer's moderation, and 'coupe' is remixed.")
+        blocked = self._create(BLOCKED)
+        remix = self._stage.client.remix_sora_video(source, self._prompt("remix"))
+        both = {BLOCKED: blocked.id, "remix": remix.id}
+        self._wait(both, _finished, "finished")
+        return both
 
     def _wait(self, renders: dict[str, str], reached: Callable[[SoraVideo], bool], what: str) -> None:
         deadline = time.monotonic() + WAIT_S
@@ -158,85 +120,67 @@ class Story:
             time.sleep(LOOK_S)
 
     def _settle_webhooks(self) -> None:
-        """Waits until every webhook that will come has come: two for each of five jobs."""
+        """Waits until every webhook that will come has come: two for each job."""
         deadline = time.monotonic() + WAIT_S
-        while len(self._accepted_webhooks()) < 2 * self._billed() and time.monotonic() < deadline:
+        while len(self._acknowledged()) < 2 * len(self._billed()) and time.monotonic() < deadline:
             time.sleep(LOOK_S)
+        self._say(f"{len(self._acknowledged())} webhooks came for {len(self._billed())} jobs: {WEBHOOKS}")
 
-    def _accepted_webhooks(self) -> list[str]:
-        """The webhook-id of every delivery that we acknowledged."""
+    def _acknowledged(self) -> list[str]:
         deliveries = self._stage.simulator.simulator.webhooks.deliveries()
-        return [each.webhook_id for each in deliveries if each.status is not None and each.status // 100 == 2]  # noqa: PLR2004 - HTTP
+        ours = self._billed()
+        return [each.webhook_id for each in deliveries if each.outcome == "delivered" and each.video_id in ours]
 
-    def _billed(self) -> int:
-        return len(self._stage.simulator.simulator.registry.billed())
+    def _billed(self) -> list[str]:
+        bill = self._stage.simulator.simulator.registry.billed()
+        return [each.id for each in bill if each.prompt.endswith(f"({self._run})")]
 
     def _replay(self) -> bool:
         """Whether the read models, thrown away and rebuilt from the ledger, hold the same rows."""
-        self._narrator.say("Every read model is rebuilt from the ledger and compared with the live one, row by row.")
         self._stage.workers.stop()
         books = self._stage.books
         books.projector.catch_up()
         before = contents(books.pool, PROJECTIONS)
-        Rebuild(books.ledger, books.pool, PROJECTIONS).rebuild(on_progress=self._narrator.replayed)
+        Rebuild(books.ledger, books.pool, PROJECTIONS).rebuild()
+        self._say(f"Replay: {books.ledger.head()} facts folded anew into {len(PROJECTIONS)} read models, and compared.")
         return contents(books.pool, PROJECTIONS) == before
 
     def _download(self, video_id: str) -> Path:
         target = self._stage.folder / f"{video_id}.mp4"
-        self._stage.client.download_sora_content(video_id, to=target)
-        return target
+        return self._stage.client.download_sora_content(video_id, to=target)
 
-    def _report(
-        self, renders: dict[str, str], repeats: int, replay_equal: bool, video_path: Path, began: float
-    ) -> Report:
-        events = self._events()
-        stored = sum(isinstance(event.fact, RenderStored) for event in events)
-        received = [event.fact.webhook_event_id for event in events if isinstance(event.fact, WebhookReceived)]
-        accepted = self._accepted_webhooks()
-        videos = {name: self._stage.client.retrieve_sora_video_job(id_) for name, id_ in renders.items()}
-        failed = [name for name, video in videos.items() if video.status == "failed"]
-        claimed = sum(isinstance(event.fact, JobClaimed) for event in events)
-        billed = self._billed()
-        checks = [
-            Check("three requests with one key made one render", repeats == 1, f"{repeats} id"),
-            Check("the renderer billed one job for each render", billed == claimed == len(renders), f"{billed} billed"),
-            Check(
-                "each webhook is one fact, however often it came",
-                sorted(set(accepted)) == sorted(received),
-                f"{len(accepted)} came, {len(received)} recorded",
-            ),
-            Check("every render reached its end, through a killed worker", _all_ended(videos), f"{stored} stored"),
-            Check("the one that was blocked failed, and no other", failed == ["blocked"], ", ".join(failed)),
-            Check("the remix is recorded on both", self._remixed(renders), "lineage"),
-            Check("the rebuilt read models equal the live ones", replay_equal, "row by row"),
-        ]
-        first = renders["coupe"]
-        return Report(
-            checks=checks,
-            renders=len(renders),
-            events=len(events),
-            stored=stored,
-            failed=len(failed),
-            duplicate_webhooks_ignored=len(accepted) - len(received),
-            billed=billed,
+    def _evidence(self, renders: dict[str, str], answers: int, replay_equal: bool) -> Evidence:
+        source = self._stage.books.ledger.render(streams.render(TENANT, renders["coupe"]))
+        videos, jobs = frozenset(renders.values()), frozenset(self._billed())
+        return Evidence(
+            renders={name: self._stage.client.retrieve_sora_video_job(id_) for name, id_ in renders.items()},
+            repeated_answers=answers,
+            billed_jobs=self._billed(),
+            acknowledged_webhooks=self._acknowledged(),
+            remixes_of_first=[*source.remixes] if source else [],
+            events=[event for event in self._events() if belongs(event, videos=videos, jobs=jobs)],
             replay_equal=replay_equal,
-            elapsed_s=time.monotonic() - began,
+        )
+
+    def _report(self, evidence: Evidence, video_path: Path) -> Report:
+        first = evidence.renders["coupe"].id
+        return Report(
+            checks=[*checked(evidence)],
+            renders=len(evidence.renders),
+            events=len(evidence.events),
+            stored=sum(isinstance(event.fact, RenderStored) for event in evidence.events),
+            failed=sum(video.status == "failed" for video in evidence.renders.values()),
+            duplicate_webhooks_ignored=len(evidence.acknowledged_webhooks) - len(evidence.received),
+            billed=len(evidence.billed_jobs),
+            replay_equal=evidence.replay_equal,
+            elapsed_s=time.monotonic() - self._stage.began,
             video_id=first,
             video_path=video_path,
-            history=self._stage.books.ledger.history(streams.render("main", first)),
+            history=self._stage.books.ledger.history(streams.render(TENANT, first)),
         )
 
-    def _remixed(self, renders: dict[str, str]) -> bool:
-        source = self._stage.books.ledger.render(streams.render("main", renders["coupe"]))
-        remix = self._stage.client.retrieve_sora_video_job(renders["remix"])
-        return (
-            source is not None
-            and renders["remix"] in source.remixes
-            and remix.remixed_from_video_id == renders["coupe"]
-        )
-
-    def _events(self) -> list[Event]:
-        """Every event of this run."""
+    def _events(self) -> Sequence[Event]:
+        """Every event since the story began."""
         events: list[Event] = []
         after = self._first_position
         while batch := self._stage.books.ledger.read(after):
@@ -246,16 +190,13 @@ class Story:
 
 
 def _finished(video: SoraVideo) -> bool:
-    return video.status in {"completed", "failed"}
-
-
-def _all_ended(videos: dict[str, SoraVideo]) -> bool:
-    return all(_finished(video) for video in videos.values())
+    return video.finished
 
 
 def _first_frame() -> bytes:
-    """A picture to begin with: a face of light in a doorway, as large as the video."""
-    picture = Image.linear_gradient("L").resize((1280, 720)).convert("RGB")
+    """A picture to begin with: a figure in a lit doorway, as large as the video."""
+    width, height = map(int, SIZE.split("x"))
+    picture = Image.linear_gradient("L").resize((width, height)).convert("RGB")
     draw = ImageDraw.Draw(picture)
     draw.rectangle((520, 120, 760, 720), fill=(238, 221, 178))
     draw.ellipse((590, 200, 690, 320), fill=(52, 44, 60))

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 
 from bickford_sora.cli import application
 from bickford_sora.composition import Books, open_books
 from bickford_sora.settings import Settings
+from bickford_sora.simulator.faults import Fault, FaultKind
 
 COMMAND = (sys.executable, "-m", "bickford_sora")
 COMMAND_TIMEOUT_S = 60.0
@@ -128,6 +130,17 @@ class Served:
     def json(self, *arguments: str) -> Any:
         """What a command says with --json."""
         return json.loads(self.run(*arguments, "--json"))
+
+    def refused(self, *arguments: str) -> Any:
+        """What a command says with --json that ends with status 1."""
+        return json.loads(self.run(*arguments, "--json", status=1))
+
+    def next_job_fails(self, prompt: str) -> None:
+        """Has the simulator fail the next job with this prompt."""
+        log = (self.folder / "serve.log").read_text()
+        simulator = log.split("drawn by a simulator at ")[1].partition("/v1,")[0]
+        fault = Fault(kind=FaultKind.JOB_FAILS, marker=prompt)
+        httpx.post(f"{simulator}/simulator/faults", json=fault.model_dump(mode="json")).raise_for_status()
 
     def json_lines(self, *arguments: str) -> list[Any]:
         """What a command says with --json, a document a line."""

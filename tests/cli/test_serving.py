@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bickford_sora.cli.serve import address_left
+
 from .commands import Served, run, run_process, served, stop, wait_until_gone
 
 LIFECYCLE = ["render.intent", "render.queued", "render.completed", "render.stored"]
@@ -23,9 +25,9 @@ def film(server: Served) -> Path:
     return server.folder / "kite.mp4"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def rendered(server: Served, film: Path) -> Any:
-    """A finished render, asked for and saved by the command."""
+    """A finished render, asked for and saved by the command: the server's first, whichever test comes first."""
     return server.json("render", "A kite", "--seconds", "1", "--wait", "--out", str(film))
 
 
@@ -123,6 +125,41 @@ def test_what_did_not_fail_is_not_retried(server: Served, rendered: Any) -> None
     assert told.startswith("error (")
 
 
+def test_a_retry_is_a_new_render_caused_by_the_failure(server: Served) -> None:
+    server.next_job_fails("A kite in a storm")
+    failed = server.refused("render", "A kite in a storm", "--seconds", "1", "--wait")
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "moderation_blocked")
+    again = server.json("videos", "retry", failed["id"], "--wait")
+    assert (again["status"], again["prompt"], again["seconds"]) == ("completed", "A kite in a storm", "1")
+    intent, verdict, *_ = server.json_lines("history", again["id"])
+    end = server.json_lines("history", failed["id"])[-1]
+    assert end["type"] == "render.failed"
+    assert (intent["causation"], intent["fact"]["retry_of_video_id"]) == (end["event_id"], failed["id"])
+    assert verdict["type"] == "render.allowed"
+
+
+def test_a_second_simulator_on_the_same_folder_is_refused(server: Served) -> None:
+    told = run(server.data_dir, "serve", "--simulator", "--port", "0", status=1).stderr
+    assert told.startswith("error (simulator_running): ")
+
+
+def test_a_second_server_leaves_the_address_of_the_first(server: Served) -> None:
+    left = server.data_dir / "serve.json"
+    before = left.read_text()
+    with address_left(server.data_dir, "http://127.0.0.1:1/v1"):
+        assert "127.0.0.1:1/" in left.read_text()
+    assert left.read_text() == before
+
+
+def test_nowhere_to_download_to_is_wrong_usage(server: Served, rendered: Any, tmp_path: Path) -> None:
+    target = tmp_path / "none" / "a.mp4"
+    run(server.data_dir, "videos", "download", rendered["id"], "--out", str(target), status=2)
+
+
+def test_no_fact_found_is_said(server: Served) -> None:
+    assert run(server.data_dir, "audit", "--type", "render.nonsense").stderr.startswith("No fact matches.")
+
+
 def test_an_idempotency_key_makes_repeating_safe(server: Served) -> None:
     asked = ("render", "A gate", "--idempotency-key", "gate-1")
     assert server.json(*asked)["id"] == server.json(*asked)["id"]
@@ -142,8 +179,9 @@ def test_a_taken_port_is_one_line(server: Served) -> None:
     assert "error (address_in_use): " in told
 
 
-def test_sigterm_drains_and_leaves_no_trace(server: Served) -> None:
-    left = server.data_dir / "serve.json"
-    assert left.exists()
-    assert stop(server.process) == 0
-    wait_until_gone(left)
+def test_sigterm_drains_and_leaves_no_trace() -> None:
+    with served() as running:
+        left = running.data_dir / "serve.json"
+        assert left.exists()
+        assert stop(running.process) == 0
+        wait_until_gone(left)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -83,6 +84,15 @@ def test_an_unreachable_database_is_one_line(tmp_path: Path) -> None:
     assert "planted-secret" not in told
 
 
+def test_a_ledger_that_cannot_be_reached_is_said_at_once_and_in_one_line(tmp_path: Path) -> None:
+    began = time.monotonic()
+    url = "postgresql://somebody:planted-secret@127.0.0.1:1/nothing"
+    told = run(tmp_path, "audit", status=1, BICKFORD_DATABASE_URL=url).stderr
+    assert told.startswith("error (database_unavailable): ")
+    assert len(told.splitlines()) == 1
+    assert time.monotonic() - began < 5
+
+
 def test_nobody_serving_is_said_with_how_to_serve(tmp_path: Path) -> None:
     told = run(
         tmp_path, "videos", "list", "--url", "http://127.0.0.1:1/v1", status=1, BICKFORD_API_KEY="bk_live_1"
@@ -94,6 +104,7 @@ def test_nobody_serving_is_said_with_how_to_serve(tmp_path: Path) -> None:
 def test_no_api_key_is_said_before_anything_is_sent(tmp_path: Path) -> None:
     told = run(tmp_path, "render", "A kite", "--url", "https://videos.example/v1", status=1).stderr
     assert told.startswith("error (api_key_missing): ")
+    assert told.count("BICKFORD_API_KEY") == 1
 
 
 def test_what_a_server_says_cannot_steer_the_terminal(tmp_path: Path) -> None:
@@ -134,14 +145,32 @@ def test_a_failed_render_is_status_1_with_the_reason_and_the_video(tmp_path: Pat
         settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1"}
         said = run(tmp_path, "render", "A kite", "--wait", "--json", status=1, **settings)
     assert json.loads(said.stdout)["error"]["code"] == "moderation"
-    assert said.stderr.splitlines()[-1] == "error (moderation): Not this"
+    assert (
+        said.stderr.splitlines()[-1]
+        == "error (moderation): Not this. Ask again with 'bickford-sora videos retry video_1'."
+    )
+
+
+def terminal(columns: int) -> dict[str, str]:
+    return {"FORCE_COLOR": "1", "COLUMNS": str(columns)}
+
+
+def test_on_a_narrow_terminal_a_row_goes_on_indented_and_nothing_is_cut(tmp_path: Path) -> None:
+    body = {"object": "list", "data": [video(id=f"video_{'0' * 32}")], "first_id": None, "last_id": None}
+    with FakeServer(answering(200, {**body, "has_more": False})) as server:
+        settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1", **terminal(60)}
+        lines = run(tmp_path, "videos", "list", **settings).stdout.splitlines()
+    assert max(map(len, lines[2:])) <= 60
+    assert lines[2].startswith(f"video_{'0' * 32}  queued")
+    assert lines[3].startswith("    ")
+    assert "720x1280" in lines[3]
 
 
 def test_on_a_terminal_columns_are_aligned_and_no_id_is_cut(tmp_path: Path) -> None:
     videos = [video(id=f"video_{'0' * 120}{n}", model="[bold]m[/]" * n) for n in (1, 2)]
     page = {"object": "list", "data": videos, "first_id": None, "last_id": None, "has_more": False}
     with FakeServer(answering(200, page)) as server:
-        settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1", "FORCE_COLOR": "1"}
+        settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1", **terminal(300)}
         lines = run(tmp_path, "videos", "list", **settings).stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == [each["id"] for each in videos]
     assert lines[1].index("720x1280") == lines[2].index("720x1280")
@@ -190,3 +219,21 @@ def test_ctrl_c_is_status_130_without_a_traceback(tmp_path: Path) -> None:
         _, told = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in told
+
+
+def test_ctrl_c_while_waiting_says_that_the_render_goes_on(tmp_path: Path) -> None:
+    with FakeServer(answering(200, video()), Reply([], pause_s=30)) as server:
+        settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1"}
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [*COMMAND, "render", "A kite", "--wait"],
+            env=environment(tmp_path, settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while len(server.requests) < 2 and process.poll() is None:
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert f"videos show {video()['id']}" in told
