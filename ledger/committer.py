@@ -9,8 +9,7 @@ the next batch, and is judged on what the earlier one left behind.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 import structlog
 
@@ -49,10 +48,30 @@ class ConnectionBroken(LedgerError):  # noqa: N818 - it is a state of the connec
     code = "connection_broken"
 
 
-@dataclass(slots=True)
-class _Waiting:
-    decision: Encoded
-    answer: "Future[Appended]" = field(default_factory=Future)
+class _Ticket:
+    """A decision and its caller, who waits. Bare locks: a future's condition costs as much as encoding the decision."""
+
+    __slots__ = ("_answered", "_taken", "answer", "decision")
+
+    def __init__(self, decision: Encoded) -> None:
+        self.decision = decision
+        self.answer: Appended | Exception = Unavailable("not answered yet")
+        self._taken = threading.Lock()
+        self._answered = threading.Lock()
+        self._answered.acquire()
+
+    def take(self) -> bool:
+        """Whether it is ours: the committer takes it to send it, or its caller takes it back. Only one of them can."""
+        return self._taken.acquire(blocking=False)
+
+    def give(self, answer: Appended | Exception) -> None:
+        """Answers the caller."""
+        self.answer = answer
+        self._answered.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the answer came in time."""
+        return self._answered.acquire(timeout=timeout_s)
 
 
 class Committer:
@@ -72,11 +91,19 @@ class Committer:
         self._batch_bytes_max = batch_bytes_max
         self._waiting_decisions_max = waiting_decisions_max
         self._answer_wait_s = answer_wait_s
-        self._waiting: deque[_Waiting] = deque()
-        self._changed = threading.Condition()
+        self._arriving: SimpleQueue[_Ticket | None] = SimpleQueue()
+        """What callers put; None wakes the thread for the end."""
+        self._waiting: deque[_Ticket] = deque()
+        """What has arrived and was not sent yet, the oldest first. Only the thread touches it."""
         self._closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ledger-committer", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many decisions wait to be sent, near enough to bound them."""
+        return self._arriving.qsize() + len(self._waiting)
 
     def append(self, decision: Encoded) -> Appended:
         """Appends one decision and waits for its answer.
@@ -84,37 +111,35 @@ class Committer:
         Raises Conflict when a head moved on, Refused when it cannot be stored, Unavailable when the database does not
         answer, too many wait, or the committer is closed.
         """
-        ticket = _Waiting(decision)
-        with self._changed:
+        if self.waiting >= self._waiting_decisions_max:
+            raise Unavailable(f"{self._waiting_decisions_max} decisions are waiting; retry later")
+        ticket = _Ticket(decision)
+        with self._closing:
             if self._closed:
                 raise Unavailable("the ledger is closed")
-            if len(self._waiting) >= self._waiting_decisions_max:
-                raise Unavailable(f"{self._waiting_decisions_max} decisions are waiting; retry later")
-            self._waiting.append(ticket)
-            self._changed.notify()
-        try:
-            return ticket.answer.result(self._answer_wait_s)
-        except TimeoutError as error:
-            if ticket.answer.cancel():
-                raise Unavailable("the decision had to wait too long and was not sent") from error
-            raise Unavailable("no answer in time; it is not known whether the decision was written") from error
+            self._arriving.put(ticket)
+        if not ticket.wait(self._answer_wait_s):
+            if ticket.take():
+                raise Unavailable("the decision had to wait too long and was not sent")
+            raise Unavailable("no answer in time; it is not known whether the decision was written")
+        if isinstance(ticket.answer, Appended):
+            return ticket.answer
+        raise ticket.answer
 
     def close(self) -> None:
         """Sends what is waiting, then ends."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._arriving.put(None)
         self._thread.join()
 
     def _run(self) -> None:
         while batch := self._next_batch():
             for ticket, answer in zip(batch, self._answers(batch), strict=True):
-                if isinstance(answer, Appended):
-                    ticket.answer.set_result(answer)
-                else:
-                    ticket.answer.set_exception(answer)
+                ticket.give(answer)
 
-    def _answers(self, batch: Sequence[_Waiting]) -> Sequence[Answer | Exception]:
+    def _answers(self, batch: Sequence[_Ticket]) -> Sequence[Answer | Exception]:
         """One answer for each. The thread must outlive whatever one batch does."""
         try:
             answers = self._commit([each.decision for each in batch])
@@ -123,21 +148,27 @@ class Committer:
             log.exception("append_failed", decisions=len(batch))
             return [error] * len(batch)
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> list[_Ticket]:
         """What goes next: decisions that do not touch each other, the oldest first; empty at the end."""
-        with self._changed:
-            while True:
-                while not self._waiting and not self._closed:
-                    self._changed.wait()
-                taken = self._take_compatible()
-                # From here on its caller can not take a decision back any more.
-                batch = [each for each in taken if each.answer.set_running_or_notify_cancel()]
-                if batch or not taken:
-                    return batch
+        while self._collect():
+            # From here on its caller can not take a decision back any more.
+            if batch := [each for each in self._take_compatible() if each.take()]:
+                return batch
+        return []
 
-    def _take_compatible(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        left: list[_Waiting] = []
+    def _collect(self) -> bool:
+        """Whether anything waits: takes in what has arrived, and sleeps while there is nothing. False at the end."""
+        while not self._waiting or not self._arriving.empty():
+            arrived = self._arriving.get()
+            if arrived is None:
+                self._arriving.put(None)  # nothing comes behind it: it is met again when all was sent
+                return bool(self._waiting)
+            self._waiting.append(arrived)
+        return True
+
+    def _take_compatible(self) -> list[_Ticket]:
+        batch: list[_Ticket] = []
+        left: list[_Ticket] = []
         touched: set[str] = set()
         written: set[str] = set()
         size = 0

@@ -88,7 +88,7 @@ def queue(
     for number, each in enumerate(decisions, start=1):
         futures.append(callers.submit(gatherer.append, each))
         deadline = time.monotonic() + SETTLE_TIMEOUT_S
-        while len(gatherer._waiting) < number:
+        while gatherer.waiting < number:
             assert time.monotonic() < deadline
             time.sleep(0.001)
     return futures

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import RFC_4122
@@ -28,3 +30,20 @@ def test_ids_sort_by_the_time_they_were_made_and_differ_within_it() -> None:
 
 def test_the_systems_clock_is_aware_and_in_utc() -> None:
     assert system_clock().utcoffset() == timedelta(0)
+
+
+FORK = """
+import os
+from ledger.identifiers import new_uuid7
+new_uuid7()  # random bytes for more ids are drawn
+child = os.fork()
+print(*(str(new_uuid7())[-17:] for _ in range(200)), flush=True)
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_forked_child_makes_ids_of_its_own() -> None:
+    run = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True)
+    made = run.stdout.split()
+    assert len(made) == len(set(made)) == 400

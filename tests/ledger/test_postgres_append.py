@@ -114,13 +114,13 @@ def test_a_poisoned_decision_inside_a_batch_does_not_stop_its_neighbours(
     with ThreadPoolExecutor(8) as callers, psycopg.connect(ledger_url, autocommit=True) as blocker:
         blocker.execute(LOCK)
         first = callers.submit(ledger.append, decision((new_stream(), 0)))  # alone in a batch, waiting for the lock
-        _wait_until(lambda: not first.done() and not committer._waiting)
+        _wait_until(lambda: not first.done() and committer.waiting == 0)
         before: list[Future[Appended]] = [callers.submit(ledger.append, each) for each in neighbours[:3]]
-        _wait_until(lambda: len(committer._waiting) == 3)
+        _wait_until(lambda: committer.waiting == 3)
         poisoned = callers.submit(committer.append, _poison(stream))
-        _wait_until(lambda: len(committer._waiting) == 4)
+        _wait_until(lambda: committer.waiting == 4)
         after = [callers.submit(ledger.append, each) for each in neighbours[3:]]
-        _wait_until(lambda: len(committer._waiting) == 7)
+        _wait_until(lambda: committer.waiting == 7)
         blocker.execute(UNLOCK)
         with pytest.raises(Refused, match="the database refused"):
             poisoned.result()
