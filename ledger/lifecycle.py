@@ -13,7 +13,7 @@ cancelled while the renderer was being asked may still turn out to have a job, w
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -100,7 +100,7 @@ class Failure:
     message: Sealed | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Render:
     """A render, folded from its facts."""
 
@@ -177,13 +177,18 @@ def evolve(state: Render | None, event: Event) -> Render:
         raise ImpossibleStep(f"{fact.TYPE} cannot follow phase {state.phase} in {event.stream}")
     _check_attempt(state, event)
     change = _CHANGES[type(fact)](state, fact, event.context.occurred_at)
-    return replace(
-        state,
-        version=event.version,
-        last_event_at=event.context.occurred_at,
-        last_event_id=event.event_id,
-        **change,
-    )
+    change["version"] = event.version
+    change["last_event_at"] = event.context.occurred_at
+    change["last_event_id"] = event.event_id
+    return _changed(state, change)
+
+
+def _changed(state: Render, change: "_Change") -> Render:
+    """As `dataclasses.replace`, which calls the constructor with every field; a replay folds millions of events."""
+    changed = object.__new__(Render)
+    changed.__dict__.update(state.__dict__)
+    changed.__dict__.update(change)
+    return changed
 
 
 def _asked_for(event: Event, intent: e.RenderIntent) -> Render:

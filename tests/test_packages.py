@@ -16,7 +16,7 @@ def test_another_distributions_package_of_that_name_is_named_at_the_first_import
     (other / "__init__.py").write_text("")
     root = Path(bickford_sora.__file__).parent.parent
     program = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(root)!r}]; import bickford_sora"
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert run.returncode == 1
     last = run.stderr.strip().splitlines()[-1]
     assert "PackageClash" in last
@@ -35,5 +35,5 @@ def test_public_names_are_sorted_and_there() -> None:
 
 def test_importing_the_package_costs_no_framework() -> None:
     program = "import sys, bickford_sora; print(sorted({'fastapi', 'psycopg', 'av', 'httpx'} & sys.modules.keys()))"
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -132,7 +132,7 @@ def test_a_confined_process_can_neither_write_files_nor_raise_its_limits_nor_ope
         print(failures)
     """)
     command = [sys.executable, "-c", code, str(tmp_path / "file")]
-    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
 
     assert run.stdout.strip() == "['write', 'open', 'memory']"
 
@@ -160,7 +160,7 @@ def test_the_child_sees_no_environment_and_no_descriptor_of_ours(
 def test_checking_a_picture_loads_neither_the_video_library_nor_the_project() -> None:
     code = "import sys; import bickford_sora.assets.inspection as i; i._work('image'); print(*sys.modules)"
     command = [sys.executable, "-c", code]
-    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
 
     assert "bickford_sora.assets.image_decoding" in loaded

@@ -67,7 +67,7 @@ def run(data_dir: Path, *arguments: str, status: int = 0, **given: str) -> Said:
 
 def run_process(data_dir: Path, *arguments: str, status: int = 0, **given: str) -> Said:
     """Runs one command in a process of its own. It must end with this status."""
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(data_dir, given),
         capture_output=True,
@@ -161,7 +161,7 @@ def served() -> Iterator[Served]:
     with reachable_folder() as folder:
         log = folder / "serve.log"
         with log.open("w") as errors:
-            process = subprocess.Popen(  # noqa: S603 - our own command
+            process = subprocess.Popen(
                 [*COMMAND, "serve", "--simulator", "--port", "0", "--render-time", "0.3"],
                 env=environment(folder / "data", SMALL_AND_QUICK),
                 stdout=subprocess.PIPE,

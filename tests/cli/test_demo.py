@@ -37,7 +37,7 @@ class Kept:
     def __init__(self, data_dir: Path) -> None:
         # A database and sizes of somebody's own are no business of the demo's.
         settings = {"BICKFORD_DATABASE_URL": "postgresql://127.0.0.1:1/none", "BICKFORD_SIZES": "160x96"}
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
+        self.process = subprocess.Popen(
             [*COMMAND, "demo", "--keep", "--json"],
             env=environment(data_dir, settings),
             stdout=subprocess.PIPE,

@@ -29,7 +29,7 @@ from bickford_sora.cli.application import run
 assert run(["--help"]) == 0
 print("imported:", [name for name in {SLOW_TO_IMPORT} if name in sys.modules])
 """
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", program], env=environment(tmp_path, {}), capture_output=True, text=True, check=True
     )
     assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
@@ -206,7 +206,7 @@ def test_an_address_that_is_none_is_said_so(tmp_path: Path) -> None:
 def test_ctrl_c_is_status_130_without_a_traceback(tmp_path: Path) -> None:
     with FakeServer(Reply([], pause_s=30)) as server:
         settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1"}
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [*COMMAND, "videos", "list"],
             env=environment(tmp_path, settings),
             stdout=subprocess.PIPE,
@@ -224,7 +224,7 @@ def test_ctrl_c_is_status_130_without_a_traceback(tmp_path: Path) -> None:
 def test_ctrl_c_while_waiting_says_that_the_render_goes_on(tmp_path: Path) -> None:
     with FakeServer(answering(200, video()), Reply([], pause_s=30)) as server:
         settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1"}
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [*COMMAND, "render", "A kite", "--wait"],
             env=environment(tmp_path, settings),
             stdout=subprocess.PIPE,

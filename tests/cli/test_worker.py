@@ -17,7 +17,7 @@ def running(data_dir: Path, *arguments: str, **given: str) -> Iterator[subproces
     """A command that runs until it is stopped, and has announced itself."""
     log = data_dir.parent / f"{arguments[0]}.log"
     with log.open("w") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [*COMMAND, *arguments],
             env=environment(data_dir, {**SMALL_AND_QUICK, **given}),
             stdout=subprocess.PIPE,

@@ -59,7 +59,7 @@ class Gateway:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own program
+            self.process = subprocess.Popen(
                 [sys.executable, "-m", "bickford_sora", "serve", "--port", str(self.port)],
                 env=self.environment,
                 stdout=log,

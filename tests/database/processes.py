@@ -53,7 +53,7 @@ class ServerUserProcess:
         interpreter: str = sys.executable,
     ) -> None:
         identity = {} if user_id is None else {"user": user_id, "group": user_id, "extra_groups": []}
-        self.process = subprocess.Popen(  # noqa: S603 - our own script
+        self.process = subprocess.Popen(
             [interpreter, "-c", script, str(data_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

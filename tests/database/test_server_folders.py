@@ -30,7 +30,7 @@ def _interpreter_for_others() -> str:
     """A Python with our packages that another user may run; this one may lie in somebody's closed home."""
     for interpreter in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
         with suppress(OSError, subprocess.CalledProcessError):
-            subprocess.run(  # noqa: S603 - our own interpreter
+            subprocess.run(
                 [interpreter, "-c", "import psycopg, structlog"],
                 check=True,
                 cwd=REPOSITORY,

@@ -23,7 +23,7 @@ def repository_files() -> list[Path]:
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         pytest.skip("not a checkout: which files belong to the project is not known")
-    listed = subprocess.run(  # noqa: S603 - git, with arguments of our own
+    listed = subprocess.run(
         [git, "-c", f"safe.directory={ROOT}", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
         capture_output=True,

@@ -20,7 +20,7 @@ run(SimulatorSettings(), announce=functools.partial(print, flush=True))
 
 def test_the_foreground_run_serves_until_it_is_interrupted() -> None:
     command = [sys.executable, "-c", FOREGROUND]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own words
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()

@@ -78,7 +78,7 @@ def _formatted(source: str) -> str:
     ruff = Path(sys.executable).with_name("ruff")
     for arguments in (["check", "--select", "I", "--fix-only", "--quiet"], ["format", "--quiet"]):
         command = [ruff, *arguments, "--stdin-filename", CLIENT / "synchronous.py", "-"]
-        run = subprocess.run(command, input=source, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+        run = subprocess.run(command, input=source, capture_output=True, text=True, check=True)
         source = run.stdout
     return source
 

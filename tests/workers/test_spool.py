@@ -17,7 +17,7 @@ with spool_folder(Path(sys.argv[1]), "killed") as folder:
 
 
 def test_what_a_killed_process_was_downloading_is_removed_at_the_next_start(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)  # noqa: S603 - our own program
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert (tmp_path / "killed" / "video").exists()
     with spool_folder(tmp_path, "next") as folder:
         assert sorted(tmp_path.iterdir()) == [folder, tmp_path / "next.lock"]
