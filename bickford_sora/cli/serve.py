@@ -21,7 +21,7 @@ from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import serve as serve_until_told
-from bickford_sora.settings import Settings
+from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import configure_logging
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what to call ourselves when we listen there
@@ -73,6 +73,8 @@ def serve(
                 )
             stack.enter_context(address_left(settings.data_dir, f"{url}/v1"))
             _print(f"{url}/v1", api_key, settings)
+            for renderer in renderers:
+                note(_webhook_advice(renderer, settings.public_url or url))
 
         serve_until_told(app, host, port, on_started=announce)
         note("Stopping: what was begun is finished first.")
@@ -130,6 +132,13 @@ def _other_server_runs(content: str) -> bool:
         os.kill(int(json.loads(content)["pid"]), 0)
         return True
     return False
+
+
+def _webhook_advice(renderer: RendererSettings, public_url: str) -> str:
+    """Where this renderer's webhooks belong."""
+    if renderer.webhook_secrets:
+        return f"Webhooks of the renderer {renderer.name!r} belong at {public_url}/webhooks/{renderer.name}"
+    return f"The renderer {renderer.name!r} has no webhook secret; its jobs are followed by asking alone."
 
 
 def _print(base_url: str, api_key: ApiKey, settings: Settings) -> None:

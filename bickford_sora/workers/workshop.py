@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.decisions.drafts import Draft
@@ -78,8 +80,10 @@ class Workshop:
         return self.now() + timedelta(seconds=seconds)
 
     def render(self, task: Task) -> Render:
-        """The render of a task, as it is now."""
-        return self.recording.render(task.stream)
+        """The render of a task, as it is now. What is logged from here on names the request and trace it belongs to."""
+        render = self.recording.render(task.stream)
+        structlog.contextvars.bind_contextvars(**_belonging(render))
+        return render
 
     def decide(self, task: Task, decision: Callable[[Render], Draft]) -> Render:
         """Decides and appends, again when the render moved on meanwhile."""
@@ -120,3 +124,8 @@ class Workshop:
             message=self.sealed(render, "render.attempt_failed.message", error.message),
             retry_at=retry_at,
         )
+
+
+def _belonging(render: Render) -> dict[str, str]:
+    known = {"trace_id": render.trace} if render.trace else {}
+    return {**known, "request_id": f"req_{render.correlation.hex}"} if render.correlation else known

@@ -36,6 +36,8 @@ def test_the_start_shows_the_key_it_made_and_says_it_is_no_production(server: Se
     assert server.announced.splitlines()[1].endswith(f"/keys/api.key: {key}")
     log = (server.folder / "serve.log").read_text()
     assert "DEVELOPMENT ONLY" in log
+    assert "belong at" in log
+    assert "/webhooks/simulator" in log
     assert key not in log
 
 

@@ -1,20 +1,23 @@
 """What each worker promises when something around it is wrong."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from bickford_sora.assets.errors import AssetStoreUnavailable, MediaFault, MediaInvalid
 from bickford_sora.decisions import submission
 from bickford_sora.recording import Origin
 from bickford_sora.workers import submit as submitting
+from bickford_sora.workers.workshop import Task
 from ledger import streams
 from ledger.errors import Unavailable
 from ledger.events import RenderDuplicateFound, RenderSubmissionRefused
 from ledger.lifecycle import Phase
-from tests.workers.harness import LIMITS, Harness, harness
+from tests.workers.harness import CALLER, LIMITS, Harness, harness
 
 
 @pytest.fixture
@@ -289,3 +292,17 @@ def test_the_renderers_copy_is_not_given_up_while_it_is_not_configured(shop: Har
     shop.renderers.update(renderers)
     shop.run()
     assert (shop.render(video_id).purged, shop.renderer.jobs_taken[0].deleted) == (True, True)
+
+
+# --- logs --------------------------------------------------------------------------------------
+
+
+def test_what_a_worker_logs_names_the_request_it_works_for(shop: Harness) -> None:
+    correlation, trace = uuid.UUID(int=7), "4bf92f3577b34da6a3ce929d0e0e4736"
+    origin = Origin("main", "key_1", correlation, trace=trace)
+    asked = shop.intake.create(CALLER, {"prompt": "a red kite"}, None, key=None, origin=origin)
+    with structlog.contextvars.bound_contextvars():
+        shop.shop.render(Task(asked.stream, 0))
+        bound = structlog.contextvars.get_contextvars()
+        structlog.contextvars.unbind_contextvars("request_id", "trace_id")
+    assert bound == {"request_id": f"req_{correlation.hex}", "trace_id": trace}
