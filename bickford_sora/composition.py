@@ -48,7 +48,8 @@ from ledger.errors import LedgerError
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
 from ledger.keystore import PostgresKeyStore
-from ledger.recorder import Pool, PostgresRecorder
+from ledger.recorder import PostgresRecorder
+from ledger.sending import Pool
 from projections.audit import AUDIT
 from projections.leases import Leases
 from projections.lineage import LINEAGE

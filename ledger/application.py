@@ -10,8 +10,7 @@ from eventsourcing.utils import Environment, EnvType
 from ledger import lifecycle
 from ledger.envelope import Appended, Decision, Event
 from ledger.mapper import FactMapper, RecordedRow, Row
-from ledger.memory import MemoryRecorder
-from ledger.recorder import POSITION_MAX, READ_EVENTS_MAX, PostgresRecorder
+from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 
 
 class Foldable(Protocol):
@@ -27,7 +26,6 @@ class Foldable(Protocol):
 
 
 State = TypeVar("State", bound=Foldable)
-Recorder = PostgresRecorder | MemoryRecorder
 
 
 class Ledger(Application[str]):
@@ -39,7 +37,7 @@ class Ledger(Application[str]):
     name = "ledger"
     env: ClassVar[dict[str, str]] = {"PERSISTENCE_MODULE": "eventsourcing.popo"}
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: LedgerRecorder) -> None:
         self._recorder = recorder
         self._mapper = FactMapper()
         super().__init__()

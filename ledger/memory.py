@@ -1,23 +1,20 @@
-"""The ledger in memory, for the simulation and for tests. It keeps the contract of `ledger.recorder`."""
+"""The ledger in memory, for the simulation and for tests. It keeps the contract of `ledger.port`."""
 
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-from eventsourcing.persistence import ApplicationRecorder, StoredEvent, Subscription
 
 from ledger.bounds import check_decision
 from ledger.clock import Clock, system_clock
 from ledger.envelope import Appended
 from ledger.errors import Conflict, Unavailable
 from ledger.mapper import RecordedRow, Row
-from ledger.recorder import POSITION_MAX, READ_EVENTS_MAX, insert
+from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 
 
-class MemoryRecorder(ApplicationRecorder):
+class MemoryRecorder(LedgerRecorder):
     """Appends and reads under one lock. Nothing survives the process."""
 
     def __init__(self, clock: Clock = system_clock) -> None:
@@ -41,10 +38,6 @@ class MemoryRecorder(ApplicationRecorder):
                 return self._first_answer(rows, heads)
             return self._write(rows)
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
-        """The library's way in: `save(*events, heads=...)`."""
-        return insert(self, stored_events, **kwargs)
-
     def select_events(
         self,
         originator_id: UUID | str,
@@ -60,21 +53,6 @@ class MemoryRecorder(ApplicationRecorder):
             rows = stream[max(gt or 0, 0) : len(stream) if lte is None else max(lte, 0)]
         return (rows[::-1] if desc else rows)[:limit]
 
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[RecordedRow]:
-        """Events by position."""
-        if topics:
-            raise NotImplementedError("read the whole order, and filter what was read")
-        after = 0 if start is None else start - 1 if inclusive_of_start else start
-        return self.read(after, until=POSITION_MAX if stop is None else stop, limit=limit)
-
     def read(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[RecordedRow]:
         """Events with `after` < position <= `until`, at most `limit`."""
         with self._lock:
@@ -85,10 +63,6 @@ class MemoryRecorder(ApplicationRecorder):
         """The last position, None while the ledger is empty."""
         with self._lock:
             return len(self._order) or None
-
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
-        """Refused, as in PostgreSQL."""
-        raise NotImplementedError("follow with ledger.following.follow")
 
     def _first_answer(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:
         """The answer these very events got when they were appended before; Conflict when they were not."""

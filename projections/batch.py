@@ -12,7 +12,8 @@ from ledger.application import Ledger
 from ledger.envelope import Event
 from ledger.errors import Corrupt
 from ledger.mapper import RecordedRow
-from ledger.recorder import POSITION_MAX, recorded_row
+from ledger.port import POSITION_MAX
+from ledger.recorder import recorded_row
 from ledger.sql import query
 
 _SQL = "projections.sql"

@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 
 from ledger.application import Ledger
 from ledger.following import BACKOFF_S, POLL_S, Bell
-from ledger.recorder import POSITION_MAX
+from ledger.port import POSITION_MAX
 from projections import positions, schemas
 from projections.applying import apply
 from projections.batch import Batch, History, read_batch, read_histories

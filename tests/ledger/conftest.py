@@ -11,7 +11,8 @@ from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.memory import MemoryRecorder
-from ledger.recorder import Pool, PostgresRecorder
+from ledger.recorder import PostgresRecorder
+from ledger.sending import Pool
 
 POOL_CONNECTIONS_MAX = 6
 

@@ -37,9 +37,9 @@ import os
 from ledger.identifiers import new_uuid7
 new_uuid7()  # random bytes for more ids are drawn
 child = os.fork()
-print(*(str(new_uuid7())[-17:] for _ in range(200)), flush=True)
 if child:
-    os.waitpid(child, 0)
+    os.waitpid(child, 0)  # one after the other, so that their lines do not mix
+print(*(str(new_uuid7())[-17:] for _ in range(200)), flush=True)
 """
 
 

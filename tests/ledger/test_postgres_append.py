@@ -16,7 +16,8 @@ from ledger.application import Ledger
 from ledger.envelope import Appended, Decision
 from ledger.errors import Conflict, Refused, Unavailable
 from ledger.keystore import PostgresKeyStore
-from ledger.recorder import Pool, PostgresRecorder
+from ledger.recorder import PostgresRecorder
+from ledger.sending import Pool
 from ledger.wire import Encoded, encode_decision
 
 from .ledger_facts import decision, new_stream, rows_of
