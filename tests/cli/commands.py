@@ -172,6 +172,7 @@ def served() -> Iterator[Served]:
         impatience.start()
         try:
             announced = _announced(process, log)
+            impatience.cancel()
             yield Served(process, folder / "data", folder, announced.split()[6].rstrip(), announced)
         finally:
             impatience.cancel()
