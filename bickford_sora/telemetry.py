@@ -146,10 +146,11 @@ def _serialized(event: EventDict, **_options: Any) -> str:
 
 
 def _quieten(threshold: int) -> None:
-    """Lets the loggers of uvicorn reach the root's handler, and those that tell every step only warn."""
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    """Lets the loggers of uvicorn reach the root's handler; they and those that tell every step only warn."""
+    servers = ("uvicorn", "uvicorn.error", "uvicorn.access")
+    for name in servers:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in _CHATTY:
+    for name in (*servers, *_CHATTY):
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
