@@ -1,13 +1,17 @@
 """Sends batches of decisions to `ledger.append`, always over one connection."""
 
 import contextlib
-import itertools
 from collections.abc import Sequence
 from datetime import datetime
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import ReadOnlySqlTransaction, error_from_result
+from psycopg.errors import (
+    DuplicatePreparedStatement,
+    InvalidSqlStatementName,
+    ReadOnlySqlTransaction,
+    error_from_result,
+)
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import TupleRow
@@ -25,8 +29,8 @@ Outcome = tuple[str, int | None, datetime | None]
 Pool = ConnectionPool[Connection[TupleRow]]
 """A pool of connections in autocommit mode."""
 
-_NUMBERS = itertools.count(1)
-"""Of prepared statements: a connection that is taken from the pool again may still have an earlier one."""
+_STATEMENT = b"ledger_append"
+"""The prepared statement's name: always the same, so that a connection that is taken again and again has one."""
 _NOT_NOW = frozenset({"40", "53", "55", "57", "58"})
 """SQLSTATE classes that say nothing about the events: a rollback, no resources, a lock not had in time, an operator's
 act, a failing disk."""
@@ -43,8 +47,8 @@ class Sender:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._connection: Connection[TupleRow] | None = None
-        self._statement: bytes | None = None
-        """Its name on the connection, once it is prepared there."""
+        self._prepared = False
+        """Whether the connection has the statement."""
 
     def send(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
         """One answer for each decision, in their order. Raises what `ledger.committer.Send` says."""
@@ -57,7 +61,7 @@ class Sender:
 
     def close(self) -> None:
         """Gives the connection back. `send` takes another one."""
-        connection, self._connection, self._statement = self._connection, None, None
+        connection, self._connection, self._prepared = self._connection, None, False
         if connection is not None:
             with contextlib.suppress(PoolClosed):
                 self._pool.putconn(connection)
@@ -76,13 +80,12 @@ class Sender:
         A cursor takes the lock back at each step of the exchange; with many writers it would wait for it, each time,
         behind those who encode the next batch.
         """
-        if self._statement is None:
-            statement = b"ledger_append_%d" % next(_NUMBERS)
-            _checked(pgconn.prepare(statement, query("append").encode(), ARGUMENT_OIDS))
-            self._statement = statement
+        if not self._prepared:
+            _prepare(pgconn)
+            self._prepared = True
         arguments = append_arguments(batch)
         formats = [Format.BINARY] * len(arguments)
-        result = _checked(pgconn.exec_prepared(self._statement, arguments, formats, Format.BINARY))
+        result = _checked(pgconn.exec_prepared(_STATEMENT, arguments, formats, Format.BINARY))
         rows = ([result.get_value(row, column) for column in range(4)] for row in range(result.ntuples))
         return {number: (name, position, at) for number, name, position, at in map(read_outcome, rows)}
 
@@ -94,6 +97,9 @@ class Sender:
             # would make it sleep twice as long as the one before.
             self._pool.check()
             return ConnectionBroken(type(error).__name__)
+        if isinstance(error, InvalidSqlStatementName):
+            self.close()  # a pooler put another session behind the connection; nothing was written
+            return ConnectionBroken(type(error).__name__)
         if isinstance(error, ReadOnlySqlTransaction):
             self.close()  # after a failover the next connection may reach the primary
             return Unavailable("the database is read-only; writes go to the primary")
@@ -101,6 +107,14 @@ class Sender:
             return Unavailable(f"the database cannot append now: {type(error).__name__}")
         # Only the SQLSTATE: the server's text may quote the data that was sent.
         return Refused(f"the database refused the append: {type(error).__name__} ({error.sqlstate})")
+
+
+def _prepare(pgconn: PGconn) -> None:
+    """Readies a connection for appends. Texts are sent as UTF-8, whatever the server or the URL would have them be."""
+    _checked(pgconn.exec_(b"set client_encoding to 'UTF8'"))
+    # It is still there when an earlier turn prepared it.
+    with contextlib.suppress(DuplicatePreparedStatement):
+        _checked(pgconn.prepare(_STATEMENT, query("append").encode(), ARGUMENT_OIDS))
 
 
 def _checked(result: PGresult) -> PGresult:

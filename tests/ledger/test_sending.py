@@ -1,0 +1,45 @@
+"""What the sender leaves on its connection, and what it finds there."""
+
+from dataclasses import replace
+
+import pytest
+from psycopg import conninfo
+
+from bickford_sora.database.pool import open_pool
+from ledger.application import Ledger
+from ledger.errors import Unavailable
+from ledger.recorder import PostgresRecorder
+
+from .ledger_facts import decision, new_stream
+
+
+def test_texts_are_stored_as_written_whatever_the_connections_encoding(ledger_url: str) -> None:
+    decided = decision((new_stream(), 0))
+    (event,) = decided.events
+    named = replace(decided, events=(replace(event, context=replace(event.context, actor="Zoë")),))
+    with open_pool(conninfo.make_conninfo(ledger_url, client_encoding="LATIN1"), size_max=2) as pool:
+        recorder = PostgresRecorder(pool)
+        Ledger(recorder).append(named)
+        recorder.close()
+    with open_pool(ledger_url, size_max=2) as pool, pool.connection() as connection:
+        assert connection.execute("SELECT actor FROM ledger.events").fetchall() == [("Zoë",)]
+
+
+def test_a_connection_that_is_taken_again_and_again_has_one_statement(ledger_url: str) -> None:
+    url = conninfo.make_conninfo(ledger_url, options="-c default_transaction_read_only=on")
+    with open_pool(url, size_max=1) as pool:
+        recorder = PostgresRecorder(pool)
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="read-only"):
+                Ledger(recorder).append(decision((new_stream(), 0)))
+        recorder.close()
+        with pool.connection() as connection:
+            count = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'ledger_append%'"
+            assert connection.execute(count).fetchone() == (1,)
+
+
+def test_a_statement_that_the_session_lost_is_prepared_again(recorder: PostgresRecorder) -> None:
+    ledger = Ledger(recorder)
+    ledger.append(decision((new_stream(), 0)))
+    recorder._sender._connection.execute("DEALLOCATE ALL")
+    assert ledger.append(decision((new_stream(), 0))).first_position == 2
