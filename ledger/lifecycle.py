@@ -6,7 +6,8 @@
        ├ denied └─ (failed) ◄────────────────────┘
        └ held ── allowed | denied
 
-A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted` may follow any end.
+A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted` may follow any end. A stored
+render whose retention ended stays `stored`: it was completed, its files are gone.
 
 What became of a submission is recorded whenever it is learned, also after the end: a render that failed or was
 cancelled while the renderer was being asked may still turn out to have a job, which is money and has to be purged.
@@ -133,6 +134,10 @@ class Render:
     deleted_at: datetime | None = None
     purged: bool = False
     """Whether all copies are gone; a job that turns up later makes it False again."""
+    expires_at: datetime | None = None
+    """When the retention of our copy ends; None: never, or nothing is stored."""
+    expired: bool = False
+    """Whether it ended and the files are gone."""
     remixes: tuple[str, ...] = ()
     last_event_at: datetime | None = None
 
@@ -238,6 +243,7 @@ _AFTER: dict[type[Fact], frozenset[Phase] | None] = {
     e.RenderDenied: frozenset({Phase.INTENT, Phase.HELD}),
     e.RenderApprovalRequested: frozenset({Phase.INTENT}),
     e.RenderApproved: frozenset({Phase.HELD}),
+    e.RenderRerouted: frozenset({Phase.ALLOWED}),
     e.RenderSubmissionStarted: frozenset({Phase.ALLOWED}),
     e.RenderSubmissionRefused: _IN_FLIGHT,
     e.RenderSubmissionUnknown: _IN_FLIGHT,
@@ -251,6 +257,7 @@ _AFTER: dict[type[Fact], frozenset[Phase] | None] = {
     e.RenderAssetLost: frozenset({Phase.COMPLETED}),
     e.RenderJobLost: _AT_RENDERER | {Phase.COMPLETED},
     e.RenderCancelled: _UNENDED,
+    e.RenderExpired: frozenset({Phase.STORED}),
     e.RenderDeleted: ENDS,
     e.RenderPurged: ENDS,
     e.RenderRemixed: frozenset({Phase.STORED}),
@@ -271,6 +278,7 @@ _CONDITIONS: dict[type[Fact], Callable[[Render], bool]] = {
     e.RenderSubmissionAbsent: lambda state: state.submission_open,
     e.RenderQueued: lambda state: state.submission is not None and state.job is None,
     e.RenderDuplicateFound: lambda state: state.submission is not None,
+    e.RenderExpired: lambda state: not (state.expired or state.deleted),
     e.RenderDeleted: lambda state: not state.deleted,
     e.RenderPurged: lambda state: not state.purged and (state.deleted or state.phase is not Phase.STORED),
 }
@@ -335,6 +343,21 @@ def _completed(_state: Render, fact: e.RenderCompleted, at: datetime) -> _Change
     }
 
 
+def _stored(_state: Render, fact: e.RenderStored, _at: datetime) -> _Change:
+    return {"phase": Phase.STORED, "assets": fact.assets, "expires_at": fact.expires_at, "trouble": None}
+
+
+def _rerouted(state: Render, fact: e.RenderRerouted) -> e.RenderAllowed:
+    assert state.allowed is not None, state.stream  # noqa: S101 - the phase says so
+    return e.RenderAllowed(
+        verdict=state.allowed.verdict,
+        renderer=fact.renderer,
+        credential=fact.credential,
+        quote=fact.quote,
+        served_model=fact.served_model,
+    )
+
+
 def _ended(phase: Phase, failure: Failure) -> _Change:
     """The end without a video. A submission that is open stays so until its outcome is known."""
     return {"phase": phase, "failure": failure, "retry_at": None}
@@ -343,6 +366,7 @@ def _ended(phase: Phase, failure: Failure) -> _Change:
 _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderAllowed: lambda _s, f, _at: {"phase": Phase.ALLOWED, "allowed": f},
     e.RenderDenied: lambda _s, f, _at: _ended(Phase.DENIED, Failure(f.code)),
+    e.RenderRerouted: lambda s, f, _at: {"allowed": _rerouted(s, f), "retry_at": None},
     e.RenderApprovalRequested: lambda _s, _f, _at: {"phase": Phase.HELD},
     e.RenderApproved: lambda _s, _f, _at: {},
     e.RenderSubmissionStarted: _submission_started,
@@ -353,7 +377,8 @@ _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderProgress: _progress,
     e.RenderCompleted: _completed,
     e.RenderFailed: lambda _s, f, _at: _ended(Phase.FAILED, Failure(f.code, f.message)),
-    e.RenderStored: lambda _s, f, _at: {"phase": Phase.STORED, "assets": f.assets, "trouble": None},
+    e.RenderStored: _stored,
+    e.RenderExpired: lambda _s, _f, _at: {"expired": True, "assets": (), "trouble": None},
     e.RenderAssetLost: lambda _s, f, _at: _ended(Phase.ASSET_LOST, Failure(f.code, f.message)),
     e.RenderJobLost: lambda _s, _f, _at: _ended(Phase.FAILED, Failure("job_lost")),
     e.RenderCancelled: lambda _s, _f, _at: _ended(Phase.CANCELLED, Failure("cancelled")),

@@ -9,7 +9,17 @@ from urllib.parse import quote
 
 from bickford_sora.renderers import outcomes
 from bickford_sora.renderers.errors import JobGone, ReadFailed, Refused, UnknownOutcome
-from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Reference, Variant
+from bickford_sora.renderers.port import (
+    Capabilities,
+    Character,
+    Content,
+    Deletion,
+    JobNews,
+    Order,
+    Source,
+    Upload,
+    Variant,
+)
 from bickford_sora.renderers.transport import (
     Answer,
     AnswerTooLarge,
@@ -28,6 +38,21 @@ LIST_PAGE_SIZE = 100
 ERROR_BODY_BYTES_MAX = 64 * 1024
 _TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 _NO_SUCH_METHOD = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+
+
+CAPABILITIES = Capabilities(
+    remix="route",
+    edits=True,
+    extensions=True,
+    characters=True,
+    lists=True,
+    cancels=True,
+    deletes=True,
+    variants=frozenset({"video", "thumbnail", "spritesheet"}),
+    keeps_idempotency_keys=False,
+    calls_back=True,
+    fields=frozenset(),
+)
 
 
 class OpenAIRenderer:
@@ -60,6 +85,7 @@ class OpenAIRenderer:
         self.credential = credential
         self.replica = transport.base_url
         self.absence_proves = absence_proves
+        self.capabilities = CAPABILITIES
         self._transport = transport
         self._clock = clock
         self._submit_timeout_s = submit_timeout_s
@@ -69,7 +95,7 @@ class OpenAIRenderer:
     def submit(self, order: Order) -> JobNews:
         """Ask for a video, once; see the port."""
         try:
-            answer = self._create(order) if order.remix_job_id is None else self._remix(order, order.remix_job_id)
+            answer = self._remix(order, order.source) if order.source else self._create(order)
         except NotSent as failure:
             raise Refused("renderer_unreachable", terminal=False) from failure
         except NoAnswer as failure:
@@ -80,7 +106,7 @@ class OpenAIRenderer:
                 return self._news(answer)
             except NonsenseAnswer:
                 raise UnknownOutcome("renderer_answer_invalid", http_status=answer.status) from None
-        raise outcomes.of_submit(self._error(answer), remix=order.remix_job_id is not None)
+        raise outcomes.of_submit(self._error(answer), remix=order.operation != "create")
 
     def status(self, job_id: str) -> JobNews:
         """Ask how a job stands; see the port."""
@@ -112,7 +138,7 @@ class OpenAIRenderer:
         raise ReadFailed("renderer_list_endless")
 
     @contextmanager
-    def content(self, job_id: str, variant: Variant) -> Generator[Content, None, None]:
+    def content(self, job_id: str, variant: Variant, output: int = 0) -> Generator[Content, None, None]:
         """Open one of a job's files; see the port."""
         with _reads_sorted(), self._transport.stream(_path(job_id, "/content"), {"variant": variant}) as answer:
             if answer.status != HTTPStatus.OK:
@@ -140,6 +166,14 @@ class OpenAIRenderer:
             raise ReadFailed("renderer_refused", http_status=answer.status)
         return "deleted"
 
+    def create_character(self, name: str, video: Upload, *, idempotency_key: str) -> Character:
+        """Make a character; see the port."""
+        raise Refused("unsupported_by_renderer", terminal=True)
+
+    def probe(self) -> None:
+        """Ask whether the process is there; see the port."""
+        self._page(None)
+
     def _create(self, order: Order) -> Answer:
         # multipart also without a file: it is what the protocol's own clients send, and vLLM-Omni takes nothing else
         return self._transport.request(
@@ -151,16 +185,18 @@ class OpenAIRenderer:
             timeout_s=self._submit_timeout_s,
         )
 
-    def _remix(self, order: Order, source_job_id: str) -> Answer:
+    def _remix(self, order: Order, source: Source) -> Answer:
+        if order.operation != "remix" or source.job_id is None:
+            raise Refused("unsupported_by_renderer", terminal=True)
         return self._transport.request(
             "POST",
-            _path(source_job_id, "/remix"),
+            _path(source.job_id, "/remix"),
             json={"prompt": order.prompt},
             headers={"idempotency-key": order.idempotency_key},
             timeout_s=self._submit_timeout_s,
         )
 
-    def _file(self, reference: Reference) -> FilePart:
+    def _file(self, reference: Upload) -> FilePart:
         """The reference in memory, read before anything is sent, so that a failing read cannot leave a half request."""
         opened = reference.open()
         content = read_at_most([opened] if isinstance(opened, bytes) else opened, self._reference_bytes_max + 1)

@@ -1,19 +1,22 @@
 """What every renderer promises, whatever dialect of the Videos API it speaks."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from pydantic import JsonValue
+
+Operation = Literal["create", "remix", "edit", "extend"]
 Variant = Literal["video", "thumbnail", "spritesheet"]
 JobStatus = Literal["queued", "in_progress", "completed", "failed"]
 Deletion = Literal["deleted", "gone", "unsupported"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A reference image. `open` gives its bytes, whole or in chunks, anew at each call."""
+class Upload:
+    """A file for the renderer. `open` gives its bytes, whole or in chunks, anew at each call."""
 
     filename: str = field(repr=False)
     media_type: str
@@ -21,18 +24,70 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """The video that a remix, an edit or an extension starts from. One of the two is always there."""
+
+    job_id: str | None
+    """The renderer's own id of it, where the replica that is asked made it and knows it still."""
+    video: Upload | None
+    """Our stored file, or the one that was uploaded."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """What a renderer is asked to make. With `remix_job_id` only the prompt is new; the rest is the source's."""
+    """What a renderer is asked to make."""
 
     model: str
+    """By the renderer's own name."""
     prompt: str = field(repr=False)
     seconds: str
+    """Of an extension: the new segment's."""
     size: str
-    reference: Reference | None
-    remix_job_id: str | None
-    """The renderer's own id of the job to remix."""
     idempotency_key: str
     """The same for every call that is meant to make one and the same job."""
+    operation: Operation = "create"
+    reference: Upload | None = None
+    """The image that is the first frame."""
+    source: Source | None = None
+    """None for a create."""
+    fields: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    """Fields beyond the protocol, validated; each is in the dialect's `fields`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a dialect can do at all; a renderer's configuration can only take away from it."""
+
+    remix: Literal["route", "video_reference", "none"]
+    """By the protocol's route, by a create that is given the stored video, or not."""
+    edits: bool
+    extensions: bool
+    characters: bool
+    lists: bool
+    """Whether `jobs()` can be had, so that an unknown submission can be looked for."""
+    cancels: bool
+    """Whether deleting an unfinished job stops it."""
+    deletes: bool
+    """Whether the renderer's copy of a finished one can be deleted."""
+    variants: frozenset[Variant]
+    """Files it has; the others are made here from the video."""
+    keeps_idempotency_keys: bool
+    """Whether two submissions with one idempotency key make one job."""
+    calls_back: bool
+    """Whether it sends webhooks."""
+    fields: frozenset[str]
+    """Fields beyond the protocol that it understands."""
+    prompt_chars_max: int = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """A character a renderer made from a video."""
+
+    character_id: str
+    """The renderer's own id."""
+    name: str
+    created_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +111,12 @@ class JobNews:
     """Why it failed: a plain word, always there when the status is failed."""
     error_message: str | None = field(default=None, repr=False)
     """The renderer's own words: untrusted free text, cut to a limit."""
+    outputs: int = 1
+    """How many videos the job makes."""
+    inference_s: float | None = None
+    """How long the engine worked, in seconds, where it says so."""
+    cost_micro: int | None = None
+    """What the renderer says it charged, in millionths of US dollars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +165,11 @@ class Renderer(Protocol):
         ...
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    @property
     def absence_proves(self) -> bool:
         """Whether a job missing in `jobs()` was never taken."""
         ...
@@ -136,13 +202,30 @@ class Renderer(Protocol):
         """
         ...
 
-    def content(self, job_id: str, variant: Variant) -> AbstractContextManager[Content]:
-        """Open one of a job's files.
+    def content(self, job_id: str, variant: Variant, output: int = 0) -> AbstractContextManager[Content]:
+        """Open one of a job's files; `output` counts its videos from 0.
 
         Raises:
             AssetExpired: it cannot be had any more.
             NotReady: it is not made yet.
             ReadFailed: no usable answer.
+        """
+        ...
+
+    def create_character(self, name: str, video: Upload, *, idempotency_key: str) -> Character:
+        """Make a character from a video, once; answered when it is made.
+
+        Raises:
+            Refused: the renderer made nothing, as one without `capabilities.characters` always answers.
+            UnknownOutcome: the renderer may have made it.
+        """
+        ...
+
+    def probe(self) -> None:
+        """Ask whether the process is there; any answer to a cheap question will do.
+
+        Raises:
+            ReadFailed: it is not, or does not accept the credential.
         """
         ...
 

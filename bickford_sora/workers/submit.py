@@ -14,7 +14,8 @@ from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.submission import Attempt, Turn
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.errors import ReadFailed, Refused, RendererError, UnknownOutcome
-from bickford_sora.renderers.port import JobNews, Order, Reference, Renderer
+from bickford_sora.renderers.port import JobNews, Order, Renderer
+from bickford_sora.workers import orders
 from bickford_sora.workers.workshop import ACTOR, Task, Workshop
 from ledger import streams
 from ledger.errors import Conflict, Erased, Unavailable
@@ -39,14 +40,8 @@ UNCONFIGURED_WAIT_S = 30.0
 log = structlog.get_logger(__name__)
 
 
-def fingerprint(shop: Workshop, render: Render, prompt: str) -> str:
-    """Keyed hash of what the renderer's list shows of a render's job."""
-    intent = render.intent
-    return fingerprint_of(shop, intent.model, prompt, intent.seconds, intent.size)
-
-
 def fingerprint_of(shop: Workshop, model: str, prompt: str, seconds: str, size: str) -> str:
-    """As `fingerprint`, of what a listed job says of itself."""
+    """Keyed hash of what a renderer's list shows of a job."""
     return shop.keys.digest("fingerprint", json.dumps([model, prompt, seconds, size]).encode())
 
 
@@ -68,7 +63,7 @@ class Submit:
         if renderer is None:
             log.warning("renderer_not_configured", renderer=render.allowed.renderer)
             return self.shop.after(UNCONFIGURED_WAIT_S)
-        order = self._order(task, render)
+        order = self._order(task, render, renderer)
         if order is None:
             return self.shop.again()
         return self._submit(task, render, renderer, order)
@@ -81,7 +76,7 @@ class Submit:
             renderer=renderer.name,
             credential=renderer.credential,
             replica=renderer.replica,
-            fingerprint=fingerprint(self.shop, render, order.prompt),
+            fingerprint=fingerprint_of(self.shop, order.model, order.prompt, order.seconds, order.size),
             deadline_at=self.shop.after(self.shop.limits.submit_timeout_s * DEADLINE_TIMEOUTS),
         )
         draft = submission.start(render, turn(self.shop, attempt), attempt)
@@ -205,44 +200,15 @@ class Submit:
         sealed = self.shop.sealed(render, "render.submission_unknown.message", message)
         return RenderSubmissionUnknown(attempt=attempt, code=code, message=sealed)
 
-    def _order(self, task: Task, render: Render) -> Order | None:
+    def _order(self, task: Task, render: Render, renderer: Renderer) -> Order | None:
         """What to ask for; None when it can not be asked for any more, which is recorded."""
-        intent = render.intent
         try:
-            prompt = self.shop.keys.open(intent.prompt)
-            reference = self._reference(render)
-            remix_job_id = self._remix_job_id(render)
+            return orders.order(self.shop, render, renderer)
         except Erased:
             self._fail(task, "prompt_erased")
-            return None
-        except _SourceGone:
+        except orders.SourceGone:
             self._fail(task, "source_gone")
-            return None
-        return Order(
-            model=intent.model,
-            prompt=prompt,
-            seconds=intent.seconds,
-            size=intent.size,
-            reference=reference,
-            remix_job_id=remix_job_id,
-            idempotency_key=f"{intent.video_id}-{render.attempts + 1}",
-        )
-
-    def _reference(self, render: Render) -> Reference | None:
-        known = render.intent.input_reference
-        if known is None:
-            return None
-        filename = self.shop.keys.open(known.filename) if known.filename else "reference"
-        return Reference(filename, known.media_type, lambda: self.shop.assets.open(known.storage_uri))
-
-    def _remix_job_id(self, render: Render) -> str | None:
-        source_id = render.intent.remix_video_id
-        if source_id is None:
-            return None
-        source = self.shop.recording.render(streams.render(render.tenant, source_id))
-        if source.job is None or source.deleted:
-            raise _SourceGone
-        return source.job.job_id
+        return None
 
     def _fail(self, task: Task, code: str) -> None:
         def decision(render: Render) -> Draft:
@@ -252,10 +218,6 @@ class Submit:
             return Draft(((render.stream, fact),), {render.stream: render.version})
 
         self.shop.decide(task, decision)
-
-
-class _SourceGone(Exception):  # noqa: N818 - never leaves this module
-    """The video a remix is made from was deleted meanwhile."""
 
 
 def turn(shop: Workshop, attempt: Attempt) -> Turn:

@@ -34,7 +34,7 @@ from ledger.events.once import (
     SubmissionOpened,
     WebhookReceived,
 )
-from ledger.events.parts import Asset, InputReference, Money, Quote, Step, Variant, Verdict
+from ledger.events.parts import Asset, InputReference, Money, Quote, SourceVideo, Step, Variant, Verdict
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -46,6 +46,7 @@ from ledger.events.render import (
     RenderDeleted,
     RenderDenied,
     RenderDuplicateFound,
+    RenderExpired,
     RenderFailed,
     RenderIntent,
     RenderJobLost,
@@ -53,6 +54,7 @@ from ledger.events.render import (
     RenderPurged,
     RenderQueued,
     RenderRemixed,
+    RenderRerouted,
     RenderReviewed,
     RenderStored,
     RenderSubmissionAbsent,
@@ -89,6 +91,7 @@ __all__ = [
     "RenderDeleted",
     "RenderDenied",
     "RenderDuplicateFound",
+    "RenderExpired",
     "RenderFailed",
     "RenderIntent",
     "RenderJobLost",
@@ -96,6 +99,7 @@ __all__ = [
     "RenderPurged",
     "RenderQueued",
     "RenderRemixed",
+    "RenderRerouted",
     "RenderReviewed",
     "RenderStored",
     "RenderSubmissionAbsent",
@@ -103,6 +107,7 @@ __all__ = [
     "RenderSubmissionStarted",
     "RenderSubmissionUnknown",
     "RendererConfigured",
+    "SourceVideo",
     "SpendAdjusted",
     "SpendCarriedForward",
     "SpendReleased",

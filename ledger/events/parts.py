@@ -41,10 +41,25 @@ class InputReference(Part):
     filename: Sealed | None = None
 
 
+class SourceVideo(Part):
+    """The uploaded video that an edit or an extension starts from; the file itself is an asset."""
+
+    storage_uri: str
+    sha256: Sha256
+    bytes: int = Field(ge=1)
+    media_type: str
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+    duration_ms: int = Field(ge=0)
+    filename: Sealed | None = None
+
+
 class Asset(Part):
     """One stored file of a render."""
 
     variant: Variant
+    output: int = Field(default=0, ge=0)
+    """Which of a render's outputs this is, from 0, where more than one was asked for."""
     storage_uri: str
     sha256: Sha256
     bytes: int = Field(ge=1)
@@ -76,3 +91,7 @@ class Quote(Part):
 
     cost: Money
     prices_hash: Sha256
+    unit: str = "second"
+    """What is counted: seconds, frames or outputs."""
+    quantity_milli: int | None = Field(default=None, ge=0)
+    """How many units the renderer bills, in thousandths; None: not recorded."""

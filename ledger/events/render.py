@@ -1,11 +1,11 @@
 """The lifecycle of a render: everything in its own stream, in the order it may happen."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from ledger.envelope import Fact, Moment, Sealed, Sha256
-from ledger.events.parts import Asset, InputReference, Quote, Step, Verdict
+from ledger.events.parts import Asset, InputReference, Quote, SourceVideo, Step, Verdict
 
 Progress = int
 """Percent, 0 to 100."""
@@ -15,6 +15,7 @@ class RenderIntent(Fact):
     """Somebody asked for a video. Always first, also of what is then denied."""
 
     TYPE: ClassVar[str] = "render.intent"
+    SCHEMA: ClassVar[int] = 2
     video_id: str
     project: str
     requester: str
@@ -29,18 +30,51 @@ class RenderIntent(Fact):
     retry_of_video_id: str | None = None
     """The failed video this one was asked for again."""
     idempotency_stream: str | None = None
+    source_video: SourceVideo | None = None
+    """The uploaded video that an edit or an extension starts from."""
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
+    """Fields beyond the protocol that the renderer is given; none of them free text."""
+    text_fields: dict[str, Sealed] = Field(default_factory=dict)
+    """As `fields`, those that are free text."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 had no uploaded source and no fields beyond the protocol."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderAllowed(Fact):
     """Policy let the render happen, on this renderer, at this price."""
 
     TYPE: ClassVar[str] = "render.allowed"
+    SCHEMA: ClassVar[int] = 2
     verdict: Verdict
     renderer: str
     credential: str
     """Public name of the credential the job will be made with; never the secret."""
     quote: Quote | None = None
     """None where no price is known for this model and size."""
+    served_model: str | None = None
+    """The renderer's own name of the model; None: the same."""
+    replica: str | None = None
+    """The only replica that can take it, as the one that holds the source; None: any."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew one name of a model and one replica of a renderer."""
+        return fields if schema == 1 else super().upcast(schema, fields)
+
+
+class RenderRerouted(Fact):
+    """The renderer certainly did not take the render; the next one of its route is asked. Never dearer than allowed."""
+
+    TYPE: ClassVar[str] = "render.rerouted"
+    code: str
+    """Why the one before did not take it."""
+    renderer: str
+    credential: str
+    quote: Quote | None = None
+    served_model: str | None = None
 
 
 class RenderDenied(Fact):
@@ -162,7 +196,22 @@ class RenderStored(Fact):
     """The files are in our storage, decoded and checked."""
 
     TYPE: ClassVar[str] = "render.stored"
+    SCHEMA: ClassVar[int] = 2
     assets: tuple[Asset, ...] = Field(min_length=1)
+    expires_at: Moment | None = None
+    """When the retention of our copy ends; None: never."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew one output and no end of retention."""
+        return fields if schema == 1 else super().upcast(schema, fields)
+
+
+class RenderExpired(Fact):
+    """The retention of our copy ended and its files are gone. The video still counts as completed."""
+
+    TYPE: ClassVar[str] = "render.expired"
+    assets_deleted: int = Field(ge=0)
 
 
 class RenderRemixed(Fact):

@@ -60,7 +60,7 @@ TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
     "held": (("approval_requested",), Phase.HELD, ANY | ENDING | {"allowed", "denied", "approved"}),
     "approved": (("approval_requested", "approved"), Phase.HELD, ANY | ENDING | {"allowed", "denied", "approved"}),
     "denied": (("denied",), Phase.DENIED, ANY | ENDED),
-    "allowed": (("allowed",), Phase.ALLOWED, ANY | ENDING | {"submission_started"}),
+    "allowed": (("allowed",), Phase.ALLOWED, ANY | ENDING | {"submission_started", "rerouted"}),
     "submitting": (
         SUBMITTING,
         Phase.SUBMITTING,
@@ -74,12 +74,12 @@ TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
     "absent, may be asked again": (
         (*SUBMITTING, "submission_unknown", "submission_absent"),
         Phase.ALLOWED,
-        SUBMITTED | ENDING | {"submission_started", "queued"},
+        SUBMITTED | ENDING | {"submission_started", "queued", "rerouted"},
     ),
     "refused, may be asked again": (
         (*SUBMITTING, "submission_refused"),
         Phase.ALLOWED,
-        SUBMITTED | ENDING | {"submission_started", "queued"},
+        SUBMITTED | ENDING | {"submission_started", "queued", "rerouted"},
     ),
     "queued": (AT_RENDERER, Phase.QUEUED, SUBMITTED | ENDING | {"progress", "completed", "job_lost"}),
     "in progress": (
@@ -94,6 +94,11 @@ TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
     ),
     "stored": (
         (*AT_RENDERER, "completed", "stored"),
+        Phase.STORED,
+        SUBMITTED | {"deleted", "expired", "remixed", "reviewed"},
+    ),
+    "stored and expired": (
+        (*AT_RENDERER, "completed", "stored", "expired"),
         Phase.STORED,
         SUBMITTED | {"deleted", "remixed", "reviewed"},
     ),

@@ -28,7 +28,6 @@ ORDER = Order(
     seconds="4",
     size="1280x720",
     reference=None,
-    remix_job_id=None,
     idempotency_key="019a9f00-1111-7000-8000-000000000001",
 )
 VIDEO = {

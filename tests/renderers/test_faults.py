@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from bickford_sora.renderers.errors import (
     UnknownOutcome,
 )
 from bickford_sora.renderers.openai import OpenAIRenderer
+from bickford_sora.renderers.port import Source
 from tests.renderers.conftest import ORDER, SECRET, VIDEO, MakeRenderer
 from tests.renderers.fake_server import FakeServer, Reply, answering, http, unused_url
 
@@ -128,9 +130,8 @@ def test_the_renderer_says_when_to_come_back(
 
 def test_a_remix_of_a_source_the_renderer_forgot_is_refused(scripted: Scripted) -> None:
     renderer, _ = scripted(answering(404, problem("video_not_found")))
-    remix = type(ORDER)(**{name: getattr(ORDER, name) for name in ORDER.__slots__} | {"remix_job_id": "video_0"})
     with pytest.raises(Refused) as raised:
-        renderer.submit(remix)
+        renderer.submit(replace(ORDER, operation="remix", source=Source("video_0", None)))
     assert (raised.value.code, raised.value.terminal) == ("renderer_source_gone", True)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bickford_sora.renderers.errors import ReadFailed, Refused
 from bickford_sora.renderers.openai import OpenAIRenderer
-from bickford_sora.renderers.port import JobNews, Reference
+from bickford_sora.renderers.port import JobNews, Source, Upload
 from tests.renderers.conftest import ORDER, VIDEO, MakeRenderer
 from tests.renderers.fake_server import FakeServer, Reply, answering, unused_url
 
@@ -48,7 +48,7 @@ def test_a_create_is_multipart_even_without_a_file(scripted: Scripted) -> None:
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n--boundary\r\n", [b"\x89PNG\r\n", b"--boundary\r\n"]])
 def test_a_reference_goes_as_a_file(scripted: Scripted, content: bytes | list[bytes]) -> None:
     renderer, server = scripted(answering(200, VIDEO))
-    renderer.submit(replace(ORDER, reference=Reference('a "b".png', "image/png", lambda: content)))
+    renderer.submit(replace(ORDER, reference=Upload('a "b".png', "image/png", lambda: content)))
     filename, media_type, sent = parts_of(server.requests[0])["input_reference"]
     assert (media_type, sent) == ("image/png", b"\x89PNG\r\n--boundary\r\n")
     assert filename == "a %22b%22.png"  # as browsers send it (HTML, multipart/form-data encoding)
@@ -56,7 +56,7 @@ def test_a_reference_goes_as_a_file(scripted: Scripted, content: bytes | list[by
 
 def test_a_remix_is_json_with_the_prompt_alone(scripted: Scripted) -> None:
     renderer, server = scripted(answering(200, VIDEO))
-    renderer.submit(replace(ORDER, remix_job_id="video/0?x=1"))
+    renderer.submit(replace(ORDER, operation="remix", source=Source("video/0?x=1", None)))
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/videos/video%2F0%3Fx%3D1/remix HTTP/1.1\r\n")
     assert b"content-type: application/json" in head.lower()
@@ -71,15 +71,15 @@ def test_a_reference_that_cannot_be_read_stops_a_submit_before_anything_is_sent(
         raise OSError("the store is away")
 
     with pytest.raises(OSError, match="the store is away"):
-        renderer.submit(replace(ORDER, reference=Reference("a.png", "image/png", unreadable)))
+        renderer.submit(replace(ORDER, reference=Upload("a.png", "image/png", unreadable)))
     assert server.requests == []
 
 
 def test_a_reference_over_the_limit_is_refused_before_anything_is_sent(scripted: Scripted) -> None:
     renderer, server = scripted(answering(200, VIDEO), reference_bytes_max=10)
-    renderer.submit(replace(ORDER, reference=Reference("a.png", "image/png", lambda: b"x" * 10)))
+    renderer.submit(replace(ORDER, reference=Upload("a.png", "image/png", lambda: b"x" * 10)))
     with pytest.raises(Refused) as raised:
-        renderer.submit(replace(ORDER, reference=Reference("a.png", "image/png", lambda: [b"x" * 10, b"x"])))
+        renderer.submit(replace(ORDER, reference=Upload("a.png", "image/png", lambda: [b"x" * 10, b"x"])))
     assert (raised.value.code, raised.value.terminal, len(server.requests)) == ("reference_too_large", True, 1)
 
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from bickford_sora.renderers.errors import AssetExpired, JobGone, NotReady, ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.openai import OpenAIRenderer
-from bickford_sora.renderers.port import JobNews, Order, Reference, Renderer, Variant
+from bickford_sora.renderers.port import JobNews, Order, Renderer, Source, Upload, Variant
 from bickford_sora.renderers.transport import Transport, TransportLimits
 from bickford_sora.simulator import Fault, FaultKind, SimulatorServer, SimulatorSettings
 from ledger.clock import system_clock
@@ -121,7 +121,7 @@ def test_a_job_is_followed_from_submit_to_its_files(stage: Stage) -> None:
 def test_a_reference_image_reaches_the_renderer(stage: Stage) -> None:
     picture = BytesIO()
     Image.new("RGB", (128, 96), "red").save(picture, "PNG")
-    reference = Reference("boat.png", "image/png", picture.getvalue)
+    reference = Upload("boat.png", "image/png", picture.getvalue)
     with_one = stage.renderer.submit(replace(ORDER, reference=reference))
     without = stage.renderer.submit(ORDER)
     stage.ended(with_one.job_id)
@@ -133,14 +133,16 @@ def test_a_reference_of_the_wrong_size_is_refused(stage: Stage) -> None:
     picture = BytesIO()
     Image.new("RGB", (10, 10), "red").save(picture, "PNG")
     with pytest.raises(Refused) as raised:
-        stage.renderer.submit(replace(ORDER, reference=Reference("a.png", "image/png", picture.getvalue)))
+        stage.renderer.submit(replace(ORDER, reference=Upload("a.png", "image/png", picture.getvalue)))
     assert raised.value.terminal
     assert stage.jobs_taken() == 0
 
 
 def test_a_remix_names_its_source(stage: Stage) -> None:
     source = stage.ended(stage.renderer.submit(ORDER).job_id)
-    remix = stage.renderer.submit(replace(ORDER, prompt="Now at night", remix_job_id=source.job_id))
+    remix = stage.renderer.submit(
+        replace(ORDER, prompt="Now at night", operation="remix", source=Source(source.job_id, None))
+    )
     assert remix.job_id != source.job_id
     assert (remix.remixed_from_job_id, remix.prompt, remix.size) == (source.job_id, "Now at night", "128x96")
 

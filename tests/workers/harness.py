@@ -21,6 +21,7 @@ from bickford_sora.intake import Desk, Intake
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
+from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Variant
 from bickford_sora.workers.follow import Follow
 from bickford_sora.workers.purge import Purge
@@ -135,6 +136,7 @@ class MemoryRenderer:
     credential = "mem"
     replica = "http://memory/v1"
     absence_proves = True
+    capabilities = CAPABILITIES
 
     def __init__(self, clock: SteppingClock, mischief: Mischief) -> None:
         self._clock = clock
@@ -194,7 +196,7 @@ class MemoryRenderer:
                     yield job.news
 
     @contextmanager
-    def content(self, job_id: str, variant: Variant) -> Iterator[Content]:
+    def content(self, job_id: str, variant: Variant, output: int = 0) -> Iterator[Content]:  # noqa: ARG002
         with self._mischief.around("content"):
             what = self._mischief.next("content")
             if what == "away":

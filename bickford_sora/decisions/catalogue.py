@@ -1,0 +1,69 @@
+"""What may be asked for, and which renderers make it: the configuration as decisions see it. Pure.
+
+Built in `bickford_sora.composition` from the renderer file, or from the settings where there is none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from bickford_sora.renderers.port import Capabilities
+
+Unit = Literal["second", "frame", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one unit costs, by resolution tier. Integer micro-units of `currency`."""
+
+    unit: Unit
+    micro_per_unit: Mapping[str, int]
+    """By tier: the largest number of pixels of a frame it holds for, as `720p`, `1024p`, or `*` for every size."""
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffer:
+    """What one renderer makes under a model's public name; the first of each list is the default."""
+
+    renderer: str
+    credential: str
+    """Public name of the credential its jobs are made with."""
+    model: str
+    """The name clients ask for."""
+    served_model: str
+    """The renderer's own name of it."""
+    capabilities: Capabilities
+    sizes: tuple[str, ...]
+    seconds: tuple[str, ...]
+    extension_seconds: tuple[str, ...] = ("4", "8", "12", "16", "20")
+    fields: frozenset[str] = frozenset()
+    """Fields beyond the protocol that are let through: at most those the dialect understands."""
+    prompt_chars_max: int = 32_000
+    price: Price | None = None
+    weight: int = 1
+    """Share of new renders where the route is weighted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The renderers of one model: asked in their order, or drawn by weight."""
+
+    offers: tuple[ModelOffer, ...]
+    choice: Literal["order", "weight"] = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every model on offer; the first one is the default. Empty: no renderer is configured."""
+
+    routes: Mapping[str, Route] = field(default_factory=lambda: MappingProxyType({}))
+    prices_hash: str = ""
+    """Names the price table in every quote made from it."""
+
+    def offer(self, model: str, renderer: str, credential: str) -> ModelOffer | None:
+        """What this renderer offers under this name."""
+        route = self.routes.get(model)
+        offers = route.offers if route else ()
+        return next((each for each in offers if (each.renderer, each.credential) == (renderer, credential)), None)
