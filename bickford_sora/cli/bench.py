@@ -46,6 +46,20 @@ def replay(
     _measure("replay", as_json=as_json, events=events)
 
 
+@bench.command()
+def create(
+    *,
+    in_flight: Annotated[int, typer.Option(min=1, max=1_000, help="Requests at a time.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds of each round.")] = 5.0,
+    litellm: Annotated[
+        str | None, typer.Option(help="The program `litellm` of an installed LiteLLM proxy, the baseline.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Creates a second answered, beside a LiteLLM proxy over the same stub renderer."""
+    _measure("create", as_json=as_json, in_flight=in_flight, seconds=seconds, litellm=litellm)
+
+
 def _measure(name: str, *, as_json: bool, **arguments: Any) -> None:
     configure_logging(None, "error")
     console = Console(stderr=True)

@@ -85,18 +85,18 @@ class Undertaking:
         return Origin(caller.tenant, caller.key_id, self.id, trace=self.trace)
 
 
-def _house(request: Request) -> House:
+async def _house(request: Request) -> House:
     return cast("House", request.app.state.house)
 
 
-def _undertaking(request: Request) -> Undertaking:
+async def _undertaking(request: Request) -> Undertaking:
     return cast("Undertaking", request.state.undertaking)
 
 
 _bearer = HTTPBearer(auto_error=False, description="An API key of this server. `api-key: KEY` is understood as well.")
 
 
-def authenticated(
+async def authenticated(
     request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(_bearer)]
 ) -> Caller:
     """The caller of a request. Raises Unauthorized."""
@@ -118,7 +118,7 @@ class Order:
     key: str | None
 
 
-def _order(request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking) -> Order:
+async def _order(request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking) -> Order:
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise InvalidRequest("Send one Idempotency-Key.", code="invalid_idempotency_key", param="Idempotency-Key")

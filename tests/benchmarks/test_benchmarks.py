@@ -7,7 +7,7 @@ from psycopg import conninfo, sql
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, database, histories, replay, stock
+from . import append, create, database, histories, replay, stock
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -28,6 +28,15 @@ def test_the_replay_benchmark_measures_all_sides(server_url: str) -> None:
     rates = ("ours_all", "ours_videos", "copy", "stock", "ratio_stock", "ratio_copy", "peak_rss_mib")
     assert all(measured[name] > 0 for name in rates)
     assert len(progress) == 1 + replay.ROUNDS * 4
+
+
+def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:
+    progress: list[str] = []
+    measured = create.run(server_url, in_flight=2, seconds=0.2, litellm=None, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("ours_rate", "ours_p50_ms", "ours_p99_ms", "ours_rss_mib"))
+    assert measured["ours_failed"] == 0
+    assert len(progress) == create.ROUNDS
 
 
 def test_the_stock_way_makes_the_rows_that_a_rebuild_makes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,164 @@
+"""How many creates a second the gateway answers, beside a LiteLLM proxy over the same stub renderer, in the same run.
+
+Both are whole servers in processes of their own, as their users start them, asked by the same load: so many requests in
+flight over kept connections, each a multipart create with a prompt of its own. LiteLLM answers when the renderer has
+answered and keeps nothing; ours answers when the intent and the decision are on disk, and submits from there. Its
+workers run all the while. Short rounds alternate, so that a neighbour on the machine slows both alike.
+"""
+
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from tests.benchmarks.database import temporary_database
+from tests.benchmarks.load import Measured, measure
+
+ROUNDS = 3
+START_S_MAX = 120.0
+"""Longest wait for a server to answer, in seconds. The proxy takes its time to import."""
+OUR_KEY = "bk_live_benchmark-only"
+THEIR_KEY = "sk-benchmark-only"
+_RSS_LINE = "VmRSS:"
+LITELLM_CONFIG = """\
+model_list:
+  - model_name: sora-2
+    litellm_params: {{model: openai/sora-2, api_base: "{stub}", api_key: sk-stub}}
+general_settings: {{master_key: {key}}}
+litellm_settings: {{drop_params: true, telemetry: false}}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server under load."""
+
+    name: str
+    port: int
+    path: str
+    key: str
+    process: subprocess.Popen[bytes]
+
+
+def run(
+    url: str, *, in_flight: int, seconds: float, litellm: str | None, on_progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measures for `seconds` in each round; requests a second, milliseconds and MiB by name, ready for JSON.
+
+    `litellm` is the proxy's program; without it ours is measured alone. `url` is the database server.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bickford-bench-create-")))
+        folder.chmod(0o711)
+        stub = stack.enter_context(_stub(folder))
+        database = stack.enter_context(temporary_database(url))
+        servers = [stack.enter_context(_ours(folder, stub, database))]
+        if litellm is not None:
+            servers.append(stack.enter_context(_litellm(folder, stub, litellm)))
+        rounds: dict[str, list[Measured]] = {server.name: [] for server in servers}
+        for turn in range(1, ROUNDS + 1):
+            for server in servers:
+                round_ = measure(server.port, server.path, server.key, in_flight=in_flight, seconds=seconds)
+                rounds[server.name].append(round_)
+                on_progress(f"round {turn}/{ROUNDS}: {server.name}: {round_.rate:,.0f} requests/s")
+        memory = {f"{server.name}_rss_mib": round(_rss_bytes(server.process.pid) / 2**20) for server in servers}
+    return _summary(rounds, in_flight, seconds) | memory
+
+
+def _summary(rounds: dict[str, list[Measured]], in_flight: int, seconds: float) -> dict[str, Any]:
+    told: dict[str, Any] = {"unit": "requests/s", "in_flight": in_flight, "seconds": seconds, "rounds": ROUNDS}
+    for name, measured in rounds.items():
+        told[f"{name}_rate"] = round(statistics.median(each.rate for each in measured))
+        told[f"{name}_p50_ms"] = round(statistics.median(each.percentile_ms(50) for each in measured), 1)
+        told[f"{name}_p99_ms"] = round(statistics.median(each.percentile_ms(99) for each in measured), 1)
+        told[f"{name}_failed"] = sum(each.failed for each in measured)
+    if "litellm" in rounds:
+        told["ratio_litellm"] = round(told["ours_rate"] / max(told["litellm_rate"], 1), 2)
+    return told
+
+
+@contextmanager
+def _stub(folder: Path) -> Iterator[str]:
+    """A renderer that takes every job at once and never finishes one."""
+    port = _free_port()
+    with _process(folder, "stub", [sys.executable, "-m", "tests.benchmarks.stub_renderer", str(port)], {}):
+        _wait(port, "/v1/videos", "stub", folder)
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextmanager
+def _ours(folder: Path, stub: str, database_url: str) -> Iterator[Server]:
+    port = _free_port()
+    given = {
+        "BICKFORD_DATA_DIR": str(folder / "data"),
+        "BICKFORD_DATABASE_URL": database_url,
+        "BICKFORD_API_KEY": OUR_KEY,
+        "OPENAI_BASE_URL": stub,
+        "OPENAI_API_KEY": "sk-stub",
+        "BICKFORD_LOG_LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "bickford_sora", "serve", "--port", str(port)]
+    with _process(folder, "ours", command, given) as process:
+        _wait(port, "/readyz", "ours", folder)
+        yield Server("ours", port, "/v1/videos", OUR_KEY, process)
+
+
+@contextmanager
+def _litellm(folder: Path, stub: str, program: str) -> Iterator[Server]:
+    port = _free_port()
+    config = folder / "litellm.yaml"
+    config.write_text(LITELLM_CONFIG.format(stub=stub, key=THEIR_KEY))
+    command = [program, "--config", str(config), "--port", str(port), "--num_workers", "1"]
+    offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "LITELLM_LOG": "ERROR"}
+    with _process(folder, "litellm", command, offline) as process:
+        _wait(port, "/health/liveliness", "litellm", folder)
+        yield Server("litellm", port, "/v1/videos", THEIR_KEY, process)
+
+
+@contextmanager
+def _process(folder: Path, name: str, command: list[str], given: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("BICKFORD_", "OPENAI_"))}
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, env={**kept, **given}, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(port: int, path: str, name: str, folder: Path) -> None:
+    gives_up_at = time.monotonic() + START_S_MAX
+    while time.monotonic() < gives_up_at:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"{name} did not start: {(folder / f'{name}.log').read_text()[-2_000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _rss_bytes(pid: int) -> int:
+    """Resident memory of a process and its children, shared pages counted in each (Linux)."""
+    own = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(_RSS_LINE))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(own.split()[1]) * 1024 + sum(_rss_bytes(int(child)) for child in children)
