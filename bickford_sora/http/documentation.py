@@ -68,3 +68,14 @@ CREATE: dict[str, Any] = {
     },
 }
 REMIX: dict[str, Any] = {**RETRY, **json_body(_fields({"prompt": _PROMPT}))}
+WEBHOOK: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": said}
+        for name, said in (
+            ("webhook-id", "Names the event; the same at every repetition."),
+            ("webhook-timestamp", "Unix seconds."),
+            ("webhook-signature", "Standard Webhooks v1: HMAC-SHA256 of id, timestamp and body."),
+        )
+    ],
+    **json_body({"type": "object", "properties": {"type": {"type": "string"}, "data": {"type": "object"}}}),
+}

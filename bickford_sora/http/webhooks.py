@@ -5,11 +5,12 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from bickford_sora.http import documentation
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.house import TheHouse, TheUndertaking
 from bickford_sora.webhook_signatures import WEBHOOK_BODY_BYTES_MAX
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=documentation.REFUSALS)
 
 
 class Received(BaseModel):
@@ -18,7 +19,11 @@ class Received(BaseModel):
     status: Literal["recorded", "duplicate"]
 
 
-@router.post("/{renderer}", summary="Receive a renderer's webhook, signed by Standard Webhooks")
+@router.post(
+    "/{renderer}",
+    summary="Receive a renderer's webhook, signed by Standard Webhooks",
+    openapi_extra=documentation.WEBHOOK,
+)
 async def receive(renderer: str, request: Request, house: TheHouse, undertaking: TheUndertaking) -> Received:
     """Records the webhook once and acknowledges it. The renderer is asked for the truth afterwards."""
     body = await read_body(request, bytes_max=WEBHOOK_BODY_BYTES_MAX, silence_s=house.limits.body_silence_s)
