@@ -90,7 +90,8 @@ def opened(part: BaseModel, keys: Keys) -> dict[str, Any]:
         if isinstance(value, BaseModel):
             fields[name] = opened(value, keys)
         elif value is not None and _is_sealed(field.annotation):
-            fields[name] = _text(value, keys)
+            texts = isinstance(value, dict)
+            fields[name] = {each: _text(text, keys) for each, text in value.items()} if texts else _text(value, keys)
     return fields
 
 

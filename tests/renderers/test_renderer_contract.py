@@ -27,7 +27,7 @@ LIMITS = TransportLimits(connect_timeout_s=1, answer_timeout_s=2, silence_timeou
 SETTINGS = SimulatorSettings(
     sizes=("128x96",), seconds=("1",), render_time_s=0.05, frame_rate=8, api_key="sk-planted-contract"
 )
-ORDER = Order("sora-2", "A paper boat in the rain", "1", "128x96", None, None, "key-1")
+ORDER = Order("sora-2", "A paper boat in the rain", "1", "128x96", "key-1")
 SUBMIT_TIMEOUT_S = 1.0
 
 
