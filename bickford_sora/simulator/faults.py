@@ -15,6 +15,9 @@ class Operation(StrEnum):
 
     CREATE = "create"
     REMIX = "remix"
+    EDIT = "edit"
+    EXTEND = "extend"
+    CHARACTER = "character"
     RETRIEVE = "retrieve"
     LIST = "list"
     DELETE = "delete"

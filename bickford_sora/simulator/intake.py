@@ -3,11 +3,13 @@
 import base64
 import binascii
 import json
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
+import av
 from fastapi import Request, UploadFile
 from PIL import Image, UnidentifiedImageError
 from starlette.datastructures import UploadFile as FormFile
@@ -18,6 +20,10 @@ from bickford_sora.simulator.settings import SimulatorSettings, parse_size
 PROMPT_CHARS_MAX = 32_000
 _REFERENCE_FORMATS = ("JPEG", "PNG", "WEBP")
 _CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
+_EDIT_FIELDS = frozenset({"prompt", "video", "model"})
+_EXTEND_FIELDS = _EDIT_FIELDS | {"seconds"}
+_CHARACTER_FIELDS = frozenset({"name", "video"})
+NAME_CHARS_MAX = 80
 _REMIX_FIELDS = frozenset({"prompt"})
 _BRACKETED = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")
 
@@ -34,6 +40,36 @@ class CreateRequest:
     seconds: str
     size: str
     reference: bytes | None
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An uploaded video, as far as its look and length are taken over."""
+
+    first_frame: bytes
+    width: int
+    height: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class SourceRequest:
+    """An edit or extension that may be accepted, once its source is."""
+
+    prompt: str
+    source: Clip | str
+    """The clip, or the id of the video."""
+    model: str
+    seconds: str | None
+    """Of an extension: the new segment's."""
+
+
+@dataclass(frozen=True)
+class CharacterRequest:
+    """A character that may be made."""
+
+    name: str
 
 
 async def read_fields(request: Request) -> Fields:
@@ -76,7 +112,7 @@ def check_create(fields: Fields, settings: SimulatorSettings) -> CreateRequest:
     Raises:
         Problem: 400 naming the first field that is not acceptable.
     """
-    _refuse_unknown(fields, _CREATE_FIELDS)
+    _refuse_unknown(fields, _CREATE_FIELDS.union(settings.extra_fields))
     size = _choice(fields, "size", settings.sizes, default="720x1280")
     return CreateRequest(
         prompt=_check_prompt(fields),
@@ -84,7 +120,107 @@ def check_create(fields: Fields, settings: SimulatorSettings) -> CreateRequest:
         seconds=_choice(fields, "seconds", settings.seconds, default="4"),
         size=size,
         reference=_check_reference(fields.get("input_reference"), size, settings.reference_bytes_max),
+        extras={name: read_extra(name, fields[name]) for name in settings.extra_fields if name in fields},
     )
+
+
+def check_edit(fields: Fields, settings: SimulatorSettings) -> SourceRequest:
+    """The edit these fields ask for. Decodes an uploaded video: call it from a worker thread.
+
+    Raises:
+        Problem: 400 naming the first field that is not acceptable.
+    """
+    _refuse_unknown(fields, _EDIT_FIELDS)
+    model = _choice(fields, "model", settings.models, default="sora-2")
+    return SourceRequest(_check_prompt(fields), _check_source(fields, settings), model, None)
+
+
+def check_extend(fields: Fields, settings: SimulatorSettings) -> SourceRequest:
+    """As `check_edit`, of an extension, which says how long its new segment is.
+
+    Raises:
+        Problem: 400 naming the first field that is not acceptable.
+    """
+    _refuse_unknown(fields, _EXTEND_FIELDS)
+    if fields.get("seconds") is None:
+        raise invalid("Missing required parameter: 'seconds'.", param="seconds", code="missing_required_parameter")
+    seconds = _choice(fields, "seconds", settings.extension_seconds, default="")
+    model = _choice(fields, "model", settings.models, default="sora-2")
+    return SourceRequest(_check_prompt(fields), _check_source(fields, settings), model, seconds)
+
+
+def check_character(fields: Fields, settings: SimulatorSettings) -> CharacterRequest:
+    """The character these fields ask for. Decodes the video: call it from a worker thread.
+
+    Raises:
+        Problem: 400 naming the first field that is not acceptable.
+    """
+    _refuse_unknown(fields, _CHARACTER_FIELDS)
+    name = fields.get("name")
+    if not isinstance(name, str) or not 1 <= len(name) <= NAME_CHARS_MAX:
+        raise invalid(f"'name' must have 1 to {NAME_CHARS_MAX} characters.", param="name")
+    if not isinstance(fields.get("video"), bytes):
+        raise invalid("'video' must be a file.", param="video")
+    read_clip(fields["video"], settings)
+    return CharacterRequest(name)
+
+
+def _check_source(fields: Fields, settings: SimulatorSettings) -> Clip | str:
+    given = fields.get("video")
+    if isinstance(given, bytes):
+        return read_clip(given, settings)
+    if isinstance(given, str):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            given = None
+    source_id = given.get("id") if isinstance(given, dict) and len(given) == 1 else None
+    if not isinstance(source_id, str):
+        raise invalid("'video' must be a file or name the 'id' of a completed video.", param="video")
+    return source_id
+
+
+def read_clip(content: bytes, settings: SimulatorSettings) -> Clip:
+    """An uploaded video's first frame and length.
+
+    Raises:
+        Problem: 400 when it is too large, cannot be decoded, or has another size than those on offer.
+    """
+    if len(content) > settings.source_bytes_max:
+        raise invalid(f"The video is larger than {settings.source_bytes_max} bytes.", param="video")
+    try:
+        with av.open(BytesIO(content), "r", format="mp4") as container:
+            frame = next(container.decode(video=0))
+            seconds = math.ceil(float(container.duration or 0) / av.time_base)
+    except (av.FFmpegError, StopIteration, ValueError) as error:
+        raise invalid("The video must be an MP4 file that can be decoded.", param="video") from error
+    if f"{frame.width}x{frame.height}" not in settings.sizes:
+        raise invalid(f"A video of {frame.width}x{frame.height} pixels is not supported.", param="video")
+    picture = BytesIO()
+    frame.to_image().save(picture, "PNG")  # type: ignore[no-untyped-call] # PyAV has no types here
+    return Clip(picture.getvalue(), frame.width, frame.height, max(1, seconds))
+
+
+_WHOLE = frozenset({"seed", "steps", "num_inference_steps", "fps", "num_frames", "n"})
+
+
+def read_extra(name: str, given: Any) -> Any:
+    """A field beyond the protocol; texts of forms have become numbers and truth values.
+
+    Raises:
+        Problem: 400 when it is of the wrong type.
+    """
+    if name == "generate_audio":
+        truth = {"true": True, "false": False}.get(given.lower()) if isinstance(given, str) else given
+        if not isinstance(truth, bool):
+            raise invalid(f"'{name}' must be true or false.", param=name)
+        return truth
+    if name not in _WHOLE:
+        return given
+    try:
+        return int(given)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"'{name}' must be a whole number.", param=name) from error
 
 
 def check_remix(fields: Fields) -> str:

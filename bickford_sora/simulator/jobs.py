@@ -1,7 +1,7 @@
 """The simulator's jobs, kept in memory as every open-source renderer keeps them, and the bill for them."""
 
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from bickford_sora.simulator.faults import Operation
@@ -36,7 +36,11 @@ class Job:
     error: JobError | None = None
     fate: JobError | None = None
     """the failure a fault has chosen for it when it was accepted"""
-    media: Media | None = None
+    media: tuple[Media, ...] = ()
+    """The files of each output, once they are made"""
+    outputs: int = 1
+    extras: dict[str, Any] = field(default_factory=dict)
+    """the fields beyond the protocol it was asked with"""
 
     @property
     def is_finished(self) -> bool:
@@ -73,6 +77,20 @@ class BilledJob:
     seconds: str
     prompt: str
     idempotency_key: str | None
+    extras: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Character:
+    """A character made from a video."""
+
+    id: str
+    name: str
+    created_at: int
+
+    def as_character(self) -> dict[str, Any]:
+        """The protocol's object."""
+        return {"id": self.id, "object": "character", "name": self.name, "created_at": self.created_at}
 
 
 @dataclass(frozen=True)
@@ -91,6 +109,7 @@ class JobRegistry:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._bill: list[BilledJob] = []
+        self._characters: dict[str, Character] = {}
 
     def accept(self, job: Job, *, idempotency_key: str | None) -> bool:
         """Take the job and put it on the bill; False, and neither, when `jobs_max` are known already."""
@@ -107,9 +126,20 @@ class JobRegistry:
                     seconds=job.seconds,
                     prompt=job.scene.prompt,
                     idempotency_key=idempotency_key,
+                    extras=job.extras,
                 )
             )
             return True
+
+    def add_character(self, character: Character) -> None:
+        """Keep a character."""
+        with self._lock:
+            self._characters[character.id] = character
+
+    def character(self, character_id: str) -> Character | None:
+        """The character, None when it was never known or was forgotten."""
+        with self._lock:
+            return self._characters.get(character_id)
 
     def get(self, job_id: str) -> Job | None:
         """The job as it stands now, None when it was never known, deleted or forgotten."""
@@ -134,11 +164,13 @@ class JobRegistry:
         """Forget every job, as a restart of an in-memory renderer does. The bill stays."""
         with self._lock:
             self._jobs.clear()
+            self._characters.clear()
 
     def clear(self) -> None:
         """Forget every job and the bill."""
         with self._lock:
             self._jobs.clear()
+            self._characters.clear()
             self._bill.clear()
 
     def unfinished(self) -> list[Job]:

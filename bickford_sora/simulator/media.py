@@ -73,11 +73,10 @@ def _encode_video(scene: Scene, painter: Painter) -> bytes:
         options = {"movflags": "+faststart", "fflags": "+bitexact"}
         with av.open(str(path), "w", format="mp4", options=options) as container:
             video = _add_video_stream(container, scene)
-            audio = container.add_stream(
-                "aac", rate=AUDIO_RATE_HZ, layout="mono", bit_rate=64_000, options={"aac_coder": "fast"}
-            )
+            audio = _add_audio_stream(container) if scene.has_audio else None
             _mux_video(container, video, painter, scene)
-            _mux_audio(container, audio, scene)
+            if audio is not None:
+                _mux_audio(container, audio, scene)
         return path.read_bytes()
 
 
@@ -91,6 +90,12 @@ def _add_video_stream(container: OutputContainer, scene: Scene) -> VideoStream:
     context.colorspace = Colorspace.ITU601
     context.color_range = ColorRange.MPEG
     return stream
+
+
+def _add_audio_stream(container: OutputContainer) -> AudioStream:
+    return container.add_stream(
+        "aac", rate=AUDIO_RATE_HZ, layout="mono", bit_rate=64_000, options={"aac_coder": "fast"}
+    )
 
 
 def _mux_video(container: OutputContainer, stream: VideoStream, painter: Painter, scene: Scene) -> None:
@@ -113,7 +118,7 @@ def _tone(scene: Scene) -> Iterator[av.AudioFrame]:
     period = 60 + hashlib.sha256(scene.prompt.encode()).digest()[0] % 180
     half = period / 2
     wave = array("f", (_TONE_LEVEL * (2 * abs(position % period - half) / half - 1) for position in range(2048)))
-    total = scene.seconds * AUDIO_RATE_HZ
+    total = int(scene.length_s * AUDIO_RATE_HZ)
     for start in range(0, total, _AUDIO_FRAME_SAMPLES):
         samples = min(_AUDIO_FRAME_SAMPLES, total - start)
         frame = av.AudioFrame(format="fltp", layout="mono", samples=samples)

@@ -1,8 +1,8 @@
 """What a simulated video shows: pure drawing with Pillow, the same picture for the same scene every time.
 
 A backdrop drifts, a shape wanders over it, and the prompt stands at the bottom. Backdrop and path come from
-`origin_prompt`; a remix keeps them and changes the shape, its colour and the prompt, so that it is seen to derive
-from its source.
+`origin_prompt`; a remix or an edit keeps them and changes the shape, its colour and the prompt, so that it is seen to
+derive from its source. An extension begins with its source's frames.
 """
 
 import colorsys
@@ -17,7 +17,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 SIDE_PX_MIN = 64
 SIDE_PX_MAX = 2048
-SECONDS_MAX = 20
+SECONDS_MAX = 120
+"""Longest clip: what a chain of extensions may grow to."""
+FRAMES_MAX = SECONDS_MAX * 60
 FRAME_RATE_MAX = 60
 CAPTION_CHARS_MAX = 300
 _DRIFT_WIDTHS_PER_S = 0.25
@@ -44,6 +46,11 @@ class Scene:
     frame_rate: int = 24
     seed: int = 0
     reference: bytes | None = None
+    frames_asked: int | None = None
+    """How many frames it has where that was asked for; then `seconds` does not count."""
+    has_audio: bool = True
+    opening: "Scene | None" = None
+    """The clip an extension goes on from; its frames come first and count in `seconds`."""
 
     def __post_init__(self) -> None:
         check_shape(width=self.width, height=self.height, seconds=self.seconds, frame_rate=self.frame_rate)
@@ -51,11 +58,21 @@ class Scene:
     @property
     def frames(self) -> int:
         """How many frames the clip has."""
-        return self.seconds * self.frame_rate
+        return self.frames_asked or self.seconds * self.frame_rate
+
+    @property
+    def length_s(self) -> float:
+        """How long the clip is, in seconds."""
+        return self.frames / self.frame_rate
 
     def remixed(self, prompt: str) -> Self:
         """The scene of a remix: the same world with one thing changed by the new prompt."""
         return replace(self, prompt=prompt)
+
+    def extended(self, prompt: str, seconds: int) -> Self:
+        """The scene of an extension: this clip, and so many seconds more of the same world."""
+        whole_s = math.ceil(self.length_s) + seconds
+        return replace(self, prompt=prompt, seconds=whole_s, frames_asked=None, opening=self)
 
 
 def check_shape(*, width: int, height: int, seconds: int, frame_rate: int) -> None:
@@ -85,10 +102,13 @@ class Painter:
         hue, shape = _element(scene)
         self._accent = _colour(hue, lightness=0.6)
         self._sides = 3 + shape
+        self._opening = Painter(scene.opening) if scene.opening else None
 
     def paint(self, index: int) -> Image.Image:
         """Frame `index` as an RGB picture; frame 0 is the bare reference where there is one."""
         scene = self._scene
+        if self._opening is not None and scene.opening is not None and index < scene.opening.frames:
+            return self._opening.paint(index)
         offset = int(index * scene.width * _DRIFT_WIDTHS_PER_S / scene.frame_rate) % (2 * scene.width)
         frame = self._canvas.crop((offset, 0, offset + scene.width, scene.height))
         if index == 0 and scene.reference is not None:

@@ -23,6 +23,7 @@ class SimulatorSettings(BaseModel):
     port: int = Field(default=0, ge=0, le=65_535, description="0 takes a free port")
     api_key: str = Field(default="sk-simulator", min_length=1, repr=False)
 
+    extra_fields: tuple[str, ...] = Field(default=(), description="fields beyond the protocol that are accepted")
     models: tuple[str, ...] = Field(min_length=1, default=("sora-2", "sora-2-pro"))
     seconds: tuple[str, ...] = Field(min_length=1, default=("4", "8", "12"))
     sizes: tuple[str, ...] = Field(min_length=1, default=("720x1280", "1280x720", "1024x1792", "1792x1024"))
@@ -33,6 +34,8 @@ class SimulatorSettings(BaseModel):
     poll_after_ms: int = Field(default=500, ge=1, description="the interval suggested to pollers")
     asset_lifetime_s: float = Field(default=3600, ge=0, description="how long files can be had after completion")
     jobs_max: int = Field(default=10_000, ge=1, description="further creates are answered 429")
+    extension_seconds: tuple[str, ...] = Field(min_length=1, default=("4", "8", "12", "16", "20"))
+    source_bytes_max: int = Field(default=512 * 1024 * 1024, ge=1)
     reference_bytes_max: int = Field(default=20 * 1024 * 1024, ge=1)
     media_cached_max: int = Field(default=32, ge=1, description="scenes whose files are kept for equal requests")
 

@@ -4,15 +4,16 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 
 import structlog
 
 from bickford_sora.simulator.faults import FaultKind, FaultPlan, Operation
-from bickford_sora.simulator.intake import CreateRequest
-from bickford_sora.simulator.jobs import Job, JobError, JobRegistry
+from bickford_sora.simulator.intake import Clip, CreateRequest, SourceRequest
+from bickford_sora.simulator.jobs import Character, Job, JobError, JobRegistry
 from bickford_sora.simulator.media import Media, make_media
-from bickford_sora.simulator.problems import Problem
+from bickford_sora.simulator.problems import Problem, invalid
 from bickford_sora.simulator.scene import Scene
 from bickford_sora.simulator.settings import SimulatorSettings, parse_size
 from bickford_sora.simulator.webhooks import WebhookSender
@@ -85,23 +86,14 @@ class Simulator:
         Raises:
             Problem: 429 when `jobs_max` jobs are known.
         """
-        width, height = parse_size(asked.size)
-        scene = Scene(
-            prompt=asked.prompt,
-            origin_prompt=asked.prompt,
-            width=width,
-            height=height,
-            seconds=int(asked.seconds),
-            frame_rate=self.settings.frame_rate,
-            seed=self.settings.seed,
-            reference=asked.reference,
-        )
         job = Job(
             id=self._new_id(),
             model=asked.model,
             size=asked.size,
             seconds=asked.seconds,
-            scene=scene,
+            scene=self._scene(asked),
+            outputs=asked.extras.get("n", 1),
+            extras=asked.extras,
             created_at=self._now(),
             made_by=Operation.CREATE,
             fate=self._fate(Operation.CREATE, asked.prompt),
@@ -127,6 +119,75 @@ class Simulator:
         )
         return self._accept(job, idempotency_key)
 
+    def edit(self, source: Scene, asked: SourceRequest, *, idempotency_key: str | None) -> Job:
+        """Accept, bill and start an edit: the source's world and length, changed by the prompt.
+
+        Raises:
+            Problem: 429 when `jobs_max` jobs are known.
+        """
+        return self._accept(self._derived(Operation.EDIT, source.remixed(asked.prompt), asked), idempotency_key)
+
+    def extend(self, source: Scene, asked: SourceRequest, *, idempotency_key: str | None) -> Job:
+        """Accept, bill and start an extension: the source's clip and a new segment behind it.
+
+        Raises:
+            Problem: 429 when `jobs_max` jobs are known; 400 when the whole would be too long.
+        """
+        try:
+            scene = source.extended(asked.prompt, int(asked.seconds or 0))
+        except ValueError as error:
+            raise invalid(f"The extended video cannot be made: {error}.", param="seconds") from error
+        return self._accept(self._derived(Operation.EXTEND, scene, asked), idempotency_key)
+
+    def scene_of_clip(self, clip: Clip) -> Scene:
+        """The world an uploaded video shows, as far as a stand-in can tell: its first frame."""
+        return Scene(
+            prompt="",
+            origin_prompt="",
+            width=clip.width,
+            height=clip.height,
+            seconds=clip.seconds,
+            frame_rate=self.settings.frame_rate,
+            seed=self.settings.seed,
+            reference=clip.first_frame,
+        )
+
+    def create_character(self, name: str) -> Character:
+        """Make a character; it is there at once."""
+        character = Character(f"char_{self._new_token()}", name, self._now())
+        self.registry.add_character(character)
+        return character
+
+    def _scene(self, asked: CreateRequest) -> Scene:
+        width, height = parse_size(asked.size)
+        extras = asked.extras
+        return Scene(
+            prompt=asked.prompt,
+            origin_prompt=asked.prompt,
+            width=width,
+            height=height,
+            seconds=int(asked.seconds),
+            frame_rate=extras.get("fps", self.settings.frame_rate),
+            seed=extras.get("seed", self.settings.seed),
+            reference=asked.reference,
+            frames_asked=extras.get("num_frames"),
+            has_audio=extras.get("generate_audio", True),
+        )
+
+    def _derived(self, made_by: Operation, scene: Scene, asked: SourceRequest) -> Job:
+        named = self.registry.get(asked.source) if isinstance(asked.source, str) else None
+        return Job(
+            id=self._new_id(),
+            model=named.model if named else asked.model,
+            size=f"{scene.width}x{scene.height}",
+            seconds=str(scene.seconds),
+            scene=scene,
+            created_at=self._now(),
+            made_by=made_by,
+            remixed_from_video_id=named.id if named else None,
+            fate=self._fate(made_by, asked.prompt),
+        )
+
     def _new_id(self) -> str:
         return f"video_{self._new_token()}"
 
@@ -150,7 +211,7 @@ class Simulator:
 
     async def _render(self, job: Job) -> None:
         """Follow one job to its end. A job deleted or forgotten on the way ends silently, without a webhook."""
-        making = None if job.fate else self._make_in_thread(job.scene)
+        making = None if job.fate else [self._make_in_thread(scene) for scene in _outputs(job)]
         for progress in range(0, 100, PROGRESS_STEP):
             await asyncio.sleep(self.settings.render_time_s * PROGRESS_STEP / 100)
             if self.registry.change(job.id, status="in_progress", progress=progress) is None:
@@ -162,10 +223,10 @@ class Simulator:
     def _make_in_thread(self, scene: Scene) -> asyncio.Future[Media]:
         return asyncio.get_running_loop().run_in_executor(self._threads, self._make_media, scene)
 
-    async def _complete(self, job: Job, making: asyncio.Future[Media] | None) -> Job | None:
+    async def _complete(self, job: Job, making: list[asyncio.Future[Media]] | None) -> Job | None:
         assert making is not None, "only a job without a fate is completed"  # noqa: S101 - a programmer's mistake
         try:
-            media = await making
+            media = tuple(await asyncio.gather(*making))
         except Exception:  # every accepted job must reach an end, whatever breaks in the encoder
             log.exception("simulated_render_broke", video_id=job.id)
             return self._fail(job, JobError(code="internal_error", message="The renderer broke."))
@@ -181,3 +242,8 @@ class Simulator:
 
     def _fail(self, job: Job, error: JobError) -> Job | None:
         return self.registry.change(job.id, status="failed", error=error)
+
+
+def _outputs(job: Job) -> list[Scene]:
+    """The scenes of a job's outputs, each with colours of its own."""
+    return [job.scene, *(replace(job.scene, seed=job.scene.seed + more) for more in range(1, job.outputs))]

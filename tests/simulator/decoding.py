@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageStat
 @dataclass(frozen=True)
 class Clip:
     video_codec: str
-    audio_codec: str
+    audio_codec: str | None
     size: tuple[int, int]
     pixel_format: str
     duration_s: float
@@ -22,11 +22,11 @@ class Clip:
 
 def decode(content: bytes) -> Clip:
     with av.open(BytesIO(content)) as container:
-        video, audio = container.streams.video[0], container.streams.audio[0]
+        video, audio = container.streams.video[0], next(iter(container.streams.audio), None)
         frames: list[Image.Image] = []
         samples = 0
         peak = 0.0
-        for frame in container.decode(video, audio):
+        for frame in container.decode(video, *container.streams.audio):
             if isinstance(frame, av.VideoFrame):
                 frames.append(frame.to_image())
             else:
@@ -34,11 +34,11 @@ def decode(content: bytes) -> Clip:
                 peak = max(peak, *memoryview(frame.planes[0]).cast("B").cast("f")[: frame.samples])
         return Clip(
             video_codec=video.codec_context.name,
-            audio_codec=audio.codec_context.name,
+            audio_codec=audio.codec_context.name if audio else None,
             size=(video.width, video.height),
             pixel_format=str(video.codec_context.pix_fmt),
             duration_s=float(container.duration or 0) / av.time_base,
-            audio_s=samples / audio.rate,
+            audio_s=samples / audio.rate if audio else 0.0,
             audio_peak=peak,
             frames=frames,
         )

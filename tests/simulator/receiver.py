@@ -29,6 +29,7 @@ class WebhookReceiver:
         self.secret = "whsec_" + base64.b64encode(b"a key of thirty-two bytes, always").decode()
         self.received: list[Received] = []
         self.answers: list[int] = []
+        self.answer_headers: dict[str, str] = {}
         self._arrived = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -67,6 +68,8 @@ class WebhookReceiver:
                     receiver._arrived.notify_all()
                 self.send_response(status)
                 self.send_header("content-length", "0")
+                for name, value in receiver.answer_headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

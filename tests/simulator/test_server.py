@@ -56,7 +56,7 @@ def test_a_simulator_brings_its_own_settings() -> None:
         {"sizes": ("63x64",)},
         {"sizes": ("4096x2160",)},
         {"sizes": ()},
-        {"seconds": ("21",)},
+        {"seconds": ("121",)},
         {"seconds": ("four",)},
         {"frame_rate": 0},
         {"webhook_url": "http://127.0.0.1:9/"},

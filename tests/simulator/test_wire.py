@@ -306,6 +306,7 @@ def test_the_bill_counts_accepted_jobs_and_remixes_with_what_was_asked(
         "seconds": "1",
         "prompt": "A kite",
         "idempotency_key": "key-1",
+        "extras": {},
     }
     assert (bill["jobs"][1]["id"], bill["jobs"][1]["operation"]) == (remix.id, "remix")
 
