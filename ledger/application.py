@@ -1,6 +1,6 @@
 """The ledger's face: save decisions, fold streams, read the order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -82,6 +82,14 @@ class Ledger(Application[str]):
     def read(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[Event]:
         """Events with `after` < position <= `until` in the ledger's order, at most `limit`."""
         return self.decode(self._recorder.read(after, until=until, limit=limit))
+
+    def pick(self, after: int, types: Collection[str], *, limit: int) -> tuple[list[Event], int]:
+        """Of the next `limit` events behind `after`, those of these types; and the position of the last of all.
+
+        What is of another type is not decoded, and hinders nobody even if it could not be.
+        """
+        rows = self._recorder.read(after, limit=limit)
+        return self.decode(row for row in rows if row.topic in types), rows[-1].id if rows else after
 
     def decode(self, rows: Iterable[RecordedRow]) -> list[Event]:
         """The events in stored rows. Raises Corrupt, naming the place."""

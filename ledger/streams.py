@@ -17,7 +17,10 @@ TENANT_CHARS_MAX = 31
 
 _TENANT = re.compile(rf"[a-z][a-z0-9-]{{0,{TENANT_CHARS_MAX - 1}}}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_BATCH = re.compile(r"batch_([0-9a-f]{32})")
 _VIDEO = re.compile(r"video_([0-9a-f]{32})")
+_ENDPOINT = re.compile(r"we_([0-9a-f]{32})")
+_CHARACTER = re.compile(r"char_([0-9a-f]{32})")
 
 
 def video_id(render: UUID) -> str:
@@ -71,6 +74,70 @@ def key(tenant: str, key_id: str) -> str:
 def thread(tenant: str, thread_id: str) -> str:
     """What a caller recorded under its own thread id (`caller.recorded`)."""
     return f"thread:{_tenant(tenant)}:{_digest(thread_id)}"
+
+
+def endpoint_id(endpoint: UUID) -> str:
+    """The id clients see for a webhook endpoint: `we_` and the UUIDv7 in hex."""
+    return f"we_{endpoint.hex}"
+
+
+def is_endpoint_id(text: str) -> bool:
+    """Whether `text` has the form of our endpoint ids; says nothing about whether it exists."""
+    return _ENDPOINT.fullmatch(text) is not None
+
+
+def endpoint(tenant: str, endpoint_id: str) -> str:
+    """The history of one webhook endpoint. The tenant is part of the id, so no other tenant can name it."""
+    match = _ENDPOINT.fullmatch(endpoint_id)
+    if match is None:
+        raise InvalidStream(f"not an endpoint id: {endpoint_id[:80]!r}")
+    return f"endpoint:{_tenant(tenant)}:{match[1]}"
+
+
+def batch_id(digits: str) -> str:
+    """The id clients see for a batch: `batch_` and 32 hex digits."""
+    return f"batch_{digits}"
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether `text` has the form of our batch ids; says nothing about whether it exists."""
+    return _BATCH.fullmatch(text) is not None
+
+
+def batch(tenant: str, batch_id: str) -> str:
+    """The lines of one batch. The tenant is part of the id, so no other tenant can name it."""
+    match = _BATCH.fullmatch(batch_id)
+    if match is None:
+        raise InvalidStream(f"not a batch id: {batch_id[:80]!r}")
+    return f"batch:{_tenant(tenant)}:{match[1]}"
+
+
+def delivery(tenant: str, endpoint_id: str, event_id: str) -> str:
+    """The telling of one endpoint of one event: scheduled once, however often that is tried."""
+    return f"delivery:{_tenant(tenant)}:{_digest(endpoint_id, event_id)}"
+
+
+def character_id(character: UUID) -> str:
+    """The id clients see for a character: `char_` and the UUIDv7 in hex."""
+    return f"char_{character.hex}"
+
+
+def is_character_id(text: str) -> bool:
+    """Whether `text` has the form of our character ids; says nothing about whether it exists."""
+    return _CHARACTER.fullmatch(text) is not None
+
+
+def character(tenant: str, character_id: str) -> str:
+    """The history of one character. The tenant is part of the id, so no other tenant can name it."""
+    match = _CHARACTER.fullmatch(character_id)
+    if match is None:
+        raise InvalidStream(f"not a character id: {character_id[:80]!r}")
+    return f"character:{_tenant(tenant)}:{match[1]}"
+
+
+def answer(tenant: str, project: str, key_id: str, request_hash: str) -> str:
+    """The answers to one request without an Idempotency-Key, by one API key, that could not be delivered."""
+    return f"answer:{_tenant(tenant)}:{_digest(project, key_id, request_hash)}"
 
 
 def category(stream: str) -> str:

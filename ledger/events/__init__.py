@@ -7,6 +7,19 @@ beside the old ones in tests/golden. docs/reference/events.md describes each.
 from types import MappingProxyType
 
 from ledger.envelope import Fact
+from ledger.events.answers import AnswerRepeated, AnswerUndelivered
+from ledger.events.batches import BatchLinesDecided, BatchOpened
+from ledger.events.characters import CharacterCreated, CharacterRefused, CharacterRequested, CharacterUnknown
+from ledger.events.endpoints import (
+    DeliveryGivenUp,
+    DeliveryScheduled,
+    EndpointCreated,
+    EndpointDeleted,
+    EndpointDisabled,
+    EndpointEnabled,
+    EndpointSecretRotated,
+    EndpointUpdated,
+)
 from ledger.events.governance import (
     CallerRecorded,
     KeyIssued,
@@ -14,6 +27,8 @@ from ledger.events.governance import (
     PolicyPublished,
     PricesPublished,
     RendererConfigured,
+    RendererResumed,
+    RendererStopped,
     SubjectErased,
 )
 from ledger.events.money import (
@@ -34,7 +49,7 @@ from ledger.events.once import (
     SubmissionOpened,
     WebhookReceived,
 )
-from ledger.events.parts import Asset, InputReference, Money, Quote, SourceVideo, Step, Variant, Verdict
+from ledger.events.parts import Asset, BatchLine, InputReference, Money, Quote, SourceVideo, Step, Variant, Verdict
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -66,12 +81,29 @@ from ledger.events.render import (
 __all__ = [
     "LIFECYCLE",
     "TYPES",
+    "AnswerRepeated",
+    "AnswerUndelivered",
     "Asset",
+    "BatchLine",
+    "BatchLinesDecided",
+    "BatchOpened",
     "BudgetOverrun",
     "BudgetSet",
     "BudgetThreshold",
     "CallerRecorded",
+    "CharacterCreated",
+    "CharacterRefused",
+    "CharacterRequested",
+    "CharacterUnknown",
     "DeliveryAttempted",
+    "DeliveryGivenUp",
+    "DeliveryScheduled",
+    "EndpointCreated",
+    "EndpointDeleted",
+    "EndpointDisabled",
+    "EndpointEnabled",
+    "EndpointSecretRotated",
+    "EndpointUpdated",
     "IdempotencyBound",
     "InputReference",
     "JobClaimed",
@@ -107,6 +139,8 @@ __all__ = [
     "RenderSubmissionStarted",
     "RenderSubmissionUnknown",
     "RendererConfigured",
+    "RendererResumed",
+    "RendererStopped",
     "SourceVideo",
     "SpendAdjusted",
     "SpendCarriedForward",

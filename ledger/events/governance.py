@@ -1,6 +1,6 @@
 """Who governs, and what callers wrote down."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -27,10 +27,40 @@ class RendererConfigured(Fact):
     """A renderer can be used, in this way. Names its credential, never the secret."""
 
     TYPE: ClassVar[str] = "renderer.configured"
+    SCHEMA: ClassVar[int] = 2
     renderer: str
     dialect: str
     credential: str
     replicas: tuple[str, ...] = Field(min_length=1)
+    models: tuple[str, ...] = ()
+    """By their public names."""
+    configuration_hash: Sha256 | None = None
+    """Keyed hash of everything that is configured of it, its secret included."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 named no models and could not tell one configuration from another."""
+        return fields if schema == 1 else super().upcast(schema, fields)
+
+
+class RendererStopped(Fact):
+    """A renderer refused our credential, or a model: it is asked for nothing of that kind until somebody looked."""
+
+    TYPE: ClassVar[str] = "renderer.stopped"
+    renderer: str
+    credential: str
+    model: str | None = None
+    """The public name of the model it refused; None: the credential, and so everything."""
+    code: str
+    http_status: int | None = None
+
+
+class RendererResumed(Fact):
+    """An operator says that a stopped renderer can be asked again."""
+
+    TYPE: ClassVar[str] = "renderer.resumed"
+    renderer: str
+    credential: str
 
 
 class KeyIssued(Fact):

@@ -1,6 +1,6 @@
 """What must happen once: receipts, claims, bindings and turns."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -24,12 +24,13 @@ class WebhookReceived(Fact):
 
 
 class IdempotencyBound(Fact):
-    """An Idempotency-Key made this render, and makes no other."""
+    """An Idempotency-Key made this render or character, and makes no other."""
 
     TYPE: ClassVar[str] = "idempotency.bound"
     request_hash: Sha256
     """Keyed hash of the parsed request."""
     video_id: str
+    """What it made: a video's id, or a character's."""
     project: str
     requester: str
 
@@ -64,8 +65,18 @@ class DeliveryAttempted(Fact):
     """We told a subscribed endpoint, or tried to."""
 
     TYPE: ClassVar[str] = "delivery.attempted"
+    SCHEMA: ClassVar[int] = 2
     endpoint_id: str
     delivery_id: str
     attempt: int = Field(ge=1)
     http_status: int | None = None
     delivered: bool
+    code: str | None = None
+    """What went wrong, None when it was delivered."""
+    retry_at: Moment | None = None
+    """When it is tried again; None: it is not."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 did not say what went wrong, nor when it would be tried again."""
+        return fields if schema == 1 else super().upcast(schema, fields)

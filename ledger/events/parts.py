@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ledger.envelope import Sealed, Sha256
 
-Step = Literal["submit", "reconcile", "follow", "store", "purge"]
+Step = Literal["submit", "reconcile", "follow", "store", "purge", "expire", "deliver"]
 Variant = Literal["video", "thumbnail", "spritesheet"]
 
 
@@ -95,3 +95,16 @@ class Quote(Part):
     """What is counted: seconds, frames or outputs."""
     quantity_milli: int | None = Field(default=None, ge=0)
     """How many units the renderer bills, in thousandths; None: not recorded."""
+
+
+class BatchLine(Part):
+    """What was decided of one line of a batch: a render, or why there is none."""
+
+    line: int = Field(ge=1)
+    custom_id: str | None = None
+    video_id: str | None = None
+    status: int | None = None
+    """HTTP status of the refusal."""
+    code: str | None = None
+    param: str | None = None
+    message: Sealed | None = None

@@ -15,13 +15,14 @@ class RenderIntent(Fact):
     """Somebody asked for a video. Always first, also of what is then denied."""
 
     TYPE: ClassVar[str] = "render.intent"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     video_id: str
     project: str
     requester: str
     operation: Literal["create", "remix", "edit", "extend"] = "create"
     model: str
     seconds: str
+    """What is made anew: of an extension, the segment."""
     size: str
     prompt: Sealed
     input_reference: InputReference | None = None
@@ -36,11 +37,20 @@ class RenderIntent(Fact):
     """Fields beyond the protocol that the renderer is given; none of them free text."""
     text_fields: dict[str, Sealed] = Field(default_factory=dict)
     """As `fields`, those that are free text."""
+    source_seconds: str | None = None
+    """Of an extension: the length of what it is added to, in whole seconds, rounded up."""
+
+    @property
+    def video_seconds(self) -> str:
+        """Length of the finished video in seconds: an extension is stitched to its source."""
+        if self.source_seconds is None:
+            return self.seconds
+        return str(int(self.source_seconds) + int(self.seconds))
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 had no uploaded source and no fields beyond the protocol."""
-        return fields if schema == 1 else super().upcast(schema, fields)
+        """Schema 1 had no uploaded source and no fields beyond the protocol, 2 not the length of a source."""
+        return fields if schema in {1, 2} else super().upcast(schema, fields)
 
 
 class RenderAllowed(Fact):

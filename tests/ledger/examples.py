@@ -7,6 +7,8 @@ from ledger.envelope import Fact, Sealed
 
 VIDEO = "video_01931b7e5c4f7a3b8d2e6f1a9c0b4d5e"
 OTHER_VIDEO = "video_01931b7e5c507b2c9e3f7a0b1d8c5e6f"
+CHARACTER = "char_018f3c1e6b7a7c3d8e9f0a1b2c3d4e60"
+ENDPOINT = "we_018f3c1e6b7a7c3d8e9f0a1b2c3d4e5f"
 MOMENT = datetime(2026, 11, 20, 12, 30, 45, 123456, tzinfo=UTC)
 LATER = datetime(2026, 11, 20, 13, 30, 45, tzinfo=UTC)
 SHA_A, SHA_B = "a1" * 32, "b2" * 32
@@ -82,6 +84,7 @@ RENDERS: tuple[Fact, ...] = (
         source_video=SOURCE_VIDEO,
         fields={"seed": 7, "generate_audio": False},
         text_fields={"negative_prompt": SEALED},
+        source_seconds="8",
     ),
     e.RenderAllowed(
         verdict=VERDICT,
@@ -153,7 +156,72 @@ ONCE: tuple[Fact, ...] = (
     e.JobClaimed(renderer="vllm", credential="main", job_id="video_abc", video_id=VIDEO),
     e.SubmissionOpened(video_id=VIDEO, attempt=1),
     e.SubmissionClosed(video_id=VIDEO, attempt=1),
-    e.DeliveryAttempted(endpoint_id="endpoint_1", delivery_id="msg_1", attempt=2, http_status=200, delivered=True),
+    e.DeliveryAttempted(
+        endpoint_id=ENDPOINT,
+        delivery_id="wh_1",
+        attempt=2,
+        http_status=503,
+        delivered=False,
+        code="http_503",
+        retry_at=LATER,
+    ),
+)
+
+ENDPOINTS: tuple[Fact, ...] = (
+    e.EndpointCreated(
+        endpoint_id=ENDPOINT,
+        project="films",
+        requester="key_1",
+        name=SEALED,
+        url=SEALED,
+        event_types=("video.completed", "video.failed"),
+        secret=SEALED,
+        secret_hint="…wxyz",
+    ),
+    e.EndpointUpdated(name=SEALED, url=SEALED, event_types=("video.stored",)),
+    e.EndpointSecretRotated(secret=SEALED, secret_hint="…abcd", old_secret_until=LATER),
+    e.EndpointDisabled(reason="gone_410", delivery_id="wh_1"),
+    e.EndpointEnabled(reason="updated"),
+    e.EndpointDeleted(),
+    e.DeliveryScheduled(
+        endpoint_id=ENDPOINT,
+        delivery_id="wh_1",
+        event_id="evt_1",
+        event_type="video.completed",
+        project="films",
+        video_id=VIDEO,
+        created_at=MOMENT,
+        trigger_position=42,
+    ),
+    e.DeliveryGivenUp(reason="retries_exhausted"),
+)
+
+CHARACTERS: tuple[Fact, ...] = (
+    e.CharacterRequested(
+        character_id=CHARACTER,
+        project="films",
+        requester="key_1",
+        name=SEALED,
+        source_video=SOURCE_VIDEO,
+        renderer="openai",
+        credential="main",
+        replica="https://renderer.example/v1",
+        deadline_at=LATER,
+        idempotency_stream=f"idempotency:acme:{SHA_A}",
+    ),
+    e.CharacterCreated(
+        renderer="openai",
+        credential="main",
+        replica="https://renderer.example/v1",
+        renderer_character_id="char_abc",
+    ),
+    e.CharacterRefused(code="renderer_request_invalid", http_status=400, message=SEALED),
+    e.CharacterUnknown(code="renderer_no_answer", http_status=504),
+)
+
+ANSWERS: tuple[Fact, ...] = (
+    e.AnswerUndelivered(video_id=VIDEO, request_hash=SHA_A),
+    e.AnswerRepeated(video_id=VIDEO, retry_count=1),
 )
 
 MONEY: tuple[Fact, ...] = (
@@ -171,8 +239,17 @@ GOVERNANCE: tuple[Fact, ...] = (
     e.PolicyPublished(policy_hash=SHA_A, text="[[rules]]\nid = 'cap'\n"),
     e.PricesPublished(prices_hash=SHA_B, text="[[prices]]\nmodel = 'sora-2'\n"),
     e.RendererConfigured(
-        renderer="vllm", dialect="vllm_omni", credential="main", replicas=("http://gpu-1:8000", "http://gpu-2:8000")
+        renderer="vllm",
+        dialect="vllm_omni",
+        credential="main",
+        replicas=("http://gpu-1:8000", "http://gpu-2:8000"),
+        models=("wan-2.2",),
+        configuration_hash=SHA_A,
     ),
+    e.RendererStopped(
+        renderer="vllm", credential="main", model="wan-2.2", code="renderer_not_enabled", http_status=403
+    ),
+    e.RendererResumed(renderer="vllm", credential="main"),
     e.KeyIssued(key_id="key_1", project="films", requester="key_1", digest=SHA_A),
     e.KeyRevoked(key_id="key_1"),
     e.CallerRecorded(
@@ -193,4 +270,16 @@ GOVERNANCE: tuple[Fact, ...] = (
     e.SubjectErased(subject="key_1", reason="asked for by the subject"),
 )
 
-EXAMPLES: dict[str, Fact] = {fact.TYPE: fact for fact in (*RENDERS, *ONCE, *MONEY, *GOVERNANCE)}
+BATCHES: tuple[Fact, ...] = (
+    e.BatchOpened(batch_id=f"batch_{SHA_A[:32]}", project="films", requester="key_1", lines=2, request_hash=SHA_A),
+    e.BatchLinesDecided(
+        lines=(
+            e.BatchLine(line=1, custom_id="first", video_id=VIDEO),
+            e.BatchLine(line=2, custom_id="second", status=400, code="invalid_value", param="seconds", message=SEALED),
+        )
+    ),
+)
+
+EXAMPLES: dict[str, Fact] = {
+    fact.TYPE: fact for fact in (*RENDERS, *BATCHES, *ONCE, *CHARACTERS, *ANSWERS, *ENDPOINTS, *MONEY, *GOVERNANCE)
+}

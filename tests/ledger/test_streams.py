@@ -14,6 +14,8 @@ from .ledger_facts import new_id
 TENANTS = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,62}", fullmatch=True)
 VIDEOS = st.uuids().map(streams.video_id)
+ENDPOINTS = st.uuids().map(streams.endpoint_id)
+CHARACTERS = st.uuids().map(streams.character_id)
 OUTSIDE = st.text(st.characters(), max_size=300) | st.sampled_from(["", ":", "a:b", "\0", "\ud800", "a" * 5_000])
 
 MAKERS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
@@ -25,6 +27,10 @@ MAKERS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     streams.renderer: (NAMES,),
     streams.key: (TENANTS, OUTSIDE),
     streams.thread: (TENANTS, OUTSIDE),
+    streams.answer: (TENANTS, OUTSIDE, OUTSIDE, OUTSIDE),
+    streams.endpoint: (TENANTS, ENDPOINTS),
+    streams.character: (TENANTS, CHARACTERS),
+    streams.delivery: (TENANTS, ENDPOINTS, OUTSIDE),
 }
 
 
