@@ -31,13 +31,14 @@ class WorkItem:
     stream: str
     tenant: str
     project: str
-    video_id: str
+    video_id: str | None
+    """None for a delivery that is not about one video."""
     step: Step
     renderer: str | None
     job_stream: str | None
     created_at: datetime
     version: int
-    """Of the render's stream when the item was made."""
+    """Of the stream when the item was made."""
     attempt: int
     """Counts the claims of this step, and tells a lease from a later one."""
     owner: str

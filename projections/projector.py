@@ -130,6 +130,15 @@ class Projector:
                 self._moved.wait(min(left_s, WAIT_STEP_S))
         return True
 
+    def reached(self, name: str) -> int:
+        """The position a projection has come to, 0 when it has none.
+
+        Raises ledger.errors.Unavailable when the database does not answer.
+        """
+        with reading(self._pool) as connection:
+            stored = positions.read(connection).get(name)
+        return stored.position if stored is not None else 0
+
     def _has(self, name: str, position: int) -> bool:
         with reading(self._pool) as connection:
             stored = positions.read(connection).get(name)

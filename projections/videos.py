@@ -39,10 +39,15 @@ class Video:
     progress: int
     model: str
     seconds: str
+    """Length of the finished video: an extension is stitched to its source."""
     size: str
     prompt: str
     created_at: datetime
     completed_at: datetime | None
+    expires_at: datetime | None
+    """When the retention of our copy ends; None: never, or nothing is stored."""
+    expired: bool
+    """Whether it ended and the files are gone."""
     remixed_from_video_id: str | None
     failure_code: str | None
     failure_message: str | None
@@ -79,6 +84,12 @@ class Videos:
         key = {"tenant": tenant, "project": project, "video_id": video_id}
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Video)) as cursor:
             return cursor.execute(query("get", VIDEOS.package), key).fetchone()
+
+    def some(self, tenant: str, project: str, video_ids: Sequence[str]) -> list[Video]:
+        """Those of these videos that this project has, in no order, deleted and denied ones too."""
+        key = {"tenant": tenant, "project": project, "video_ids": list(video_ids)}
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Video)) as cursor:
+            return cursor.execute(query("some", VIDEOS.package), key).fetchall()
 
     def page(
         self, tenant: str, project: str, after_video_id: str | None = None, limit: int = 20, order: Order = "desc"
@@ -118,11 +129,13 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
             render.phase.value,
             render.progress,
             intent.model,
-            intent.seconds,
+            intent.video_seconds,
             intent.size,
             intent.prompt,
             render.created_at,
             render.completed_at,
+            render.expires_at,
+            render.expired,
             intent.remix_video_id,
             failure.code if failure else None,
             failure.message if failure else None,
@@ -145,7 +158,7 @@ def _video_asset(render: Render) -> Asset | None:
 
 VIDEOS = Projection(
     name="videos",
-    version=1,
+    version=2,
     tables={"videos": ("stream", *(field.name for field in fields(Video)))},
     rows=rows,
     categories=frozenset({"render"}),

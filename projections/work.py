@@ -1,27 +1,33 @@
 """What is to do next?
 
-One row a render that needs something, and one nudge a webhook, found by its job whether the job was claimed before the
-webhook came or after. Leases and due times are not history: they are kept in `projections.leases`.
+One row a render that needs something or a delivery that is to be made, and one nudge a webhook, found by its job
+whether the job was claimed before the webhook came or after. Leases and due times are not history: they are kept in
+`projections.leases`.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ledger import lifecycle, streams
+from ledger import deliveries, lifecycle, streams
 from ledger.envelope import Event
-from ledger.events import Step, WebhookReceived
+from ledger.events import DeliveryScheduled, Step, WebhookReceived
 from ledger.lifecycle import Phase, Render
-from projections.port import Projection, TableRow
+from ledger.sql import query
+from projections.connections import reading
+from projections.port import Pool, Projection, TableRow
 
 
 def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
-    """The next step of a render, or the nudge of a webhook.
+    """The next step of a render or a delivery, or the nudge of a webhook.
 
     Raises lifecycle.ImpossibleStep for facts in an order that cannot be.
     """
     first = events[0].fact
     if isinstance(first, WebhookReceived):
         yield "nudges", (stream, first.job_stream, events[0].position, events[0].recorded_at)
+        return
+    if isinstance(first, DeliveryScheduled):
+        yield from _delivery(stream, events)
         return
     render = lifecycle.fold(None, events)
     assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
@@ -41,7 +47,19 @@ def next_step(render: Render) -> Step | None:
         return "follow"
     if render.phase is Phase.COMPLETED:
         return "store"
-    return "purge" if render.deleted and not render.purged else None
+    if render.deleted:
+        return None if render.purged else "purge"
+    return "expire" if render.expires_at is not None and not render.expired else None
+
+
+def _delivery(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+    delivery = deliveries.fold(None, events)
+    if delivery is None or delivery.ended:
+        return
+    scheduled = delivery.scheduled
+    due_at = delivery.retry_at or delivery.scheduled_at
+    place = (stream, delivery.tenant, scheduled.project, scheduled.video_id)
+    yield "items", (*place, "deliver", due_at, None, None, delivery.scheduled_at, delivery.version)
 
 
 def _item(render: Render, step: Step) -> tuple[object, ...]:
@@ -65,6 +83,8 @@ def _due_at(render: Render, step: Step) -> datetime | None:
     """The earliest time that makes sense, as far as the facts know; None: now."""
     if step == "reconcile":
         return render.submission.deadline_at if render.submission else None
+    if step == "expire":
+        return render.expires_at
     if step == "submit" and render.retry_at is not None:
         return render.retry_at
     trouble = render.trouble
@@ -78,7 +98,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=1,
+    version=2,
     tables={
         "items": (
             "stream",
@@ -95,5 +115,19 @@ WORK = Projection(
         "nudges": ("stream", "job_stream", "position", "received_at"),
     },
     rows=rows,
-    categories=frozenset({"render", "webhook"}),
+    categories=frozenset({"render", "webhook", "delivery"}),
 )
+
+
+class Work:
+    """Answers from the work table. Raises ledger.errors.Unavailable when the database does not answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def in_flight(self, renderer: str) -> int:
+        """How many jobs a renderer has, those included of which it is not known whether it took them."""
+        with reading(self._pool) as connection:
+            found = connection.execute(query("in_flight", WORK.package), {"renderer": renderer}).fetchone()
+        assert found is not None  # noqa: S101 - a count is always there
+        return int(found[0])

@@ -9,6 +9,7 @@ from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.recorder import PostgresRecorder
 from projections.audit import AUDIT
+from projections.endpoints import ENDPOINTS
 from projections.lineage import LINEAGE
 from projections.port import Pool, Projection
 from projections.projector import Projector
@@ -41,7 +42,7 @@ def ledger(pool: Pool) -> Iterator[Ledger]:
 
 @pytest.fixture
 def projections() -> list[Projection]:
-    return [VIDEOS, LINEAGE, AUDIT, WORK]
+    return [VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS]
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from ledger import deliveries as delivery_fold
+from ledger import endpoints as endpoint_fold
 from ledger import events as e
 from ledger import lifecycle, streams
 from ledger.application import Ledger
@@ -56,6 +58,8 @@ class Author:
     jobs: int = 0
     webhooks: int = 0
     waiting: list[tuple[str, Fact]] = field(default_factory=list)
+    endpoints: dict[str, endpoint_fold.Endpoint] = field(default_factory=dict)
+    deliveries: dict[str, delivery_fold.Delivery] = field(default_factory=dict)
 
     def clock(self) -> datetime:
         self.now += timedelta(seconds=7)
@@ -83,10 +87,17 @@ class Author:
         """Takes facts down, in order; `flush` appends them as one decision."""
         for fact in facts:
             self.waiting.append((stream, fact))
-            if stream.startswith("render:"):
-                at = Context(self.tenant, "worker", self.now)
-                event = Event(stream, self._version(stream), new_uuid7(self.clock), at, fact)
-                self.renders[stream] = lifecycle.evolve(self.renders.get(stream), event)
+            self._fold(stream, fact)
+
+    def _fold(self, stream: str, fact: Fact) -> None:
+        at = Context(self.tenant, "worker", self.now)
+        event = Event(stream, self._version(stream), new_uuid7(self.clock), at, fact)
+        if stream.startswith("render:"):
+            self.renders[stream] = lifecycle.evolve(self.renders.get(stream), event)
+        elif stream.startswith("endpoint:"):
+            self.endpoints[stream] = endpoint_fold.evolve(self.endpoints.get(stream), event)
+        elif stream.startswith("delivery:"):
+            self.deliveries[stream] = delivery_fold.evolve(self.deliveries.get(stream), event)
 
     def _version(self, stream: str) -> int:
         return self.heads.get(stream, 0) + sum(1 for written, _ in self.waiting if written == stream)
@@ -180,6 +191,62 @@ class Author:
         video_id = self.renders[stream].intent.video_id
         self.write(f"spend:{self.tenant}", e.SpendReserved(video_id=video_id, cost=QUOTE.cost))
 
+    def endpoint(self, *, project: str = "film", event_types: tuple[str, ...] = ("video.completed",)) -> str:
+        """A new webhook endpoint's stream."""
+        endpoint_id = streams.endpoint_id(new_uuid7(self.clock))
+        stream = streams.endpoint(self.tenant, endpoint_id)
+        sealed = Sealed("c2VhbGVk")
+        self.write(
+            stream,
+            e.EndpointCreated(
+                endpoint_id=endpoint_id,
+                project=project,
+                requester="ann",
+                name=sealed,
+                url=sealed,
+                event_types=event_types,
+                secret=sealed,
+                secret_hint="…abcd",
+            ),
+        )
+        return stream
+
+    def deliver(self, endpoint: str, event_id: str) -> str:
+        """A new delivery's stream."""
+        told = self.endpoints[endpoint]
+        stream = streams.delivery(self.tenant, told.endpoint_id, event_id)
+        self.write(
+            stream,
+            e.DeliveryScheduled(
+                endpoint_id=told.endpoint_id,
+                delivery_id=f"wh_{len(self.deliveries)}",
+                event_id=event_id,
+                event_type="video.completed",
+                project=told.project,
+                video_id=None,
+                created_at=self.now,
+                trigger_position=1,
+            ),
+        )
+        return stream
+
+    def attempt(self, delivery: str, *, http_status: int) -> None:
+        """An attempt; anything but 200 is tried again a minute later."""
+        state = self.deliveries[delivery]
+        delivered = http_status == 200
+        self.write(
+            delivery,
+            e.DeliveryAttempted(
+                endpoint_id=state.scheduled.endpoint_id,
+                delivery_id=state.scheduled.delivery_id,
+                attempt=state.attempts + 1,
+                http_status=http_status,
+                delivered=delivered,
+                code=None if delivered else f"http_{http_status}",
+                retry_at=None if delivered else self.now + timedelta(minutes=1),
+            ),
+        )
+
     def queued_render(self, job_id: str | None = None) -> str:
         """A render that the renderer has."""
         stream = self.intent()
@@ -208,12 +275,39 @@ class Author:
             lambda: self.intent(project=choice.choice(["film", "game"]), requester=choice.choice(["ann", "bob"])),
             lambda: self.webhook(f"{self.job_prefix}-{choice.randint(1, 2 + self.jobs)}"),
         ]
+        deeds += [self.endpoint, lambda: self._tell(choice)]
         if stored:
             deeds.append(lambda: self._remix(choice.choice(stored).stream))
         if self.renders:
             going_on = [each.stream for each in self.renders.values() if not each.ended]
             stream = choice.choice(going_on if going_on and choice.random() < 0.7 else list(self.renders))
             deeds += [lambda: self.spend(stream)] + [lambda: self._follow(stream, choice)] * 12
+        choice.choice(deeds)()
+
+    def _tell(self, choice: random.Random) -> None:
+        """Something that may happen to an endpoint or a delivery."""
+        there = [each for each in self.endpoints.values() if not each.deleted]
+        pending = [each.stream for each in self.deliveries.values() if not each.ended]
+        if not there:
+            return
+        stream = choice.choice(there).stream
+        sealed = Sealed("bmV3")
+        facts: list[Fact] = [
+            e.EndpointUpdated(name=sealed, event_types=("video.failed",)),
+            e.EndpointSecretRotated(secret=sealed, secret_hint="…wxyz", old_secret_until=self.now),
+            e.EndpointDisabled(reason="gone_410"),
+            e.EndpointEnabled(reason="updated"),
+            e.EndpointDeleted(),
+        ]
+        deeds: list[Callable[[], object]] = [
+            lambda: self.write(stream, choice.choice(facts)),
+            lambda: self.deliver(stream, f"evt_{len(self.deliveries)}"),
+        ]
+        if pending:
+            deeds += [
+                lambda: self.attempt(choice.choice(pending), http_status=choice.choice([200, 500])),
+                lambda: self.write(choice.choice(pending), e.DeliveryGivenUp(reason="retries_exhausted")),
+            ]
         choice.choice(deeds)()
 
     def _remix(self, source: str) -> None:

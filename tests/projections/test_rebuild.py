@@ -24,7 +24,7 @@ def schemas(pool: Pool) -> list[str]:
         return [name for (name,) in rows]
 
 
-LIVE_SCHEMAS = ["projection_audit", "projection_lineage", "projection_videos", "projection_work"]
+LIVE_SCHEMAS = [f"projection_{name}" for name in ("audit", "endpoints", "lineage", "videos", "work")]
 
 
 def test_a_bad_event_refuses_the_rebuild_and_the_live_version_stays(

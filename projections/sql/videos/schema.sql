@@ -14,6 +14,8 @@ create table videos (
     prompt                 text        not null,
     created_at             timestamptz not null,
     completed_at           timestamptz,
+    expires_at             timestamptz,
+    expired                boolean     not null,
     remixed_from_video_id  text,
     failure_code           text,
     failure_message        text,

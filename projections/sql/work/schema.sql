@@ -2,7 +2,7 @@ create table items (
     stream      text        not null,
     tenant      text        not null,
     project     text        not null,
-    video_id    text        not null,
+    video_id    text,
     step        text        not null,
     due_at      timestamptz,
     renderer    text,

@@ -1,0 +1,1 @@
+update work.announced set position = %(position)s where name = %(name)s
