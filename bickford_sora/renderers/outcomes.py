@@ -5,6 +5,7 @@ For a submit the question is whether the renderer can have taken the job. A stat
 500, 502, 504, anything unheard of) leaves the outcome unknown.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -32,8 +33,8 @@ _MAYBE_TAKEN = frozenset({408, 409, 499})
 _GONE = frozenset({404, 410})
 _NO_SUCH_LIST = frozenset({404, 405, 501})
 _TOO_EARLY = frozenset({409, 425})
-_EXPIRED_WORDS = ("downloads expire", "no longer available")
-_NOT_READY_WORDS = ("not ready", "not completed", "not complete", "in progress", "still being generated")
+_EXPIRED_WORDS = ("downloads expire", "no longer available", "not found on disk")
+_NOT_READY_WORDS = ("not ready", "not completed", "not complete", "in progress", "in-progress", "still being generated")
 _EXPIRED_CODES = frozenset({"video_expired"})
 _NOT_READY_CODES = frozenset({"video_not_ready"})
 
@@ -83,14 +84,22 @@ def _text(body: bytes) -> str | None:
     return body.decode("utf-8", "replace")[:MESSAGE_CHARS_MAX] or None
 
 
-def of_submit(answer: ErrorAnswer, *, remix: bool) -> Refused | UnknownOutcome:
-    """What an error answer to a submit means."""
+def of_submit(
+    answer: ErrorAnswer, *, from_source: bool, refusals: Collection[int] = frozenset()
+) -> Refused | UnknownOutcome:
+    """What an error answer to a submit means.
+
+    `from_source`: whether the request names a job of the renderer. `refusals`: further statuses by which this kind of
+    renderer, when it is itself that speaks, says that it took nothing.
+    """
     status = answer.http_status
     if status in _REFUSED_FOR_NOW:
         return Refused(_REFUSED_FOR_NOW[status], terminal=False, **answer.about())
+    if status in refusals and answer.spoken:
+        return Refused(_code_of(answer), terminal=True, **answer.about())
     if status in _MAYBE_TAKEN or not 400 <= status < 500:  # noqa: PLR2004 - the 4xx class
         return UnknownOutcome(_code_of(answer), **answer.about())
-    if remix and status in _GONE:
+    if from_source and status in _GONE:
         return Refused("renderer_source_gone", terminal=True, **answer.about())
     return Refused(_REFUSED.get(status, "renderer_refused"), terminal=True, **answer.about())
 

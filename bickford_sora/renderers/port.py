@@ -1,6 +1,6 @@
 """What every renderer promises, whatever dialect of the Videos API it speaks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +78,17 @@ class Capabilities:
     fields: frozenset[str]
     """Fields beyond the protocol that it understands."""
     prompt_chars_max: int = 32_000
+    recognisable: frozenset[Operation] = frozenset({"create", "remix"})
+    """Operations whose jobs `jobs()` shows with model, prompt, seconds and size just as they were asked for."""
+    obscuring: frozenset[str] = frozenset({"fps", "num_frames"})
+    """Fields beyond the protocol that change what `jobs()` shows of a job."""
+
+    def recognises(self, operation: Operation, fields: Collection[str]) -> bool:
+        """Whether a job that was asked for so can be told from others by what `jobs()` shows.
+
+        Where not, it is never adopted, and no list in which it could hide proves its absence.
+        """
+        return self.lists and operation in self.recognisable and self.obscuring.isdisjoint(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +187,8 @@ class Renderer(Protocol):
 
     def submit(self, order: Order) -> JobNews:
         """Ask for a video, once.
+
+        What `capabilities` lacks is refused as `unsupported_by_renderer`, here and in every call, and nothing is sent.
 
         Raises:
             Refused: the renderer took nothing.

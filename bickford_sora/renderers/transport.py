@@ -11,16 +11,25 @@ TransportFailure
 
 import ssl
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 from pydantic import SecretStr
 
+from bickford_sora.egress import resolve as resolve_by_system
+from bickford_sora.renderers.elsewhere import NotAllowed, Place, Resolve, place_of
+
 CREDENTIAL_CHARS_REDACTED_MIN = 8
 """Shorter credentials (vLLM's customary "EMPTY") are no secrets and would spoil ordinary text."""
+REDIRECTS_MAX = 3
+"""Redirects that one download follows."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+KeyHeader = Literal["authorization", "api-key"]
+"""The header a credential goes in: as a bearer token, or as it is."""
 
 
 class TransportFailure(Exception):
@@ -100,14 +109,16 @@ class StreamedAnswer:
 class Transport:
     """Calls one base URL with one credential. Safe to use from many threads.
 
-    It never retries and never follows a redirect: whether a call may be repeated, and whom the credential may be
-    shown to, is decided elsewhere. Proxies and certificates from the environment are ignored.
+    It never retries: whether a call may be repeated is decided elsewhere. Only a download follows redirects, to
+    where `elsewhere` allows it. Proxies and certificates from the environment are ignored.
 
     Args:
         base_url: scheme, host, perhaps a port and a path; must not hold credentials.
-        credential: sent as a bearer token; None sends none.
+        credential: sent in `key_header`; None sends none.
         limits: times and sizes.
         tls: whom to trust, for renderers with certificates of their own; None trusts the usual authorities.
+        key_header: the header the credential goes in.
+        resolve: how the names of other hosts become addresses.
 
     Raises:
         ValueError: for a base URL or credential that cannot be used. The message does not repeat it.
@@ -120,14 +131,22 @@ class Transport:
         *,
         limits: TransportLimits | None = None,
         tls: ssl.SSLContext | None = None,
+        key_header: KeyHeader = "authorization",
+        resolve: Resolve = resolve_by_system,
     ) -> None:
         self.base_url = _checked_base_url(base_url)
         self.limits = limits or TransportLimits()
         self._credential = credential
+        self._key_header = key_header
+        self._resolve = resolve
         self._client = httpx.Client(
             base_url=self.base_url,
             # answers are asked for unpacked, so that sizes on the wire are the sizes that count
-            headers={"accept-encoding": "identity", "user-agent": "bickford-sora", **_authorization(credential)},
+            headers={
+                "accept-encoding": "identity",
+                "user-agent": "bickford-sora",
+                **_authorization(credential, key_header),
+            },
             limits=httpx.Limits(
                 max_connections=self.limits.connections_max,
                 max_keepalive_connections=self.limits.connections_idle_max,
@@ -157,7 +176,7 @@ class Transport:
         path: str,
         *,
         form: Mapping[str, str] | None = None,
-        file: FilePart | None = None,
+        files: Sequence[FilePart] = (),
         json: Any = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -165,7 +184,7 @@ class Transport:
     ) -> Answer:
         """Make one call, once, and read its answer whole, whatever its status.
 
-        `form` and `file` make a multipart body, also without a file; `json` makes a JSON body.
+        `form` and `files` make a multipart body, also without a file; `json` makes a JSON body.
         `timeout_s` takes the place of `answer_timeout_s`.
 
         Raises:
@@ -176,7 +195,7 @@ class Transport:
         request = self._client.build_request(
             method,
             path,
-            files=_multipart(form, file),
+            files=_multipart(form, files),
             json=json,
             params=params,
             headers=headers,
@@ -189,20 +208,68 @@ class Transport:
 
     @contextmanager
     def stream(self, path: str, params: Mapping[str, str] | None = None) -> Generator[StreamedAnswer, None, None]:
-        """GET `path` once and read its body as it comes, at most `download_bytes_max` in `download_timeout_s`.
+        """GET `path` and read the body of its answer as it comes, at most `download_bytes_max` in `download_timeout_s`.
+
+        Follows up to REDIRECTS_MAX redirects; one that must not be followed is the answer.
 
         Raises:
             NotSent: nothing was sent.
             NoAnswer: no answer began.
         """
+        timeout = self._timeout(self.limits.silence_timeout_s)
+        with self._streamed(self._client.build_request("GET", path, params=params, timeout=timeout)) as answer:
+            yield answer
+
+    @contextmanager
+    def stream_elsewhere(self, url: str) -> Generator[StreamedAnswer, None, None]:
+        """As `stream`, of a URL that the renderer named.
+
+        Raises NotAllowed when it must not be asked, and what `stream` raises.
+        """
+        with self._streamed(self._request_for(place_of(self.base_url, self.base_url, url, self._resolve))) as answer:
+            yield answer
+
+    @contextmanager
+    def _streamed(self, request: httpx.Request) -> Generator[StreamedAnswer, None, None]:
         limits = self.limits
-        request = self._client.build_request(
-            "GET", path, params=params, timeout=self._timeout(limits.silence_timeout_s)
-        )
         deadline = time.monotonic() + limits.download_timeout_s
-        with closing(self._send(request)) as response:
+        with closing(self._followed(request)) as response:
             chunks = _chunks(response, bytes_max=limits.download_bytes_max, deadline=deadline)
             yield StreamedAnswer(response.status_code, dict(response.headers), chunks)
+
+    def _followed(self, request: httpx.Request) -> httpx.Response:
+        """The answer behind at most REDIRECTS_MAX redirects."""
+        asked = str(request.url)
+        response = self._send(request)
+        for _ in range(REDIRECTS_MAX):
+            if response.status_code not in _REDIRECTS:
+                break
+            try:
+                place = place_of(self.base_url, asked, response.headers.get("location", ""), self._resolve)
+                request = self._request_for(place)
+            except NotAllowed:
+                break
+            response.close()
+            asked = place.url
+            response = self._send(request)
+        return response
+
+    def _request_for(self, place: Place) -> httpx.Request:
+        """A GET of a place that may be asked, with the credential where that is shown."""
+        try:
+            url = httpx.URL(place.url).copy_with(fragment=None)
+        except (httpx.InvalidURL, ValueError):
+            raise NotAllowed("not a URL") from None
+        if url.raw_host.decode("ascii") != place.host:
+            raise NotAllowed("two readings of one URL")  # what was checked is not what would be called
+        request = self._client.build_request("GET", url, timeout=self._timeout(self.limits.silence_timeout_s))
+        if not place.own:
+            request.headers.pop(self._key_header, None)
+        if place.address is not None:
+            # The checked address is connected to; TLS still asks for, and checks, the name.
+            request.extensions["sni_hostname"] = url.raw_host.decode("ascii")
+            request.url = url.copy_with(host=place.address)
+        return request
 
     def redacted(self, text: str | None) -> str | None:
         """`text` without the credential, for what a renderer may have echoed."""
@@ -237,27 +304,26 @@ def _checked_base_url(base_url: str) -> str:
     return str(url).rstrip("/")
 
 
-def _authorization(credential: SecretStr | None) -> dict[str, str]:
+def _authorization(credential: SecretStr | None, key_header: KeyHeader) -> dict[str, str]:
     if credential is None:
         return {}
     secret = credential.get_secret_value()
     # checked here because the error of a header that cannot be sent would quote it
     if not secret or not all("!" <= character <= "~" for character in secret):
         raise ValueError("a credential must be visible ASCII without blanks; look for a stray line end")
-    return {"authorization": f"Bearer {secret}"}
+    return {key_header: f"Bearer {secret}" if key_header == "authorization" else secret}
 
 
 def _multipart(
-    form: Mapping[str, str] | None, file: FilePart | None
+    form: Mapping[str, str] | None, files: Sequence[FilePart]
 ) -> list[tuple[str, tuple[str | None, bytes, str | None]]] | None:
-    if form is None and file is None:
+    if form is None and not files:
         return None
     # a part without a filename is a plain field: this way the body is multipart even with no file
     parts: list[tuple[str, tuple[str | None, bytes, str | None]]] = [
         (name, (None, value.encode(), None)) for name, value in (form or {}).items()
     ]
-    if file is not None:
-        parts.append((file.name, (file.filename, file.content, file.media_type)))
+    parts.extend((file.name, (file.filename, file.content, file.media_type)) for file in files)
     return parts
 
 

@@ -7,22 +7,27 @@ unknown words, missing fields and odd types of the servers in the field never lo
 import math
 import re
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from bickford_sora.renderers.port import JobNews, JobStatus
+from bickford_sora.renderers.port import Character, JobNews, JobStatus
 
 JOB_ID_CHARS_MAX = 512
 MESSAGE_CHARS_MAX = 2_000
 FIELD_CHARS_MAX = 256
+OUTPUTS_MAX = 100
+COST_USD_MAX = 1_000_000
 FAILED_CODE = "renderer_failed"
 """Of a failed job when the renderer gives no usable reason."""
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _STATUS_OF_WORD: dict[str, JobStatus] = {
     **dict.fromkeys(("queued", "pending", "submitted", "created", "accepted", "waiting"), "queued"),
-    **dict.fromkeys(("in_progress", "processing", "running", "generating", "rendering"), "in_progress"),
+    **dict.fromkeys(
+        ("in_progress", "processing", "running", "generating", "rendering", "postprocessing"), "in_progress"
+    ),
     **dict.fromkeys(("completed", "complete", "succeeded", "success", "finished", "done"), "completed"),
     **dict.fromkeys(("failed", "error", "cancelled", "canceled", "expired", "deleted", "rejected"), "failed"),
 }
@@ -71,6 +76,24 @@ def _as_moment(value: Any) -> datetime | None:
         return None
 
 
+def _as_outputs(value: Any) -> int:
+    number = _as_number(value)
+    return 1 if number is None else int(min(max(number, 1), OUTPUTS_MAX))
+
+
+def _as_duration(value: Any) -> float | None:
+    number = _as_number(value)
+    return None if number is None or number < 0 else number
+
+
+def _as_micro(usage: Any) -> int | None:
+    """US dollars of a `usage` as millionths, the half to the even one."""
+    cost = _as_number(usage.get("cost")) if isinstance(usage, dict) else None
+    if cost is None or not 0 <= cost <= COST_USD_MAX:
+        return None
+    return int((Decimal(str(cost)) * 1_000_000).to_integral_value(ROUND_HALF_EVEN))
+
+
 def _is_no_path(job_id: str) -> str:
     if job_id in {".", ".."}:
         raise ValueError("an id that would change the path of a request")
@@ -80,6 +103,7 @@ def _is_no_path(job_id: str) -> str:
 _JobId = Annotated[str, Field(strict=True, pattern=rf"^[!-~]{{1,{JOB_ID_CHARS_MAX}}}$"), AfterValidator(_is_no_path)]
 _Text = Annotated[str | None, BeforeValidator(_as_text)]
 _Moment = Annotated[datetime | None, BeforeValidator(_as_moment)]
+_Duration = Annotated[float | None, BeforeValidator(_as_duration)]
 
 
 class _Video(BaseModel):
@@ -99,6 +123,21 @@ class _Video(BaseModel):
     completed_at: _Moment = None
     expires_at: _Moment = None
     error: Any = None
+    duration: _Text = None
+    """TensorRT-LLM's word for `seconds`."""
+    num_outputs: Annotated[int, BeforeValidator(_as_outputs)] = 1
+    inference_time_s: _Duration = None
+    usage: Annotated[int | None, BeforeValidator(_as_micro)] = None
+
+
+class _Character(BaseModel):
+    """A character (videos-api.md 1.2)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    id: _JobId
+    name: Annotated[str | None, BeforeValidator(_as_prompt)] = None
+    created_at: _Moment = None
 
 
 class _Page(BaseModel):
@@ -162,6 +201,19 @@ def read_job(body: bytes) -> JobNews:
     return _news(video)
 
 
+def read_character(body: bytes, *, name: str) -> Character:
+    """What a character object says; `name` is what was asked for, should it not say.
+
+    Raises:
+        NonsenseAnswer: the body is no JSON object with a usable id.
+    """
+    try:
+        made = _Character.model_validate_json(body)
+    except ValidationError:
+        raise NonsenseAnswer("not a character") from None
+    return Character(made.id, made.name or name, made.created_at)
+
+
 def read_deleted(body: bytes) -> bool:
     """Whether the answer to a delete says that it was done.
 
@@ -185,7 +237,7 @@ def _news(video: _Video) -> JobNews:
         status=status,
         progress=100 if status == "completed" else video.progress,
         model=video.model,
-        seconds=video.seconds,
+        seconds=video.seconds or video.duration,
         size=video.size,
         prompt=video.prompt,
         remixed_from_job_id=video.remixed_from_video_id,
@@ -194,6 +246,9 @@ def _news(video: _Video) -> JobNews:
         expires_at=video.expires_at,
         error_code=(code or _ENDED_WITHOUT_ERROR.get(word, FAILED_CODE)) if failed else None,
         error_message=message,
+        outputs=video.num_outputs,
+        inference_s=video.inference_time_s,
+        cost_micro=video.usage,
     )
 
 

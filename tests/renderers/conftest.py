@@ -6,17 +6,19 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from bickford_sora.renderers.openai import OpenAIRenderer
+from bickford_sora.renderers.dialects import DIALECTS, open_renderer, open_transport
 from bickford_sora.renderers.port import Order
-from bickford_sora.renderers.transport import Transport, TransportLimits
+from bickford_sora.renderers.renderer import HttpRenderer
+from bickford_sora.renderers.transport import TransportLimits
 from tests.renderers.fake_server import FakeServer, Reply
+from tests.renderers.stages import Stage, staged
 
 SECRET = "sk-planted-0123456789abcdef"
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 IMPATIENT = TransportLimits(
     connect_timeout_s=0.5,
     pool_timeout_s=0.2,
-    answer_timeout_s=0.4,
+    answer_timeout_s=0.5,
     silence_timeout_s=0.4,
     json_bytes_max=200_000,
     download_bytes_max=200_000,
@@ -46,7 +48,17 @@ VIDEO = {
     "error": None,
 }
 
-MakeRenderer = Callable[..., OpenAIRenderer]
+PLAIN_FORM = {"model": "sora-2", "prompt": ORDER.prompt, "seconds": "4", "size": "1280x720"}
+"""What ORDER is as the plain fields of a form."""
+
+MakeRenderer = Callable[..., HttpRenderer]
+Scripted = Callable[..., tuple[HttpRenderer, FakeServer]]
+
+
+def read_content(renderer: HttpRenderer, output: int = 0) -> bytes:
+    """The whole video of a job."""
+    with renderer.content("video_1", "video", output) as content:
+        return b"".join(content.chunks)
 
 
 @pytest.fixture(scope="session")
@@ -56,27 +68,52 @@ def tls() -> ssl.SSLContext:
 
 
 @pytest.fixture
-def renderer_at(tls: ssl.SSLContext) -> Iterator[Callable[..., OpenAIRenderer]]:
-    """Makes a renderer of the OpenAI dialect that calls some URL."""
+def renderer_at(tls: ssl.SSLContext) -> Iterator[Callable[..., HttpRenderer]]:
+    """Makes a renderer, of the OpenAI dialect if nothing is said, that calls some URL."""
     with ExitStack() as opened:
 
-        def make(url: str, *, limits: TransportLimits = IMPATIENT, **given: object) -> OpenAIRenderer:
-            transport = opened.enter_context(Transport(url, SecretStr(SECRET), limits=limits, tls=tls))
+        def make(
+            url: str, *, dialect: str = "openai", limits: TransportLimits = IMPATIENT, **given: object
+        ) -> HttpRenderer:
+            secret = SecretStr(SECRET)
+            transport = opened.enter_context(open_transport(dialect, url, secret, limits=limits, tls=tls))
             settings = {"submit_timeout_s": limits.answer_timeout_s, **given}
-            return OpenAIRenderer(
-                name="hosted", credential="team-a", transport=transport, clock=lambda: NOW, **settings
+            return open_renderer(
+                dialect, name="hosted", credential="team-a", transport=transport, clock=lambda: NOW, **settings
             )
 
         yield make
 
 
 @pytest.fixture
-def scripted(renderer_at: MakeRenderer) -> Iterator[Callable[..., tuple[OpenAIRenderer, FakeServer]]]:
+def scripted(renderer_at: MakeRenderer) -> Iterator[Callable[..., tuple[HttpRenderer, FakeServer]]]:
     """Makes a renderer whose answers are given reply by reply."""
     with ExitStack() as opened:
 
-        def make(*replies: Reply, **given: object) -> tuple[OpenAIRenderer, FakeServer]:
+        def make(*replies: Reply, **given: object) -> tuple[HttpRenderer, FakeServer]:
             server = opened.enter_context(FakeServer(*replies))
             return renderer_at(server.url, **given), server
 
         yield make
+
+
+@pytest.fixture(params=DIALECTS, scope="session")
+def shared_stage(request: pytest.FixtureRequest, tls: ssl.SSLContext) -> Iterator[Stage]:
+    """One server for all tests: starting it takes longer than most of them."""
+    with staged(request.param, tls) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(shared_stage: Stage) -> Stage:
+    """A stage of each dialect, with no job, no bill and no fault."""
+    shared_stage.server.simulator.registry.clear()
+    shared_stage.server.simulator.faults.clear()
+    return shared_stage
+
+
+@pytest.fixture(params=DIALECTS, scope="module")
+def slow_stage(request: pytest.FixtureRequest, tls: ssl.SSLContext) -> Iterator[Stage]:
+    """A stage of each dialect whose jobs take a minute; its server may be stopped and started."""
+    with staged(request.param, tls, render_time_s=60) as stage:
+        yield stage

@@ -16,12 +16,10 @@ from bickford_sora.renderers.errors import (
     RendererError,
     UnknownOutcome,
 )
-from bickford_sora.renderers.openai import OpenAIRenderer
 from bickford_sora.renderers.port import Source
-from tests.renderers.conftest import ORDER, SECRET, VIDEO, MakeRenderer
-from tests.renderers.fake_server import FakeServer, Reply, answering, http, unused_url
-
-Scripted = Callable[..., tuple[OpenAIRenderer, FakeServer]]
+from bickford_sora.renderers.renderer import HttpRenderer
+from tests.renderers.conftest import ORDER, SECRET, VIDEO, MakeRenderer, Scripted, read_content
+from tests.renderers.fake_server import Reply, answering, http, unused_url
 
 PLANTED_WORDS = "a very private birthday"
 
@@ -150,12 +148,7 @@ TRANSIENT = [
 ]
 
 
-def read_content(renderer: OpenAIRenderer) -> bytes:
-    with renderer.content("video_1", "video") as content:
-        return b"".join(content.chunks)
-
-
-CALLS: dict[str, Callable[[OpenAIRenderer], object]] = {
+CALLS: dict[str, Callable[[HttpRenderer], object]] = {
     "status": lambda renderer: renderer.status("video_1"),
     "jobs": lambda renderer: list(renderer.jobs()),
     "content": read_content,

@@ -1,35 +1,18 @@
 """The OpenAI dialect: what it sends, and how tolerantly it reads."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.parser import BytesParser
 
 import pytest
 
-from bickford_sora.renderers.errors import ReadFailed, Refused
-from bickford_sora.renderers.openai import OpenAIRenderer
-from bickford_sora.renderers.port import JobNews, Source, Upload
-from tests.renderers.conftest import ORDER, VIDEO, MakeRenderer
-from tests.renderers.fake_server import FakeServer, Reply, answering, unused_url
+from bickford_sora.renderers.errors import ReadFailed, Refused, UnknownOutcome
+from bickford_sora.renderers.port import Character, JobNews, Source, Upload
+from tests.renderers.conftest import ORDER, VIDEO, MakeRenderer, Scripted
+from tests.renderers.fake_server import Reply, answering, unused_url
+from tests.renderers.sent import fields_of, parts_of, target_of
 
-Scripted = Callable[..., tuple[OpenAIRenderer, FakeServer]]
-
-
-def parts_of(request: bytes) -> dict[str, tuple[str | None, str, bytes]]:
-    """Name to (filename, content type, content) of a multipart request."""
-    head, _, body = request.partition(b"\r\n\r\n")
-    message = BytesParser().parsebytes(b"\r\n".join(head.split(b"\r\n")[1:]) + b"\r\n\r\n" + body)
-    assert message.get_content_type() == "multipart/form-data"
-    return {
-        part.get_param("name", header="content-disposition"): (
-            part.get_filename(),
-            part.get("content-type", ""),
-            part.get_payload(decode=True),
-        )
-        for part in message.get_payload()
-    }
+MP4 = Upload("source.mp4", "video/mp4", lambda: b"mp4")
 
 
 def test_a_create_is_multipart_even_without_a_file(scripted: Scripted) -> None:
@@ -62,6 +45,104 @@ def test_a_remix_is_json_with_the_prompt_alone(scripted: Scripted) -> None:
     assert b"content-type: application/json" in head.lower()
     assert b"idempotency-key" in head.lower()
     assert json.loads(body) == {"prompt": ORDER.prompt}
+
+
+def test_an_edit_of_a_job_the_renderer_knows_names_it(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO))
+    renderer.submit(replace(ORDER, operation="edit", source=Source("video_0", MP4)))
+    assert target_of(server.requests[0]) == "POST /v1/videos/edits"
+    assert fields_of(server.requests[0]) == {"prompt": ORDER.prompt, "video[id]": "video_0"}
+
+
+def test_an_extension_of_a_file_sends_it(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO))
+    renderer.submit(replace(ORDER, operation="extend", source=Source(None, MP4)))
+    assert target_of(server.requests[0]) == "POST /v1/videos/extensions"
+    assert fields_of(server.requests[0]) == {"prompt": ORDER.prompt, "seconds": "4", "model": "sora-2"}
+    assert parts_of(server.requests[0])["video"] == ("source.mp4", "video/mp4", b"mp4")
+
+
+def test_a_source_that_the_renderer_forgot_is_told_from_a_missing_route(scripted: Scripted) -> None:
+    forgotten = answering(404, {"error": {"message": "no"}})
+    renderer, _ = scripted(forgotten)
+    for source, code in [
+        (Source("video_0", None), "renderer_source_gone"),
+        (Source(None, MP4), "renderer_not_enabled"),
+    ]:
+        with pytest.raises(Refused) as raised:
+            renderer.submit(replace(ORDER, operation="edit", source=source))
+        assert (raised.value.code, raised.value.terminal) == (code, True)
+
+
+def test_a_source_over_the_limit_is_refused_before_anything_is_sent(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO), source_bytes_max=2)
+    with pytest.raises(Refused) as raised:
+        renderer.submit(replace(ORDER, operation="edit", source=Source(None, MP4)))
+    assert (raised.value.code, raised.value.terminal, server.requests) == ("source_too_large", True, [])
+
+
+def test_configured_fields_are_sent_as_the_protocols_clients_send_them(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO), fields=frozenset({"seed", "generate_audio", "style"}))
+    renderer.submit(replace(ORDER, fields={"seed": 7, "generate_audio": True, "style": "noir"}))
+    sent = fields_of(server.requests[0])
+    assert {name: sent[name] for name in ("seed", "generate_audio", "style")} == {
+        "seed": "7",
+        "generate_audio": "true",
+        "style": "noir",
+    }
+
+
+def test_a_seed_of_the_engines_choice_is_left_to_the_engine(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO), fields=frozenset({"seed"}))
+    renderer.submit(replace(ORDER, fields={"seed": -1}))
+    assert "seed" not in fields_of(server.requests[0])
+
+
+def test_a_field_that_is_not_configured_is_refused_before_anything_is_sent(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, VIDEO), fields=frozenset({"seed"}))
+    with pytest.raises(Refused) as raised:
+        renderer.submit(replace(ORDER, fields={"seed": 7, "style": "noir"}))
+    assert (raised.value.code, raised.value.terminal, server.requests) == ("unsupported_by_renderer", True, [])
+
+
+def test_a_character_is_made_from_a_video(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, {"id": "char_1", "name": "Ada", "created_at": 1_763_640_000}))
+    made = renderer.create_character("Ada", MP4, idempotency_key="key-1")
+    assert made == Character("char_1", "Ada", datetime(2025, 11, 20, 12, tzinfo=UTC))
+    assert target_of(server.requests[0]) == "POST /v1/videos/characters"
+    assert fields_of(server.requests[0]) == {"name": "Ada"}
+    assert parts_of(server.requests[0])["video"][2] == b"mp4"
+    assert b"idempotency-key: key-1" in server.requests[0].lower()
+
+
+def test_a_character_without_an_id_may_have_been_made(scripted: Scripted) -> None:
+    renderer, _ = scripted(answering(200, {"id": None, "name": "Ada"}))
+    with pytest.raises(UnknownOutcome):
+        renderer.create_character("Ada", MP4, idempotency_key="key-1")
+
+
+def test_a_probe_asks_for_one_job_and_takes_most_answers(scripted: Scripted) -> None:
+    renderer, server = scripted(answering(200, {"data": []}), answering(404, b""), answering(429, b""))
+    for _ in range(3):
+        renderer.probe()
+    assert target_of(server.requests[0]) == "GET /v1/videos?limit=1"
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (answering(401, b""), "renderer_unauthorized"),
+        (answering(403, b""), "renderer_not_enabled"),
+        (answering(302, b"", location="/login"), "renderer_redirected"),
+        (answering(502, b""), "renderer_error"),
+        (Reply([], reset=True), "renderer_no_answer"),
+    ],
+)
+def test_a_probe_fails_where_nobody_would_work_for_us(scripted: Scripted, reply: Reply, code: str) -> None:
+    renderer, _ = scripted(reply)
+    with pytest.raises(ReadFailed) as raised:
+        renderer.probe()
+    assert raised.value.code == code
 
 
 def test_a_reference_that_cannot_be_read_stops_a_submit_before_anything_is_sent(scripted: Scripted) -> None:

@@ -1,0 +1,204 @@
+"""Which process of which renderer is asked: replicas, their health, and how much each renderer is given at a time.
+
+A job belongs to the replica that took it: every later call goes there, also when the replica is drained or no longer
+listed. Limits are kept by what the read model of work shows and what this process has begun since; several processes
+that submit in the same instant can pass a limit by one each.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from bickford_sora.renderers.port import Renderer
+
+DOWN_FIRST_S = 2.0
+"""How long a replica that could not be reached is left alone, at first; it doubles."""
+DOWN_MAX_S = 60.0
+MINUTE_S = 60.0
+BEGUN_COUNTS_S = 5.0
+"""How long a submission of this process counts by itself, until the read model of work surely shows it."""
+FULL_WAIT_S = 1.0
+"""When to ask again while a renderer has as many jobs as it may, in seconds."""
+
+REPLICAS_UNREACHABLE = "replicas_unreachable"
+
+Monotonic = Callable[[], float]
+log = structlog.get_logger(__name__)
+
+
+class Asked(Protocol):
+    """A renderer as the fleet needs to know it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - as `configuration.ConfiguredRenderer` says of each
+    @property
+    def credential(self) -> str: ...  # noqa: D102
+    @property
+    def replicas(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def drained(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def in_flight_max(self) -> int | None: ...  # noqa: D102
+    @property
+    def requests_per_minute_max(self) -> int | None: ...  # noqa: D102
+
+
+Known = TypeVar("Known", bound=Asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nobody can be asked now."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(slots=True)
+class _Replica:
+    down_until: float = 0.0
+    failures: int = 0
+    chosen: int = 0
+
+
+@dataclass(slots=True)
+class _State:
+    """What is remembered of one renderer."""
+
+    begun: deque[float] = field(default_factory=deque)
+    """Monotonic times of submissions, of the last minute."""
+    replicas: dict[str, _Replica] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaHealth:
+    """How one replica looks from this process."""
+
+    renderer: str
+    replica: str
+    drained: bool
+    down_for_s: float
+    """How long it is still left alone; 0: it is asked."""
+
+
+class Fleet(Generic[Known]):
+    """All renderers. Safe to use from several threads.
+
+    Args:
+        open_replica: a renderer at one address; called once for each, and closed by whoever gave it.
+        in_flight: how many jobs a renderer has, by name.
+        monotonic: for tests.
+    """
+
+    def __init__(
+        self,
+        open_replica: Callable[[Known, str], Renderer],
+        *,
+        in_flight: Callable[[str], int],
+        monotonic: Monotonic = time.monotonic,
+    ) -> None:
+        self._open = open_replica
+        self._in_flight = in_flight
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._configured: dict[tuple[str, str], Known] = {}
+        self._states: dict[tuple[str, str], _State] = {}
+        self._opened: dict[tuple[Known, str], Renderer] = {}
+
+    def configure(self, renderers: Sequence[Known]) -> None:
+        """From now on these. What is known of those that stay is kept."""
+        with self._lock:
+            self._configured = {(each.name, each.credential): each for each in renderers}
+            self._states = {key: self._states.get(key, _State()) for key in self._configured}
+
+    def at(self, renderer: str, credential: str, replica: str) -> Renderer | None:
+        """The replica that has a job, None when the renderer is not configured."""
+        with self._lock:
+            asked = self._configured.get((renderer, credential))
+            return None if asked is None else self._replica(asked, replica)
+
+    def first(self, renderer: str, credential: str) -> Renderer | None:
+        """Any replica, for what is no job; None when the renderer is not configured."""
+        with self._lock:
+            asked = self._configured.get((renderer, credential))
+            return None if asked is None else self._replica(asked, self._usable(asked)[0])
+
+    def choose(self, renderer: str, credential: str, *, replica: str | None = None) -> Renderer | Wait | None:
+        """Who is asked for a new job: of those that can be reached, the one that was asked least.
+
+        `replica` is the only one that will do. None when the renderer is not configured.
+        """
+        with self._lock:
+            asked = self._configured.get((renderer, credential))
+        if asked is None:
+            return None
+        waiting = None if asked.in_flight_max is None else self._in_flight(renderer)
+        with self._lock:
+            return self._chosen(asked, replica, waiting)
+
+    def unreachable(self, renderer: Renderer) -> None:
+        """It could not be reached: it is left alone for a while, longer each time."""
+        with self._lock:
+            seen = self._seen(renderer)
+            seen.failures += 1
+            pause_s = min(DOWN_FIRST_S * 2 ** (seen.failures - 1), DOWN_MAX_S)
+            seen.down_until = self._monotonic() + pause_s
+        log.warning("replica_unreachable", renderer=renderer.name, replica=renderer.replica, left_alone_s=pause_s)
+
+    def reached(self, renderer: Renderer) -> None:
+        """It answered."""
+        with self._lock:
+            self._seen(renderer).failures = 0
+
+    def health(self) -> list[ReplicaHealth]:
+        """Every replica as it looks from this process."""
+        now = self._monotonic()
+        with self._lock:
+            return [
+                ReplicaHealth(
+                    asked.name,
+                    each,
+                    each in asked.drained,
+                    max(0.0, self._states[key].replicas.get(each, _Replica()).down_until - now),
+                )
+                for key, asked in self._configured.items()
+                for each in asked.replicas
+            ]
+
+    def _chosen(self, asked: Known, replica: str | None, waiting: int | None) -> Renderer | Wait:
+        now = self._monotonic()
+        state = self._states[asked.name, asked.credential]
+        while state.begun and now - state.begun[0] >= MINUTE_S:
+            state.begun.popleft()
+        recent = sum(now - each < BEGUN_COUNTS_S for each in state.begun)
+        if asked.in_flight_max is not None and (waiting or 0) + recent >= asked.in_flight_max:
+            return Wait(FULL_WAIT_S, "in_flight_max")
+        if asked.requests_per_minute_max is not None and len(state.begun) >= asked.requests_per_minute_max:
+            return Wait(MINUTE_S - (now - state.begun[0]), "requests_per_minute_max")
+        able = [replica] if replica is not None else self._usable(asked)
+        known = {each: state.replicas.setdefault(each, _Replica()) for each in able}
+        ready = [each for each in able if known[each].down_until <= now]
+        if not ready:
+            return Wait(min(each.down_until for each in known.values()) - now, REPLICAS_UNREACHABLE)
+        first = min(ready, key=lambda each: known[each].chosen)
+        known[first].chosen += 1
+        state.begun.append(now)
+        return self._replica(asked, first)
+
+    def _usable(self, asked: Known) -> list[str]:
+        """Those that take new jobs; all of them when every one is drained."""
+        return [each for each in asked.replicas if each not in asked.drained] or list(asked.replicas)
+
+    def _replica(self, asked: Known, replica: str) -> Renderer:
+        if (asked, replica) not in self._opened:
+            self._opened[asked, replica] = self._open(asked, replica)
+        return self._opened[asked, replica]
+
+    def _seen(self, renderer: Renderer) -> _Replica:
+        state = self._states.setdefault((renderer.name, renderer.credential), _State())
+        return state.replicas.setdefault(renderer.replica, _Replica())

@@ -1,0 +1,121 @@
+"""Replicas: a job stays with its process, new ones go where there is room, and nobody who is away is asked for ever."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from bickford_sora.renderers.fleet import DOWN_FIRST_S, REPLICAS_UNREACHABLE, Fleet, Wait
+from bickford_sora.renderers.port import Renderer
+
+ONE, TWO = "http://gpu-1/v1", "http://gpu-2/v1"
+
+
+@dataclass(frozen=True)
+class Known:
+    name: str = "gpu"
+    credential: str = "key"
+    replicas: tuple[str, ...] = (ONE, TWO)
+    drained: frozenset[str] = frozenset()
+    in_flight_max: int | None = None
+    requests_per_minute_max: int | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    name: str
+    credential: str
+    replica: str
+
+
+class Stage:
+    def __init__(self, **known: Any) -> None:
+        self.now = 1000.0
+        self.jobs = 0
+        self.fleet: Fleet[Known] = Fleet(
+            lambda known, replica: cast("Renderer", Opened(known.name, known.credential, replica)),
+            in_flight=lambda _: self.jobs,
+            monotonic=lambda: self.now,
+        )
+        self.fleet.configure([Known(**known)])
+
+    def chosen(self, **options: Any) -> str:
+        found = self.fleet.choose("gpu", "key", **options)
+        assert found is not None
+        return found.reason if isinstance(found, Wait) else found.replica
+
+
+def test_new_jobs_are_shared() -> None:
+    stage = Stage()
+    assert sorted(stage.chosen() for _ in range(4)) == [ONE, ONE, TWO, TWO]
+
+
+def test_a_drained_replica_gets_nothing_new_and_keeps_what_it_has() -> None:
+    stage = Stage(drained=frozenset({ONE}))
+    assert {stage.chosen() for _ in range(4)} == {TWO}
+    found = stage.fleet.at("gpu", "key", ONE)
+    assert found is not None
+    assert found.replica == ONE
+
+
+def test_a_replica_that_is_no_longer_listed_is_still_asked_about_its_jobs() -> None:
+    stage = Stage()
+    stage.fleet.configure([Known(replicas=(TWO,))])
+    found = stage.fleet.at("gpu", "key", ONE)
+    assert found is not None
+    assert found.replica == ONE
+
+
+def test_what_needs_one_replica_goes_there_and_nowhere_else() -> None:
+    stage = Stage()
+    assert {stage.chosen(replica=TWO) for _ in range(3)} == {TWO}
+
+
+def test_a_replica_that_is_away_is_left_alone_longer_each_time_and_asked_again() -> None:
+    stage = Stage(replicas=(ONE,))
+    renderer = stage.fleet.choose("gpu", "key")
+    assert renderer is not None
+    assert not isinstance(renderer, Wait)
+    stage.fleet.unreachable(renderer)
+    assert stage.chosen() == REPLICAS_UNREACHABLE
+    assert stage.fleet.health()[0].down_for_s == pytest.approx(DOWN_FIRST_S)
+    stage.now += DOWN_FIRST_S
+    assert stage.chosen() == ONE
+    stage.fleet.unreachable(renderer)
+    stage.now += DOWN_FIRST_S
+    assert stage.chosen() == REPLICAS_UNREACHABLE, "the second time it is longer"
+    stage.now += DOWN_FIRST_S
+    stage.fleet.reached(renderer)
+    assert stage.chosen() == ONE
+
+
+def test_the_others_are_asked_while_one_is_away() -> None:
+    stage = Stage()
+    renderer = stage.fleet.at("gpu", "key", ONE)
+    assert renderer is not None
+    stage.fleet.unreachable(renderer)
+    assert {stage.chosen() for _ in range(3)} == {TWO}
+
+
+def test_no_more_jobs_than_the_limit_also_before_the_read_model_shows_them() -> None:
+    stage = Stage(in_flight_max=2)
+    assert [stage.chosen() in {ONE, TWO} for _ in range(3)] == [True, True, False]
+    stage.now += 10
+    stage.jobs = 2
+    assert stage.chosen() == "in_flight_max"
+    stage.jobs = 1
+    assert stage.chosen() in {ONE, TWO}
+
+
+def test_no_more_submissions_in_a_minute_than_the_limit() -> None:
+    stage = Stage(requests_per_minute_max=2)
+    assert [stage.chosen() in {ONE, TWO} for _ in range(3)] == [True, True, False]
+    stage.now += 60
+    assert stage.chosen() in {ONE, TWO}
+
+
+def test_an_unknown_renderer_is_nobody() -> None:
+    stage = Stage()
+    assert stage.fleet.choose("other", "key") is None
+    assert stage.fleet.at("other", "key", ONE) is None
+    assert stage.fleet.first("other", "key") is None
