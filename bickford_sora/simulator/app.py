@@ -1,9 +1,8 @@
 """The simulator's HTTP face: the Videos API under ``/v1``, and control routes beside it."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
@@ -11,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bickford_sora.simulator.control import control_router
+from bickford_sora.simulator.faults import Operation
 from bickford_sora.simulator.problems import Problem
 from bickford_sora.simulator.simulator import Simulator
 from bickford_sora.simulator.videos import VideosApi
@@ -27,48 +27,54 @@ def make_app(simulator: Simulator) -> FastAPI:
         finally:
             await simulator.close()
 
+    async def answer_problem(_: Request, problem: Exception) -> Response:
+        assert isinstance(problem, Problem), "registered for Problem only"  # noqa: S101 - a programmer's mistake
+        return simulator.flavour.refused(problem)
+
+    async def answer_http_exception(request: Request, exception: Exception) -> Response:
+        """Routing and body errors of the framework."""
+        assert isinstance(exception, HTTPException), "registered for HTTPException only"  # noqa: S101 - as above
+        problem = Problem(exception.status_code, str(exception.detail))
+        return simulator.flavour.unrouted(problem, request)
+
     app = FastAPI(title="Bickford Sora simulator", openapi_url=None, lifespan=working)
     app.add_middleware(RequestIds)
-    app.add_exception_handler(Problem, _answer_problem)
-    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(HTTPException, answer_http_exception)
     app.include_router(_videos_router(simulator))
     app.include_router(control_router(simulator))
     return app
 
 
 def _videos_router(simulator: Simulator) -> APIRouter:
+    """The routes its flavour has; the others are answered as paths that nobody knows."""
+    flavour = simulator.flavour
+
     def authenticate(request: Request) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        given, expected = key.strip().encode(), simulator.settings.api_key.encode()
-        if scheme.lower() != "bearer" or not secrets.compare_digest(given, expected):
+        given = (flavour.key_of(request.headers) or "").encode()
+        if not secrets.compare_digest(given, simulator.settings.api_key.encode()):
             raise Problem(401, "Incorrect API key provided.", code="invalid_api_key")
 
     api = VideosApi(simulator)
-    router = APIRouter(prefix="/v1/videos", dependencies=[Depends(authenticate)])
-    router.add_api_route("", api.create, methods=["POST"])
-    router.add_api_route("", api.list_page, methods=["GET"])
-    router.add_api_route("/edits", api.edit, methods=["POST"])
-    router.add_api_route("/extensions", api.extend, methods=["POST"])
-    router.add_api_route("/characters", api.create_character, methods=["POST"])
-    router.add_api_route("/characters/{character_id}", api.character, methods=["GET"])
-    router.add_api_route("/{video_id}", api.retrieve, methods=["GET"])
-    router.add_api_route("/{video_id}", api.delete, methods=["DELETE"])
-    router.add_api_route("/{video_id}/content", api.content, methods=["GET"])
-    router.add_api_route("/{video_id}/remix", api.remix, methods=["POST"])
+    routes: list[tuple[Operation, str, str, Callable[..., Awaitable[Response]]]] = [
+        (Operation.CREATE, "POST", "/videos", api.create),
+        (Operation.LIST, "GET", "/videos", api.list_page),
+        (Operation.EDIT, "POST", "/videos/edits", api.edit),
+        (Operation.EXTEND, "POST", "/videos/extensions", api.extend),
+        (Operation.CHARACTER, "POST", "/videos/characters", api.create_character),
+        (Operation.CHARACTER, "GET", "/videos/characters/{character_id}", api.character),
+        (Operation.RETRIEVE, "GET", "/videos/{video_id}", api.retrieve),
+        (Operation.DELETE, "DELETE", "/videos/{video_id}", api.delete),
+        (Operation.CONTENT, "GET", "/videos/{video_id}/content", api.content),
+        (Operation.REMIX, "POST", "/videos/{video_id}/remix", api.remix),
+    ]
+    router = APIRouter(prefix=flavour.prefix, dependencies=[Depends(authenticate)])
+    if flavour.models_path is not None:
+        router.add_api_route(flavour.models_path, api.models, methods=["GET"])
+    for operation, method, path, handler in routes:
+        if operation in flavour.operations:
+            router.add_api_route(path, handler, methods=[method])
     return router
-
-
-async def _answer_problem(_: Request, problem: Exception) -> Response:
-    assert isinstance(problem, Problem), "registered for Problem only"  # noqa: S101 - a programmer's mistake
-    return problem.as_response()
-
-
-async def _answer_http_exception(request: Request, exception: Exception) -> Response:
-    """Routing and body errors of the framework, told in the protocol's shape."""
-    assert isinstance(exception, HTTPException), "registered for HTTPException only"  # noqa: S101 - as above
-    if exception.status_code == HTTPStatus.NOT_FOUND:
-        return Problem(404, f"Invalid URL ({request.method} {request.url.path})").as_response()
-    return Problem(exception.status_code, exception.detail).as_response()
 
 
 class RequestIds:

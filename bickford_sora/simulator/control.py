@@ -22,16 +22,38 @@ class WebhookTargetRequest(BaseModel):
 def control_router(simulator: Simulator) -> APIRouter:
     """The routes under ``/simulator``."""
     router = APIRouter(prefix="/simulator")
+    _add_questions(router, simulator)
+    _add_faults(router, simulator)
+    _add_orders(router, simulator)
+    return router
 
+
+def _add_questions(router: APIRouter, simulator: Simulator) -> None:
     @router.get("/billing")
     async def billing() -> dict[str, Any]:
         jobs = [asdict(line) for line in simulator.registry.billed()]
-        return {"billed": len(jobs), "jobs": jobs}
+        return {"billed": len(jobs), "in_flight": simulator.registry.in_flight(), "jobs": jobs}
+
+    @router.get("/jobs/{job_id}")
+    async def job(job_id: str) -> dict[str, Any]:
+        known = simulator.registry.get(job_id)
+        if known is None:
+            raise simulator.flavour.no_such_job(job_id)
+        return {
+            "video": simulator.flavour.shown(known),
+            "operation": known.made_by,
+            "idempotency_key": known.call.idempotency_key,
+            "arrived": known.call.arrived,
+            "extras": known.extras,
+            "outputs": known.outputs,
+        }
 
     @router.get("/deliveries")
     async def deliveries() -> dict[str, Any]:
         return {"deliveries": [asdict(delivery) for delivery in simulator.webhooks.deliveries()]}
 
+
+def _add_faults(router: APIRouter, simulator: Simulator) -> None:
     @router.get("/faults")
     async def list_faults() -> dict[str, Any]:
         return {"faults": [fault.model_dump(mode="json") for fault in simulator.faults.waiting()]}
@@ -46,6 +68,8 @@ def control_router(simulator: Simulator) -> APIRouter:
         simulator.faults.clear()
         return Response(status_code=204)
 
+
+def _add_orders(router: APIRouter, simulator: Simulator) -> None:
     @router.put("/webhook", status_code=204)
     async def send_webhooks_to(target: WebhookTargetRequest) -> Response:
         simulator.webhooks.send_to(url=target.url, secret=target.secret)
@@ -60,5 +84,3 @@ def control_router(simulator: Simulator) -> APIRouter:
     async def reset() -> Response:
         await simulator.reset()
         return Response(status_code=204)
-
-    return router

@@ -1,7 +1,7 @@
 """The simulator's jobs, kept in memory as every open-source renderer keeps them, and the bill for them."""
 
 import threading
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bickford_sora.simulator.faults import Operation
@@ -15,6 +15,15 @@ class JobError:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """What came with the call that made a job, beside what it asked for."""
+
+    idempotency_key: str | None = None
+    arrived: dict[str, Any] = field(default_factory=dict)
+    """Every field of the body as it arrived, of files their names, types and sizes."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,11 @@ class Job:
     progress: int = 0
     completed_at: int | None = None
     expires_at: int | None = None
+    ended_at: int | None = None
+    """When it came to its end, good or bad."""
     error: JobError | None = None
+    is_finishing: bool = False
+    """Still in progress, but past stopping."""
     fate: JobError | None = None
     """the failure a fault has chosen for it when it was accepted"""
     media: tuple[Media, ...] = ()
@@ -41,29 +54,12 @@ class Job:
     outputs: int = 1
     extras: dict[str, Any] = field(default_factory=dict)
     """the fields beyond the protocol it was asked with"""
+    call: Call = field(default_factory=Call)
 
     @property
     def is_finished(self) -> bool:
         """Whether the job has reached its end, good or bad."""
         return self.status in {"completed", "failed"}
-
-    def as_video(self) -> dict[str, Any]:
-        """The protocol's Video object: always all thirteen keys."""
-        return {
-            "id": self.id,
-            "object": "video",
-            "model": self.model,
-            "status": self.status,
-            "progress": self.progress,
-            "created_at": self.created_at,
-            "completed_at": self.completed_at,
-            "expires_at": self.expires_at,
-            "prompt": self.scene.prompt,
-            "size": self.size,
-            "seconds": self.seconds,
-            "remixed_from_video_id": self.remixed_from_video_id,
-            "error": asdict(self.error) if self.error else None,
-        }
 
 
 @dataclass(frozen=True)
@@ -110,8 +106,9 @@ class JobRegistry:
         self._jobs: dict[str, Job] = {}
         self._bill: list[BilledJob] = []
         self._characters: dict[str, Character] = {}
+        self._left_running: set[str] = set()
 
-    def accept(self, job: Job, *, idempotency_key: str | None) -> bool:
+    def accept(self, job: Job) -> bool:
         """Take the job and put it on the bill; False, and neither, when `jobs_max` are known already."""
         with self._lock:
             if len(self._jobs) >= self._jobs_max:
@@ -125,7 +122,7 @@ class JobRegistry:
                     size=job.size,
                     seconds=job.seconds,
                     prompt=job.scene.prompt,
-                    idempotency_key=idempotency_key,
+                    idempotency_key=job.call.idempotency_key,
                     extras=job.extras,
                 )
             )
@@ -155,22 +152,45 @@ class JobRegistry:
             self._jobs[job_id] = replace(job, **changes)
             return self._jobs[job_id]
 
-    def delete(self, job_id: str) -> bool:
-        """Forget one job, running or not; it stays on the bill. False when it is not known."""
+    def delete(self, job_id: str, *, stop: bool = True) -> Job | None:
+        """Forget one job, which stays on the bill; None when it is not known.
+
+        Unless it is to `stop`, work on it goes on although nobody can ask for it any more.
+        """
         with self._lock:
-            return self._jobs.pop(job_id, None) is not None
+            job = self._jobs.pop(job_id, None)
+            if job is not None and not stop and not job.is_finished:
+                self._left_running.add(job_id)
+            return job
+
+    def is_left_running(self, job_id: str) -> bool:
+        """Whether a deleted job is worked on nevertheless."""
+        with self._lock:
+            return job_id in self._left_running
+
+    def stopped(self, job_id: str) -> None:
+        """Note that nobody works on the job any more."""
+        with self._lock:
+            self._left_running.discard(job_id)
+
+    def in_flight(self) -> int:
+        """How many jobs are worked on, or wait for it."""
+        with self._lock:
+            return sum(not job.is_finished for job in self._jobs.values()) + len(self._left_running)
 
     def forget_all(self) -> None:
         """Forget every job, as a restart of an in-memory renderer does. The bill stays."""
         with self._lock:
             self._jobs.clear()
             self._characters.clear()
+            self._left_running.clear()
 
     def clear(self) -> None:
         """Forget every job and the bill."""
         with self._lock:
             self._jobs.clear()
             self._characters.clear()
+            self._left_running.clear()
             self._bill.clear()
 
     def unfinished(self) -> list[Job]:
@@ -178,11 +198,16 @@ class JobRegistry:
         with self._lock:
             return [job for job in self._jobs.values() if not job.is_finished]
 
-    def page(self, *, after: str | None, limit: int, newest_first: bool) -> Page | None:
-        """Up to `limit` jobs that follow `after`; None when `after` is not known."""
+    def page(self, *, after: str | None, limit: int, newest_first: bool, by_second: bool = False) -> Page | None:
+        """Up to `limit` jobs that follow `after`; None when `after` is not known.
+
+        A server that sorts `by_second` has the jobs of one second in the order of acceptance either way.
+        """
         with self._lock:
             jobs = list(self._jobs.values())
-        if newest_first:
+        if by_second:
+            jobs.sort(key=lambda job: job.created_at, reverse=newest_first)
+        elif newest_first:
             jobs.reverse()
         if after is not None:
             ids = [job.id for job in jobs]

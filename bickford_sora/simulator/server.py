@@ -38,12 +38,12 @@ class SimulatorServer:
     @property
     def url(self) -> str:
         """What a client takes as its base URL."""
-        return _base_url(self.simulator.settings.host, self._port)
+        return _base_url(self.simulator, self._port)
 
     @property
     def control_url(self) -> str:
         """Where the control routes are: ``/billing``, ``/faults`` and so on follow it."""
-        return self.url.removesuffix("/v1") + "/simulator"
+        return self.url.removesuffix(self.simulator.flavour.prefix) + "/simulator"
 
     def start(self) -> None:
         """Serve, and return when calls are answered.
@@ -95,12 +95,13 @@ def run(settings: SimulatorSettings, *, announce: Callable[[str], None]) -> None
     """
     simulator = Simulator(settings)
     with _listen(settings.host, settings.port) as listening, contextlib.suppress(KeyboardInterrupt):
-        announce(_base_url(settings.host, listening.getsockname()[1]))
+        announce(_base_url(simulator, listening.getsockname()[1]))
         uvicorn.Server(_uvicorn_config(simulator)).run(sockets=[listening])
 
 
-def _base_url(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+def _base_url(simulator: Simulator, port: int) -> str:
+    host = simulator.settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{simulator.flavour.prefix}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

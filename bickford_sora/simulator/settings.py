@@ -1,12 +1,14 @@
 """What can be set on a simulator."""
 
 import re
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bickford_sora.simulator.scene import check_shape
 
+FlavourName = Literal["openai", "vllm_omni", "sglang", "litellm", "azure", "fastvideo", "trtllm", "openrouter"]
+"""The servers it can stand in for; see `flavours`."""
 _SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
 
 
@@ -23,7 +25,10 @@ class SimulatorSettings(BaseModel):
     port: int = Field(default=0, ge=0, le=65_535, description="0 takes a free port")
     api_key: str = Field(default="sk-simulator", min_length=1, repr=False)
 
-    extra_fields: tuple[str, ...] = Field(default=(), description="fields beyond the protocol that are accepted")
+    flavour: FlavourName = Field(default="openai", description="whose variant of the protocol is spoken")
+    extra_fields: tuple[str, ...] = Field(
+        default=(), description="fields beyond the protocol that are accepted where a flavour has none of its own"
+    )
     models: tuple[str, ...] = Field(min_length=1, default=("sora-2", "sora-2-pro"))
     seconds: tuple[str, ...] = Field(min_length=1, default=("4", "8", "12"))
     sizes: tuple[str, ...] = Field(min_length=1, default=("720x1280", "1280x720", "1024x1792", "1792x1024"))
@@ -34,6 +39,13 @@ class SimulatorSettings(BaseModel):
     poll_after_ms: int = Field(default=500, ge=1, description="the interval suggested to pollers")
     asset_lifetime_s: float = Field(default=3600, ge=0, description="how long files can be had after completion")
     jobs_max: int = Field(default=10_000, ge=1, description="further creates are answered 429")
+    in_flight_max: int | None = Field(default=None, ge=1, description="unfinished jobs; more are answered 429")
+    finishing_s: float = Field(
+        default=0, ge=0, description="how long a job is still in progress at its end, but past stopping"
+    )
+    cloud_url: str | None = Field(
+        default=None, description="where the sglang flavour says that it has put its files, instead of serving them"
+    )
     extension_seconds: tuple[str, ...] = Field(min_length=1, default=("4", "8", "12", "16", "20"))
     source_bytes_max: int = Field(default=512 * 1024 * 1024, ge=1)
     reference_bytes_max: int = Field(default=20 * 1024 * 1024, ge=1)

@@ -1,21 +1,25 @@
 """The stand-in renderer itself: accepts jobs, renders them in the background, announces their end."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import structlog
 
 from bickford_sora.simulator.faults import FaultKind, FaultPlan, Operation
-from bickford_sora.simulator.intake import Clip, CreateRequest, SourceRequest
-from bickford_sora.simulator.jobs import Character, Job, JobError, JobRegistry
+from bickford_sora.simulator.flavours import flavour_of
+from bickford_sora.simulator.intake import CreateRequest, SourceRequest
+from bickford_sora.simulator.jobs import Call, Character, Job, JobError, JobRegistry
 from bickford_sora.simulator.media import Media, make_media
 from bickford_sora.simulator.problems import Problem, invalid
 from bickford_sora.simulator.scene import Scene
 from bickford_sora.simulator.settings import SimulatorSettings, parse_size
+from bickford_sora.simulator.sources import Clip
 from bickford_sora.simulator.webhooks import WebhookSender
 from ledger.clock import Clock, system_clock
 
@@ -41,9 +45,12 @@ class Simulator:
     ) -> None:
         self.settings = settings or SimulatorSettings()
         self.clock = clock
+        self.flavour = flavour_of(self.settings)
         self.registry = JobRegistry(jobs_max=self.settings.jobs_max)
         self.faults = FaultPlan(seed=self.settings.seed)
-        self.webhooks = WebhookSender(self.settings, faults=self.faults, clock=clock, new_token=new_token)
+        self.webhooks = WebhookSender(
+            self.settings, flavour=self.flavour, faults=self.faults, clock=clock, new_token=new_token
+        )
         self._new_token = new_token
         # an equal request shows an equal film, so its files need not be made twice
         self._make_media = lru_cache(maxsize=self.settings.media_cached_max)(make_media)
@@ -80,34 +87,35 @@ class Simulator:
             render.cancel()
         await asyncio.gather(*self._renders, return_exceptions=True)
 
-    def create(self, asked: CreateRequest, *, idempotency_key: str | None) -> Job:
+    def create(self, asked: CreateRequest, *, call: Call) -> Job:
         """Accept, bill and start a new job.
 
         Raises:
-            Problem: 429 when `jobs_max` jobs are known.
+            Problem: 400 for a film that cannot be drawn, 429 when as many jobs as are allowed are known or under way.
         """
         job = Job(
-            id=self._new_id(),
+            id=self._new_id(asked.model),
             model=asked.model,
             size=asked.size,
             seconds=asked.seconds,
             scene=self._scene(asked),
-            outputs=asked.extras.get("n", 1),
+            outputs=asked.outputs,
             extras=asked.extras,
+            call=call,
             created_at=self._now(),
             made_by=Operation.CREATE,
             fate=self._fate(Operation.CREATE, asked.prompt),
         )
-        return self._accept(job, idempotency_key)
+        return self._accept(job)
 
-    def remix(self, source: Job, prompt: str, *, idempotency_key: str | None) -> Job:
+    def remix(self, source: Job, prompt: str, *, call: Call) -> Job:
         """Accept, bill and start a remix: model, size, length and world are the source's.
 
         Raises:
-            Problem: 429 when `jobs_max` jobs are known.
+            Problem: 429 when as many jobs as are allowed are known or under way.
         """
         job = Job(
-            id=self._new_id(),
+            id=self._new_id(source.model),
             model=source.model,
             size=source.size,
             seconds=source.seconds,
@@ -115,29 +123,30 @@ class Simulator:
             created_at=self._now(),
             made_by=Operation.REMIX,
             remixed_from_video_id=source.id,
+            call=call,
             fate=self._fate(Operation.REMIX, prompt),
         )
-        return self._accept(job, idempotency_key)
+        return self._accept(job)
 
-    def edit(self, source: Scene, asked: SourceRequest, *, idempotency_key: str | None) -> Job:
+    def edit(self, source: Scene, asked: SourceRequest, *, call: Call) -> Job:
         """Accept, bill and start an edit: the source's world and length, changed by the prompt.
 
         Raises:
-            Problem: 429 when `jobs_max` jobs are known.
+            Problem: 429 when as many jobs as are allowed are known or under way.
         """
-        return self._accept(self._derived(Operation.EDIT, source.remixed(asked.prompt), asked), idempotency_key)
+        return self._accept(self._derived(Operation.EDIT, source.remixed(asked.prompt), asked, call))
 
-    def extend(self, source: Scene, asked: SourceRequest, *, idempotency_key: str | None) -> Job:
+    def extend(self, source: Scene, asked: SourceRequest, *, call: Call) -> Job:
         """Accept, bill and start an extension: the source's clip and a new segment behind it.
 
         Raises:
-            Problem: 429 when `jobs_max` jobs are known; 400 when the whole would be too long.
+            Problem: 400 when the whole would be too long, 429 as above.
         """
         try:
             scene = source.extended(asked.prompt, int(asked.seconds or 0))
         except ValueError as error:
             raise invalid(f"The extended video cannot be made: {error}.", param="seconds") from error
-        return self._accept(self._derived(Operation.EXTEND, scene, asked), idempotency_key)
+        return self._accept(self._derived(Operation.EXTEND, scene, asked, call))
 
     def scene_of_clip(self, clip: Clip) -> Scene:
         """The world an uploaded video shows, as far as a stand-in can tell: its first frame."""
@@ -160,36 +169,40 @@ class Simulator:
 
     def _scene(self, asked: CreateRequest) -> Scene:
         width, height = parse_size(asked.size)
-        extras = asked.extras
-        return Scene(
-            prompt=asked.prompt,
-            origin_prompt=asked.prompt,
-            width=width,
-            height=height,
-            seconds=int(asked.seconds),
-            frame_rate=extras.get("fps", self.settings.frame_rate),
-            seed=extras.get("seed", self.settings.seed),
-            reference=asked.reference,
-            frames_asked=extras.get("num_frames"),
-            has_audio=extras.get("generate_audio", True),
-        )
+        try:
+            return Scene(
+                prompt=asked.prompt,
+                origin_prompt=asked.prompt,
+                width=width,
+                height=height,
+                seconds=max(1, math.ceil(float(asked.seconds))),
+                frame_rate=asked.frame_rate or self.settings.frame_rate,
+                seed=self.settings.seed if asked.seed is None else asked.seed,
+                reference=asked.reference,
+                frames_asked=asked.frames,
+                has_audio=asked.has_audio,
+            )
+        except ValueError as error:
+            raise invalid(f"Such a film cannot be drawn: {error}.", param="size") from error
 
-    def _derived(self, made_by: Operation, scene: Scene, asked: SourceRequest) -> Job:
+    def _derived(self, made_by: Operation, scene: Scene, asked: SourceRequest, call: Call) -> Job:
         named = self.registry.get(asked.source) if isinstance(asked.source, str) else None
+        model = named.model if named else asked.model
         return Job(
-            id=self._new_id(),
-            model=named.model if named else asked.model,
+            id=self._new_id(model),
+            model=model,
             size=f"{scene.width}x{scene.height}",
             seconds=str(scene.seconds),
             scene=scene,
             created_at=self._now(),
             made_by=made_by,
             remixed_from_video_id=named.id if named else None,
+            call=call,
             fate=self._fate(made_by, asked.prompt),
         )
 
-    def _new_id(self) -> str:
-        return f"video_{self._new_token()}"
+    def _new_id(self, model: str) -> str:
+        return self.flavour.new_id(self._new_token(), model=model, created_at=self._now())
 
     def _now(self) -> int:
         return int(self.clock().timestamp())
@@ -198,9 +211,12 @@ class Simulator:
         fault = self.faults.take(FaultKind.JOB_FAILS, operation, prompt)
         return None if fault is None else JobError(code=fault.code, message=fault.message)
 
-    def _accept(self, job: Job, idempotency_key: str | None) -> Job:
-        if not self.registry.accept(job, idempotency_key=idempotency_key):
-            raise Problem(429, "Too many jobs are known.", code="rate_limit_exceeded", retry_after_s=1)
+    def _accept(self, job: Job) -> Job:
+        in_flight_max = self.settings.in_flight_max
+        if in_flight_max is not None and self.registry.in_flight() >= in_flight_max:
+            raise _limited(f"Rate limit reached: {in_flight_max} jobs are under way.")
+        if not self.registry.accept(job):
+            raise _limited("Rate limit reached: too many jobs are known.")
         self._start(job)
         return job
 
@@ -214,11 +230,18 @@ class Simulator:
         making = None if job.fate else [self._make_in_thread(scene) for scene in _outputs(job)]
         for progress in range(0, 100, PROGRESS_STEP):
             await asyncio.sleep(self.settings.render_time_s * PROGRESS_STEP / 100)
-            if self.registry.change(job.id, status="in_progress", progress=progress) is None:
+            if not self._goes_on(job, status="in_progress", progress=progress):
                 return
+        if self.settings.finishing_s and self._goes_on(job, is_finishing=True):
+            await asyncio.sleep(self.settings.finishing_s)
         ended = self._fail(job, job.fate) if job.fate else await self._complete(job, making)
+        self.registry.stopped(job.id)
         if ended is not None:
             await self.webhooks.announce(ended)
+
+    def _goes_on(self, job: Job, **changes: Any) -> bool:
+        known = self.registry.change(job.id, **changes) is not None
+        return known or self.registry.is_left_running(job.id)
 
     def _make_in_thread(self, scene: Scene) -> asyncio.Future[Media]:
         return asyncio.get_running_loop().run_in_executor(self._threads, self._make_media, scene)
@@ -236,12 +259,18 @@ class Simulator:
             status="completed",
             progress=100,
             completed_at=now,
+            ended_at=now,
+            is_finishing=False,
             expires_at=now + int(self.settings.asset_lifetime_s),
             media=media,
         )
 
     def _fail(self, job: Job, error: JobError) -> Job | None:
-        return self.registry.change(job.id, status="failed", error=error)
+        return self.registry.change(job.id, status="failed", error=error, ended_at=self._now(), is_finishing=False)
+
+
+def _limited(message: str) -> Problem:
+    return Problem(429, message, code="rate_limit_exceeded", retry_after_s=1)
 
 
 def _outputs(job: Job) -> list[Scene]:

@@ -7,27 +7,18 @@ from typing import Protocol
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from bickford_sora.simulator.bodies import Fields, described
 from bickford_sora.simulator.connection import TruncatedResponse
 from bickford_sora.simulator.content import serve_bytes
 from bickford_sora.simulator.faults import FaultKind, Operation
-from bickford_sora.simulator.intake import (
-    Clip,
-    Fields,
-    SourceRequest,
-    check_character,
-    check_create,
-    check_edit,
-    check_extend,
-    check_remix,
-    read_fields,
-)
+from bickford_sora.simulator.intake import SourceRequest, check_character, check_edit, check_extend, check_remix
 from bickford_sora.simulator.interference import strike_after, strike_before
-from bickford_sora.simulator.jobs import Job
-from bickford_sora.simulator.media import Media
-from bickford_sora.simulator.problems import EXPIRED_MESSAGE, Problem, invalid, not_found
+from bickford_sora.simulator.jobs import Call, Job
+from bickford_sora.simulator.problems import EXPIRED_MESSAGE, Problem, invalid
 from bickford_sora.simulator.scene import Scene
 from bickford_sora.simulator.settings import SimulatorSettings
 from bickford_sora.simulator.simulator import Simulator
+from bickford_sora.simulator.sources import Clip
 
 Check = Callable[[Fields, SimulatorSettings], SourceRequest]
 
@@ -35,33 +26,30 @@ Check = Callable[[Fields, SimulatorSettings], SourceRequest]
 class Make(Protocol):
     """Makes a job from a source's scene."""
 
-    def __call__(self, source: Scene, asked: SourceRequest, *, idempotency_key: str | None) -> Job:
+    def __call__(self, source: Scene, asked: SourceRequest, *, call: Call) -> Job:
         """The accepted job."""
 
 
-LIST_LIMIT_DEFAULT = 20
-LIST_LIMIT_MAX = 100
-
-
 class VideosApi:
-    """The handlers of ``/v1/videos``. Every one lets planned faults strike before and after it does its work."""
+    """The handlers of ``/videos``. Every one lets planned faults strike before and after it does its work."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self._flavour = simulator.flavour
 
     async def create(self, request: Request) -> Response:
         """``POST /videos``, multipart or JSON."""
-        fields = await read_fields(request)
+        fields = await self._flavour.read(request)
         prompt = str(fields.get("prompt", ""))
         if struck := await strike_before(self._simulator, Operation.CREATE, prompt):
             return struck
-        asked = await asyncio.to_thread(check_create, fields, self._simulator.settings)
-        job = self._simulator.create(asked, idempotency_key=request.headers.get("idempotency-key"))
-        return await strike_after(self._simulator, Operation.CREATE, prompt, JSONResponse(job.as_video()))
+        asked = await asyncio.to_thread(self._flavour.check_create, fields)
+        job = self._simulator.create(asked, call=_call(request, fields))
+        return await strike_after(self._simulator, Operation.CREATE, prompt, self._flavour.taken(job))
 
     async def remix(self, request: Request, video_id: str) -> Response:
         """``POST /videos/{id}/remix``, JSON or multipart; the source must be completed."""
-        fields = await read_fields(request)
+        fields = await self._flavour.read(request)
         prompt = str(fields.get("prompt", ""))
         if struck := await strike_before(self._simulator, Operation.REMIX, prompt):
             return struck
@@ -69,8 +57,8 @@ class VideosApi:
         source = self._known(video_id)
         if source.status != "completed":
             raise invalid("Only a completed video can be remixed.", param="video_id", code="video_not_completed")
-        job = self._simulator.remix(source, prompt, idempotency_key=request.headers.get("idempotency-key"))
-        return await strike_after(self._simulator, Operation.REMIX, prompt, JSONResponse(job.as_video()))
+        job = self._simulator.remix(source, prompt, call=_call(request, fields))
+        return await strike_after(self._simulator, Operation.REMIX, prompt, self._flavour.taken(job))
 
     async def edit(self, request: Request) -> Response:
         """``POST /videos/edits``, multipart or JSON; the source is a file or a completed video."""
@@ -82,7 +70,7 @@ class VideosApi:
 
     async def create_character(self, request: Request) -> Response:
         """``POST /videos/characters``, multipart: a name and a video file."""
-        fields = await read_fields(request)
+        fields = await self._flavour.read(request)
         if struck := await strike_before(self._simulator, Operation.CHARACTER, str(fields.get("name", ""))):
             return struck
         asked = await asyncio.to_thread(check_character, fields, self._simulator.settings)
@@ -97,14 +85,14 @@ class VideosApi:
         return JSONResponse(known.as_character())
 
     async def _from_source(self, request: Request, operation: Operation, check: Check, make: Make) -> Response:
-        fields = await read_fields(request)
+        fields = await self._flavour.read(request)
         prompt = str(fields.get("prompt", ""))
         if struck := await strike_before(self._simulator, operation, prompt):
             return struck
         asked = await asyncio.to_thread(check, fields, self._simulator.settings)
         source = self._scene_of(asked.source)
-        job = make(source, asked, idempotency_key=request.headers.get("idempotency-key"))
-        return await strike_after(self._simulator, operation, prompt, JSONResponse(job.as_video()))
+        job = make(source, asked, call=_call(request, fields))
+        return await strike_after(self._simulator, operation, prompt, self._flavour.taken(job))
 
     def _scene_of(self, source: Clip | str) -> Scene:
         if isinstance(source, Clip):
@@ -115,57 +103,42 @@ class VideosApi:
         return known.scene
 
     async def retrieve(self, video_id: str) -> Response:
-        """``GET /videos/{id}``; an unfinished one comes with the interval to poll at."""
+        """``GET /videos/{id}``."""
         prompt = self._prompt_of(video_id)
         if struck := await strike_before(self._simulator, Operation.RETRIEVE, prompt):
             return struck
-        job = self._known(video_id)
-        answer = JSONResponse(job.as_video())
-        if not job.is_finished:
-            answer.headers["openai-poll-after-ms"] = str(self._simulator.settings.poll_after_ms)
+        answer = self._flavour.retrieved(self._known(video_id))
         return await strike_after(self._simulator, Operation.RETRIEVE, prompt, answer)
 
     async def list_page(self, request: Request) -> Response:
-        """``GET /videos?after&limit&order``, newest first unless asked otherwise."""
+        """``GET /videos?after&limit&order``."""
         if struck := await strike_before(self._simulator, Operation.LIST, ""):
             return struck
-        query = request.query_params
-        order = query.get("order", "desc")
-        if order not in {"asc", "desc"}:
-            raise invalid("'order' must be 'asc' or 'desc'.", param="order")
-        after = query.get("after")
-        page = self._simulator.registry.page(
-            after=after, limit=_limit(query.get("limit")), newest_first=order == "desc"
-        )
-        if page is None:
-            raise invalid(f"No video with id '{after}' to list after.", param="after")
-        answer = JSONResponse(
-            {
-                "object": "list",
-                "data": [job.as_video() for job in page.jobs],
-                "first_id": page.jobs[0].id if page.jobs else None,
-                "last_id": page.jobs[-1].id if page.jobs else None,
-                "has_more": page.has_more,
-            }
-        )
+        answer = JSONResponse(self._flavour.listed(self._simulator.registry, request.query_params))
         return await strike_after(self._simulator, Operation.LIST, "", answer)
 
+    async def models(self) -> Response:
+        """The models on offer, where a server lists them: ``GET /models``, or wherever its flavour has it."""
+        offered = [{"id": name, "object": "model"} for name in self._simulator.settings.models]
+        return JSONResponse({"object": "list", "data": offered})
+
     async def delete(self, video_id: str) -> Response:
-        """``DELETE /videos/{id}``; a job still rendering is stopped."""
+        """``DELETE /videos/{id}``."""
         prompt = self._prompt_of(video_id)
         if struck := await strike_before(self._simulator, Operation.DELETE, prompt):
             return struck
-        if not self._simulator.registry.delete(video_id):
-            raise not_found(video_id)
-        answer = JSONResponse({"id": video_id, "object": "video.deleted", "deleted": True})
-        return await strike_after(self._simulator, Operation.DELETE, prompt, answer)
+        job = self._known(video_id)
+        self._flavour.check_delete(job)
+        self._simulator.registry.delete(video_id, stop=self._flavour.stops_deleted)
+        return await strike_after(self._simulator, Operation.DELETE, prompt, JSONResponse(self._flavour.deleted(job)))
 
-    async def content(self, request: Request, video_id: str, variant: str = "video") -> Response:
-        """``GET /videos/{id}/content?variant=``: the MP4, the WebP thumbnail or the JPEG spritesheet."""
+    async def content(self, request: Request, video_id: str) -> Response:
+        """``GET /videos/{id}/content``: one of its files, whole or in part."""
         prompt = self._prompt_of(video_id)
         if struck := await strike_before(self._simulator, Operation.CONTENT, prompt):
             return struck
-        content, media_type = _file(self._available(self._known(video_id)), variant)
+        job = self._known(video_id)
+        content, media_type = self._flavour.file(job, request.query_params, is_expired=self._is_expired(job))
         if self._simulator.faults.take(FaultKind.DOWNLOAD_TRUNCATED, Operation.CONTENT, prompt):
             return TruncatedResponse(content, media_type=media_type)
         answer = serve_bytes(content, media_type=media_type, range_header=request.headers.get("range"))
@@ -174,41 +147,20 @@ class VideosApi:
     def _known(self, video_id: str) -> Job:
         job = self._simulator.registry.get(video_id)
         if job is None:
-            raise not_found(video_id)
+            raise self._flavour.no_such_job(video_id)
         return job
 
     def _prompt_of(self, video_id: str) -> str:
         job = self._simulator.registry.get(video_id)
         return job.scene.prompt if job else ""
 
-    def _available(self, job: Job) -> tuple[Media, ...]:
+    def _is_expired(self, job: Job) -> bool:
         fault = self._simulator.faults.take(FaultKind.ASSET_EXPIRED, Operation.CONTENT, job.scene.prompt)
-        if fault is not None:
-            raise Problem(fault.status or 404, EXPIRED_MESSAGE, code="video_expired")
-        if not job.media:
-            raise Problem(400, f"The video is not ready: it is {job.status}.", code="video_not_ready")
-        if job.expires_at is not None and self._simulator.clock().timestamp() >= job.expires_at:
-            raise Problem(404, EXPIRED_MESSAGE, code="video_expired")
-        return job.media
+        if fault is not None and fault.status is not None:
+            raise Problem(fault.status, EXPIRED_MESSAGE, code="video_expired")
+        is_past = job.expires_at is not None and self._simulator.clock().timestamp() >= job.expires_at
+        return is_past or fault is not None
 
 
-def _limit(given: str | None) -> int:
-    if given is None:
-        return LIST_LIMIT_DEFAULT
-    if not (given.isascii() and given.isdigit() and int(given) <= LIST_LIMIT_MAX):
-        raise invalid(f"'limit' must be 0 to {LIST_LIMIT_MAX}.", param="limit")
-    return int(given)
-
-
-def _file(outputs: tuple[Media, ...], variant: str) -> tuple[bytes, str]:
-    if variant.isascii() and variant.isdigit() and int(variant) < len(outputs):
-        return outputs[int(variant)].video, "video/mp4"
-    media = outputs[0]
-    files = {
-        "video": (media.video, "video/mp4"),
-        "thumbnail": (media.thumbnail, "image/webp"),
-        "spritesheet": (media.spritesheet, "image/jpeg"),
-    }
-    if variant not in files:
-        raise invalid("'variant' must be 'video', 'thumbnail' or 'spritesheet'.", param="variant")
-    return files[variant]
+def _call(request: Request, fields: Fields) -> Call:
+    return Call(request.headers.get("idempotency-key"), described(fields))

@@ -1,10 +1,6 @@
-"""Tells one endpoint that a job has ended: thin events signed by Standard Webhooks v1 (videos-api.md 2.1, 2.3)."""
+"""Tells an endpoint that a job has ended, where the flavour's server does so: what it says is the flavour's."""
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import json
 import secrets
 import threading
@@ -17,12 +13,13 @@ import httpx
 import structlog
 
 from bickford_sora.simulator.faults import Fault, FaultKind, FaultPlan
+from bickford_sora.simulator.flavours import OpenAI
 from bickford_sora.simulator.jobs import Job
 from bickford_sora.simulator.settings import SimulatorSettings
+from bickford_sora.simulator.signatures import check_secret
 from ledger.clock import Clock
 
 DELIVERIES_KEPT_MAX = 10_000
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the marker of a secret, not one
 
 Outcome = Literal["delivered", "refused", "unreachable", "lost"]
 
@@ -57,21 +54,6 @@ class _Event:
     body: bytes
 
 
-def signature(secret: str, *, webhook_id: str, timestamp: int, body: bytes) -> str:
-    """The ``v1,<base64>`` signature over ``id.timestamp.body``."""
-    signed = f"{webhook_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
-
-
-def _key(secret: str) -> bytes:
-    if not secret.startswith(_SECRET_PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except binascii.Error as error:
-        raise ValueError("a secret that starts with whsec_ goes on in base64") from error
-
-
 class WebhookSender:
     """Delivers at least once, retries what is not answered 2xx, and keeps a record of every attempt.
 
@@ -79,9 +61,16 @@ class WebhookSender:
     """
 
     def __init__(
-        self, settings: SimulatorSettings, *, faults: FaultPlan, clock: Clock, new_token: Callable[[], str]
+        self,
+        settings: SimulatorSettings,
+        *,
+        flavour: OpenAI,
+        faults: FaultPlan,
+        clock: Clock,
+        new_token: Callable[[], str],
     ) -> None:
         self._settings = settings
+        self._flavour = flavour
         self._faults = faults
         self._clock = clock
         self._new_token = new_token
@@ -110,8 +99,7 @@ class WebhookSender:
         Raises:
             ValueError: when the secret is empty or starts with ``whsec_`` and is not base64.
         """
-        if not _key(secret):
-            raise ValueError("webhooks need a secret to be signed with")
+        check_secret(secret)
         self._target = WebhookTarget(url=url, secret=secret)
 
     def deliveries(self) -> list[Delivery]:
@@ -131,7 +119,7 @@ class WebhookSender:
 
     async def announce(self, job: Job) -> None:
         """Deliver the end of a job, with whatever faults strike it. Returns when no further attempt will be made."""
-        target = self._target
+        target = self._target_of(job)
         if target is None:
             return
         event = self._event_of(job)
@@ -152,18 +140,19 @@ class WebhookSender:
     def _struck(self, kind: FaultKind, job: Job) -> Fault | None:
         return self._faults.take(kind, job.made_by, job.scene.prompt)
 
+    def _target_of(self, job: Job) -> WebhookTarget | None:
+        """The endpoint that the job itself names goes before the one for all; both are signed with one secret."""
+        if not self._flavour.calls_back:
+            return None
+        named = self._flavour.callback_url(job)
+        secret = self._target.secret if self._target else self._settings.webhook_secret
+        return WebhookTarget(url=named, secret=secret) if named and secret else self._target
+
     def _event_of(self, job: Job) -> _Event:
-        event_type = f"video.{job.status}"
-        body = {
-            "id": f"evt_{self._new_token()}",
-            "object": "event",
-            "created_at": int(self._clock().timestamp()),
-            "type": event_type,
-            "data": {"id": job.id},
-        }
+        body = self._flavour.event(job, token=self._new_token(), now=int(self._clock().timestamp()))
         return _Event(
             webhook_id=f"wh_{self._new_token()}",
-            type=event_type,
+            type=body["type"],
             video_id=job.id,
             body=json.dumps(body, separators=(",", ":")).encode(),
         )
@@ -196,14 +185,8 @@ class WebhookSender:
         if self._client is None:
             raise RuntimeError("open() comes before announce()")
         timestamp = int(self._clock().timestamp())
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": event.webhook_id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(
-                target.secret, webhook_id=event.webhook_id, timestamp=timestamp, body=event.body
-            ),
-        }
+        signed = self._flavour.signed(target.secret, webhook_id=event.webhook_id, timestamp=timestamp, body=event.body)
+        headers = {"content-type": "application/json", **signed}
         try:
             answer = await self._client.post(target.url, content=event.body, headers=headers)
         except httpx.TransportError as error:

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -6,6 +7,7 @@ from openai import OpenAI
 
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 
+from .peer import Peer
 from .receiver import WebhookReceiver
 
 SMALL = SimulatorSettings(
@@ -60,6 +62,33 @@ def start() -> Iterator[Callable[..., SimulatorServer]]:
     yield start_one
     for server in running:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_peers(http: httpx.Client) -> Iterator[Callable[[str], Peer]]:
+    """One server of each flavour for the whole run."""
+    with ExitStack() as opened:
+        peers: dict[str, Peer] = {}
+
+        def of(flavour: str) -> Peer:
+            if flavour not in peers:
+                settings = SimulatorSettings.model_validate(SMALL.model_dump() | {"flavour": flavour})
+                peers[flavour] = Peer(opened.enter_context(SimulatorServer(settings)), http)
+            return peers[flavour]
+
+        yield of
+
+
+@pytest.fixture
+def peer_of(shared_peers: Callable[[str], Peer]) -> Callable[[str], Peer]:
+    """A server of a flavour, as if just started."""
+
+    def of(flavour: str) -> Peer:
+        peer = shared_peers(flavour)
+        assert peer.http.post(f"{peer.server.control_url}/reset").status_code == 204
+        return peer
+
+    return of
 
 
 @pytest.fixture(scope="session")

@@ -95,3 +95,13 @@ def test_fields_beyond_the_protocol_are_refused_by_their_name(client: OpenAI) ->
     with pytest.raises(openai.BadRequestError) as raised:
         client.videos.create(prompt="A kite", extra_body={"seed": 7}, **SMALL)
     assert (raised.value.param, raised.value.code) == ("seed", "unknown_parameter")
+
+
+@pytest.mark.parametrize("wrong", [{"fps": 0}, {"fps": 61}, {"num_frames": 0}, {"n": 11}, {"seed": "x"}])
+def test_fields_beyond_what_can_be_drawn_are_refused(
+    start: Callable[..., SimulatorServer], http: httpx.Client, wrong: dict[str, Any]
+) -> None:
+    server = start(extra_fields=("seed", "fps", "num_frames", "n"))
+    answer = http.post(f"{server.url}/videos", json={"prompt": "A kite", **SMALL, **wrong}, headers=AUTHORIZED)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(wrong)))
+    assert server.simulator.registry.billed() == []

@@ -10,7 +10,8 @@ import pytest
 from openai import OpenAI
 
 from bickford_sora.simulator import Fault, FaultKind, SimulatorServer
-from bickford_sora.simulator.webhooks import Delivery, signature
+from bickford_sora.simulator.signatures import standard_signature
+from bickford_sora.simulator.webhooks import Delivery
 
 from .receiver import WebhookReceiver
 
@@ -35,7 +36,7 @@ def deliveries(server: SimulatorServer, count: int) -> list[Delivery]:
 
 def test_a_signature_is_that_of_the_specification() -> None:
     # the sample of the Standard Webhooks reference libraries
-    signed = signature(
+    signed = standard_signature(
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         webhook_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
         timestamp=1614265330,
@@ -46,7 +47,7 @@ def test_a_signature_is_that_of_the_specification() -> None:
 
 def test_a_signature_is_that_of_the_hosted_api() -> None:
     # the recorded delivery in the openai packages' own webhook tests
-    signed = signature(
+    signed = standard_signature(
         "whsec_RdvaYFYUXuIFuEbvZHwMfYFhUf7aMYjYcmM24+Aj40c=",
         webhook_id="wh_685c059ae39c8190af8c71ed1022a24d",
         timestamp=1750861210,
@@ -195,6 +196,8 @@ def test_a_secret_that_cannot_sign_is_refused(server: SimulatorServer, secret: s
 
 
 def test_a_plain_text_secret_signs_with_its_bytes() -> None:
-    as_text = signature("plain", webhook_id="wh_1", timestamp=1, body=b"{}")
-    as_base64 = signature("whsec_" + base64.b64encode(b"plain").decode(), webhook_id="wh_1", timestamp=1, body=b"{}")
+    as_text = standard_signature("plain", webhook_id="wh_1", timestamp=1, body=b"{}")
+    as_base64 = standard_signature(
+        "whsec_" + base64.b64encode(b"plain").decode(), webhook_id="wh_1", timestamp=1, body=b"{}"
+    )
     assert as_text == as_base64

@@ -210,6 +210,12 @@ def test_a_bad_create_is_refused_naming_the_field_and_not_billed(
     assert untouched.simulator.registry.billed() == []
 
 
+def test_a_reference_that_lies_elsewhere_is_refused_with_the_reason(client: OpenAI) -> None:
+    elsewhere = {"input_reference": {"image_url": "https://a.example/b.png"}}
+    with pytest.raises(openai.BadRequestError, match="fetches nothing"):
+        client.videos.create(prompt="A kite", extra_body=elsewhere, **SMALL)
+
+
 @pytest.mark.parametrize(
     "reference",
     [photograph(96, 128), photograph(128, 96, "GIF"), photograph(128, 96)[:900], b"", b"<svg/>"],
