@@ -41,6 +41,8 @@ class Call:
     json: Any = None
     params: Mapping[str, str] | None = None
     idempotency_key: str | None = None
+    last_event_id: str | None = None
+    """Where a stream is taken up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def new_async_client(base_url: str, api_key: str, *, timeout_s: float) -> AsyncC
 
 def build(client: Client | AsyncClient, call: Call) -> httpx.Request:
     """The request of a call. A form is always sent as multipart, also without a file, as the SDKs do."""
-    headers = {"idempotency-key": call.idempotency_key} if call.idempotency_key else {}
+    named = {"idempotency-key": call.idempotency_key, "last-event-id": call.last_event_id}
+    headers = {name: value for name, value in named.items() if value}
     return client.build_request(
         call.method, call.path, files=_parts(call), json=call.json, params=call.params, headers=headers
     )

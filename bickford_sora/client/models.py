@@ -3,7 +3,7 @@
 from os import PathLike
 from typing import BinaryIO, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 
 Variant = Literal["video", "thumbnail", "spritesheet"]
 Order = Literal["asc", "desc"]
@@ -38,10 +38,15 @@ class SoraVideo(BaseModel):
     created_at: int
     completed_at: int | None = None
     expires_at: int | None = None
+    """When the server's copy goes; None: never."""
+    url: str | None = None
+    """A short-lived link to the file, which needs no API key; None while there is none."""
     prompt: str | None = None
     size: str
     """Width and height in pixels, for example 1280x720."""
     seconds: str
+    duration: int | None = None
+    """`seconds` as a number."""
     remixed_from_video_id: str | None = None
     error: SoraVideoFailure | None = None
 
@@ -61,6 +66,38 @@ class SoraVideoPage(BaseModel):
     first_id: str | None = None
     last_id: str | None = None
     has_more: bool
+
+
+class SoraVideoBatchLine(BaseModel):
+    """What became of one request of a batch: a video, or the error it was refused with."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    line: int
+    custom_id: str | None = None
+    video_id: str | None = None
+    status: str | None = None
+    progress: int | None = None
+    error: dict[str, JsonValue] | None = None
+
+
+class SoraVideoBatch(BaseModel):
+    """Many requests sent together."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    counts: dict[str, int]
+    data: tuple[SoraVideoBatchLine, ...]
+
+    @property
+    def unfinished(self) -> int:
+        """How many renders have not reached their end."""
+        return self.counts.get("queued", 0) + self.counts.get("in_progress", 0)
+
+
+class JsonObject(RootModel[dict[str, JsonValue]]):
+    """An answer of which no more is known than that it is a JSON object."""
 
 
 class Observed(TypedDict, total=False):

@@ -1,10 +1,12 @@
 """The client, for code that blocks. Generated from `asynchronous.py` by tests/tools: change that file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack, overload
+
+from pydantic import JsonValue
 
 from bickford_sora.client.connection import Connection, default_connection
 from bickford_sora.client.errors import SoraVideoError, SoraVideoFailed, SoraVideoTimeout
@@ -26,8 +28,17 @@ from bickford_sora.client.limits import (
     POLL_TIMEOUT_S,
     RETRIES_MAX,
 )
-from bickford_sora.client.models import InputReference, Observed, Order, SoraVideo, SoraVideoPage, Variant
-from bickford_sora.client.receiving import BodyTooLarge, InFile, InMemory, Receiver
+from bickford_sora.client.models import (
+    InputReference,
+    JsonObject,
+    Observed,
+    Order,
+    SoraVideo,
+    SoraVideoBatch,
+    SoraVideoPage,
+    Variant,
+)
+from bickford_sora.client.receiving import BodyTooLarge, Events, InFile, InMemory, Receiver
 from bickford_sora.client.sending import (
     Pace,
     error_of,
@@ -182,6 +193,35 @@ class BickfordClient:
                 raise SoraVideoTimeout(video, timeout_s)
             self._sleep(min(left_s, poll_interval_s or suggested_s or POLL_INTERVAL_S))
 
+    def watch_sora_video(self, video_id: str, *, on_progress: Callable[[SoraVideo], object] | None = None) -> SoraVideo:
+        """Follows a render to its end by the server's stream and returns the video, whatever its end.
+
+        `on_progress` is called whenever it changed. A stream that breaks off is taken up again. Raises SoraVideoError.
+        """
+        seen: list[SoraVideo] = []
+
+        def take(data: str) -> None:
+            seen[:] = [SoraVideo.model_validate_json(data)]
+            if on_progress is not None:
+                on_progress(seen[0])
+
+        events = Events(take, JSON_BYTES_MAX)
+        while not seen or not seen[0].finished:
+            path = video_path(video_id, "stream")
+            self._answer(Call(method="GET", path=path, video_id=video_id, last_event_id=events.last_id), events)
+        return seen[0]
+
+    def watch_ledger(self, on_fact: Callable[[dict[str, JsonValue]], object], *, after: int | None = None) -> None:
+        """Hands on every fact of this key's project as it is recorded, from now on or behind position `after`.
+
+        Returns when `on_fact` raises, with what it raised. Raises SoraVideoError.
+        """
+        events = Events(lambda data: on_fact(JsonObject.model_validate_json(data).root), JSON_BYTES_MAX)
+        while True:
+            params = given({"after": after}) if events.last_id is None else None
+            call = Call(method="GET", path="/ledger/stream", params=params, last_event_id=events.last_id)
+            self._answer(call, events)
+
     def create_sora_video_job_and_poll(
         self,
         prompt: str,
@@ -250,6 +290,36 @@ class BickfordClient:
         """
         call = Call(method="POST", path=thread_path(thread_id), json=dict(observed), repeatable=False)
         self._answer(call)
+
+    def create_sora_video_batch(
+        self, requests: Sequence[Mapping[str, JsonValue]], *, idempotency_key: str | None = None
+    ) -> SoraVideoBatch:
+        """Asks for many videos; each is decided on its own, and one that is refused has its error in its line.
+
+        A batch that broke off goes on when it is sent again with the same `idempotency_key`. Raises SoraVideoError.
+        """
+        call = Call(
+            method="POST",
+            path="/videos/batches",
+            json={"requests": list(requests)},
+            idempotency_key=idempotency_key or new_idempotency_key(),
+        )
+        return parsed(SoraVideoBatch, self._answer(call), call)
+
+    def retrieve_sora_video_batch(self, batch_id: str) -> SoraVideoBatch:
+        """How a batch stands. Raises SoraVideoError."""
+        call = Call(method="GET", path=f"/videos/batches/{batch_id}")
+        return parsed(SoraVideoBatch, self._answer(call), call)
+
+    def ask(
+        self, method: str, path: str, *, json: JsonValue = None, params: Mapping[str, object] | None = None
+    ) -> dict[str, JsonValue]:
+        """The JSON object any other route of the server answers with; `path` begins behind the `/v1`.
+
+        A POST is repeated only while the server says that it did nothing. Raises SoraVideoError.
+        """
+        call = Call(method=method, path=path, json=json, params=given(params or {}), repeatable=method != "POST")
+        return parsed(JsonObject, self._answer(call), call).root
 
     def _start(self, call: Call) -> SoraVideo:
         wait_s = self._pace.wait_s(self._monotonic())
