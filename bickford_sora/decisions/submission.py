@@ -18,9 +18,11 @@ from ledger import streams
 from ledger.envelope import Event, Fact
 from ledger.events import (
     JobClaimed,
+    Quote,
     RenderDuplicateFound,
     RenderFailed,
     RenderQueued,
+    RenderRerouted,
     RenderSubmissionAbsent,
     RenderSubmissionRefused,
     RenderSubmissionStarted,
@@ -61,6 +63,16 @@ class Job:
     job_id: str
     status: str
     progress: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Another renderer of the route, and what it is expected to cost there."""
+
+    renderer: str
+    credential: str
+    served_model: str | None
+    quote: Quote | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +160,45 @@ def duplicate_cancelled(render: Render, job_id: str) -> Draft:
     return Draft(((render.stream, fact),), {render.stream: render.version})
 
 
-def refused(render: Render, turn: Turn, fact: RenderSubmissionRefused, *, attempts_max: int) -> Draft:
-    """The renderer did not take it. Without a `retry_at`, or after `attempts_max`, the render fails."""
+def refused(
+    render: Render,
+    turn: Turn,
+    fact: RenderSubmissionRefused,
+    *,
+    attempts_max: int,
+    offered: Offered | None = None,
+) -> Draft:
+    """The renderer did not take it. Without a `retry_at`, or after `attempts_max`, the render fails.
+
+    Unless somebody else is `offered`: then it goes there.
+    """
     submission = _open_submission(render, fact.attempt)
     if submission is None:
         return NOTHING
     facts: list[tuple[str, Fact]] = [(render.stream, fact)]
-    if not render.ended and (fact.retry_at is None or submission.attempt >= attempts_max):
+    exhausted = submission.attempt >= attempts_max
+    if offered is not None and not render.ended and not exhausted:
+        facts.append((render.stream, _rerouted(offered, fact.code)))
+    elif not render.ended and (fact.retry_at is None or exhausted):
         facts.append((render.stream, RenderFailed(code=fact.code, message=fact.message, failed_by="renderer")))
     return _closing(render, turn, submission, facts)
+
+
+def rerouted(render: Render, offered: Offered, code: str) -> Draft:
+    """The renderer cannot be asked: the next one of the route is. Only while nothing is out."""
+    if render.phase is not Phase.ALLOWED:
+        return NOTHING
+    return Draft(((render.stream, _rerouted(offered, code)),), {render.stream: render.version})
+
+
+def _rerouted(offered: Offered, code: str) -> RenderRerouted:
+    return RenderRerouted(
+        code=code,
+        renderer=offered.renderer,
+        credential=offered.credential,
+        quote=offered.quote,
+        served_model=offered.served_model,
+    )
 
 
 def unknown(render: Render, fact: RenderSubmissionUnknown) -> Draft:

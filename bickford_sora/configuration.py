@@ -1,0 +1,171 @@
+"""What is configured now: renderers, and the catalogue of what they offer; from the renderer file, or the settings."""
+
+import hashlib
+import json
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from pydantic import SecretStr
+
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Price, Route
+from bickford_sora.decisions.prices import LIST_PRICES
+from bickford_sora.renderer_file import (
+    ModelEntry,
+    PriceEntry,
+    RendererEntry,
+    RendererFile,
+    RendererFileInvalid,
+    secret_of,
+    webhook_secrets_of,
+)
+from bickford_sora.renderers.dialects import capabilities_of
+from bickford_sora.settings import RendererSettings, Settings
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""The addresses of a name, as they go into a URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredRenderer:
+    """One renderer as it is used."""
+
+    name: str
+    dialect: str
+    credential: str
+    api_key: SecretStr
+    replicas: tuple[str, ...]
+    drained: frozenset[str] = frozenset()
+    webhook_secrets: tuple[SecretStr, ...] = ()
+    in_flight_max: int | None = None
+    requests_per_minute_max: int | None = None
+    fields: frozenset[str] | None = None
+    """Fields beyond the protocol; None: those its dialect always has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that can change while a process runs."""
+
+    renderers: tuple[ConfiguredRenderer, ...] = ()
+    catalogue: Catalogue = field(default_factory=Catalogue)
+
+
+def resolve_by_system(name: str, port: int) -> list[str]:
+    """What the system's resolver says. Raises RendererFileInvalid when it knows no such name."""
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise RendererFileInvalid(f"the name {name!r} has no address: {error}") from None
+    addresses = {str(address[4][0]) for address in found}
+    return sorted(f"[{each}]" if ":" in each else each for each in addresses)
+
+
+def of_settings(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
+    """Every model of the settings, made by the first renderer; the others keep the jobs they have."""
+    configured = tuple(
+        ConfiguredRenderer(
+            name=each.name,
+            dialect=each.dialect,
+            credential=each.credential,
+            api_key=each.api_key,
+            replicas=(each.base_url,),
+            webhook_secrets=each.webhook_secrets,
+        )
+        for each in renderers
+    )
+    if not renderers:
+        return Configuration()
+    routes = {model: Route((_offer_of_settings(settings, renderers[0], model),)) for model in settings.models}
+    return Configuration(configured, Catalogue(MappingProxyType(routes), prices_hash(routes)))
+
+
+def of_file(file: RendererFile, environment: Mapping[str, str], resolve: Resolve = resolve_by_system) -> Configuration:
+    """What the renderer file says. Raises RendererFileInvalid when a secret is missing or a name has no address."""
+    renderers = tuple(_configured(entry, environment, resolve) for entry in file.renderers)
+    entries = {entry.name: entry for entry in file.renderers}
+    models = dict.fromkeys(model.name for entry in file.renderers for model in entry.models)
+    routes = {name: _route(name, file, entries) for name in models}
+    return Configuration(renderers, Catalogue(MappingProxyType(routes), prices_hash(routes)))
+
+
+def prices_hash(routes: Mapping[str, Route]) -> str:
+    """Names the prices of all offers in every quote made from them."""
+    prices = [
+        [model, offer.renderer, offer.credential, offer.price.unit, offer.price.currency]
+        + [list(each) for each in offer.price.micro_per_unit.items()]
+        for model, route in sorted(routes.items())
+        for offer in route.offers
+        if offer.price is not None
+    ]
+    return hashlib.sha256(json.dumps(prices).encode()).hexdigest()
+
+
+def _configured(entry: RendererEntry, environment: Mapping[str, str], resolve: Resolve) -> ConfiguredRenderer:
+    replicas = entry.replicas
+    if entry.dns is not None:
+        dns = entry.dns
+        replicas = tuple(f"{dns.scheme}://{each}:{dns.port}{dns.path}" for each in resolve(dns.name, dns.port))
+    return ConfiguredRenderer(
+        name=entry.name,
+        dialect=entry.dialect,
+        credential=entry.credential.name,
+        api_key=secret_of(entry, environment),
+        replicas=tuple(each.rstrip("/") for each in replicas),
+        drained=frozenset(each.rstrip("/") for each in entry.drained),
+        webhook_secrets=webhook_secrets_of(entry, environment),
+        in_flight_max=entry.limits.in_flight_max,
+        requests_per_minute_max=entry.limits.requests_per_minute_max,
+        fields=frozenset(name for model in entry.models for name in model.fields),
+    )
+
+
+def _route(model: str, file: RendererFile, entries: Mapping[str, RendererEntry]) -> Route:
+    asked = file.routes.get(model)
+    if asked is None:
+        return Route(
+            tuple(_offer(entry, each) for entry in file.renderers for each in entry.models if each.name == model)
+        )
+    steps = [(entries[step.renderer], step.weight) for step in asked.renderers]
+    return Route(
+        tuple(_offer(entry, each, weight) for entry, weight in steps for each in entry.models if each.name == model),
+        asked.choice,
+    )
+
+
+def _offer(entry: RendererEntry, model: ModelEntry, weight: int = 1) -> ModelOffer:
+    return ModelOffer(
+        renderer=entry.name,
+        credential=entry.credential.name,
+        model=model.name,
+        served_model=model.served_as or model.name,
+        capabilities=capabilities_of(entry.dialect, frozenset(model.fields)),
+        sizes=model.sizes,
+        seconds=model.seconds,
+        extension_seconds=model.extension_seconds,
+        fields=frozenset(model.fields),
+        prompt_chars_max=model.prompt_chars_max,
+        price=None if model.price is None else _price(model.price),
+        weight=weight,
+    )
+
+
+def _price(entry: PriceEntry) -> Price:
+    return Price(entry.unit, MappingProxyType(entry.micro_per_unit), entry.currency, entry.frames_per_second)
+
+
+def _offer_of_settings(settings: Settings, renderer: RendererSettings, model: str) -> ModelOffer:
+    capabilities = capabilities_of(renderer.dialect)
+    return ModelOffer(
+        renderer=renderer.name,
+        credential=renderer.credential,
+        model=model,
+        served_model=model,
+        capabilities=capabilities,
+        sizes=settings.sizes,
+        seconds=settings.seconds,
+        fields=capabilities.fields,
+        prompt_chars_max=settings.prompt_chars_max,
+        price=LIST_PRICES.get(model),
+    )

@@ -1,0 +1,145 @@
+"""The renderer file: what it says is what is offered; what is wrong in it is named, and changes nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bickford_sora import configuration
+from bickford_sora.configuration import Configuration, of_file
+from bickford_sora.configuring import Configuring
+from bickford_sora.recording import Recording
+from bickford_sora.renderer_file import RendererFile, RendererFileInvalid, read_renderer_file
+from bickford_sora.stops import Stops
+from ledger.application import Ledger
+from ledger.clock import system_clock
+from ledger.events import RendererStopped
+from ledger.identifiers import id_maker
+from ledger.keys import Keys, MemoryKeyStore
+from ledger.memory import MemoryRecorder
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "docs" / "examples" / "renderers").glob("*.yaml"))
+SECRETS = {"VLLM_API_KEY": "a", "SGLANG_API_KEY": "b", "HOSTED_API_KEY": "c", "HOSTED_WEBHOOK_SECRET": "whsec_d"}
+TWO = ["10.0.0.1", "10.0.0.2"]
+
+
+def read(text: str, tmp_path: Path) -> RendererFile:
+    file = tmp_path / "renderers.yaml"
+    file.write_text(text)
+    return read_renderer_file(file)
+
+
+def one(**changes: object) -> str:
+    model = {"name": "wan", "sizes": ["1280x720"], "seconds": ["4"]}
+    entry = {
+        "name": "gpu",
+        "dialect": "vllm_omni",
+        "credential": {"name": "key", "env": "VLLM_API_KEY"},
+        "replicas": ["http://gpu-1:8000/v1"],
+        "models": [model],
+    }
+    return yaml.safe_dump({"renderers": [entry | changes]})
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_can_be_used(path: Path) -> None:
+    found = of_file(read_renderer_file(path), SECRETS, lambda _name, _port: TWO)
+    assert found.catalogue.routes
+    assert all(each.replicas for each in found.renderers)
+
+
+def test_a_name_with_two_addresses_is_two_replicas() -> None:
+    path = next(each for each in EXAMPLES if each.stem == "sglang-pool")
+    found = of_file(read_renderer_file(path), SECRETS, lambda _name, _port: TWO)
+    assert found.renderers[0].replicas == ("http://10.0.0.1:30000/v1", "http://10.0.0.2:30000/v1")
+
+
+def test_a_route_says_who_is_asked_and_at_what_weight() -> None:
+    path = next(each for each in EXAMPLES if each.stem == "mixed")
+    routes = of_file(read_renderer_file(path), SECRETS).catalogue.routes
+    assert [offer.renderer for offer in routes["draft"].offers] == ["own", "hosted"]
+    assert (routes["final"].choice, [offer.weight for offer in routes["final"].offers]) == ("weight", [3, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("renderers: [", "line 1"),
+        (one(colour="red"), "renderers.0.colour"),
+        (one(dialect="klingon"), "dialects are openai"),
+        (one(replicas=[]), "either replicas or dns"),
+        (one(credential={"name": "key", "secret": "s"}), "renderers.0.credential"),
+        (one(models=[{"name": "w", "sizes": ["big"], "seconds": ["4"]}]), "sizes"),
+        (one(models=[{"name": "w", "sizes": ["1280x720"], "seconds": ["4"], "fields": ["fun"]}]), "no fields fun"),
+        (one() + "routes: {wan: {renderers: [{renderer: other}]}}", "does not offer it"),
+    ],
+    ids=["yaml", "unknown key", "dialect", "no replicas", "secret in the file", "size", "field", "route"],
+)
+def test_what_is_wrong_is_named_with_its_place(text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(RendererFileInvalid, match=told):
+        read(text, tmp_path)
+
+
+def test_a_secret_that_is_not_set_is_named_and_never_shown(tmp_path: Path) -> None:
+    with pytest.raises(RendererFileInvalid, match="VLLM_API_KEY is not set"):
+        of_file(read(one(), tmp_path), {})
+    assert "topsecret" not in repr(of_file(read(one(), tmp_path), {"VLLM_API_KEY": "topsecret"}))
+
+
+@pytest.fixture
+def kept() -> tuple[Stops, Callable[[Configuration], Configuring], list[Configuration]]:
+    keys = Keys(b"m" * 32, MemoryKeyStore())
+    recording = Recording(Ledger(MemoryRecorder(system_clock)), clock=system_clock, new_id=id_maker(system_clock))
+    stops, applied = Stops(recording, tenant="main"), list[Configuration]()
+
+    def start(found: Configuration) -> Configuring:
+        return Configuring(found, stops=stops, keys=keys, apply=applied.append)
+
+    return stops, start, applied
+
+
+def test_a_change_is_taken_over_without_a_restart_and_is_a_fact(
+    kept: tuple[Stops, Callable[[Configuration], Configuring], list[Configuration]], tmp_path: Path
+) -> None:
+    stops, start, applied = kept
+    configuring = start(of_file(read(one(), tmp_path), SECRETS))
+    file = tmp_path / "renderers.yaml"
+    configuring.look(file, SECRETS)
+    assert (len(applied), stops.record("gpu").version) == (1, 1), "nothing changed, nothing is recorded"
+    file.write_text(one(replicas=["http://gpu-1:8000/v1", "http://gpu-2:8000/v1"]))
+    configuring.look(file, SECRETS)
+    assert configuring.renderers[0].replicas[1] == "http://gpu-2:8000/v1"
+    assert (len(applied), stops.record("gpu").version) == (2, 2)
+
+
+def test_a_file_that_is_wrong_is_told_of_and_changes_nothing(
+    kept: tuple[Stops, Callable[[Configuration], Configuring], list[Configuration]], tmp_path: Path
+) -> None:
+    _, start, applied = kept
+    configuring = start(of_file(read(one(), tmp_path), SECRETS))
+    file = tmp_path / "renderers.yaml"
+    file.write_text("renderers: [")
+    configuring.look(file, SECRETS)
+    assert "not YAML" in str(configuring.problem)
+    assert len(applied) == 1
+    file.write_text(one())
+    configuring.look(file, SECRETS)
+    assert configuring.problem is None
+
+
+def test_a_new_secret_is_a_new_configuration_and_resumes_what_was_stopped(
+    kept: tuple[Stops, Callable[[Configuration], Configuring], list[Configuration]], tmp_path: Path
+) -> None:
+    stops, start, _ = kept
+    read_file = read(one(), tmp_path)
+    start(of_file(read_file, SECRETS))
+    stops.stop(RendererStopped(renderer="gpu", credential="key", code="renderer_unauthorized"))
+    start(of_file(read_file, SECRETS))
+    assert stops.record("gpu").is_stopped("key", "wan"), "a restart alone does not resume it"
+    start(of_file(read_file, SECRETS | {"VLLM_API_KEY": "rotated"}))
+    assert not stops.record("gpu").is_stopped("key", "wan")
+
+
+def test_the_systems_resolver_knows_this_machine() -> None:
+    assert "127.0.0.1" in configuration.resolve_by_system("localhost", 80)

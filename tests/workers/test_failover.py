@@ -1,0 +1,102 @@
+"""Going on to the next renderer of a route: only when it is certain that nothing was taken, and never dearer."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bickford_sora.decisions.prices import LIST_PRICES
+from bickford_sora.errors import RouteStopped
+from ledger.events import RendererStopped, RenderRerouted
+from ledger.lifecycle import Phase
+from tests.workers.harness import Harness, harness
+
+OUTCOMES = ["", "refuse", "busy", "lose request", "lose answer", "unreachable", "unauthorized", "not enabled"]
+
+
+@pytest.fixture
+def shop() -> Iterator[Harness]:
+    with harness() as made:
+        yield made
+
+
+@pytest.mark.parametrize("outcome", ["unreachable", "unauthorized", "not enabled"])
+def test_what_was_certainly_not_taken_goes_to_the_next_renderer(shop: Harness, outcome: str) -> None:
+    other = shop.another()
+    shop.mischief.scripts["submit"] = [outcome]
+    video_id = shop.ask()
+    shop.run()
+    assert shop.render(video_id).phase is Phase.STORED
+    assert (len(shop.renderer.billed()), len(other.billed(video_id))) == (0, 1)
+    assert "render.rerouted" in shop.types(video_id)
+
+
+@pytest.mark.parametrize("outcome", ["lose request", "lose answer"])
+def test_after_an_unknown_outcome_nobody_else_is_asked(shop: Harness, outcome: str) -> None:
+    other = shop.another()
+    shop.mischief.scripts["submit"] = [outcome]
+    video_id = shop.ask()
+    shop.run()
+    assert shop.render(video_id).phase is Phase.STORED
+    assert (len(shop.renderer.billed(video_id)), len(other.billed())) == (1, 0)
+
+
+def test_a_renderer_that_is_only_busy_is_waited_for(shop: Harness) -> None:
+    other = shop.another()
+    shop.mischief.scripts["submit"] = ["busy"]
+    video_id = shop.ask()
+    shop.run()
+    assert (len(shop.renderer.billed(video_id)), len(other.billed())) == (1, 0)
+
+
+def test_the_next_one_is_never_dearer_than_what_was_allowed(shop: Harness) -> None:
+    other = shop.another()
+    other.price = replace(LIST_PRICES["sora-2"], micro_per_unit={"*": 999_000})
+    shop.mischief.scripts["submit"] = ["unauthorized"]
+    video_id = shop.ask()
+    shop.run()
+    assert (shop.render(video_id).phase, other.billed()) == (Phase.FAILED, [])
+
+
+def test_a_renderer_that_refused_our_credential_is_not_asked_again_until_it_is_resumed(shop: Harness) -> None:
+    shop.mischief.scripts["submit"] = ["unauthorized"]
+    first = shop.ask()
+    shop.run()
+    assert shop.render(first).phase is Phase.FAILED
+    with pytest.raises(RouteStopped):
+        shop.ask("another kite")
+    shop.stops.resume(shop.renderer.name, shop.renderer.credential)
+    shop.clock.advance(2)
+    second = shop.ask("a third kite")
+    shop.run()
+    assert shop.render(second).phase is Phase.STORED
+
+
+def test_a_render_that_waits_for_a_stopped_renderer_goes_on_when_it_is_resumed(shop: Harness) -> None:
+    waiting = shop.ask("a patient kite")
+    shop.stops.stop(
+        RendererStopped(renderer=shop.renderer.name, credential=shop.renderer.credential, code="renderer_unauthorized")
+    )
+    shop.run(run_s_max=timedelta(minutes=5).total_seconds())
+    assert (shop.render(waiting).phase, shop.renderer.billed()) == (Phase.ALLOWED, [])
+    shop.stops.resume(shop.renderer.name, shop.renderer.credential)
+    shop.run()
+    assert shop.render(waiting).phase is Phase.STORED
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(first=st.lists(st.sampled_from(OUTCOMES), max_size=4), second=st.lists(st.sampled_from(OUTCOMES), max_size=4))
+def test_whatever_two_renderers_answer_there_is_one_paid_job_at_most(first: list[str], second: list[str]) -> None:
+    with harness() as shop:
+        other = shop.another()
+        shop.mischief.scripts["submit"] = list(first)
+        other._mischief.scripts["submit"] = list(second)
+        video_id = shop.ask()
+        shop.run()
+        paid = len(shop.renderer.billed(video_id)) + len(other.billed(video_id))
+        assert shop.render(video_id).ended
+        assert paid == (1 if shop.render(video_id).phase is Phase.STORED else 0)
+        assert sum(isinstance(fact, RenderRerouted) for fact in shop.facts(video_id)) <= 1
