@@ -1,24 +1,26 @@
 """What runs beside the HTTP server, or alone in a worker process: following the ledger, and working."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from bickford_sora.composition import Books, Gateway
+from bickford_sora.configuring import Configuring
 from bickford_sora.workers.loop import WorkLoop
 from ledger.following import Bell, PostgresBell
 
 
 class _WakingBell:
-    """A bell that also wakes the work loop whenever the read models have taken in what there was."""
+    """A bell that also wakes the work loops whenever the read models have taken in what there was."""
 
-    def __init__(self, bell: Bell, wake: threading.Event) -> None:
+    def __init__(self, bell: Bell, wakes: Sequence[threading.Event]) -> None:
         self._bell = bell
-        self._wake = wake
+        self._wakes = wakes
 
     def wait(self, timeout_s: float) -> None:
         """Called by the projector when nothing is left to apply."""
-        self._wake.set()
+        for wake in self._wakes:
+            wake.set()
         self._bell.wait(timeout_s)
 
     def close(self) -> None:
@@ -32,13 +34,20 @@ class Background:
     A thread that fails goes on after a pause, and `books.watch` tells of it.
     """
 
-    def __init__(self, books: Books, gateway: Gateway | None) -> None:
+    def __init__(self, books: Books, gateway: Gateway | None, configuring: Configuring | None = None) -> None:
         self._stop = threading.Event()
-        wake = threading.Event()
-        bell = _WakingBell(PostgresBell(books.url, self._stop), wake)
+        wakes = threading.Event(), threading.Event()
+        bell = _WakingBell(PostgresBell(books.url, self._stop), wakes)
         runs: dict[str, Callable[[threading.Event], None]] = {"projector": lambda stop: books.projector.run(stop, bell)}
         if gateway is not None:
-            runs["work loop"] = WorkLoop(gateway.crew, wake=wake).run
+            runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
+            runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run
+            announce, heard = gateway.announce, PostgresBell(books.url, self._stop)
+            runs["announcer"] = lambda stop: announce.run(stop, heard)
+        path = books.settings.renderers_file
+        if configuring is not None and path is not None:
+            environment = books.settings.environment()
+            runs["renderer file"] = lambda stop: configuring.watch(path, environment, stop)
         self._threads = [
             threading.Thread(target=books.watch.keep, args=(name, run, self._stop), name=name)
             for name, run in runs.items()

@@ -1,7 +1,9 @@
 """The composition root: builds everything once, from settings, and takes it down again."""
 
+import random
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,25 +16,40 @@ from pydantic import SecretStr
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.batches import Batches
 from bickford_sora.callers import Callers, configured_projects, load_or_make_master_key
+from bickford_sora.characters import Characters
+from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
+from bickford_sora.configuring import Configuring
 from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.migrations import migrate, pending
 from bickford_sora.database.pool import open_pool
-from bickford_sora.decisions.intent import Route
 from bickford_sora.decisions.policy import Policy
-from bickford_sora.decisions.request import Offer
+from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
+from bickford_sora.egress import Egress
+from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
-from bickford_sora.intake import Desk, Intake
+from bickford_sora.http.links import Links
+from bickford_sora.http.rate_limits import RateLimit
+from bickford_sora.http.tide import Tide
+from bickford_sora.intake import Intake
+from bickford_sora.making import Desk
 from bickford_sora.observations import Observations
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
-from bickford_sora.renderers.openai import OpenAIRenderer
+from bickford_sora.renderer_file import read_renderer_file
+from bickford_sora.renderers.dialects import open_renderer, open_transport
+from bickford_sora.renderers.fleet import Fleet
 from bickford_sora.renderers.port import Renderer
-from bickford_sora.renderers.transport import Transport, TransportLimits
+from bickford_sora.renderers.transport import TransportLimits
 from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.stops import Stops
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
+from bickford_sora.workers.announce import Announce
+from bickford_sora.workers.deliver import Deliver
+from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
 from bickford_sora.workers.loop import Crew
 from bickford_sora.workers.purge import Purge
@@ -50,20 +67,24 @@ from ledger.keys import Keys
 from ledger.keystore import PostgresKeyStore
 from ledger.recorder import PostgresRecorder
 from ledger.sending import Pool
-from projections.audit import AUDIT
+from projections.announced import Announced
+from projections.audit import AUDIT, Audit
+from projections.endpoints import ENDPOINTS, Endpoints
 from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
 from projections.projector import Projector
 from projections.videos import VIDEOS, Videos
-from projections.work import WORK
+from projections.work import WORK, Work
 
 TENANT = "main"
 """The tenant of every key until tenants are configured."""
 MIGRATIONS = files("ledger.migrations")
 LAG_READY_S = 30.0
 """How far a read model may be behind in a process that is ready, in seconds."""
-PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK)
+COURIERS = 4
+"""Deliveries one process makes at a time."""
+PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +119,7 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
         projector = Projector(ledger, pool, PROJECTIONS)
         projector.ensure()
         Leases(pool).ensure()
+        Announced(pool).ensure(ledger.head())
         yield Books(settings, url, pool, ledger, keys, projector, clock, Watch())
 
 
@@ -126,6 +148,15 @@ class Gateway:
     intake: Intake
     observations: Observations
     crew: Crew
+    couriers: Crew
+    """Who makes deliveries: a crew of their own, since an endpoint that never answers must not hold up renders."""
+    announce: Announce
+    dispatch: Dispatch
+    links: Links
+    configuring: Configuring
+    fleet: Fleet[ConfiguredRenderer]
+    stops: Stops
+    characters: Characters
 
 
 def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
@@ -135,50 +166,130 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     assets = LocalAssetStore(settings.data_dir / "assets", clock=books.clock)
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
     recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock))
-    first = renderers[0] if renderers else None
+    stops = Stops(recording, tenant=TENANT)
+    fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
+    configuring = Configuring(
+        _configured(settings, renderers),
+        stops=stops,
+        keys=books.keys,
+        apply=lambda found: fleet.configure(found.renderers),
+    )
+    egress = Egress(allow_private=settings.allow_private_addresses)
+    references = References(
+        assets=assets,
+        inspector=inspector,
+        keys=books.keys,
+        egress=egress,
+        reference_bytes_max=settings.reference_bytes_max,
+        source_bytes_max=settings.source_bytes_max,
+    )
     desk = Desk(
         recording=recording,
         keys=books.keys,
-        references=References(assets, inspector, books.keys, settings.reference_bytes_max),
-        offer=Offer(settings.models, settings.seconds, settings.sizes, settings.prompt_chars_max),
+        references=references,
         policy=Policy(settings.render_cost_max_micro),
-        route=Route(first.name, first.credential) if first else None,
+        catalogue=configuring.catalogue,
+        is_stopped=stops.is_stopped,
+        repeats_answers=settings.repeats_answers,
     )
     shop = Workshop(
         recording=recording,
         keys=books.keys,
         assets=assets,
         inspector=inspector,
-        renderers=_renderers(settings, renderers, books.clock, stack),
+        fleet=fleet,
+        catalogue=configuring.catalogue,
+        stops=stops,
         limits=_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
-    observations = Observations(recording, books.keys)
-    return Gateway(books, assets, recording, Intake(desk), observations, _crew(books, shop, owner))
+    dispatch = Dispatch(egress, books.keys)
+    links = _links(books)
+    return Gateway(
+        books=books,
+        assets=assets,
+        recording=recording,
+        intake=Intake(desk),
+        observations=Observations(recording, books.keys),
+        crew=_crew(books, shop, owner),
+        couriers=_couriers(books, recording, dispatch, links, owner),
+        announce=_announce(books, recording),
+        dispatch=dispatch,
+        links=links,
+        configuring=configuring,
+        fleet=fleet,
+        stops=stops,
+        characters=Characters(
+            recording=recording,
+            keys=books.keys,
+            references=references,
+            catalogue=configuring.catalogue,
+            renderer=fleet.first,
+            call_s=settings.submit_timeout_s * CALL_TIMEOUTS,
+        ),
+    )
 
 
-def house(gateway: Gateway, renderers: Sequence[RendererSettings], api_key: SecretStr) -> House:
+def _links(books: Books) -> Links:
+    return Links(
+        ledger=books.ledger,
+        keys=books.keys,
+        clock=books.clock,
+        tenant=TENANT,
+        link_s=books.settings.link_s,
+        base_url=books.settings.public_url,
+    )
+
+
+def _announce(books: Books, recording: Recording) -> Announce:
+    return Announce(
+        recording,
+        Announced(books.pool),
+        Endpoints(books.pool),
+        lambda position, timeout_s: books.projector.wait_for(ENDPOINTS.name, position, timeout_s),
+    )
+
+
+def house(gateway: Gateway, api_key: SecretStr) -> House:
     """What the HTTP routes work with."""
     books, settings = gateway.books, gateway.books.settings
-    sources = {
-        each.name: WebhookSource(each.credential, tuple(secret.get_secret_value() for secret in each.webhook_secrets))
-        for each in renderers
-    }
+
+    def source(name: str) -> WebhookSource | None:
+        each = gateway.configuring.renderer(name)
+        secrets = () if each is None else tuple(secret.get_secret_value() for secret in each.webhook_secrets)
+        return None if each is None else WebhookSource(each.credential, secrets)
+
     return House(
         intake=gateway.intake,
         observations=gateway.observations,
         webhooks=WebhookIntake(
-            gateway.recording, sources, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
+            gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
         ),
         callers=Callers(configured_projects(api_key, settings), digest=books.keys.digest, tenant=TENANT),
         keys=books.keys,
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
+        links=gateway.links,
+        characters=gateway.characters,
+        rate_limit=RateLimit(settings.requests_per_minute_max, time.monotonic),
+        endpoints=WebhookEndpoints(
+            recording=gateway.recording,
+            keys=books.keys,
+            dispatch=gateway.dispatch,
+            query=Endpoints(books.pool),
+            new_secret=secrets.token_bytes,
+        ),
+        wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
         assets=gateway.assets,
-        ready=lambda: problems(books),
+        batches=Batches(gateway.recording, books.keys, gateway.intake),
+        audit=Audit(books.pool),
+        audited=lambda: books.projector.reached(AUDIT.name),
+        tide=Tide(lambda: books.projector.reached(AUDIT.name)),
+        ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],
         new_id=gateway.recording.new_id,
         limits=HttpLimits(
             body_bytes_max=settings.body_bytes_max,
+            source_bytes_max=settings.source_bytes_max,
             projection_wait_s=settings.projection_wait_s,
             poll_after_ms=settings.poll_after_ms,
         ),
@@ -208,6 +319,7 @@ def _crew(books: Books, shop: Workshop, owner: str) -> Crew:
             "follow": Follow(shop),
             "store": Store(shop),
             "purge": Purge(shop),
+            "expire": Expire(shop),
         },
         owner=owner,
         lease_s=books.settings.lease_s,
@@ -218,9 +330,28 @@ def _crew(books: Books, shop: Workshop, owner: str) -> Crew:
     )
 
 
-def _renderers(
-    settings: Settings, renderers: Sequence[RendererSettings], clock: Clock, stack: ExitStack
-) -> Mapping[tuple[str, str], Renderer]:
+def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Links, owner: str) -> Crew:
+    deliver = Deliver(recording, dispatch, link=links.video, jitter=random.SystemRandom().random)
+    return Crew(
+        leases=Leases(books.pool),
+        workers={"deliver": deliver},
+        owner=owner,
+        lease_s=books.settings.lease_s,
+        size=COURIERS,
+        clock=books.clock,
+        drain_s=DELIVERY_TIMEOUT_S,
+    )
+
+
+def _configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
+    """What `renderers` say, and the renderer file where there is one. Raises RendererFileInvalid."""
+    if settings.renderers_file is None:
+        return of_settings(settings, renderers)
+    return of_file(read_renderer_file(settings.renderers_file), settings.environment())
+
+
+def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[ConfiguredRenderer, str], Renderer]:
+    """How a renderer is opened at one address."""
     limits = TransportLimits(
         pool_timeout_s=settings.submit_timeout_s / 4,
         connect_timeout_s=settings.submit_timeout_s / 4,
@@ -228,19 +359,24 @@ def _renderers(
         download_bytes_max=settings.asset_bytes_max,
         answer_timeout_s=settings.submit_timeout_s,
     )
-    built: dict[tuple[str, str], Renderer] = {}
-    for each in renderers:
-        transport = Transport(each.base_url, each.api_key if each.api_key.get_secret_value() else None, limits=limits)
+
+    def opened(each: ConfiguredRenderer, replica: str) -> Renderer:
+        secret = each.api_key if each.api_key.get_secret_value() else None
+        transport = open_transport(each.dialect, replica, secret, limits=limits)
         stack.callback(transport.close)
-        built[each.name, each.credential] = OpenAIRenderer(
+        return open_renderer(
+            each.dialect,
             name=each.name,
             credential=each.credential,
             transport=transport,
             clock=clock,
+            fields=each.fields,
             submit_timeout_s=settings.submit_timeout_s,
             reference_bytes_max=settings.reference_bytes_max,
+            source_bytes_max=settings.source_bytes_max,
         )
-    return built
+
+    return opened
 
 
 def _limits(settings: Settings) -> Limits:
@@ -253,4 +389,5 @@ def _limits(settings: Settings) -> Limits:
         render_deadline_s=settings.render_deadline_s,
         store_attempts_max=settings.store_attempts_max,
         asset_bytes_max=settings.asset_bytes_max,
+        asset_retention_s=settings.asset_retention_s,
     )

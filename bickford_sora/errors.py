@@ -7,14 +7,18 @@ ProtocolError
 ├── NotReady             400  what was asked for does not exist yet
 ├── Unauthorized         401
 ├── Denied               403  policy refused it; nothing was sent, nothing is billed
+├── LinkRefused          403  a signed link was altered, or has ended
 ├── NotFound             404  unknown, another project's, or deleted: the three look alike
 ├── TooSlow              408  the body stopped coming; nothing was recorded
 ├── Conflicting          409  the video is in a state that does not allow this
 ├── Gone                 410  it existed and is gone for good
+├── PreconditionFailed   412  the file is not the version the request was meant for
 ├── TooLarge             413
 ├── KeyReused            422  an Idempotency-Key came with another request
+├── TooManyRequests      429  the API key's rate limit; sent again after a pause it will do
 ├── Unsupported          400  the configured renderer cannot do this
 └── TryLater             503  nothing was recorded; the same request may be sent again
+    ├── RouteStopped     503  nobody takes it until an operator has looked; asking again at once is in vain
     └── OutcomeUnknown   503  perhaps it was recorded: look before it is sent again
 
 Messages never have the plural of "video": a widely used client replaces any message that has it.
@@ -85,6 +89,12 @@ class Denied(ProtocolError):  # noqa: N818
     type = "permission_error"
 
 
+class LinkRefused(InvalidRequest):
+    """A signed link was altered, or has ended."""
+
+    status = 403
+
+
 class NotFound(InvalidRequest):
     """Unknown, another project's, or deleted."""
 
@@ -110,6 +120,12 @@ class Gone(InvalidRequest):
     status = 410
 
 
+class PreconditionFailed(InvalidRequest):
+    """The file is not the version the request was meant for (RFC 9110 section 13.1.1)."""
+
+    status = 412
+
+
 class TooLarge(InvalidRequest):
     """More bytes than the limit the message names."""
 
@@ -120,6 +136,19 @@ class KeyReused(InvalidRequest):
     """An Idempotency-Key came with another request than the one it is bound to."""
 
     status = 422
+    headers = NO_RETRY
+
+
+class TooManyRequests(ProtocolError):  # noqa: N818
+    """The API key's rate limit is reached. Whether to send it again is left to the client, when is not."""
+
+    status = 429
+    type = "rate_limit_error"
+
+    def __init__(self, message: str, *, code: str, retry_after_ms: int) -> None:
+        super().__init__(message, code=code)
+        seconds = -(-retry_after_ms // 1000)  # the shorter unit is not known to everybody; neither comes too early
+        self.headers = {"retry-after": str(seconds), "retry-after-ms": str(retry_after_ms)}
 
 
 class TryLater(ProtocolError):  # noqa: N818
@@ -127,6 +156,12 @@ class TryLater(ProtocolError):  # noqa: N818
 
     status = 503
     headers: Mapping[str, str] = MappingProxyType({"retry-after": "1"})
+
+
+class RouteStopped(TryLater):
+    """Every renderer that could take it is stopped until an operator has looked."""
+
+    headers = MappingProxyType({"retry-after": "60", **NO_RETRY})
 
 
 class OutcomeUnknown(TryLater):

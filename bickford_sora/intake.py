@@ -3,42 +3,53 @@
 Synchronous; `bickford_sora.http` crosses from its event loop to here in one place.
 """
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bickford_sora import making
+from bickford_sora.answers import Answers
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.decisions.intent import Asked, Binding, Route
-from bickford_sora.decisions.policy import Policy
-from bickford_sora.decisions.request import Image, Offer, VideoRequest, create_request, remix_prompt
-from bickford_sora.errors import Denied, InvalidRequest, KeyReused, NotFound, TryLater
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
-from bickford_sora.references import References
-from ledger import streams
+from bickford_sora.decisions.deletion import Cancellation
+from bickford_sora.decisions.intent import Binding
+from bickford_sora.decisions.media import Reference, Source
+from bickford_sora.decisions.request import ParsedRequest
+from bickford_sora.errors import NotFound, TryLater
+from bickford_sora.idempotency import Idempotency
+from bickford_sora.making import Desk, Making
+from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
+from bickford_sora.renderers.port import Capabilities
+from ledger.envelope import Sealed
 from ledger.errors import Conflict, Erased
-from ledger.events import IdempotencyBound
-from ledger.keys import Keys
 from ledger.lifecycle import Render
-
-IDEMPOTENCY_KEY_CHARS_MAX = 255
-"""Longest Idempotency-Key in characters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What intake works with."""
+class Terms:
+    """How a request came, beside what it asks for."""
 
-    recording: Recording
-    keys: Keys
-    references: References
-    offer: Offer
-    policy: Policy
-    route: Route | None
-    """The renderer of new renders; None where none is configured."""
+    origin: Origin
+    request_hash: str
+    """Keyed hash of the route and of what was asked: what an Idempotency-Key is bound to."""
+    key: str | None = None
+    """The Idempotency-Key."""
+    retry_count: int = 0
+    """How often the client says it sent this before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request for a render is answered with."""
+
+    render: Render
+    request_hash: str | None = None
+    """Keyed hash of the request; None where an Idempotency-Key makes a repetition safe."""
+    repeated: bool = False
+    """Whether an earlier request made it, whose answer could not be delivered."""
 
 
 class Intake:
-    """Creates, remixes, retries and deletes renders. Safe to use from several threads.
+    """Takes what makes renders, retries and deletes them. Safe to use from several threads.
 
     Every method raises `bickford_sora.errors.ProtocolError` for what the client did, and `ledger.errors.Unavailable`
     when the database does not answer; then nothing was recorded, or a retry with the same Idempotency-Key finds it.
@@ -47,66 +58,60 @@ class Intake:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._recording = desk.recording
+        self._idempotency = Idempotency(desk.recording.ledger, desk.keys)
+        self._answers = Answers(desk.recording)
+        self._making = Making(desk, self._idempotency)
 
-    def find(self, caller: Caller, video_id: str) -> Render:
+    def find(self, caller: Caller, video_id: str, *, param: str = "video_id") -> Render:
         """A render of the caller's project. Raises NotFound when there is none, it is another's, or was deleted."""
-        if streams.is_video_id(video_id):
-            render = self._recording.ledger.render(streams.render(caller.tenant, video_id))
-            if render is not None and render.intent.project == caller.project and not render.deleted:
-                return render
-        raise NotFound("No video with this id exists.", code="video_not_found", param="video_id")
+        return making.find(self._recording.ledger, caller, video_id, param=param)
 
-    def create(
-        self, caller: Caller, fields: dict[str, object], image: Image | None, *, key: str | None, origin: Origin
-    ) -> Render:
-        """A new render, or the one this Idempotency-Key made before."""
-        request = create_request(fields, image, self._desk.offer)
-        binding = self._binding("create", key, request)
-        if replayed := self._replay(caller, binding):
-            return replayed
-        return self._ask(caller, request, origin, binding=binding)
+    def terms(
+        self,
+        origin: Origin,
+        route: str,
+        request: ParsedRequest | None,
+        *,
+        key: str | None = None,
+        retry_count: int = 0,
+    ) -> Terms:
+        """The terms of a request. `route` says which operation on what was called; a retry has no body to parse."""
+        said = self._idempotency.said(request) if request else None
+        return Terms(origin, self._idempotency.hash_of(route, said), key, retry_count)
 
-    def remix(
-        self, caller: Caller, video_id: str, fields: dict[str, object], *, key: str | None, origin: Origin
-    ) -> Render:
-        """A new render made from a stored one, with another prompt and everything else the same."""
-        prompt = remix_prompt(fields, self._desk.offer)
-        source = self.find(caller, video_id)
-        request = VideoRequest(prompt, source.intent.model, source.intent.seconds, source.intent.size)
-        binding = self._binding(f"remix {video_id}", key, request)
-        if replayed := self._replay(caller, binding):
-            return replayed
-        intent.check_remixable(source)
-        return self._ask(caller, request, origin, binding=binding, source=source)
+    def ask(self, caller: Caller, request: ParsedRequest, terms: Terms) -> Answer:
+        """A new render: created, or made from another; or the one this very request made before."""
+        return self._once(caller, terms, lambda binding: self._making.make(caller, request, terms.origin, binding))
 
-    def retry(self, caller: Caller, video_id: str, *, key: str | None, origin: Origin) -> Render:
+    def retry(self, caller: Caller, video_id: str, terms: Terms) -> Answer:
         """A new, newly governed render that asks again for what failed."""
-        failed = self.find(caller, video_id)
-        intent.check_retryable(failed)
-        asked = failed.intent
-        source = self.find(caller, asked.remix_video_id) if asked.remix_video_id else None
-        request = VideoRequest(
-            self._opened_prompt(failed), asked.model, asked.seconds, asked.size, self._desk.references.image(failed)
-        )
-        binding = self._binding(f"retry {video_id}", key, request)
-        if replayed := self._replay(caller, binding):
-            return replayed
-        origin = replace(origin, causation=failed.last_event_id)
-        return self._ask(caller, request, origin, binding=binding, source=source, retry_of=video_id)
 
-    def delete(self, caller: Caller, video_id: str, *, origin: Origin) -> None:
-        """Deletes a video; an unfinished render is cancelled. Its facts stay."""
+        def make(binding: Binding | None) -> Render:
+            failed = self.find(caller, video_id)
+            intent.check_retryable(failed)
+            origin = replace(terms.origin, causation=failed.last_event_id)
+            return self._making.make(caller, self._asked_for(failed), origin, binding, retry_of=video_id)
+
+        return self._once(caller, terms, make)
+
+    def undelivered(self, caller: Caller, answer: Answer, origin: Origin) -> None:
+        """Records that nobody was there to be given this answer, so that a repetition of the request gets it."""
+        if answer.request_hash is not None and self._desk.repeats_answers:
+            self._answers.undelivered(caller, answer.request_hash, answer.render.intent.video_id, origin)
+
+    def delete(self, caller: Caller, video_id: str, *, origin: Origin) -> Cancellation | None:
+        """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said."""
         render = self.find(caller, video_id)
         for _ in range(DECIDE_ATTEMPTS_MAX):
             draft = deletion.delete(render)
             if not draft:
-                return
+                return None
             try:
                 self._recording.append(draft, origin, on=render)
             except Conflict:
                 render = self._recording.render(render.stream)
             else:
-                return
+                return deletion.cancellation(render, self._capabilities(render))
         raise TryLater("The video changed while it was deleted. Send the request again.", code="conflict")
 
     def prompt(self, render: Render) -> str | None:
@@ -116,96 +121,43 @@ class Intake:
         except Erased:
             return None
 
-    def _ask(
-        self,
-        caller: Caller,
-        request: VideoRequest,
-        origin: Origin,
-        *,
-        binding: Binding | None,
-        source: Render | None = None,
-        retry_of: str | None = None,
-    ) -> Render:
-        video_id = streams.video_id(self._recording.new_id())
-        asked = Asked(
-            video_id=video_id,
-            caller=caller,
-            request=request,
-            prompt=self._desk.keys.seal(
-                request.prompt, requester=caller.requester, subject=video_id, field="render.intent.prompt"
-            ),
-            route=self._route(source),
-            reference=self._desk.references.store(caller, video_id, request),
-            binding=binding,
-            source=source,
-            retry_of=retry_of,
+    def _once(self, caller: Caller, terms: Terms, make: Callable[[Binding | None], Render]) -> Answer:
+        """What `make` makes, unless this very request has made something before."""
+        if terms.key is not None:
+            binding = self._idempotency.binding(terms.key, terms.request_hash)
+            return Answer(self._making.replay(caller, binding) or make(binding))
+        if terms.retry_count and self._desk.repeats_answers:
+            video_id = self._answers.repeat(caller, terms.request_hash, terms.retry_count, terms.origin)
+            if video_id is not None:
+                return Answer(self._making.first_answer(caller, video_id), terms.request_hash, repeated=True)
+        return Answer(make(None), terms.request_hash)
+
+    def _capabilities(self, render: Render) -> Capabilities | None:
+        """What the renderer that was asked is able to do, None when none was, or it is not configured any more."""
+        asked = render.job or render.submission
+        if asked is None:
+            return None
+        offer = self._desk.catalogue().offer(render.intent.model, asked.renderer, asked.credential)
+        return offer.capabilities if offer else None
+
+    def _asked_for(self, failed: Render) -> ParsedRequest:
+        """What a render was asked with, from its facts. Raises Gone or NotFound when part of it is not kept."""
+        was, references = failed.intent, self._desk.references
+        image, upload = references.image_of(failed), references.source_of(failed)
+        texts = {name: self._opened(text) for name, text in was.text_fields.items()}
+        return ParsedRequest(
+            operation=was.operation,
+            prompt=self._opened(was.prompt),
+            model=was.model,
+            seconds=was.seconds if was.operation in {"create", "extend"} else None,
+            size=was.size if was.operation == "create" else None,
+            reference=Reference(image) if image else None,
+            source=None if was.operation == "create" else Source(was.remix_video_id, upload),
+            fields={**was.fields, **texts},
         )
-        return self._decide(asked, origin)
 
-    def _decide(self, asked: Asked, origin: Origin) -> Render:
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft, refusal = intent.decide(asked, self._desk.policy)
-            try:
-                self._recording.append(draft, origin, on=asked.source)
-            except Conflict:
-                # Either another request bound the key first, or the source moved on.
-                if replayed := self._replay(asked.caller, asked.binding):
-                    self._desk.references.drop(asked.reference)
-                    return replayed
-                if asked.source:
-                    source = self.find(asked.caller, asked.source.intent.video_id)
-                    intent.check_remixable(source)
-                    asked = replace(asked, source=source)
-                continue
-            # From here on the render is accepted: whatever dies now, a worker will find it.
-            if refusal:
-                self._desk.references.drop(asked.reference)
-                raise Denied(refusal.message, code=refusal.code)
-            return self._recording.render(streams.render(asked.caller.tenant, asked.video_id))
-        raise TryLater("The source is changing. Send the request again.", code="conflict")
-
-    def _route(self, source: Render | None) -> Route:
-        """Where the render goes: a remix to the renderer and credential that hold its source."""
-        if source is not None and source.job is not None:
-            return Route(source.job.renderer, source.job.credential)
-        if self._desk.route is None:
-            raise TryLater("No renderer is configured. Set OPENAI_BASE_URL and restart.", code="no_renderer")
-        return self._desk.route
-
-    def _binding(self, operation: str, key: str | None, request: VideoRequest) -> Binding | None:
-        if key is None:
-            return None
-        if not 0 < len(key) <= IDEMPOTENCY_KEY_CHARS_MAX:
-            raise InvalidRequest(
-                f"An Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters.",
-                code="invalid_idempotency_key",
-                param="Idempotency-Key",
-            )
-        digest = self._desk.keys.digest
-        image = digest("reference", request.image.content) if request.image else None
-        parsed = [operation, request.prompt, request.model, request.seconds, request.size, image]
-        return Binding(key, digest("idempotency", json.dumps(parsed).encode()))
-
-    def _replay(self, caller: Caller, binding: Binding | None) -> Render | None:
-        """The first answer given under this key. Raises KeyReused when something else was asked with it."""
-        if binding is None:
-            return None
-        history = self._recording.ledger.history(streams.idempotency(caller.tenant, caller.project, binding.key))
-        if not history:
-            return None
-        bound = history[0].fact
-        assert isinstance(bound, IdempotencyBound), bound  # noqa: S101 - the stream holds nothing else
-        if bound.request_hash != binding.request_hash:
-            raise KeyReused(
-                "This Idempotency-Key was used with another request. Use a new key for a new request.",
-                code="idempotency_key_reused",
-                param="Idempotency-Key",
-            )
-        stream = streams.render(caller.tenant, bound.video_id)
-        return self._recording.ledger.render(stream, version=intent.VERSION_WHEN_ANSWERED)
-
-    def _opened_prompt(self, render: Render) -> str:
-        prompt = self.prompt(render)
-        if prompt is None:
-            raise NotFound("The prompt was erased; it can not be asked for again.", code="prompt_erased")
-        return prompt
+    def _opened(self, sealed: Sealed) -> str:
+        try:
+            return self._desk.keys.open(sealed)
+        except Erased:
+            raise NotFound("The prompt was erased; it can not be asked for again.", code="prompt_erased") from None

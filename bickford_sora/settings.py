@@ -4,6 +4,8 @@ docs/reference/settings.md is held to this list by a test.
 """
 
 import os
+from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +58,8 @@ class Settings(BaseSettings):
     public_url: str | None = None
     """Where renderers reach us, for their webhooks, for example https://videos.example.com."""
 
+    renderers_file: Path | None = None
+    """The renderer file, in YAML. Set, it takes the place of `OPENAI_*`, models, seconds and sizes."""
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key")
     )
@@ -70,11 +74,11 @@ class Settings(BaseSettings):
     """Secrets its webhooks are signed with, separated by spaces; any of them may match."""
 
     models: Annotated[tuple[str, ...], NoDecode] = ("sora-2", "sora-2-pro")
-    """Models that may be asked for, separated by commas; the first is the default."""
+    """Models that may be asked for, separated by commas; `sora-2` is the default, else the first."""
     seconds: Annotated[tuple[str, ...], NoDecode] = ("4", "8", "12")
-    """Lengths that may be asked for, in seconds, separated by commas; the first is the default."""
+    """Lengths that may be asked for, in seconds, separated by commas; 4 is the default, else the first."""
     sizes: Annotated[tuple[str, ...], NoDecode] = ("720x1280", "1280x720", "1024x1792", "1792x1024")
-    """Sizes in pixels that may be asked for, separated by commas; the first is the default."""
+    """Sizes in pixels that may be asked for, separated by commas; 720x1280 is the default, else the first."""
     render_cost_max_micro: int | None = Field(default=None, ge=0)
     """Most a single render may cost, in millionths of the price table's currency. Unset: no cap."""
 
@@ -83,6 +87,10 @@ class Settings(BaseSettings):
     """Largest request body in bytes."""
     reference_bytes_max: int = Field(default=20 * 1024 * 1024, ge=1024)
     """Largest reference image in bytes."""
+    source_bytes_max: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """Largest source video of an edit or an extension in bytes; its body may be larger than others by so much."""
+    repeats_answers: bool = True
+    """Whether an answer that could not be delivered is given to the SDKs' repetition of a request without a key."""
     asset_bytes_max: int = Field(default=4 * 1024 * 1024 * 1024, ge=1024)
     """Largest file taken from a renderer in bytes."""
     webhook_tolerance_s: int = Field(default=300, ge=1)
@@ -90,12 +98,21 @@ class Settings(BaseSettings):
     projection_wait_s: float = Field(default=2.0, ge=0)
     """How long a list waits for the read model to reach the ledger's head, in seconds."""
 
+    allow_private_addresses: Annotated[tuple[str, ...], NoDecode] = ()
+    """Networks or addresses that may be called although they are not public, separated by commas."""
+
     workers: int = Field(default=8, ge=1, le=64)
     """Work items one process handles at a time."""
     lease_s: float = Field(default=120.0, gt=0)
     """How long a work item is reserved for the worker that took it, in seconds."""
     poll_interval_s: float = Field(default=5.0, gt=0)
     """Time between two questions about one job, in seconds; webhooks make it sooner."""
+    requests_per_minute_max: int | None = Field(default=None, ge=1)
+    """Requests one API key may make a minute, counted by each process for itself. Unset: no limit."""
+    link_s: float = Field(default=900.0, ge=1)
+    """How long the signed link in a video's `url` can be used, in seconds."""
+    asset_retention_s: float | None = Field(default=None, ge=1)
+    """How long our copy of a video is kept once it is stored, in seconds. Unset: for good."""
     poll_after_ms: int = Field(default=1000, ge=10)
     """What clients are told to wait between polls, in milliseconds (`openai-poll-after-ms`)."""
     submit_timeout_s: float = Field(default=60.0, gt=0)
@@ -117,19 +134,31 @@ class Settings(BaseSettings):
     """Log as JSON lines. Unset: when standard error is not a terminal."""
     log_level: str = "info"
 
-    @field_validator("models", "seconds", "sizes", mode="before")
+    @field_validator("allow_private_addresses", "models", "seconds", "sizes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allow_private_addresses")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each, strict=False)
+        return value
 
     @field_validator("openai_base_url", "public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else None
 
+    @staticmethod
+    def environment() -> Mapping[str, str]:
+        """Where the renderer file's secrets are looked for."""
+        return os.environ
+
     def renderers(self) -> tuple[RendererSettings, ...]:
         """The renderers named in the environment: at most the one made from `OPENAI_*`."""
-        if self.openai_base_url is None:
+        if self.openai_base_url is None or self.renderers_file is not None:
             return ()
         secrets = (self.openai_webhook_secret.get_secret_value() if self.openai_webhook_secret else "").split()
         return (

@@ -4,7 +4,7 @@ Nothing is asked of the renderer here. The recorded receipt is what makes a work
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -38,13 +38,13 @@ class WebhookIntake:
     def __init__(
         self,
         recording: Recording,
-        renderers: Mapping[str, WebhookSource],
+        source_of: Callable[[str], WebhookSource | None],
         *,
         tenant: str,
         webhook_tolerance_s: int,
     ) -> None:
         self._recording = recording
-        self._renderers = dict(renderers)
+        self._source_of = source_of
         self._tenant = tenant
         self._webhook_tolerance_s = webhook_tolerance_s
 
@@ -84,7 +84,7 @@ class WebhookIntake:
         return "recorded"
 
     def _source(self, renderer: str) -> WebhookSource:
-        source = self._renderers.get(renderer)
+        source = self._source_of(renderer)
         if source is None or not source.secrets:
             raise NotFound("No renderer of this name sends webhooks here.", code="renderer_not_found", param="renderer")
         return source

@@ -42,8 +42,19 @@ class RunningGateway:
 
 
 @contextmanager
-def running_gateway(server_url: str, simulated: SimulatorSettings, **settings: Any) -> Iterator[RunningGateway]:
-    """Everything, until the end of the block. `settings` go before those of the environment."""
+def running_gateway(
+    server_url: str,
+    simulated: SimulatorSettings,
+    *,
+    dialect: str = "openai",
+    renderer_url: str | None = None,
+    renderer_key: str = "sk-simulator",
+    **settings: Any,
+) -> Iterator[RunningGateway]:
+    """Everything, until the end of the block. `settings` go before those of the environment.
+
+    `renderer_url` names another renderer than the simulator that is started beside it.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         simulator = stack.enter_context(SimulatorServer(simulated))
@@ -51,16 +62,18 @@ def running_gateway(server_url: str, simulated: SimulatorSettings, **settings: A
         given = Settings(data_dir=folder, database_url=SecretStr(database), api_key=SecretStr(KEY), **settings)
         renderer = RendererSettings(
             name="simulator",
-            base_url=simulator.url,
+            dialect=dialect,
+            base_url=renderer_url or simulator.url,
             credential="sim",
-            api_key=SecretStr("sk-simulator"),
+            api_key=SecretStr(renderer_key),
             webhook_secrets=(SecretStr(WEBHOOK_SECRET),),
         )
         books = stack.enter_context(open_books(given))
         gateway = compose(books, [renderer], stack)
-        server = stack.enter_context(ServerThread(create_app(house(gateway, [renderer], SecretStr(KEY)))))
+        rooms = house(gateway, SecretStr(KEY))
+        server = stack.enter_context(ServerThread(create_app(rooms), on_stopping=rooms.tide.closing.set))
         simulator.simulator.webhooks.send_to(url=f"{server.url}/webhooks/simulator", secret=WEBHOOK_SECRET)
-        stack.enter_context(Background(books, gateway))
+        stack.enter_context(Background(books, gateway, gateway.configuring))
         yield RunningGateway(gateway, simulator, server.url)
 
 

@@ -5,13 +5,21 @@ from typing import Annotated
 
 import typer
 
+from bickford_sora.cli.batching import BatchJob, run_batch
 from bickford_sora.cli.options import IdempotencyKey, Json, Out, Url, Wait
 from bickford_sora.cli.talking import finish, server
 
 
 def render(
-    prompt: Annotated[str, typer.Argument(help="What the video is to show.", metavar="PROMPT")],
+    prompt: Annotated[str | None, typer.Argument(help="What the video is to show.", metavar="PROMPT")] = None,
     *,
+    batch: Annotated[
+        Path | None,
+        typer.Option(help="Many requests instead: a .jsonl or .csv file.", exists=True, dir_okay=False, readable=True),
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option(help="Of a batch: wait, and save its videos in this folder.", file_okay=False)
+    ] = None,
     model: Annotated[str | None, typer.Option(help="For example sora-2. Else the server's default.")] = None,
     seconds: Annotated[str | None, typer.Option(help="Length, for example 4. Else the server's default.")] = None,
     size: Annotated[str | None, typer.Option(help="Pixels, for example 1280x720. Else the server's default.")] = None,
@@ -25,8 +33,19 @@ def render(
     as_json: Json = False,
     url: Url = None,
 ) -> None:
-    """Ask a running server for a video."""
+    """Ask a running server for a video, or for many.
+
+    With --batch, --out is the file the outcome of every line is written to. The same command again goes on.
+    """
+    if (prompt is None) == (batch is None):
+        raise typer.BadParameter("give a PROMPT or a file with --batch")
     with server(url) as client:
+        if batch is not None:
+            job = BatchJob(batch, idempotency_key, wait=wait, results=out, folder=out_dir)
+            if not run_batch(client, job, as_json=as_json):
+                raise typer.Exit(1)
+            return
+        assert prompt is not None  # noqa: S101 - one of the two is there
         video = client.create_sora_video_job(
             prompt,
             model=model,

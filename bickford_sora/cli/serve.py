@@ -14,14 +14,15 @@ from bickford_sora.background import Background
 from bickford_sora.callers import ApiKey, load_or_make_api_key
 from bickford_sora.cli.output import note
 from bickford_sora.cli.problems import CommandRefused
-from bickford_sora.cli.renderers import no_renderer, stand_in
+from bickford_sora.cli.stand_in import no_renderer, stand_in
 from bickford_sora.client.connection import serve_file
 from bickford_sora.composition import compose, house, keys_folder, open_books
+from bickford_sora.configuration import ConfiguredRenderer
 from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import serve as serve_until_told
-from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what to call ourselves when we listen there
@@ -53,15 +54,15 @@ def serve(
             _alone(settings.data_dir, stack)
         stage = stack.enter_context(stand_in(settings, render_time_s=render_time)) if simulator else None
         renderers = ((stage.renderer,) if stage else ()) + settings.renderers()
-        if workers and not renderers:
+        if workers and not renderers and settings.renderers_file is None:
             raise no_renderer()
         books = stack.enter_context(open_books(settings))
         gateway = compose(books, renderers, stack)
         api_key = load_or_make_api_key(keys_folder(settings) / "api.key", settings)
-        for secret in (api_key.secret, *(each.api_key for each in renderers)):
+        for secret in (api_key.secret, *(each.api_key for each in gateway.configuring.renderers)):
             redaction.register(secret.get_secret_value())
-        app = create_app(house(gateway, renderers, api_key.secret))
-        stack.enter_context(Background(books, gateway if workers else None))
+        rooms = house(gateway, api_key.secret)
+        stack.enter_context(Background(books, gateway if workers else None, gateway.configuring))
 
         def announce(listening_url: str) -> None:
             url = reachable(listening_url)
@@ -73,10 +74,10 @@ def serve(
                 )
             stack.enter_context(address_left(settings.data_dir, f"{url}/v1"))
             _print(f"{url}/v1", api_key, settings)
-            for renderer in renderers:
+            for renderer in gateway.configuring.renderers:
                 note(_webhook_advice(renderer, settings.public_url or url))
 
-        serve_until_told(app, host, port, on_started=announce)
+        serve_until_told(create_app(rooms), host, port, on_started=announce, on_stopping=rooms.tide.closing.set)
         note("Stopping: what was begun is finished first.")
 
 
@@ -134,7 +135,7 @@ def _other_server_runs(content: str) -> bool:
     return False
 
 
-def _webhook_advice(renderer: RendererSettings, public_url: str) -> str:
+def _webhook_advice(renderer: ConfiguredRenderer, public_url: str) -> str:
     """Where this renderer's webhooks belong."""
     if renderer.webhook_secrets:
         return f"Webhooks of the renderer {renderer.name!r} belong at {public_url}/webhooks/{renderer.name}"

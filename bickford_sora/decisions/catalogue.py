@@ -19,13 +19,15 @@ class Price:
 
     unit: Unit
     micro_per_unit: Mapping[str, int]
-    """By tier: the largest number of pixels of a frame it holds for, as `720p`, `1024p`, or `*` for every size."""
+    """By resolution tier (`prices.PIXELS_MAX`), `*` for every size."""
     currency: str = "USD"
+    frames_per_second: int | None = None
+    """What frames are counted at where a request does not say; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOffer:
-    """What one renderer makes under a model's public name; the first of each list is the default."""
+    """What one renderer makes under a model's public name. Defaults are in `offers`."""
 
     renderer: str
     credential: str
@@ -56,7 +58,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every model on offer; the first one is the default. Empty: no renderer is configured."""
+    """Every model on offer. Empty: no renderer is configured."""
 
     routes: Mapping[str, Route] = field(default_factory=lambda: MappingProxyType({}))
     prices_hash: str = ""

@@ -1,33 +1,30 @@
 """Deciding a request for a video: the intent, the verdict, and the binding of its Idempotency-Key, in one append."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.fields import plain
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.prices import quote
 from bickford_sora.decisions.request import VideoRequest
-from bickford_sora.errors import Conflicting, NotReady
+from bickford_sora.decisions.routing import Destination
+from bickford_sora.errors import Conflicting, Gone, NotReady
 from ledger import streams
 from ledger.envelope import Fact, Sealed
 from ledger.events import (
     IdempotencyBound,
     InputReference,
+    Quote,
     RenderAllowed,
     RenderDenied,
     RenderIntent,
     RenderRemixed,
+    SourceVideo,
+    Verdict,
 )
 from ledger.lifecycle import ENDS, Phase, Render
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The renderer a render goes to, and the public name of the credential its job is made with."""
-
-    renderer: str
-    credential: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +43,34 @@ class Asked:
     caller: Caller
     request: VideoRequest
     prompt: Sealed
-    route: Route
+    destination: Destination
+    text_fields: Mapping[str, Sealed] = field(default_factory=dict)
     reference: InputReference | None = None
+    source_video: SourceVideo | None = None
+    """The uploaded video it is made from."""
     binding: Binding | None = None
     source: Render | None = None
-    """The render this one is a remix of."""
+    """The render it is made from."""
     retry_of: str | None = None
 
 
 def decide(asked: Asked, policy: Policy) -> tuple[Draft, Refusal | None]:
     """The facts of a request, and the refusal when policy denies it. A refusal binds no key and marks no source."""
     stream = streams.render(asked.caller.tenant, asked.video_id)
-    price = quote(asked.request)
+    price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
     verdict, refusal = policy.decide(asked.request, price)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
     heads = {stream: 0}
     if refusal:
         facts.append((stream, RenderDenied(verdict=verdict, code=refusal.code, message=refusal.message)))
         return Draft(tuple(facts), heads), refusal
-    allowed = RenderAllowed(
-        verdict=verdict, renderer=asked.route.renderer, credential=asked.route.credential, quote=price
-    )
-    facts.append((stream, allowed))
+    facts.append((stream, _allowed(asked.destination, verdict, price)))
     if asked.binding:
         binding_stream = _binding_stream(asked, asked.binding)
         facts.append((binding_stream, _bound(asked, asked.binding)))
         heads[binding_stream] = 0
     if asked.source:
-        facts.append((asked.source.stream, RenderRemixed(remix_video_id=asked.video_id)))
+        facts.append((asked.source.stream, _remixed(asked)))
         heads[asked.source.stream] = asked.source.version
     return Draft(tuple(facts), heads), None
 
@@ -82,19 +79,20 @@ VERSION_WHEN_ANSWERED = 2
 """A render's version after its deciding append: what the first answer showed, and what a replay shows again."""
 
 
-def check_remixable(source: Render) -> None:
-    """Raises NotReady while the source has no stored video, Conflicting when it never will."""
-    if source.phase is Phase.STORED:
-        return
-    if source.phase in ENDS:
+def check_source(source: Render, *, param: str) -> None:
+    """Raises NotReady while the source has no stored video, Conflicting when it never will, Gone when it had one."""
+    if source.phase in ENDS - {Phase.STORED}:
         raise Conflicting(
-            "The source has no video to remix: it ended without one.", code="source_has_no_video", param="video_id"
+            "The source has no video to start from: it ended without one.", code="source_has_no_video", param=param
         )
-    raise NotReady(
-        "The source is not completed yet. Remix it when its status is completed.",
-        code="video_not_completed",
-        param="video_id",
-    )
+    if source.phase is not Phase.STORED:
+        raise NotReady(
+            "The source is not completed yet. Send this again when its status is completed.",
+            code="video_not_completed",
+            param=param,
+        )
+    if source.expired:
+        raise Gone("The source's file is no longer kept.", code="source_expired", param=param)
 
 
 def check_retryable(render: Render) -> None:
@@ -103,8 +101,22 @@ def check_retryable(render: Render) -> None:
         raise Conflicting("Only a render that failed can be retried.", code="video_not_failed", param="video_id")
 
 
-def _operation(asked: Asked) -> Literal["create", "remix"]:
-    return "remix" if asked.source else "create"
+def _allowed(destination: Destination, verdict: Verdict, price: Quote | None) -> RenderAllowed:
+    offer = destination.offer
+    return RenderAllowed(
+        verdict=verdict,
+        renderer=offer.renderer,
+        credential=offer.credential,
+        quote=price,
+        served_model=None if offer.served_model == offer.model else offer.served_model,
+        replica=destination.replica,
+    )
+
+
+def _remixed(asked: Asked) -> RenderRemixed:
+    operation = asked.request.operation
+    assert operation != "create", asked.video_id  # noqa: S101 - a create has no source
+    return RenderRemixed(remix_video_id=asked.video_id, operation=operation)
 
 
 def _intent(asked: Asked) -> RenderIntent:
@@ -113,7 +125,7 @@ def _intent(asked: Asked) -> RenderIntent:
         video_id=asked.video_id,
         project=asked.caller.project,
         requester=asked.caller.requester,
-        operation=_operation(asked),
+        operation=asked.request.operation,
         model=asked.request.model,
         seconds=asked.request.seconds,
         size=asked.request.size,
@@ -122,6 +134,10 @@ def _intent(asked: Asked) -> RenderIntent:
         remix_video_id=asked.source.intent.video_id if asked.source else None,
         retry_of_video_id=asked.retry_of,
         idempotency_stream=_binding_stream(asked, binding) if binding else None,
+        source_video=asked.source_video,
+        source_seconds=asked.request.source_seconds,
+        fields=plain(asked.request.fields),
+        text_fields=dict(asked.text_fields),
     )
 
 

@@ -86,11 +86,11 @@ def overdue(render: Render, now: datetime, *, render_deadline_s: float) -> Draft
     return _one(render, RenderFailed(code="deadline_exceeded", failed_by="bickford"))
 
 
-def stored(render: Render, assets: tuple[Asset, ...]) -> Draft:
-    """The files are ours."""
+def stored(render: Render, assets: tuple[Asset, ...], expires_at: datetime | None = None) -> Draft:
+    """The files are ours, until `expires_at` (None: for good)."""
     if render.phase is not Phase.COMPLETED:
         return NOTHING
-    return _one(render, RenderStored(assets=assets))
+    return _one(render, RenderStored(assets=assets, expires_at=expires_at))
 
 
 def download_failed(render: Render, fact: RenderAttemptFailed, *, failed_before: int, attempts_max: int) -> Draft:

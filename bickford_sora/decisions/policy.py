@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from bickford_sora.decisions.fields import plain, texts
 from bickford_sora.decisions.request import VideoRequest
 from ledger.events import Quote, Verdict
 
@@ -34,12 +35,7 @@ class Policy:
 
     def decide(self, request: VideoRequest, quote: Quote | None) -> tuple[Verdict, Refusal | None]:
         """The verdict, and the refusal when a rule denies."""
-        saw: dict[str, JsonValue] = {
-            "model": request.model,
-            "seconds": request.seconds,
-            "size": request.size,
-            "cost_micro": quote.cost.amount_micro if quote else None,
-        }
+        saw = _seen(request, quote)
         refusal = self._over_cost(quote)
         rules = ("render-cost-max",) if refusal else ("allow-offered",)
         return Verdict(policy_hash=self.hash, rules=rules, saw=saw), refusal
@@ -57,6 +53,19 @@ class Policy:
             f"This render costs {_units(quote.cost.amount_micro)} {quote.cost.currency}; rule render-cost-max allows "
             f"{_units(limit)}. Ask for fewer seconds, a smaller size or another model.",
         )
+
+
+def _seen(request: VideoRequest, quote: Quote | None) -> dict[str, JsonValue]:
+    """What rules may look at. Of free text only that it is there."""
+    return {
+        "operation": request.operation,
+        "model": request.model,
+        "seconds": request.seconds,
+        "size": request.size,
+        "fields": plain(request.fields),
+        "text_fields": [*sorted(texts(request.fields))],
+        "cost_micro": quote.cost.amount_micro if quote else None,
+    }
 
 
 def _units(micro: int) -> str:

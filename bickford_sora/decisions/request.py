@@ -1,26 +1,28 @@
-"""What a client may ask for: the Videos API's create and remix requests, checked against what is offered."""
+"""What a client asks for: the Videos API's requests, well formed. Whether somebody makes that is for `offers`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
 
+from bickford_sora.decisions.fields import SENT_AS, BeyondProtocol, renamed
+from bickford_sora.decisions.media import (
+    REFERENCE,
+    SOURCE,
+    File,
+    Reference,
+    Source,
+    given_reference,
+    given_source,
+    only_file,
+)
+from bickford_sora.decisions.wrong import invalid
 from bickford_sora.errors import InvalidRequest
+from bickford_sora.renderers.port import Operation
 
 _SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
-VALUE_CHARS_SHOWN_MAX = 80
-"""How much of a wrong value an error repeats."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What may be asked for; the first of each is the default."""
-
-    models: tuple[str, ...]
-    seconds: tuple[str, ...]
-    sizes: tuple[str, ...]
-    prompt_chars_max: int
 
 
 def _text(value: object) -> object:
@@ -31,81 +33,106 @@ def _text(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_text)]
 
 
-class CreateFields(BaseModel):
-    """The plain fields of a create request, as sent."""
-
+class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     prompt: str
+
+
+class _Create(_Sent):
     model: Text | None = None
     seconds: Text | None = None
     size: Text | None = None
+    remix_video_id: str | None = None
 
 
-class RemixFields(BaseModel):
-    """The only field of a remix request."""
+class _Edit(_Sent):
+    model: Text | None = None
 
-    model_config = ConfigDict(extra="forbid", strict=True)
 
-    prompt: str
+class _Extension(_Edit):
+    seconds: Text
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """A reference image as uploaded."""
+class ParsedRequest:
+    """A well-formed request, as sent: the same by whichever way it was sent. None: not given."""
 
-    content: bytes = field(repr=False)
-    filename: str | None = None
+    operation: Operation
+    prompt: str = field(repr=False)
+    model: str | None = None
+    seconds: str | None = None
+    """Of an extension: the new segment's."""
+    size: str | None = None
+    reference: Reference | None = None
+    source: Source | None = None
+    """None for a create and nothing else."""
+    fields: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    """Fields beyond the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """A valid request, defaults filled in."""
+    """A request that somebody makes, defaults filled in."""
 
     prompt: str = field(repr=False)
     model: str
     seconds: str
+    """What is made anew: of an extension, the segment."""
     size: str
-    image: Image | None = None
-
-    @property
-    def pixels(self) -> tuple[int, int]:
-        """Width and height."""
-        return pixels(self.size)
+    operation: Operation = "create"
+    fields: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    source_seconds: str | None = None
+    """What an extension is added to."""
 
 
-def create_request(fields: dict[str, object], image: Image | None, offer: Offer) -> VideoRequest:
-    """A valid create request. Raises InvalidRequest naming the field, and what may be asked for instead."""
-    asked = _validated(CreateFields, fields)
-    return VideoRequest(
-        prompt=checked_prompt(asked.prompt, offer),
-        model=_offered("model", asked.model, offer.models),
-        seconds=_offered("seconds", asked.seconds, offer.seconds),
-        size=_offered("size", asked.size, offer.sizes),
-        image=image,
+def create_request(fields: Mapping[str, object], files: Mapping[str, File]) -> ParsedRequest:
+    """A create request; with `remix_video_id` a remix. Raises InvalidRequest naming the field that is wrong."""
+    given = dict(fields)
+    reference = given_reference(given.pop(REFERENCE, None), only_file(files, REFERENCE))
+    asked, beyond = _validated(_Create, given)
+    if asked.remix_video_id is not None and reference is not None:
+        raise InvalidRequest(
+            "A remix takes no reference image: leave out input_reference or remix_video_id.",
+            code="parameters_conflict",
+            param=REFERENCE,
+        )
+    remixed = asked.remix_video_id
+    return ParsedRequest(
+        operation="create" if remixed is None else "remix",
+        prompt=_checked_prompt(asked.prompt),
+        model=asked.model,
+        seconds=asked.seconds,
+        size=asked.size,
+        reference=reference,
+        source=None if remixed is None else Source(remixed, param="remix_video_id"),
+        fields=beyond,
     )
 
 
-def remix_prompt(fields: dict[str, object], offer: Offer) -> str:
-    """The prompt of a remix, the only thing that may change. Raises InvalidRequest naming any other field."""
-    return checked_prompt(_validated(RemixFields, fields).prompt, offer)
+def remix_request(video_id: str, fields: Mapping[str, object], files: Mapping[str, File]) -> ParsedRequest:
+    """A remix: the prompt is the only thing of the protocol that may change."""
+    only_file(files, None)
+    asked, beyond = _validated(_Sent, fields)
+    source = Source(video_id, param="video_id")
+    return ParsedRequest("remix", _checked_prompt(asked.prompt), source=source, fields=beyond)
 
 
-def checked_prompt(prompt: str, offer: Offer) -> str:
-    """The prompt, unchanged. Raises InvalidRequest when it is empty, too long, or no text."""
-    if not prompt.strip():
-        raise InvalidRequest("The prompt is empty. Describe the video you want.", code="empty_prompt", param="prompt")
-    if len(prompt) > offer.prompt_chars_max:
-        raise InvalidRequest(
-            f"The prompt has {len(prompt)} characters; the limit is {offer.prompt_chars_max}.",
-            code="prompt_too_long",
-            param="prompt",
-        )
-    try:
-        prompt.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequest("The prompt is not valid Unicode text.", code="invalid_prompt", param="prompt") from None
-    return prompt
+def edit_request(fields: Mapping[str, object], files: Mapping[str, File]) -> ParsedRequest:
+    """An edit of an uploaded video or of one of ours."""
+    given = dict(fields)
+    source = given_source(given.pop(SOURCE, None), only_file(files, SOURCE))
+    asked, beyond = _validated(_Edit, given)
+    return ParsedRequest("edit", _checked_prompt(asked.prompt), asked.model, source=source, fields=beyond)
+
+
+def extension_request(fields: Mapping[str, object], files: Mapping[str, File]) -> ParsedRequest:
+    """A new segment at the end of an uploaded video or of one of ours; `seconds` is the segment's."""
+    given = dict(fields)
+    source = given_source(given.pop(SOURCE, None), only_file(files, SOURCE))
+    asked, beyond = _validated(_Extension, given)
+    prompt = _checked_prompt(asked.prompt)
+    return ParsedRequest("extend", prompt, asked.model, asked.seconds, source=source, fields=beyond)
 
 
 def pixels(size: str) -> tuple[int, int]:
@@ -116,34 +143,24 @@ def pixels(size: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _offered(param: str, value: str | None, choices: tuple[str, ...]) -> str:
-    if value is None:
-        return choices[0]
-    if value not in choices:
-        shown = value[:VALUE_CHARS_SHOWN_MAX]
-        raise InvalidRequest(
-            f"Invalid value: {shown!r}. Supported values are: {', '.join(map(repr, choices))}.",
-            code="model_not_found" if param == "model" else "invalid_value",
-            param=param,
-        )
-    return value
-
-
-Fields = TypeVar("Fields", CreateFields, RemixFields)
-
-
-def _validated(kind: type[Fields], fields: dict[str, object]) -> Fields:
+def _checked_prompt(prompt: str) -> str:
+    if not prompt.strip():
+        raise InvalidRequest("The prompt is empty. Describe the video you want.", code="empty_prompt", param="prompt")
     try:
-        return kind.model_validate(fields)
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("The prompt is not valid Unicode text.", code="invalid_prompt", param="prompt") from None
+    return prompt
+
+
+Fields = TypeVar("Fields", bound=_Sent)
+
+
+def _validated(kind: type[Fields], given: Mapping[str, object]) -> tuple[Fields, dict[str, JsonValue]]:
+    """The protocol's fields, and those beyond it."""
+    beyond = {name: value for name, value in given.items() if name in SENT_AS and value is not None}
+    try:
+        asked = kind.model_validate({name: value for name, value in given.items() if name not in SENT_AS})
+        return asked, BeyondProtocol.model_validate(renamed(beyond)).given()
     except ValidationError as error:
-        raise _invalid(error) from None
-
-
-def _invalid(error: ValidationError) -> InvalidRequest:
-    first = error.errors()[0]
-    param = ".".join(str(part) for part in first["loc"])[:VALUE_CHARS_SHOWN_MAX]
-    if first["type"] == "missing":
-        return InvalidRequest(f"Missing required parameter: {param!r}.", code="missing_required_parameter", param=param)
-    if first["type"] == "extra_forbidden":
-        return InvalidRequest(f"Unknown parameter: {param!r}.", code="unknown_parameter", param=param)
-    return InvalidRequest(f"Invalid type for {param!r}: {first['msg']}.", code="invalid_type", param=param)
+        raise invalid(error) from None

@@ -117,7 +117,7 @@ def set_stage(data_dir: Path) -> Iterator[Stage]:
         books = stack.enter_context(open_books(settings))
         gateway = compose(books, settings.renderers(), stack)
         key = load_or_make_api_key(keys_folder(settings) / "api.key", settings).secret
-        server = stack.enter_context(ServerThread(create_app(house(gateway, settings.renderers(), key))))
+        server = stack.enter_context(ServerThread(create_app(house(gateway, key))))
         simulator.simulator.webhooks.send_to(url=f"{server.url}/webhooks/openai", secret=WEBHOOK_SECRET)
         workers = Workers(settings, data_dir / "worker.log")
         stack.callback(workers.stop)

@@ -2,7 +2,19 @@
 
 from fastapi import FastAPI
 
-from bickford_sora.http import content, health, refusals, threads, videos, webhooks
+from bickford_sora.http import (
+    batches,
+    characters,
+    content,
+    edits,
+    health,
+    refusals,
+    streams,
+    threads,
+    videos,
+    webhook_endpoints,
+    webhooks,
+)
 from bickford_sora.http.house import House
 from bickford_sora.http.request_scope import RequestScope
 
@@ -24,6 +36,6 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     refusals.register(app)
     app.add_middleware(RequestScope, new_id=house.new_id)
-    for module in (videos, content, threads, webhooks, health):
+    for module in (batches, characters, edits, videos, content, streams, threads, webhook_endpoints, webhooks, health):
         app.include_router(module.router)
     return app

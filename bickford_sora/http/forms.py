@@ -14,8 +14,9 @@ import orjson
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from bickford_sora.decisions.request import VALUE_CHARS_SHOWN_MAX, Image
-from bickford_sora.errors import InvalidRequest, Unsupported
+from bickford_sora.decisions.media import File
+from bickford_sora.decisions.wrong import VALUE_CHARS_SHOWN_MAX
+from bickford_sora.errors import InvalidRequest
 
 FORM_PARTS_MAX = 64
 """Fields and files of one form together."""
@@ -23,7 +24,6 @@ JSON_DEPTH_MAX = 16
 """How deep JSON may be nested."""
 
 _FIELD_NAME = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
-_REFERENCE = "input_reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Form:
     """A parsed body. `a[b]=c` has become {"a": {"b": "c"}}, `a[]=b` {"a": ["b"]}."""
 
     fields: dict[str, object] = field(default_factory=dict)
-    files: dict[str, Image] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
 
 
 def parse(content_type: str | None, body: bytes) -> Form:
@@ -62,37 +62,6 @@ def json_object(body: bytes) -> dict[str, object]:
         for text in (name, *_texts(value)):
             _check_text(name, text)
     return parsed
-
-
-def reference_image(form: Form) -> Image | None:
-    """The uploaded reference image, None when there is none; takes `input_reference` out of the fields.
-
-    Raises Unsupported for a reference that is no upload, InvalidRequest for any other file.
-    """
-    _refuse_files(form, allowed=_REFERENCE)
-    given = form.fields.pop(_REFERENCE, None)
-    if given is not None and given != "":
-        raise Unsupported(
-            "A reference by URL or file id is not supported. Upload the image as the file input_reference.",
-            code="unsupported_parameter",
-            param=_REFERENCE,
-        )
-    image = form.files.get(_REFERENCE)
-    if image is not None and not image.content and not image.filename:
-        return None  # how a form says that no file was chosen
-    return image
-
-
-def plain_fields(form: Form) -> dict[str, object]:
-    """The fields of a form that takes no file. Raises InvalidRequest when it holds one."""
-    _refuse_files(form, allowed=None)
-    return form.fields
-
-
-def _refuse_files(form: Form, *, allowed: str | None) -> None:
-    for name in form.files:
-        if name != allowed:
-            raise InvalidRequest(f"{_shown(name)!r} is not a file.", code="unexpected_file", param=_shown(name))
 
 
 def _urlencoded(body: bytes) -> Form:
@@ -126,7 +95,7 @@ def _multipart(boundary: bytes, body: bytes) -> Form:
         else:
             _check_text(name, name)
             _check_text(name, filename)
-            form.files[name] = Image(bytes(part.content), filename or None)
+            form.files[name] = File(bytes(part.content), filename or None)
     return form
 
 

@@ -1,5 +1,6 @@
 """What the routes work with, and how they get at it."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol, cast
@@ -9,17 +10,31 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.batches import Batches
 from bickford_sora.callers import Callers
+from bickford_sora.characters import Characters
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.crossing import Crossing
+from bickford_sora.http.links import Links
+from bickford_sora.http.rate_limits import RateLimit
+from bickford_sora.http.tide import Tide
+from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake
 from bickford_sora.observations import Observations
 from bickford_sora.recording import Origin
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
+from projections.audit import AuditEvent, Filters
 from projections.videos import Page, Video
+
+RETRY_COUNT = "x-stainless-retry-count"
+"""The header in which the SDKs count how often they sent a request before."""
+RETRY_COUNT_DIGITS_MAX = 4
+CALLS_MAX = 4
+"""Requests of one process that call an address of the client's choice at the same time; others wait their turn."""
 
 
 class VideosQuery(Protocol):
@@ -31,8 +46,18 @@ class VideosQuery(Protocol):
     def get(self, tenant: str, project: str, video_id: str, /) -> Video | None:
         """One video, deleted ones too."""
 
+    def some(self, tenant: str, project: str, video_ids: Sequence[str], /) -> Sequence[Video]:
+        """Those of these videos that are known, in no order, deleted and denied ones too."""
+
     def page(self, tenant: str, project: str, after: str | None, limit: int, order: Literal["asc", "desc"], /) -> Page:
         """Videos behind the id `after` by the time they were asked for, without deleted and denied ones."""
+
+
+class AuditQuery(Protocol):
+    """The read model of every fact. Errors: `ledger.errors.Unavailable` when the database does not answer."""
+
+    def events(self, tenant: str, filters: Filters, /, *, after: int, limit: int) -> list[AuditEvent]:
+        """A tenant's events behind position `after`, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +65,8 @@ class Limits:
     """Named limits of the HTTP surface; `bickford_sora.settings` documents the first three."""
 
     body_bytes_max: int
+    source_bytes_max: int
+    """Largest source video in bytes; a body that may hold one is allowed so much more than others."""
     projection_wait_s: float
     poll_after_ms: int
     body_silence_s: float = 30.0
@@ -63,9 +90,29 @@ class House:
     """What keeps this process from serving, in words for an operator; empty when it is ready."""
     new_id: NewId
     limits: Limits
+    links: Links
+    characters: Characters
+    endpoints: WebhookEndpoints
+    wait_for_endpoints: Callable[[float], bool]
+    """As `wait_for_videos`, for the read model of webhook endpoints."""
+    batches: Batches
+    audit: AuditQuery
+    """Every fact, for streams."""
+    audited: Callable[[], int]
+    """The position `audit` has come to."""
+    tide: Tide
+    """Wakes streams, and ends them."""
     crossing: Crossing = field(default_factory=Crossing)
+    batching: Crossing = field(default_factory=lambda: Crossing(4))
+    """Threads for batches alone: one keeps several lines busy for seconds."""
     listing: Crossing = field(default_factory=Crossing)
     """Threads for lists alone: they may wait for the read model, and nothing else shall wait with them."""
+    calling: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))
+    """Threads for calls to clients' addresses, which may never answer."""
+    making: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))
+    """Threads for calls that wait until a renderer has made something."""
+    rate_limit: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))
+    underway: Underway = field(default_factory=Underway)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +140,27 @@ async def _undertaking(request: Request) -> Undertaking:
     return cast("Undertaking", request.state.undertaking)
 
 
-_bearer = HTTPBearer(auto_error=False, description="An API key of this server. `api-key: KEY` is understood as well.")
+bearer = HTTPBearer(auto_error=False, description="An API key of this server. `api-key: KEY` is understood as well.")
 
 
 async def authenticated(
-    request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(_bearer)]
+    request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(bearer)]
 ) -> Caller:
-    """The caller of a request. Raises Unauthorized."""
-    return house.callers.authenticate(request.headers)
+    """The caller of a request. Raises Unauthorized, and TooManyRequests when it has made too many."""
+    caller = house.callers.authenticate(request.headers)
+    house.rate_limit.count(caller)
+    return caller
+
+
+async def links(request: Request, house: Annotated[House, Depends(_house)]) -> Links:
+    """What makes the links in an answer: to where the server is configured to be, else to where it was reached."""
+    return house.links.reached_at(str(request.base_url))
 
 
 TheHouse = Annotated[House, Depends(_house)]
 TheUndertaking = Annotated[Undertaking, Depends(_undertaking)]
 TheCaller = Annotated[Caller, Depends(authenticated)]
+TheLinks = Annotated[Links, Depends(links)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +169,22 @@ class Order:
 
     house: House
     caller: Caller
+    links: Links
     origin: Origin
     key: str | None
+    retry_count: int = 0
+    """How often the client says it sent this before; 0 when it does not say."""
 
 
-async def _order(request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking) -> Order:
+async def _order(
+    request: Request, house: TheHouse, caller: TheCaller, made: TheLinks, undertaking: TheUndertaking
+) -> Order:
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise InvalidRequest("Send one Idempotency-Key.", code="invalid_idempotency_key", param="Idempotency-Key")
-    return Order(house, caller, undertaking.origin(caller), keys[0] if keys else None)
+    said = request.headers.get(RETRY_COUNT, "")
+    retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
+    return Order(house, caller, made, undertaking.origin(caller), keys[0] if keys else None, retries)
 
 
 TheOrder = Annotated[Order, Depends(_order)]

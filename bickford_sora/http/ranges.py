@@ -28,8 +28,21 @@ def is_unchanged(if_none_match: str | None, etag: str) -> bool:
     """Whether the client says that it has this version of the file (`If-None-Match`, weak comparison)."""
     if if_none_match is None:
         return False
-    named = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    named = {each.removeprefix("W/") for each in _named(if_none_match)}
     return "*" in named or etag in named
+
+
+def is_another(if_match: str | None, etag: str) -> bool:
+    """Whether the client wants another version of the file than this (`If-Match`, strong comparison)."""
+    if if_match is None:
+        return False
+    named = _named(if_match)
+    return "*" not in named and etag not in named
+
+
+def _named(header: str) -> set[str]:
+    """The entity tags in a list; ours hold no comma."""
+    return {each.strip() for each in header.split(",")}
 
 
 def _from_to(first: int, last: int | None, size_bytes: int) -> range | None:

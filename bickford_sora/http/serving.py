@@ -28,28 +28,39 @@ def serve(
     *,
     on_started: Callable[[str], None] | None = None,
     stop_event: threading.Event | None = None,
+    on_stopping: Callable[[], None] | None = None,
     shutdown_timeout_s: int = SHUTDOWN_TIMEOUT_S,
 ) -> None:
     """Serves until SIGTERM or SIGINT, or until `stop_event` is set, then lets requests under way finish, and returns.
 
-    `on_started` gets the server's URL once it listens. Signals are only minded in the main thread, and what handled
+    `on_started` gets the server's URL once it listens; `on_stopping` is called before requests under way are waited
+    for, and ends those that would never end. Signals are only minded in the main thread, and what handled
     them before handles them again afterwards. Raises OSError when the address cannot be used.
     """
     with _listen(host, port) as listening:
-        _Server(_config(app, shutdown_timeout_s), _url(listening), on_started, stop_event).run(sockets=[listening])
+        server = _Server(_config(app, shutdown_timeout_s), _url(listening), on_started, stop_event, on_stopping)
+        server.run(sockets=[listening])
 
 
 class ServerThread:
     """Serves from a thread, on a free port unless one is named: a context manager, for tests and demonstrations."""
 
-    def __init__(self, app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, shutdown_timeout_s: int = 5) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_stopping: Callable[[], None] | None = None,
+        shutdown_timeout_s: int = 5,
+    ) -> None:
         self._stop = threading.Event()
         self._started = threading.Event()
         self._listening = _listen(host, port)
         self.url = _url(self._listening)
         """Where the server is, without a path."""
         config = _config(app, shutdown_timeout_s)
-        server = _Server(config, self.url, lambda _: self._started.set(), self._stop)
+        server = _Server(config, self.url, lambda _: self._started.set(), self._stop, on_stopping)
         self._thread = threading.Thread(target=server.run, kwargs={"sockets": [self._listening]}, name="http")
 
     def start(self) -> None:
@@ -83,11 +94,13 @@ class _Server(uvicorn.Server):
         url: str,
         on_started: Callable[[str], None] | None,
         stop_event: threading.Event | None,
+        on_stopping: Callable[[], None] | None,
     ) -> None:
         super().__init__(config)
         self._url = url
         self._on_started = on_started
         self._stop_event = stop_event
+        self._on_stopping = on_stopping
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -113,6 +126,12 @@ class _Server(uvicorn.Server):
         if self._stop_event is not None and self._stop_event.is_set():
             self.should_exit = True
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends what would never end by itself, and waits for the rest."""
+        if self._on_stopping is not None:
+            self._on_stopping()
+        await super().shutdown(sockets=sockets)
 
     def _drain(self, _signal: int, _frame: FrameType | None) -> None:
         # The second signal means it: what is under way is broken off.

@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from bickford_sora.decisions.request import VALUE_CHARS_SHOWN_MAX
+from bickford_sora.decisions.wrong import VALUE_CHARS_SHOWN_MAX
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.documentation import REFUSALS, json_body

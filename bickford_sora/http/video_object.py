@@ -1,4 +1,4 @@
-"""A render as the protocol's video object: all 13 keys, always (Videos API, `Video`).
+"""A render as the protocol's video object: its 13 keys and two more, always (Videos API, `Video`; ADR 0015).
 
 Clients download as soon as they see `completed`, so a video is completed only once its file is ours; until then it is
 in progress at 99 percent.
@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from bickford_sora.errors import without_plural
+from bickford_sora.http.links import Links
 from ledger.envelope import Sealed
 from ledger.keys import Keys
 from ledger.lifecycle import STATUSES, Phase, Render, Status
@@ -56,12 +57,17 @@ class Video(BaseModel):
     created_at: int
     """Unix seconds."""
     completed_at: int | None
-    expires_at: int | None = None
-    """Never: our copy does not expire."""
+    expires_at: int | None
+    """When the retention of our copy ends, in Unix seconds; null when it never does, or nothing is stored."""
+    url: str | None
+    """A short-lived link to the file, which needs no API key; null while there is none. Not in the protocol."""
     prompt: str | None
     """Null once it was erased."""
     size: str
     seconds: str
+    """Of an extension: source and segment together."""
+    duration: int
+    """`seconds` as a number. Not in the protocol."""
     remixed_from_video_id: str | None
     error: VideoError | None
 
@@ -71,6 +77,8 @@ class View:
     """What a video object is made of, wherever it was read. `prompt` and `failure_message` are sealed."""
 
     video_id: str
+    tenant: str
+    project: str
     phase: Phase
     progress: int
     model: str
@@ -79,6 +87,8 @@ class View:
     prompt: Sealed
     created_at: datetime
     completed_at: datetime | None
+    expires_at: datetime | None
+    expired: bool
     remixed_from_video_id: str | None
     failure_code: str | None
     failure_message: Sealed | None
@@ -89,14 +99,18 @@ class View:
         intent = render.intent
         return cls(
             intent.video_id,
+            render.tenant,
+            intent.project,
             render.phase,
             render.progress,
             intent.model,
-            intent.seconds,
+            intent.video_seconds,
             intent.size,
             intent.prompt,
             render.created_at,
             render.completed_at,
+            render.expires_at,
+            render.expired,
             intent.remix_video_id,
             render.failure.code if render.failure else None,
             render.failure.message if render.failure else None,
@@ -107,6 +121,8 @@ class View:
         """A row of the read model."""
         return cls(
             row.video_id,
+            row.tenant,
+            row.project,
             Phase(row.phase),
             row.progress,
             row.model,
@@ -115,20 +131,23 @@ class View:
             Sealed(row.prompt),
             row.created_at,
             row.completed_at,
+            row.expires_at,
+            row.expired,
             row.remixed_from_video_id,
             row.failure_code,
             Sealed(row.failure_message) if row.failure_message is not None else None,
         )
 
 
-def video_objects(views: Sequence[View], keys: Keys) -> list[Video]:
+def video_objects(views: Sequence[View], keys: Keys, links: Links) -> list[Video]:
     """The video objects, their texts in the clear. Raises ledger.errors.Unavailable when the keys cannot be had."""
     texts = keys.open_all(text for view in views for text in (view.prompt, view.failure_message) if text is not None)
-    return [_video_object(view, texts) for view in views]
+    return [_video_object(view, texts, links) for view in views]
 
 
-def _video_object(view: View, texts: Mapping[Sealed, str | None]) -> Video:
+def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) -> Video:
     stored = view.phase is Phase.STORED
+    kept = stored and not view.expired
     return Video(
         id=view.video_id,
         model=view.model,
@@ -136,9 +155,12 @@ def _video_object(view: View, texts: Mapping[Sealed, str | None]) -> Video:
         progress=view.progress if stored else min(view.progress, PROGRESS_BEFORE_STORED_MAX),
         created_at=int(view.created_at.timestamp()),
         completed_at=int(view.completed_at.timestamp()) if stored and view.completed_at else None,
+        expires_at=int(view.expires_at.timestamp()) if view.expires_at else None,
+        url=links.video(view.tenant, view.project, view.video_id) if kept else None,
         prompt=texts[view.prompt],
         size=view.size,
         seconds=view.seconds,
+        duration=int(view.seconds),
         remixed_from_video_id=view.remixed_from_video_id,
         error=_error(view, texts),
     )

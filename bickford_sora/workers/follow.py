@@ -30,7 +30,7 @@ class Follow:
         render = self.shop.render(task)
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS} or render.job is None:
             return self.shop.again()
-        renderer = self.shop.renderers.get((render.job.renderer, render.job.credential))
+        renderer = self.shop.fleet.at(render.job.renderer, render.job.credential, render.job.replica)
         if renderer is None:
             return self.shop.after(UNCONFIGURED_WAIT_S)
         try:

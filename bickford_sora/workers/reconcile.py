@@ -45,16 +45,18 @@ class Reconcile:
         settled_at = opened.deadline_at + timedelta(seconds=self.shop.limits.reconcile_grace_s)
         if now < settled_at:
             return settled_at
-        renderer = self.shop.renderers.get((opened.renderer, opened.credential))
+        renderer = self.shop.fleet.at(opened.renderer, opened.credential, opened.replica)
         if renderer is None:
             return self.shop.after(UNCONFIGURED_WAIT_S)
         return self._search(task, render, opened, renderer)
 
     def _search(self, task: Task, render: Render, opened: Submission, renderer: Renderer) -> datetime:
         search = Search(opened)
+        intent = render.intent
+        comparable = renderer.capabilities.recognises(intent.operation, {**intent.fields, **intent.text_fields})
         try:
             for job in renderer.jobs():
-                search.add(self._listed(job, search))
+                search.add(self._listed(job, search, comparable=comparable))
         except ReadFailed as error:
             if error.code == "renderer_list_unsupported":
                 return self._hold(task, error.code)
@@ -84,10 +86,10 @@ class Reconcile:
             ),
         )
 
-    def _listed(self, job: JobNews, search: Search) -> Listed:
+    def _listed(self, job: JobNews, search: Search, *, comparable: bool) -> Listed:
         """A listed job, compared with what was sent. The ledger is only asked about one that can be this one."""
         opened = search.submission
-        fingerprint = self._fingerprint(job)
+        fingerprint = self._fingerprint(job) if comparable else None
         alike = fingerprint in {None, opened.fingerprint} and search.is_worth_comparing(job.created_at)
         claim = streams.job(opened.renderer, opened.credential, job.job_id)
         return Listed(

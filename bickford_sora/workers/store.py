@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Literal
 
 import structlog
 
@@ -15,7 +16,9 @@ from bickford_sora.assets.errors import (
     MediaInspectionTimeout,
     MediaInvalid,
 )
-from bickford_sora.decisions import news
+from bickford_sora.assets.media import ImageFacts, VideoFacts
+from bickford_sora.decisions import news, retention
+from bickford_sora.decisions.fields import OUTPUTS_MAX
 from bickford_sora.references import asset_subject
 from bickford_sora.renderers.errors import AssetExpired, JobGone, NotReady, ReadFailed, RendererError
 from bickford_sora.renderers.port import Renderer, Variant
@@ -30,6 +33,7 @@ FILE_FAULTS = frozenset(
         "renderer_no_answer",
         "renderer_answer_too_large",
         "renderer_asset_missing",
+        "renderer_asset_elsewhere",
         AssetTooLarge.code,
         MediaInspectionTimeout.code,
         *(fault.value for fault in MediaFault),
@@ -44,6 +48,17 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file that was checked, on its way into storage."""
+
+    variant: Variant
+    path: Path
+    facts: VideoFacts | ImageFacts
+    output: int = 0
+    made_by: Literal["renderer", "bickford"] = "renderer"
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """Downloads, checks and keeps the files of completed renders."""
 
@@ -54,7 +69,7 @@ class Store:
         render = self.shop.render(task)
         if render.phase is not Phase.COMPLETED or render.job is None:
             return self.shop.again()
-        renderer = self.shop.renderers.get((render.job.renderer, render.job.credential))
+        renderer = self.shop.fleet.at(render.job.renderer, render.job.credential, render.job.replica)
         if renderer is None:
             log.warning("renderer_not_configured", renderer=render.job.renderer)
             self._watch(task)
@@ -69,7 +84,8 @@ class Store:
         else:
             # The files are in storage under their hash. A crash before the append: they are fetched, found to be
             # there already, and recorded.
-            self._drop_unrecorded(self.shop.decide(task, lambda r: news.stored(r, assets)), assets)
+            expires_at = retention.ends_at(self.shop.now(), self.shop.limits.asset_retention_s)
+            self._drop_unrecorded(self.shop.decide(task, lambda r: news.stored(r, assets, expires_at)), assets)
         return self.shop.again()
 
     def _drop_unrecorded(self, render: Render, assets: tuple[Asset, ...]) -> None:
@@ -83,74 +99,63 @@ class Store:
         self.shop.decide(task, lambda r: news.too_long_in_storing(r, self.shop.now(), render_deadline_s=limit))
 
     def _files(self, render: Render, job: Job, renderer: Renderer) -> tuple[Asset, ...]:
-        with tempfile.TemporaryDirectory(dir=self.shop.spool) as folder:
-            video = Path(folder, "video")
-            self._download(renderer, job.job_id, "video", video)
-            return (
-                self._video(render, video),
-                self._picture(render, job, renderer, "thumbnail", Path(folder)),
-                self._picture(render, job, renderer, "spritesheet", Path(folder)),
-            )
+        """The files of a job in our storage: none is put there before all of them are good."""
+        with tempfile.TemporaryDirectory(dir=self.shop.spool) as name:
+            folder = Path(name)
+            first = self._video(job, renderer, 0, folder)
+            fetched = [
+                first,
+                self._picture(job, renderer, "thumbnail", first.path),
+                self._picture(job, renderer, "spritesheet", first.path),
+                *(self._video(job, renderer, output, folder) for output in range(1, _outputs(render, job, renderer))),
+            ]
+            return tuple(self._kept(render, each) for each in fetched)
 
-    def _download(self, renderer: Renderer, job_id: str, variant: Variant, target: Path) -> None:
+    def _download(self, renderer: Renderer, job_id: str, variant: Variant, target: Path, output: int = 0) -> None:
         left = self.shop.limits.asset_bytes_max
-        with renderer.content(job_id, variant) as content, target.open("wb") as file:
+        with renderer.content(job_id, variant, output) as content, target.open("wb") as file:
             for chunk in content.chunks:
                 left -= len(chunk)
                 if left < 0:
                     raise AssetTooLarge(bytes_max=self.shop.limits.asset_bytes_max)
                 file.write(chunk)
 
-    def _video(self, render: Render, path: Path) -> Asset:
-        facts = self.shop.inspector.inspect_video(path)
-        stored = self.shop.assets.put(
-            asset_subject(render.intent.video_id), _chunks(path), bytes_max=self.shop.limits.asset_bytes_max
-        )
-        return Asset(
-            variant="video",
-            storage_uri=stored.storage_uri,
-            sha256=stored.sha256,
-            bytes=stored.bytes,
-            media_type=facts.media_type,
-            width=facts.width,
-            height=facts.height,
-            made_by="renderer",
-            has_c2pa=facts.has_c2pa,
-            duration_ms=facts.duration_ms,
-            frames=facts.frame_count,
-            video_codec=facts.video_codec,
-            audio_codec=facts.audio_codec,
-            has_audio=facts.has_audio,
-        )
+    def _video(self, job: Job, renderer: Renderer, output: int, folder: Path) -> Fetched:
+        path = folder / f"video-{output}"
+        self._download(renderer, job.job_id, "video", path, output)
+        return Fetched("video", path, self.shop.inspector.inspect_video(path), output)
 
-    def _picture(self, render: Render, job: Job, renderer: Renderer, variant: Variant, folder: Path) -> Asset:
-        """The renderer's picture, or one made from the video where it has none that can be used."""
-        path = folder / variant
-        try:
-            self._download(renderer, job.job_id, variant, path)
-            facts = self.shop.inspector.inspect_image(path)
-            made_by_renderer = True
-        except (RendererError, AssetTooLarge, MediaInvalid, MediaInspectionTimeout) as error:
-            log.info("picture_made_here", variant=variant, code=error.code)
-            make = (
-                self.shop.inspector.make_thumbnail if variant == "thumbnail" else self.shop.inspector.make_spritesheet
-            )
-            path.write_bytes(make(folder / "video").content)
-            facts = self.shop.inspector.inspect_image(path)
-            made_by_renderer = False
+    def _picture(self, job: Job, renderer: Renderer, variant: Variant, video: Path) -> Fetched:
+        """The renderer's picture of the first output, or one made from it where the renderer has none of use."""
+        path = video.with_name(variant)
+        if variant in renderer.capabilities.variants:
+            try:
+                self._download(renderer, job.job_id, variant, path)
+                return Fetched(variant, path, self.shop.inspector.inspect_image(path))
+            except (RendererError, AssetTooLarge, MediaInvalid, MediaInspectionTimeout) as error:
+                log.info("picture_made_here", variant=variant, code=error.code)
+        inspector = self.shop.inspector
+        make = inspector.make_thumbnail if variant == "thumbnail" else inspector.make_spritesheet
+        path.write_bytes(make(video).content)
+        return Fetched(variant, path, inspector.inspect_image(path), made_by="bickford")
+
+    def _kept(self, render: Render, fetched: Fetched) -> Asset:
+        facts = fetched.facts
         stored = self.shop.assets.put(
-            asset_subject(render.intent.video_id), _chunks(path), bytes_max=self.shop.limits.asset_bytes_max
+            asset_subject(render.intent.video_id), _chunks(fetched.path), bytes_max=self.shop.limits.asset_bytes_max
         )
         return Asset(
-            variant=variant,
+            variant=fetched.variant,
+            output=fetched.output,
             storage_uri=stored.storage_uri,
             sha256=stored.sha256,
             bytes=stored.bytes,
             media_type=facts.media_type,
             width=facts.width,
             height=facts.height,
-            made_by="renderer" if made_by_renderer else "bickford",
+            made_by=fetched.made_by,
             has_c2pa=facts.has_c2pa,
+            **_of_video(facts),
         )
 
     def _again(self, task: Task, render: Render, error: RendererError | AssetError) -> datetime:
@@ -180,6 +185,27 @@ class Store:
             isinstance(fact, RenderAttemptFailed) and fact.step == "store" and fact.code in FILE_FAULTS
             for fact in facts
         )
+
+
+def _outputs(render: Render, job: Job, renderer: Renderer) -> int:
+    """How many videos there are to fetch: as the renderer says, which is only asked where several were asked for."""
+    asked = render.intent.fields.get("n", 1)
+    if not isinstance(asked, int) or asked <= 1:
+        return 1
+    return min(renderer.status(job.job_id).outputs, OUTPUTS_MAX)
+
+
+def _of_video(facts: VideoFacts | ImageFacts) -> dict[str, Any]:
+    """What an asset says of a video only."""
+    if isinstance(facts, ImageFacts):
+        return {}
+    return {
+        "duration_ms": facts.duration_ms,
+        "frames": facts.frame_count,
+        "video_codec": facts.video_codec,
+        "audio_codec": facts.audio_codec,
+        "has_audio": facts.has_audio,
+    }
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -2,24 +2,34 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 
 from bickford_sora.assets.errors import AssetError, AssetNotFound
-from bickford_sora.decisions import news, submission
+from bickford_sora.decisions import news, rerouting, submission
 from bickford_sora.decisions.drafts import NOTHING, Draft
-from bickford_sora.decisions.submission import Attempt, Turn
+from bickford_sora.decisions.submission import Attempt, Offered, Turn
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.errors import ReadFailed, Refused, RendererError, UnknownOutcome
+from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
 from bickford_sora.renderers.port import JobNews, Order, Renderer
 from bickford_sora.workers import orders
 from bickford_sora.workers.workshop import ACTOR, Task, Workshop
 from ledger import streams
 from ledger.errors import Conflict, Erased, Unavailable
-from ledger.events import JobClaimed, RenderFailed, RenderSubmissionRefused, RenderSubmissionUnknown
+from ledger.events import (
+    JobClaimed,
+    RenderAllowed,
+    RendererStopped,
+    RenderFailed,
+    RenderRerouted,
+    RenderSubmissionRefused,
+    RenderSubmissionUnknown,
+)
 from ledger.lifecycle import Phase, Render
 
 TURN_WAIT_S = 1.0
@@ -34,6 +44,8 @@ OUTCOME_WAIT_S = 120.0
 """How long an outcome is kept in memory while the database does not take it, in seconds."""
 OUTCOME_PAUSE_S = 0.5
 """Pause between two tries to record an outcome, in seconds."""
+STOPPING: Mapping[str, bool] = MappingProxyType({"renderer_unauthorized": False, "renderer_not_enabled": True})
+"""Refusals that stop a renderer, and whether only for the model that was asked for."""
 UNCONFIGURED_WAIT_S = 30.0
 """Pause while a render's renderer is not configured, in seconds."""
 
@@ -59,14 +71,36 @@ class Submit:
             return self.shop.again()
         if render.retry_at is not None and render.retry_at > now:
             return render.retry_at
-        renderer = self.shop.renderers.get((render.allowed.renderer, render.allowed.credential))
-        if renderer is None:
-            log.warning("renderer_not_configured", renderer=render.allowed.renderer)
-            return self.shop.after(UNCONFIGURED_WAIT_S)
+        renderer = self._chosen(task, render, render.allowed)
+        if isinstance(renderer, datetime):
+            return renderer
         order = self._order(task, render, renderer)
         if order is None:
             return self.shop.again()
         return self._submit(task, render, renderer, order)
+
+    def _chosen(self, task: Task, render: Render, allowed: RenderAllowed) -> Renderer | datetime:
+        """Who is asked, or when to look again: nobody can be, or the render goes on to the next of its route."""
+        if self.shop.stops.is_stopped(allowed.renderer, allowed.credential, render.intent.model):
+            return self._next(task, render, "renderer_stopped", UNCONFIGURED_WAIT_S)
+        chosen = self.shop.fleet.choose(allowed.renderer, allowed.credential, replica=allowed.replica)
+        if chosen is None:
+            return self._next(task, render, "renderer_not_configured", UNCONFIGURED_WAIT_S)
+        if not isinstance(chosen, Wait):
+            return chosen
+        if chosen.reason == REPLICAS_UNREACHABLE:
+            return self._next(task, render, "renderer_unreachable", chosen.seconds)
+        log.info("submission_waits", renderer=allowed.renderer, reason=chosen.reason)
+        return self.shop.after(chosen.seconds)
+
+    def _next(self, task: Task, render: Render, code: str, wait_s: float) -> datetime:
+        """Sends the render to the next renderer of its route; where there is none, it waits."""
+        offered = next_offer(self.shop, render)
+        if offered is None:
+            log.warning("submission_waits", renderer=render.allowed and render.allowed.renderer, reason=code)
+            return self.shop.after(wait_s)
+        self.shop.decide(task, lambda r: submission.rerouted(r, offered, code))
+        return self.shop.now()
 
     def _overdue(self, render: Render) -> Draft:
         return news.overdue(render, self.shop.now(), render_deadline_s=self.shop.limits.render_deadline_s)
@@ -121,18 +155,40 @@ class Submit:
 
     def _record(self, task: Task, attempt: int, outcome: JobNews | RendererError, renderer: Renderer) -> None:
         if isinstance(outcome, JobNews):
+            self.shop.fleet.reached(renderer)
             self._record_job(task, attempt, outcome, renderer)
         elif isinstance(outcome, Refused):
-            limit = self.shop.limits.submission_attempts_max
-            settle(
-                self.shop,
-                task,
-                lambda r, t: submission.refused(r, t, self._refused(r, attempt, outcome), attempts_max=limit),
-            )
+            self._record_refusal(task, attempt, outcome, renderer)
         else:
             log.warning("submission_unknown", code=outcome.code, http_status=outcome.http_status)
             code, message = outcome.code, outcome.message
             self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, attempt, code, message)))
+
+    def _record_refusal(self, task: Task, attempt: int, refusal: Refused, renderer: Renderer) -> None:
+        """Nothing was taken. A refused credential or model stops the renderer, and the next of the route is asked."""
+        render, limit = self.shop.render(task), self.shop.limits.submission_attempts_max
+        offered: Offered | None = None
+        if refusal.code == "renderer_unreachable":
+            self.shop.fleet.unreachable(renderer)
+        elif refusal.code in STOPPING:
+            self.shop.stops.stop(
+                RendererStopped(
+                    renderer=renderer.name,
+                    credential=renderer.credential,
+                    model=render.intent.model if STOPPING[refusal.code] else None,
+                    code=refusal.code,
+                    http_status=refusal.http_status,
+                )
+            )
+            log.warning("renderer_stopped", renderer=renderer.name, code=refusal.code)
+            offered = next_offer(self.shop, render)
+        settle(
+            self.shop,
+            task,
+            lambda r, t: submission.refused(
+                r, t, self._refused(r, attempt, refusal), attempts_max=limit, offered=offered
+            ),
+        )
 
     def _record_job(self, task: Task, attempt: int, news: JobNews, renderer: Renderer) -> None:
         job = submission.Job(news.job_id, news.status, news.progress)
@@ -159,7 +215,9 @@ class Submit:
             return
         # A crash here: the second job is on record, and goes on.
         try:
-            cancelled = renderer.delete(job_id) != "unsupported"
+            deletion = renderer.delete(job_id)
+            # one that is forgotten, but not stopped, is not cancelled
+            cancelled = deletion == "gone" or (deletion == "deleted" and renderer.capabilities.cancels)
         except ReadFailed:
             cancelled = False
         log.warning("duplicate_job", cancelled=cancelled)
@@ -218,6 +276,19 @@ class Submit:
             return Draft(((render.stream, fact),), {render.stream: render.version})
 
         self.shop.decide(task, decision)
+
+
+def next_offer(shop: Workshop, render: Render) -> Offered | None:
+    """Who of the render's route has not been asked yet, takes all of it, and is not dearer than what was allowed."""
+    history = shop.recording.ledger.history(render.stream)
+    tried = {
+        (each.fact.renderer, each.fact.credential)
+        for each in history
+        if isinstance(each.fact, RenderAllowed | RenderRerouted)
+    }
+    return rerouting.next_offer(
+        render, len(shop.keys.open(render.intent.prompt)), shop.catalogue(), tried, shop.stops.is_stopped
+    )
 
 
 def turn(shop: Workshop, attempt: Attempt) -> Turn:

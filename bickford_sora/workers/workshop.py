@@ -1,21 +1,24 @@
 """What every worker works with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Recording
 from bickford_sora.renderers.errors import RendererError
+from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.port import Renderer
 from ledger.envelope import Sealed
 from ledger.errors import Erased
-from ledger.events import RenderAttemptFailed, Step
+from ledger.events import RenderAttemptFailed, RendererStopped, Step
 from ledger.keys import Keys
 from ledger.lifecycle import Render
 
@@ -43,6 +46,8 @@ class Limits:
     render_deadline_s: float
     store_attempts_max: int
     asset_bytes_max: int
+    asset_retention_s: float | None = None
+    """None: our copies are kept for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,32 @@ Worker = Callable[[Task], datetime]
 """Works on one task and says when to look at it again (it may be done by then)."""
 
 
+class Renderers(Protocol):
+    """The renderers, as workers need them: `bickford_sora.renderers.fleet.Fleet`."""
+
+    def at(self, renderer: str, credential: str, replica: str) -> Renderer | None:
+        """The replica that has a job, None when the renderer is not configured."""
+
+    def choose(self, renderer: str, credential: str, *, replica: str | None = None) -> Renderer | Wait | None:
+        """Who is asked for a new job; None when the renderer is not configured."""
+
+    def unreachable(self, renderer: Renderer) -> None:
+        """It could not be reached."""
+
+    def reached(self, renderer: Renderer) -> None:
+        """It answered."""
+
+
+class Stopping(Protocol):
+    """What renderers refuse: `bickford_sora.stops.Stops`."""
+
+    def is_stopped(self, renderer: str, credential: str, model: str) -> bool:
+        """Whether it takes nothing of this model until an operator has looked at it."""
+
+    def stop(self, fact: RendererStopped) -> None:
+        """From now on it is not asked for this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """Ledger, storage and renderers, as workers need them. Safe to use from several threads."""
@@ -65,8 +96,12 @@ class Workshop:
     keys: Keys
     assets: AssetStore
     inspector: MediaInspector
-    renderers: Mapping[tuple[str, str], Renderer]
-    """By name and credential: a job is only ever asked about where, and as whom, it was made."""
+    fleet: Renderers
+    """A job is only ever asked about where, and as whom, it was made."""
+    catalogue: Callable[[], Catalogue]
+    """What is offered now."""
+    stops: Stopping
+    """What renderers refuse until an operator has looked."""
     limits: Limits
     spool: Path
     """Folder for downloads that are not checked yet."""
@@ -88,6 +123,15 @@ class Workshop:
     def decide(self, task: Task, decision: Callable[[Render], Draft]) -> Render:
         """Decides and appends, again when the render moved on meanwhile."""
         return self.recording.decide(task.stream, ACTOR, decision)
+
+    def delete_files(self, render: Render) -> int:
+        """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""
+        intent = render.intent
+        uris = [asset.storage_uri for asset in render.assets]
+        uris += [each.storage_uri for each in (intent.input_reference, intent.source_video) if each is not None]
+        for uri in uris:
+            self.assets.delete(uri)
+        return len(uris)
 
     def again(self) -> datetime:
         """When to look at a task that is probably done: as soon as the read model of work has surely seen it."""

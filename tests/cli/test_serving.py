@@ -83,6 +83,19 @@ def test_what_was_erased_is_said_to_be(server: Served, rendered: Any) -> None:
     assert server.json_lines("history", video["id"])[0]["fact"]["prompt"] == "(erased)"
 
 
+def test_an_endpoint_is_created_listed_told_and_deleted(server: Served) -> None:
+    made = server.json("endpoints", "create", "https://hooks.example/", "--name", "ours", "--event", "video.failed")
+    assert made["signing_secret"].startswith("whsec_")
+    (listed,) = server.json("endpoints", "list")["data"]
+    assert (listed["id"], listed["event_types"]) == (made["id"], ["video.failed"])
+    assert "signing_secret" not in listed
+    assert server.run("endpoints", "list").split("\t")[:3] == [made["id"], "enabled", "ours"]
+    assert server.json("endpoints", "deliveries", made["id"])["data"] == []
+    assert server.run("endpoints", "delete", made["id"]) == f"deleted {made['id']}\n"
+    told = run(server.data_dir, "endpoints", "deliveries", made["id"], status=1).stderr
+    assert told.startswith("error (webhook_endpoint_not_found): ")
+
+
 def test_a_video_of_nobody_has_no_history(server: Served) -> None:
     told = run(server.data_dir, "history", f"video_{'0' * 32}", status=1).stderr
     assert told.startswith("error (video_not_found): ")
@@ -104,7 +117,7 @@ def test_audit_finds_facts_by_video_type_actor_and_time(server: Served, rendered
 def test_replay_rebuilds_every_read_model_while_serving(server: Served, rendered: Any) -> None:
     before = server.json("videos", "list")
     replayed = server.json("replay")
-    assert [each["name"] for each in replayed["rebuilt"]] == ["videos", "lineage", "audit", "work"]
+    assert [each["name"] for each in replayed["rebuilt"]] == ["videos", "lineage", "audit", "work", "endpoints"]
     assert replayed["events"] > 5
     assert server.json("videos", "list") == before
     assert "videos version" in server.run("replay", "videos")

@@ -42,7 +42,8 @@ def test_a_worker_of_its_own_renders_for_a_server_without_workers() -> None:
         simulator = stack.enter_context(running(data_dir, "simulator", "--port", "0", *offer))
         renderer = {"OPENAI_BASE_URL": first_line(simulator).split()[4], "OPENAI_API_KEY": "sk-simulator"}
         polling = {"BICKFORD_POLL_INTERVAL_S": "0.2"}  # it is told of no webhook
-        server = stack.enter_context(running(data_dir, "serve", "--no-workers", "--port", "0", **renderer))
+        offered = {"BICKFORD_SECONDS": "1", "BICKFORD_SIZES": "160x96"}
+        server = stack.enter_context(running(data_dir, "serve", "--no-workers", "--port", "0", **renderer, **offered))
         assert first_line(server).startswith("Serving the Videos API at ")
         waiting = run(data_dir, "render", "A kite", "--idempotency-key", "k-1").stdout
         assert "queued" in waiting

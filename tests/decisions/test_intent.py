@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.decisions.intent import Asked, Binding, Route
+from bickford_sora.decisions.intent import Asked, Binding
 from bickford_sora.decisions.policy import Policy
 from bickford_sora.decisions.request import VideoRequest
-from bickford_sora.errors import Conflicting, NotReady
+from bickford_sora.decisions.routing import Destination
+from bickford_sora.errors import Conflicting, Gone, NotReady
 from ledger import events as e
 from ledger import streams
 from ledger.envelope import Fact, Sealed
@@ -25,6 +28,7 @@ from tests.decisions.given import (
     given,
     types,
 )
+from tests.decisions.offered import PRICES_HASH, offer
 
 CALLER = Caller("main", "default", "req-1", "key_1")
 REQUEST = VideoRequest("a cat", "sora-2", "8", "1280x720")
@@ -38,7 +42,7 @@ def asked(**change: object) -> Asked:
         "caller": CALLER,
         "request": REQUEST,
         "prompt": Sealed("sealed"),
-        "route": Route("simulator", "sim"),
+        "destination": Destination(offer(), prices_hash=PRICES_HASH),
     }
     return Asked(**{**fields, **change})  # type: ignore[arg-type]
 
@@ -67,31 +71,58 @@ def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
 
 
 def test_a_model_without_a_price_is_refused_where_renders_have_a_cost_limit() -> None:
-    unpriced = VideoRequest("a cat", "wan", "8", "1280x720")
-    _, refusal = intent.decide(asked(request=unpriced), Policy(render_cost_max_micro=10**9))
+    unpriced = Destination(offer(price=None))
+    _, refusal = intent.decide(asked(destination=unpriced), Policy(render_cost_max_micro=10**9))
     assert refusal is not None
     assert refusal.code == "price_unknown"
-    draft, refusal = intent.decide(asked(request=unpriced), Policy())
+    draft, refusal = intent.decide(asked(destination=unpriced), Policy())
     assert (types(draft)[1], refusal) == ("render.allowed", None)
 
 
-def test_a_remix_is_recorded_on_both() -> None:
+def test_policy_sees_fields_beyond_the_protocol_and_no_free_text() -> None:
+    request = replace(REQUEST, fields={"n": 2, "negative_prompt": "blur"})
+    draft, _ = intent.decide(asked(request=request, text_fields={"negative_prompt": Sealed("sealed")}), Policy())
+    new, allowed = (fact for _, fact in draft.facts)
+    assert isinstance(new, e.RenderIntent)
+    assert isinstance(allowed, e.RenderAllowed)
+    assert (new.fields, new.text_fields) == ({"n": 2}, {"negative_prompt": "sealed"})
+    assert (allowed.verdict.saw["fields"], allowed.verdict.saw["text_fields"]) == ({"n": 2}, ["negative_prompt"])
+    assert allowed.verdict.saw["cost_micro"] == 1_600_000
+
+
+def test_where_it_goes_is_recorded_with_the_renderers_own_name_of_the_model() -> None:
+    destination = Destination(offer("vllm", served_model="Wan-AI/Wan2.2"), "http://gpu-1:8000", PRICES_HASH)
+    draft, _ = intent.decide(asked(destination=destination), Policy())
+    allowed = draft.facts[1][1]
+    assert isinstance(allowed, e.RenderAllowed)
+    assert (allowed.renderer, allowed.served_model, allowed.replica) == ("vllm", "Wan-AI/Wan2.2", "http://gpu-1:8000")
+
+
+def test_what_is_made_from_another_is_recorded_on_both() -> None:
     source = given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED, STORED)
-    draft, _ = intent.decide(asked(source=source), Policy())
+    request = replace(REQUEST, operation="extend", source_seconds="4")
+    draft, _ = intent.decide(asked(source=source, request=request), Policy())
     assert types(draft) == ["render.intent", "render.allowed", "render.remixed"]
     assert draft.heads[STREAM] == source.version
     new = draft.facts[0][1]
     assert isinstance(new, e.RenderIntent)
-    assert (new.operation, new.remix_video_id) == ("remix", VIDEO_ID)
+    assert (new.operation, new.remix_video_id) == ("extend", VIDEO_ID)
+    assert (new.seconds, new.source_seconds, new.video_seconds) == ("8", "4", "12")
+    assert draft.facts[2][1] == e.RenderRemixed(remix_video_id=NEW_ID, operation="extend")
     assert applied(source, facts(draft)).remixes == (NEW_ID,)
 
 
-def test_only_a_stored_video_can_be_remixed() -> None:
-    intent.check_remixable(given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED, STORED))
-    with pytest.raises(NotReady):
-        intent.check_remixable(given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED))
-    with pytest.raises(Conflicting):
-        intent.check_remixable(given(INTENT, ALLOWED, FAILED))
+def test_only_a_stored_video_can_be_started_from() -> None:
+    stored = (INTENT, ALLOWED, STARTED, QUEUED, COMPLETED, STORED)
+    intent.check_source(given(*stored), param="video")
+    for history, refused in (
+        ((INTENT, ALLOWED, STARTED, QUEUED, COMPLETED), NotReady),
+        ((INTENT, ALLOWED, FAILED), Conflicting),
+        ((*stored, e.RenderExpired(assets_deleted=1)), Gone),
+    ):
+        with pytest.raises(refused) as caught:
+            intent.check_source(given(*history), param="video")
+        assert caught.value.param == "video"
 
 
 def test_only_a_failed_render_can_be_retried() -> None:

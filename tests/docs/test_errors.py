@@ -28,8 +28,25 @@ ELSEWHERE = {
 PACKAGE = ROOT / "bickford_sora"
 EDGE = [
     *(PACKAGE / "http").glob("*.py"),
-    *(PACKAGE / f"{name}.py" for name in ("callers", "intake", "observations", "references", "webhook_intake")),
-    *(PACKAGE / "decisions" / f"{name}.py" for name in ("intent", "policy", "request")),
+    *(
+        PACKAGE / f"{name}.py"
+        for name in (
+            "answers",
+            "callers",
+            "characters",
+            "endpoints",
+            "idempotency",
+            "intake",
+            "making",
+            "observations",
+            "references",
+            "webhook_intake",
+        )
+    ),
+    *(
+        PACKAGE / "decisions" / f"{name}.py"
+        for name in ("endpoints", "fields", "intent", "media", "offers", "policy", "request", "routing", "wrong")
+    ),
 ]
 BEHIND = [*(PACKAGE / "decisions").glob("*.py"), *(PACKAGE / "workers").glob("*.py")]
 STATUSES = {

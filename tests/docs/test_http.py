@@ -1,6 +1,17 @@
 from fastapi.routing import APIRoute
 
-from bickford_sora.http import content, health, threads, videos, webhooks
+from bickford_sora.http import (
+    batches,
+    characters,
+    content,
+    edits,
+    health,
+    streams,
+    threads,
+    videos,
+    webhook_endpoints,
+    webhooks,
+)
 from bickford_sora.http.video_object import Video
 from tests.docs.pages import REFERENCE, codes, rows, sections
 
@@ -8,11 +19,14 @@ TEXT = (REFERENCE / "http.md").read_text("utf-8")
 PAGE = sections(TEXT, 2)
 
 
+MODULES = (batches, characters, edits, videos, content, streams, threads, webhook_endpoints, webhooks, health)
+
+
 def test_every_route_is_described_and_no_other() -> None:
     described = {(codes(row[0])[0], codes(row[1])[0]) for row in rows(PAGE["Routes"])}
     served = {
         (method, route.path)
-        for module in (videos, content, threads, webhooks, health)
+        for module in MODULES
         for route in module.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()

@@ -5,7 +5,10 @@ from tests.docs.pages import ROOT, repository_files, sections, shown
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 NOT_USED = re.findall(r"[a-z]+", sections(GLOSSARY.read_text("utf-8"), 2)["Not used"].partition(".")[0])
-SPEAKS_AS_OTHERS = {"bickford_sora/simulator/interference.py": "the words of a broken proxy"}
+SPEAKS_AS_OTHERS = {
+    "bickford_sora/simulator/interference.py": "the words of a broken proxy",
+    "bickford_sora/simulator/flavours/litellm.py": "the words of LiteLLM",
+}
 HOSTS = tuple(
     ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))
 )

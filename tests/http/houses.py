@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,17 +19,30 @@ from bickford_sora import webhook_signatures
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.batches import Batches
 from bickford_sora.callers import Callers
+from bickford_sora.characters import Characters
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.intent import Route
 from bickford_sora.decisions.policy import Policy
-from bickford_sora.decisions.request import Offer
+from bickford_sora.decisions.prices import LIST_PRICES
+from bickford_sora.decisions.routing import IsStopped
+from bickford_sora.dispatch import Dispatch
+from bickford_sora.egress import Egress
+from bickford_sora.egress import resolve as system_resolve
+from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.http.app import create_app
 from bickford_sora.http.house import House, Limits
-from bickford_sora.intake import Desk, Intake
+from bickford_sora.http.links import Links
+from bickford_sora.http.rate_limits import RateLimit
+from bickford_sora.http.tide import Tide
+from bickford_sora.intake import Intake
+from bickford_sora.making import Desk
 from bickford_sora.observations import Observations
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
+from bickford_sora.renderers.openai import CAPABILITIES
+from bickford_sora.renderers.port import Renderer
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger import streams
 from ledger.application import Ledger
@@ -35,6 +50,7 @@ from ledger.envelope import Fact
 from ledger.events import (
     Asset,
     RenderCompleted,
+    RenderExpired,
     RenderFailed,
     RenderProgress,
     RenderQueued,
@@ -45,6 +61,9 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
+from projections import audit
+from projections.audit import AuditEvent, Filters
+from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.videos import Page, Video, rows
 
 KEY = "bk_live_alpha_key"
@@ -52,6 +71,9 @@ OTHER_KEY = "bk_live_beta_key"
 WEBHOOK_SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 NOW = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 BODY_BYTES_MAX = 1_000_000
+SOURCE_BYTES_MAX = 600_000
+LINK_S = 900.0
+CALL_S = 150.0
 
 
 class FoldedVideos:
@@ -62,6 +84,9 @@ class FoldedVideos:
 
     def get(self, tenant: str, project: str, video_id: str) -> Video | None:
         return next((each for each in self._rows(tenant, project) if each.video_id == video_id), None)
+
+    def some(self, tenant: str, project: str, video_ids: Sequence[str]) -> list[Video]:
+        return [each for each in self._rows(tenant, project) if each.video_id in video_ids]
 
     def page(
         self,
@@ -88,6 +113,73 @@ class FoldedVideos:
                     yield video
 
 
+class FoldedEndpoints:
+    """The read model's answers, folded from the ledger at every question."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def page(self, tenant: str, project: str, after: str | None = None, limit: int = 20) -> EndpointPage:
+        assert 1 <= limit <= 100
+        found = sorted(self._endpoints(tenant, project), key=lambda each: each.endpoint_id, reverse=True)
+        found = [each for each in found if after is None or each.endpoint_id < after]
+        return EndpointPage(tuple(found[:limit]), has_more=len(found) > limit)
+
+    def count(self, tenant: str, project: str) -> int:
+        return len(self._endpoints(tenant, project))
+
+    def subscribed(
+        self, tenant: str, project: str | None, event_type: str, *, before_position: int
+    ) -> list[EndpointRow]:
+        return [
+            each
+            for each in self._endpoints(tenant, project)
+            if each.disabled is None and event_type in each.event_types and each.created_position < before_position
+        ]
+
+    def deliveries(self, tenant: str, project: str, endpoint_id: str, limit: int = 20) -> list[DeliveryRow]:
+        rows = [DeliveryRow(*row) for row in self._rows("deliveries")]
+        found = [
+            each for each in rows if (each.tenant, each.project, each.endpoint_id) == (tenant, project, endpoint_id)
+        ]
+        return sorted(found, key=lambda each: each.scheduled_at, reverse=True)[:limit]
+
+    def _endpoints(self, tenant: str, project: str | None) -> list[EndpointRow]:
+        rows = [EndpointRow(*row) for row in self._rows("endpoints")]
+        return [each for each in rows if each.tenant == tenant and project in (None, each.project)]
+
+    def _rows(self, table: str) -> Iterator[tuple[Any, ...]]:
+        streams_read = {event.stream for event in self._ledger.read(0, limit=10_000)}
+        for stream in sorted(each for each in streams_read if ENDPOINTS.reads(each)):
+            for name, (_, *row) in ENDPOINTS.rows(stream, self._ledger.history(stream)):
+                if name == table:
+                    yield tuple(row)
+
+
+class FoldedAudit:
+    """As `FoldedVideos`, every fact."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def events(self, tenant: str, filters: Filters, *, after: int, limit: int) -> list[AuditEvent]:
+        found = [
+            AuditEvent(*row)
+            for event in self._ledger.read(0, limit=10_000)
+            for _, row in audit.rows(event.stream, [event])
+        ]
+        ours = {each.video_id for each in found if each.project == filters.project and each.type == "render.intent"}
+        return [
+            each
+            for each in found
+            if each.tenant == tenant
+            and each.position > after
+            and (each.project == filters.project or each.video_id in ours)
+            and filters.type in (None, each.type)
+            and filters.video_id in (None, each.video_id)
+        ][:limit]
+
+
 class SettableClock:
     """A clock that moves a millisecond at every look, so that ids are in the order of their making."""
 
@@ -97,6 +189,10 @@ class SettableClock:
     def __call__(self) -> datetime:
         self.now += timedelta(milliseconds=1)
         return self.now
+
+    def seconds(self) -> float:
+        """Where a monotonic clock is wanted."""
+        return self.now.timestamp()
 
 
 @dataclass
@@ -142,13 +238,18 @@ class Kit:
         draft = Draft(tuple((render.stream, fact) for fact in facts), {render.stream: render.version})
         self.recording.append(draft, Origin.of(render, "worker"))
 
-    def submit(self, video_id: str) -> None:
+    def append(self, stream: str, *facts: Fact) -> None:
+        """Appends facts to a stream that exists."""
+        head = len(self.ledger.history(stream))
+        self.recording.append(Draft(tuple((stream, fact) for fact in facts), {stream: head}), Origin("main", "worker"))
+
+    def submit(self, video_id: str, *, job_id: str = "job_1") -> None:
         place: dict[str, Any] = {"renderer": "openai", "credential": "openai-default", "replica": "http://renderer"}
         deadline = NOW + timedelta(minutes=1)
         self.record(
             video_id,
             RenderSubmissionStarted(attempt=1, fingerprint="0" * 64, deadline_at=deadline, **place),
-            RenderQueued(attempt=1, job_id="job_1", found_by="answer", status="queued", progress=0, **place),
+            RenderQueued(attempt=1, job_id=job_id, found_by="answer", status="queued", progress=0, **place),
         )
 
     def progress(self, video_id: str, percent: int) -> None:
@@ -164,15 +265,30 @@ class Kit:
     def complete(self, video_id: str) -> None:
         self.record(video_id, RenderCompleted(completed_at=NOW + timedelta(minutes=2)))
 
-    def store(self, video_id: str, content: bytes = b"0123456789" * 100) -> Asset:
+    def store(
+        self,
+        video_id: str,
+        content: bytes = b"0123456789" * 100,
+        *,
+        others: Sequence[bytes] = (),
+        expires_at: datetime | None = None,
+    ) -> Asset:
+        """`others` are the further outputs."""
         asset = self.asset(video_id, content)
-        self.record(video_id, RenderStored(assets=(asset,)))
+        more = tuple(self.asset(video_id, each, output) for output, each in enumerate(others, start=1))
+        self.record(video_id, RenderStored(assets=(asset, *more), expires_at=expires_at))
         return asset
 
-    def asset(self, video_id: str, content: bytes) -> Asset:
+    def expire(self, video_id: str) -> None:
+        for asset in self.render(video_id).assets:
+            self.assets.delete(asset.storage_uri)
+        self.record(video_id, RenderExpired(assets_deleted=1))
+
+    def asset(self, video_id: str, content: bytes, output: int = 0) -> Asset:
         stored = self.assets.put(asset_subject(video_id), [content], bytes_max=10_000_000)
         return Asset(
             variant="video",
+            output=output,
             storage_uri=stored.storage_uri,
             sha256=stored.sha256,
             bytes=stored.bytes,
@@ -183,16 +299,50 @@ class Kit:
             has_c2pa=False,
         )
 
-    def finished(self, content: bytes = b"0123456789" * 100) -> str:
+    def finished(self, content: bytes = b"0123456789" * 100, **stored: Any) -> str:
         """The id of a new video that is completed and stored."""
         video_id = self.create()
         self.submit(video_id)
         self.complete(video_id)
-        self.store(video_id, content)
+        self.store(video_id, content, **stored)
         return video_id
 
 
-def make_kit(*, policy: Policy | None = None, clock: SettableClock | None = None, **limits: Any) -> Kit:
+def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
+    """What the house's renderer offers."""
+    offered: dict[str, Any] = {
+        "renderer": "openai",
+        "credential": "openai-default",
+        "model": model,
+        "served_model": model,
+        "capabilities": CAPABILITIES,
+        "sizes": ("720x1280", "1280x720"),
+        "seconds": ("4", "8", "12"),
+        "price": LIST_PRICES.get(model),
+    }
+    return ModelOffer(**{**offered, **change})
+
+
+def catalogue(*offers: ModelOffer) -> Catalogue:
+    """These offers, one route for each model."""
+    found = offers or (offer("sora-2"), offer("sora-2-pro"))
+    models = dict.fromkeys(each.model for each in found)
+    routes = {model: Route(tuple(each for each in found if each.model == model)) for model in models}
+    return Catalogue(routes, "c" * 64)
+
+
+def make_kit(
+    *,
+    policy: Policy | None = None,
+    clock: SettableClock | None = None,
+    offers: Catalogue | None = None,
+    is_stopped: IsStopped = lambda _renderer, _credential, _model: False,
+    repeats_answers: bool = True,
+    public_url: str | None = None,
+    renderer: Renderer | None = None,
+    requests_per_minute_max: int | None = None,
+    **limits: Any,
+) -> Kit:
     clock = clock or SettableClock()
     recorder = MemoryRecorder(clock)
     ledger = Ledger(recorder)
@@ -200,16 +350,33 @@ def make_kit(*, policy: Policy | None = None, clock: SettableClock | None = None
     recording = Recording(ledger, clock=clock, new_id=id_maker(clock))
     assets = MemoryAssetStore(read_chunk_bytes_max=256)
     inspector = MediaInspector(limits=MediaLimits())
-    offer = Offer(("sora-2", "sora-2-pro"), ("4", "8", "12"), ("720x1280", "1280x720"), 32_000)
+
+    def resolve(host: str, port: int) -> Sequence[str]:
+        """No name leaves the house: one that says so is private, any other public."""
+        if re.fullmatch(r"[0-9a-fx.:]+", host):
+            return system_resolve(host, port)
+        return ["10.0.0.1"] if host.endswith(".internal") else ["93.184.215.14"]
+
+    offered = offers or catalogue()
+    egress = Egress(allow_private=("127.0.0.0/8",), resolve=resolve)
     desk = Desk(
         recording=recording,
         keys=keys,
-        references=References(assets, inspector, keys, reference_bytes_max=500_000),
-        offer=offer,
+        references=References(
+            assets=assets,
+            inspector=inspector,
+            keys=keys,
+            egress=egress,
+            reference_bytes_max=500_000,
+            source_bytes_max=SOURCE_BYTES_MAX,
+        ),
         policy=policy or Policy(),
-        route=Route("openai", "openai-default"),
+        catalogue=lambda: offered,
+        is_stopped=is_stopped,
+        repeats_answers=repeats_answers,
     )
     problems: list[str] = []
+    secret_bytes = itertools.cycle(range(251))
     waits: list[float] = []
 
     def wait_for_videos(timeout_s: float) -> bool:
@@ -219,12 +386,13 @@ def make_kit(*, policy: Policy | None = None, clock: SettableClock | None = None
     def ready() -> Sequence[str]:
         return problems
 
+    intake = Intake(desk)
     house = House(
-        intake=Intake(desk),
+        intake=intake,
         observations=Observations(recording, keys),
         webhooks=WebhookIntake(
             recording,
-            {"openai": WebhookSource("openai-default", (WEBHOOK_SECRET,)), "silent": WebhookSource("none", ())},
+            {"openai": WebhookSource("openai-default", (WEBHOOK_SECRET,)), "silent": WebhookSource("none", ())}.get,
             tenant="main",
             webhook_tolerance_s=300,
         ),
@@ -232,10 +400,40 @@ def make_kit(*, policy: Policy | None = None, clock: SettableClock | None = None
         keys=keys,
         videos=FoldedVideos(ledger),
         wait_for_videos=wait_for_videos,
+        links=Links(ledger=ledger, keys=keys, clock=clock, tenant="main", link_s=LINK_S, base_url=public_url),
+        characters=Characters(
+            recording=recording,
+            keys=keys,
+            references=desk.references,
+            catalogue=desk.catalogue,
+            renderer=lambda _name, _credential: renderer,
+            call_s=CALL_S,
+        ),
+        rate_limit=RateLimit(requests_per_minute_max, clock.seconds),
+        batches=Batches(recording, keys, intake),
+        audit=FoldedAudit(ledger),
+        audited=ledger.head,
+        tide=Tide(ledger.head),
+        endpoints=WebhookEndpoints(
+            recording=recording,
+            keys=keys,
+            dispatch=Dispatch(egress, keys),
+            query=FoldedEndpoints(ledger),
+            new_secret=lambda length: bytes(next(secret_bytes) for _ in range(length)),
+        ),
+        wait_for_endpoints=wait_for_videos,
         assets=assets,
         ready=ready,
         new_id=id_maker(clock),
-        limits=Limits(**{"body_bytes_max": BODY_BYTES_MAX, "projection_wait_s": 2.0, "poll_after_ms": 1234, **limits}),
+        limits=Limits(
+            **{
+                "body_bytes_max": BODY_BYTES_MAX,
+                "source_bytes_max": SOURCE_BYTES_MAX,
+                "projection_wait_s": 2.0,
+                "poll_after_ms": 1234,
+                **limits,
+            }
+        ),
     )
     return Kit(ledger, recorder, keys, recording, assets, clock, house, create_app(house), problems, waits)
 

@@ -55,16 +55,52 @@ CREATES: dict[str, tuple[dict[str, Any], tuple[int, str | None, str]]] = {
     "scalar and bracketed": ({"data": {"a": "1", "a[b]": "2"}}, (400, "a[b]", "duplicate_parameter")),
     "badly bracketed": ({"data": {"prompt": "sea", "a[b][c]": "2"}}, (400, "a[b][c]", "invalid_form")),
     "reference by URL, JSON": (
-        {"json": {"prompt": "sea", "input_reference": {"image_url": "https://x"}}},
-        (400, "input_reference", "unsupported_parameter"),
+        {"json": {"prompt": "sea", "input_reference": {"image_url": "http://127.0.0.1:1/x.png"}}},
+        (400, "input_reference.image_url", "image_url_unreachable"),
     ),
     "reference by URL, brackets": (
-        {"data": {"prompt": "sea", "input_reference[image_url]": "https://x"}},
-        (400, "input_reference", "unsupported_parameter"),
+        {"data": {"prompt": "sea", "input_reference[image_url]": "https://x.internal"}},
+        (400, "input_reference.image_url", "image_url_refused"),
     ),
     "reference as text": (
         {"data": {"prompt": "sea", "input_reference": '{"file_id":"f"}'}},
-        (400, "input_reference", "unsupported_parameter"),
+        (400, "input_reference.file_id", "unsupported_parameter"),
+    ),
+    "reference by file id, JSON": (
+        {"json": {"prompt": "sea", "input_reference": {"file_id": "f"}}},
+        (400, "input_reference.file_id", "unsupported_parameter"),
+    ),
+    "reference by another scheme": (
+        {"json": {"prompt": "sea", "input_reference": {"image_url": "file:///etc/passwd"}}},
+        (400, "input_reference.image_url", "invalid_image_url"),
+    ),
+    "reference without an address": (
+        {"json": {"prompt": "sea", "input_reference": {}}},
+        (400, "input_reference.image_url", "missing_required_parameter"),
+    ),
+    "reference with more than an address": (
+        {"json": {"prompt": "sea", "input_reference": {"image_url": "https://x", "detail": "low"}}},
+        (400, "input_reference.detail", "unknown_parameter"),
+    ),
+    "reference that is a bare address": (
+        {"data": {"prompt": "sea", "input_reference": "https://x/y.png"}},
+        (400, "input_reference", "invalid_type"),
+    ),
+    "reference as a list": (
+        {"json": {"prompt": "sea", "input_reference": ["https://x"]}},
+        (400, "input_reference", "invalid_type"),
+    ),
+    "reference as broken base64": (
+        {"json": {"prompt": "sea", "input_reference": {"image_url": "data:image/png;base64,!!"}}},
+        (400, "input_reference.image_url", "invalid_image_url"),
+    ),
+    "reference as a data URL without data": (
+        {"json": {"prompt": "sea", "input_reference": {"image_url": "data:image/png"}}},
+        (400, "input_reference.image_url", "invalid_image_url"),
+    ),
+    "reference as a data URL of no image": (
+        {"json": {"prompt": "sea", "input_reference": {"image_url": "data:image/png;base64,AAAA"}}},
+        (400, "input_reference", "invalid_image"),
     ),
     "reference of another size": (image(png(64, 64)), (400, "input_reference", "image_size_mismatch")),
     "reference is no image": (image(b"no image at all"), (400, "input_reference", "invalid_image")),

@@ -1,7 +1,9 @@
+from datetime import timedelta
+
 import pytest
 
 from bickford_sora.http.ranges import Unsatisfiable, is_unchanged, requested_range
-from tests.http.houses import Kit, error_of, sha256
+from tests.http.houses import NOW, Kit, error_of, sha256
 
 CONTENT = b"0123456789" * 100
 
@@ -50,8 +52,26 @@ def test_a_range_outside_the_file_is_told_its_size(kit: Kit, asked: str) -> None
     assert answer.headers["content-range"] == "bytes */1000"
 
 
+def test_a_range_means_nothing_to_head(kit: Kit) -> None:
+    video_id = kit.finished(CONTENT)
+    for asked in ("bytes=0-9", "bytes=5000-"):
+        answer = kit.request("HEAD", f"/v1/videos/{video_id}/content", headers={"range": asked})
+        assert (answer.status_code, answer.headers["content-length"]) == (200, "1000")
+        assert "content-range" not in answer.headers
+
+
 @pytest.mark.parametrize(
-    "asked", ["bytes=0-1,5-6", "bytes=9-0", "lines=0-1", "bytes=", "bytes=-", "bytes=a-b", b"bytes=\xd9\xa1-\xd9\xa2"]
+    "asked",
+    [
+        "bytes=0-1,5-6",
+        "bytes=0-1, -1",
+        "bytes=9-0",
+        "lines=0-1",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        b"bytes=\xd9\xa1-\xd9\xa2",
+    ],
 )
 def test_a_range_that_cannot_be_read_is_ignored(kit: Kit, asked: str | bytes) -> None:
     video_id = kit.finished(CONTENT)
@@ -67,7 +87,68 @@ def test_a_client_that_has_the_file_is_not_sent_it_again(kit: Kit) -> None:
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
 
 
-def test_a_range_of_another_version_gets_the_whole_file() -> None:
+def test_tags_may_come_in_several_lines(kit: Kit) -> None:
+    video_id = kit.finished(CONTENT)
+    raw = [("if-none-match", '"other"'), ("if-none-match", f'"{sha256(CONTENT)}"')]
+    assert kit.request("GET", f"/v1/videos/{video_id}/content", headers=raw).status_code == 304
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_client_that_wants_another_version_is_told_that_there_is_none(kit: Kit, method: str) -> None:
+    video_id = kit.finished(CONTENT)
+    etag = f'"{sha256(CONTENT)}"'
+    for named, status in (('"other"', 412), (f"W/{etag}", 412), (f'"other", {etag}', 200), ("*", 200)):
+        answer = kit.request(method, f"/v1/videos/{video_id}/content", headers={"if-match": named})
+        assert answer.status_code == status
+    refused = kit.request("GET", f"/v1/videos/{video_id}/content", headers={"if-match": '"other"'})
+    assert error_of(refused) == (412, "invalid_request_error", "If-Match", "precondition_failed")
+
+
+def test_a_range_of_another_version_is_answered_with_the_whole_file(kit: Kit) -> None:
+    video_id = kit.finished(CONTENT)
+    path, etag = f"/v1/videos/{video_id}/content", f'"{sha256(CONTENT)}"'
+    for named, status in ((etag, 206), ('"old"', 200), (f"W/{etag}", 200), ("Sat, 21 Nov 2026 00:00:00 GMT", 200)):
+        answer = kit.request("GET", path, headers={"range": "bytes=0-9", "if-range": named})
+        assert answer.status_code == status
+
+
+def test_each_output_has_its_number(kit: Kit) -> None:
+    video_id = kit.finished(CONTENT, others=(b"second", b"third"))
+    answers = [
+        kit.request("GET", f"/v1/videos/{video_id}/content", params={"variant": variant})
+        for variant in ("video", "0", "1", "2")
+    ]
+    assert [each.content for each in answers] == [CONTENT, CONTENT, b"second", b"third"]
+    missing = kit.request("GET", f"/v1/videos/{video_id}/content", params={"variant": "3"})
+    assert error_of(missing) == (404, "invalid_request_error", "variant", "variant_not_found")
+
+
+@pytest.mark.parametrize("variant", ["-1", "1.0", "100", "", "\N{ARABIC-INDIC DIGIT ONE}"])
+def test_what_is_no_number_of_an_output_is_refused(kit: Kit, variant: str) -> None:
+    video_id = kit.finished(CONTENT)
+    answer = kit.request("GET", f"/v1/videos/{video_id}/content", params={"variant": variant})
+    assert error_of(answer) == (400, "invalid_request_error", "variant", "invalid_value")
+
+
+def test_a_video_whose_retention_ended_is_gone_and_stays_completed(kit: Kit) -> None:
+    video_id = kit.finished(CONTENT, expires_at=NOW + timedelta(hours=1))
+    path = f"/v1/videos/{video_id}"
+    before = kit.request("GET", path).json()
+    assert before["expires_at"] == int((NOW + timedelta(hours=1)).timestamp())
+    assert before["url"] is not None
+    kit.expire(video_id)
+    answer = kit.request("GET", f"{path}/content")
+    assert error_of(answer) == (410, "invalid_request_error", "video_id", "content_gone")
+    after = kit.request("GET", path).json()
+    assert after == {**before, "url": None}
+    assert kit.request("GET", "/v1/videos").json()["data"] == [after]
+    remixed = kit.request("POST", f"{path}/remix", json={"prompt": "At night"})
+    assert error_of(remixed)[::3] == (410, "source_expired")
+    assert kit.request("DELETE", path).json()["deleted"] is True
+    assert kit.request("GET", path).status_code == 404
+
+
+def test_a_range_of_another_version_is_no_range() -> None:
     assert requested_range("bytes=0-1", '"old"', etag='"new"', size_bytes=10) is None
     assert requested_range("bytes=0-1", '"new"', etag='"new"', size_bytes=10) == range(2)
     assert requested_range("bytes=5-5", None, etag='"new"', size_bytes=6) == range(5, 6)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bickford_sora.decisions.request import Image
+from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
-from bickford_sora.http.forms import Form, parse, reference_image
+from bickford_sora.http.forms import Form, parse
 
 MULTIPART = "multipart/form-data; boundary=b"
 fragments = st.sampled_from(
@@ -63,7 +63,7 @@ def test_a_file_arrives_byte_for_byte(content: bytes) -> None:
         + content
         + b"\r\n--b--\r\n"
     )
-    assert reference_image(parse(MULTIPART, body)) == Image(content, "ä.png")
+    assert parse(MULTIPART, body).files == {"input_reference": File(content, "ä.png")}
 
 
 def test_bracketed_names_become_objects_and_lists() -> None:

@@ -1,10 +1,14 @@
 """The client people have: the openai package, unchanged, over a socket."""
 
+import base64
 from collections.abc import Iterator
+from typing import cast
 
+import httpx
 import openai
 import pytest
 
+from tests.http.films import mp4
 from tests.http.houses import KEY, NOW, OTHER_KEY, Kit, png
 
 Served = tuple[Kit, str]
@@ -61,6 +65,65 @@ def test_remix_and_delete(served: Served, sdk: openai.OpenAI) -> None:
     remixed = sdk.videos.remix(source, prompt="At night")
     assert remixed.remixed_from_video_id == source
     assert sdk.videos.delete(remixed.id).deleted
+
+
+def test_a_stored_video_has_a_link_for_those_without_a_key(served: Served, sdk: openai.OpenAI) -> None:
+    kit, url = served
+    stored = sdk.videos.retrieve(kit.finished(b"a film to link"))
+    link = (stored.model_extra or {})["url"]
+    assert link.startswith(f"{url}/v1/videos/{stored.id}/content?")
+    assert httpx.get(link).content == b"a film to link"
+    assert httpx.get(link, headers={"range": "bytes=2-5"}).content == b"film"
+
+
+def test_what_is_no_longer_kept_is_gone(served: Served, sdk: openai.OpenAI) -> None:
+    kit, _ = served
+    video_id = kit.finished(expires_at=NOW)
+    kit.expire(video_id)
+    seen = sdk.videos.retrieve(video_id)
+    assert (seen.status, seen.expires_at) == ("completed", int(NOW.timestamp()))
+    with pytest.raises(openai.APIStatusError) as gone:
+        sdk.videos.download_content(video_id)
+    assert (gone.value.status_code, gone.value.code) == (410, "content_gone")
+    assert sdk.videos.delete(video_id).deleted
+
+
+def test_deleting_an_unfinished_video_says_whether_the_renderer_stops(served: Served, sdk: openai.OpenAI) -> None:
+    kit, _ = served
+    video_id = kit.create()
+    kit.submit(video_id)
+    assert sdk.videos.with_raw_response.delete(video_id).headers["bickford-cancellation"] == "aborting"
+
+
+def test_a_reference_and_a_source_are_named_by_extra_body(served: Served, sdk: openai.OpenAI) -> None:
+    """The package cannot send objects by its own parameters."""
+    kit, _ = served
+    image = {"input_reference": {"image_url": "data:image/png;base64," + base64.b64encode(png()).decode()}}
+    made = sdk.videos.create(prompt="As this", extra_body=image)
+    assert kit.render(made.id).intent.input_reference is not None
+    source = kit.finished()
+    named = {"video": {"id": source}}
+    edited = sdk.videos.edit(prompt="At night", video=cast("bytes", openai.omit), extra_body=named)
+    assert (edited.remixed_from_video_id, kit.render(edited.id).intent.operation) == (source, "edit")
+    longer = sdk.videos.extend(prompt="And on", seconds="8", video=cast("bytes", openai.omit), extra_body=named)
+    assert (longer.remixed_from_video_id, longer.seconds) == (source, "12")
+
+
+def test_edit_and_extend_an_upload(served: Served, sdk: openai.OpenAI) -> None:
+    kit, _ = served
+    film = ("sea.mp4", mp4(), "video/mp4")
+    edited = sdk.videos.edit(prompt="At night", video=film)
+    longer = sdk.videos.extend(prompt="And on", seconds="8", video=film)
+    for made, operation in ((edited, "edit"), (longer, "extend")):
+        source = kit.render(made.id).intent.source_video
+        assert source is not None
+        assert (kit.render(made.id).intent.operation, source.duration_ms) == (operation, 1000)
+    assert longer.seconds == "9"
+
+
+def test_a_body_may_be_json_when_the_caller_says_so(sdk: openai.OpenAI) -> None:
+    made = sdk.videos.create(prompt="A calm sea", extra_headers={"Content-Type": "application/json"})
+    assert made.prompt == "A calm sea"
 
 
 def test_every_refusal_has_its_class(served: Served, sdk: openai.OpenAI) -> None:

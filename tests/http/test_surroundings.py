@@ -155,18 +155,34 @@ def test_the_description_lists_every_route_with_its_body(kit: Kit) -> None:
     described = kit.request("GET", "/openapi.json", key=None).json()
     assert set(described["paths"]) == {
         "/v1/videos",
+        "/v1/videos/edits",
+        "/v1/videos/extensions",
+        "/v1/videos/characters",
+        "/v1/videos/characters/{character_id}",
         "/v1/videos/{video_id}",
         "/v1/videos/{video_id}/content",
         "/v1/videos/{video_id}/remix",
         "/v1/videos/{video_id}/retry",
+        "/v1/videos/{video_id}/stream",
+        "/v1/videos/batches",
+        "/v1/videos/batches/{batch_id}",
+        "/v1/ledger/stream",
         "/v1/threads/{thread_id}/observations",
+        "/v1/webhook_endpoints",
+        "/v1/webhook_endpoints/{webhook_endpoint_id}",
+        "/v1/webhook_endpoints/{webhook_endpoint_id}/deliveries",
+        "/v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret",
+        "/v1/webhook_endpoints/{webhook_endpoint_id}/test",
+        "/v1/webhook_event_types",
         "/webhooks/{renderer}",
         "/healthz",
         "/readyz",
     }
-    create = described["paths"]["/v1/videos"]["post"]
-    assert set(create["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
-    assert create["security"]
+    for path in ("", "/edits", "/extensions", "/{video_id}/remix"):
+        makes = described["paths"][f"/v1/videos{path}"]["post"]
+        forms = {"multipart/form-data", "application/x-www-form-urlencoded"}
+        assert set(makes["requestBody"]["content"]) == {*forms, "application/json"}
+        assert makes["security"]
     assert kit.request("GET", "/docs", key=None).status_code == 200
 
 

@@ -9,11 +9,11 @@ from tests.http.houses import BODY_BYTES_MAX, KEY, NOW, OTHER_KEY, Kit, error_of
 
 VIDEO_KEYS = {
     "id", "object", "model", "status", "progress", "created_at", "completed_at", "expires_at", "prompt", "size",
-    "seconds", "remixed_from_video_id", "error",
+    "seconds", "remixed_from_video_id", "error", "url", "duration",
 }  # fmt: skip
 
 
-def test_a_created_video_has_all_thirteen_keys_and_tells_when_to_ask_again(kit: Kit) -> None:
+def test_a_created_video_has_all_its_keys_and_tells_when_to_ask_again(kit: Kit) -> None:
     answer = kit.request("POST", "/v1/videos", json={"prompt": "A calm sea", "seconds": 8})
     video = answer.json()
     assert answer.status_code == 200
@@ -22,7 +22,9 @@ def test_a_created_video_has_all_thirteen_keys_and_tells_when_to_ask_again(kit: 
     assert (video["object"], video["status"], video["progress"]) == ("video", "queued", 0)
     assert (video["model"], video["seconds"], video["size"]) == ("sora-2", "8", "720x1280")
     assert (video["prompt"], video["created_at"]) == ("A calm sea", int(NOW.timestamp()))
-    assert [video[key] for key in ("completed_at", "expires_at", "remixed_from_video_id", "error")] == [None] * 4
+    unknown = ("completed_at", "expires_at", "remixed_from_video_id", "error", "url")
+    assert [video[key] for key in unknown] == [None] * 5
+    assert video["duration"] == 8
     assert answer.headers["openai-poll-after-ms"] == "1234"
 
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from bickford_sora.background import Background
 from bickford_sora.composition import Gateway, compose, open_books
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.request import create_request
 from bickford_sora.recording import Origin
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
@@ -66,7 +67,8 @@ def working(gateway: Gateway) -> Iterator[Gateway]:
 
 
 def ask(gateway: Gateway, prompt: str = "a red kite", key: str | None = None) -> Render:
-    return gateway.intake.create(CALLER, {"prompt": prompt}, None, key=key, origin=ORIGIN)
+    request = create_request({"prompt": prompt}, {})
+    return gateway.intake.ask(CALLER, request, gateway.intake.terms(ORIGIN, "create", request, key=key)).render
 
 
 def wait_until(gateway: Gateway, video_id: str, reached: Callable[[Render], bool], wait_s: float = WAIT_S) -> Render:

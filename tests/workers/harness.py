@@ -13,16 +13,23 @@ from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.media import DerivedImage, ImageFacts, VideoFacts
 from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
+from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.intent import Route
 from bickford_sora.decisions.policy import Policy
-from bickford_sora.decisions.request import Offer
-from bickford_sora.intake import Desk, Intake
+from bickford_sora.decisions.prices import LIST_PRICES
+from bickford_sora.decisions.request import create_request
+from bickford_sora.egress import Egress
+from bickford_sora.intake import Intake
+from bickford_sora.making import Desk
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
+from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Variant
+from bickford_sora.stops import Stops
+from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
 from bickford_sora.workers.purge import Purge
 from bickford_sora.workers.reconcile import Reconcile
@@ -132,16 +139,19 @@ class Job:
 class MemoryRenderer:
     """Keeps the port's contract as far as its script lets it."""
 
-    name = "memory"
     credential = "mem"
-    replica = "http://memory/v1"
     absence_proves = True
     capabilities = CAPABILITIES
+    price = LIST_PRICES["sora-2"]
 
-    def __init__(self, clock: SteppingClock, mischief: Mischief) -> None:
+    def __init__(self, clock: SteppingClock, mischief: Mischief, name: str = "memory") -> None:
+        self.name = name
+        self.replica = f"http://{name}/v1"
         self._clock = clock
         self._mischief = mischief
         self.jobs_taken: list[Job] = []
+        self.files_asked_for: list[tuple[Variant, int]] = []
+        self.never_ends = False
         self.skew_s = 0.0
         """How far its clock is from ours."""
 
@@ -158,6 +168,12 @@ class MemoryRenderer:
                 raise Refused("renderer_request_invalid", terminal=True, http_status=400, message="No.")
             if what == "busy":
                 raise Refused("renderer_rate_limited", terminal=False, http_status=429, retry_after_s=7.0)
+            if what == "unreachable":
+                raise Refused("renderer_unreachable", terminal=False)
+            if what == "unauthorized":
+                raise Refused("renderer_unauthorized", terminal=True, http_status=401)
+            if what == "not enabled":
+                raise Refused("renderer_not_enabled", terminal=True, http_status=403)
             if what == "lose request":
                 raise UnknownOutcome("renderer_no_answer")
             job = self._take(order, listed_after_s=LIST_LATE_S if what == "list late" else 0.0)
@@ -180,7 +196,7 @@ class MemoryRenderer:
                 job.news = replace(job.news, status="failed", error_code="moderation_blocked", error_message="No.")
             job.polls += 1
             if job.news.status != "failed":
-                done = job.polls > 1
+                done = job.polls > 1 and not self.never_ends
                 job.news = replace(
                     job.news, status="completed" if done else "in_progress", progress=100 if done else 50
                 )
@@ -196,7 +212,8 @@ class MemoryRenderer:
                     yield job.news
 
     @contextmanager
-    def content(self, job_id: str, variant: Variant, output: int = 0) -> Iterator[Content]:  # noqa: ARG002
+    def content(self, job_id: str, variant: Variant, output: int = 0) -> Iterator[Content]:
+        self.files_asked_for.append((variant, output))
         with self._mischief.around("content"):
             what = self._mischief.next("content")
             if what == "away":
@@ -205,13 +222,16 @@ class MemoryRenderer:
                 raise ReadFailed("renderer_no_answer")
             if what == "expired" or self._find(job_id) is None:
                 raise AssetExpired("renderer_asset_expired", http_status=404)
-            body = f"{variant} of {job_id}".encode()
+            body = f"{variant} {output} of {job_id}".encode()
             yield Content("video/mp4", len(body), iter([body]))
 
     def delete(self, job_id: str) -> Deletion:
         with self._mischief.around("delete"):
-            if self._mischief.next("delete") == "away":
+            what = self._mischief.next("delete")
+            if what == "away":
                 raise ReadFailed("renderer_unavailable", http_status=503)
+            if what == "conflict":
+                raise ReadFailed("renderer_conflict", http_status=409)
             job = self._find(job_id)
             if job is not None:
                 job.deleted = True
@@ -228,6 +248,7 @@ class MemoryRenderer:
             size=order.size,
             prompt=order.prompt,
             created_at=(now + timedelta(seconds=self.skew_s)).replace(microsecond=0),
+            outputs=cast("int", order.fields.get("n", 1)),
         )
         job = Job(news, order, now + timedelta(seconds=listed_after_s))
         self.jobs_taken.append(job)
@@ -295,6 +316,54 @@ class FragileRecording(Recording):
             return super().append(draft, origin, on=on)
 
 
+def catalogue_of(*renderers: MemoryRenderer) -> Catalogue:
+    """What is offered: one model, made by these renderers, in their order."""
+    return Catalogue({"sora-2": Route(tuple(_offer(each) for each in renderers))}, "c" * 64)
+
+
+def _offer(renderer: MemoryRenderer) -> ModelOffer:
+    return ModelOffer(
+        renderer=renderer.name,
+        credential=renderer.credential,
+        model="sora-2",
+        served_model="sora-2",
+        capabilities=renderer.capabilities,
+        sizes=("720x1280",),
+        seconds=("4", "8"),
+        fields=frozenset({"n"}),
+        price=renderer.price,
+    )
+
+
+class MemoryFleet:
+    """The renderers there are, each one process."""
+
+    def __init__(self, renderers: dict[tuple[str, str], MemoryRenderer]) -> None:
+        self._renderers = renderers
+        self.away: set[str] = set()
+        """Names of renderers none of whose replicas can be reached."""
+
+    def at(self, renderer: str, credential: str, replica: str) -> MemoryRenderer | None:  # noqa: ARG002 - there is one
+        return self._renderers.get((renderer, credential))
+
+    def choose(
+        self,
+        renderer: str,
+        credential: str,
+        *,
+        replica: str | None = None,  # noqa: ARG002 - there is one
+    ) -> MemoryRenderer | Wait | None:
+        if renderer in self.away:
+            return Wait(5.0, REPLICAS_UNREACHABLE)
+        return self._renderers.get((renderer, credential))
+
+    def unreachable(self, renderer: MemoryRenderer) -> None:
+        self.away.add(renderer.name)
+
+    def reached(self, renderer: MemoryRenderer) -> None:
+        self.away.discard(renderer.name)
+
+
 class Harness:
     """A gateway in memory. `run` does what the work loop does, with a clock that need not be waited for."""
 
@@ -308,37 +377,66 @@ class Harness:
         inspector = cast("MediaInspector", TrustingInspector())
         recording = FragileRecording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
         recording.mischief = self.mischief
+        self.stops = Stops(recording, tenant="main", monotonic=lambda: self.clock().timestamp())
         self.intake = Intake(
             Desk(
                 recording=Recording(self.ledger, clock=self.clock, new_id=id_maker(self.clock)),
                 keys=self.keys,
-                references=References(self.assets, inspector, self.keys, 100_000),
-                offer=Offer(("sora-2",), ("4", "8"), ("720x1280",), 32_000),
+                references=References(
+                    assets=self.assets,
+                    inspector=inspector,
+                    keys=self.keys,
+                    egress=Egress(allow_private=()),
+                    reference_bytes_max=100_000,
+                    source_bytes_max=100_000,
+                ),
                 policy=Policy(),
-                route=Route(self.renderer.name, self.renderer.credential),
+                catalogue=lambda: catalogue_of(*self.offering),
+                is_stopped=self.stops.is_stopped,
             )
         )
         self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
-        self.shop = Workshop(recording, self.keys, self.assets, inspector, self.renderers, limits, spool)
+        self.offering = [self.renderer]
+        self.fleet = MemoryFleet(self.renderers)
+        self.shop = Workshop(
+            recording=recording,
+            keys=self.keys,
+            assets=self.assets,
+            inspector=inspector,
+            fleet=self.fleet,
+            catalogue=lambda: catalogue_of(*self.offering),
+            stops=self.stops,
+            limits=limits,
+            spool=spool,
+        )
         self.workers: dict[Step, Worker] = {
             "submit": Submit(self.shop),
             "reconcile": Reconcile(self.shop),
             "follow": Follow(self.shop),
             "store": Store(self.shop),
             "purge": Purge(self.shop),
+            "expire": Expire(self.shop),
         }
         self.accepted: list[str] = []
         self._due: dict[tuple[str, Step], datetime] = {}
         self._claims: Counter[tuple[str, Step]] = Counter()
 
+    def another(self, name: str = "other") -> MemoryRenderer:
+        """One more renderer, behind the others in the route. Its script is its own."""
+        added = MemoryRenderer(self.clock, Mischief(), name)
+        self.renderers[added.name, added.credential] = added
+        self.offering.append(added)
+        return added
+
     def ask(self, prompt: str = "a red kite", **more: Any) -> str:
         """The id of a new render."""
-        asked = self.intake.create(CALLER, {"prompt": prompt, **more}, None, key=None, origin=ORIGIN)
-        self.accepted.append(asked.intent.video_id)
-        return asked.intent.video_id
+        request = create_request({"prompt": prompt, **more}, {})
+        asked = self.intake.ask(CALLER, request, self.intake.terms(ORIGIN, "create", request))
+        self.accepted.append(asked.render.intent.video_id)
+        return asked.render.intent.video_id
 
-    def delete(self, video_id: str) -> None:
-        self.intake.delete(CALLER, video_id, origin=ORIGIN)
+    def delete(self, video_id: str) -> Cancellation | None:
+        return self.intake.delete(CALLER, video_id, origin=ORIGIN)
 
     def render(self, video_id: str) -> Render:
         render = self.ledger.render(streams.render("main", video_id))

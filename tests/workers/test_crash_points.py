@@ -22,6 +22,7 @@ class Story:
     places: tuple[str, ...]
     scripts: dict[str, list[str]] = field(default_factory=dict)
     deletes: bool = False
+    retention_s: float | None = None
     ends: Phase = Phase.STORED
     billed: int = 1
 
@@ -62,6 +63,7 @@ STORIES = {
     "the download breaks": Story(("content", "append:render.attempt_failed"), {"content": ["broken"]}),
     "the file is expired": Story(("append:render.asset_lost",), {"content": ["expired"] * 2}, ends=Phase.ASSET_LOST),
     "it is deleted": Story(("assets.delete", "delete", "append:render.purged"), deletes=True),
+    "its retention ends": Story(("assets.delete", "append:render.expired"), retention_s=3600.0),
 }
 
 TABLE = [
@@ -73,9 +75,12 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("story", "place", "moment"), TABLE)
-def test_a_kill_around_any_durable_step_loses_nothing_and_pays_once(
-    shop: Harness, story: Story, place: str, moment: Moment
-) -> None:
+def test_a_kill_around_any_durable_step_loses_nothing_and_pays_once(story: Story, place: str, moment: Moment) -> None:
+    with harness(asset_retention_s=story.retention_s) as shop:
+        tell(shop, story, place, moment)
+
+
+def tell(shop: Harness, story: Story, place: str, moment: Moment) -> None:
     shop.mischief.scripts.update({call: [*script] for call, script in story.scripts.items()})
     video_id = shop.ask()
     if story.deletes:
@@ -90,6 +95,7 @@ def test_a_kill_around_any_durable_step_loses_nothing_and_pays_once(
     # A refusal that was heard but not recorded may be asked for once more, and the renderer then takes it or not.
     assert len(shop.renderer.billed(video_id)) == story.billed
     assert render.purged is story.deletes
+    assert render.expired is (story.retention_s is not None)
     assert shop.assets.uris == {asset.storage_uri for asset in render.assets}
 
 

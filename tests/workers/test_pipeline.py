@@ -1,16 +1,20 @@
 """A render from intent to its end, with the renderer misbehaving in every way it can."""
 
 import io
+from contextlib import ExitStack
 
 import pytest
 from PIL import Image as Picture
 
-from bickford_sora.composition import Gateway
-from bickford_sora.decisions.request import Image
+from bickford_sora.background import Background
+from bickford_sora.composition import Gateway, compose, open_books
+from bickford_sora.decisions.media import File
+from bickford_sora.decisions.request import create_request, remix_request
+from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer
 from bickford_sora.simulator.faults import Fault, FaultKind, Operation
 from ledger.lifecycle import Phase
-from tests.workers.conftest import CALLER, ORIGIN, ask, types, wait_until
+from tests.workers.conftest import CALLER, ORIGIN, ask, renderer_at, types, wait_until
 
 
 def billed(server: SimulatorServer) -> int:
@@ -39,8 +43,8 @@ def test_an_intent_becomes_a_stored_file(working: Gateway, simulator: SimulatorS
 def test_the_reference_image_reaches_the_renderer(working: Gateway, simulator: SimulatorServer) -> None:
     file = io.BytesIO()
     Picture.new("RGB", (128, 96), "teal").save(file, "PNG")
-    image = Image(file.getvalue(), "teal.png")
-    asked = working.intake.create(CALLER, {"prompt": "from a picture"}, image, key=None, origin=ORIGIN)
+    asked_for = create_request({"prompt": "from a picture"}, {"input_reference": File(file.getvalue(), "teal.png")})
+    asked = working.intake.ask(CALLER, asked_for, working.intake.terms(ORIGIN, "create", asked_for)).render
     reference = asked.intent.input_reference
     assert reference is not None
     assert b"".join(working.assets.open(reference.storage_uri)) == file.getvalue()
@@ -166,7 +170,7 @@ def test_a_renderer_that_forgot_the_job_ends_the_render(working: Gateway, simula
 def test_a_retry_asks_again_for_what_failed_under_a_new_decision(working: Gateway, simulator: SimulatorServer) -> None:
     strike(simulator, FaultKind.JOB_FAILS)
     failed = wait_until(working, ask(working).intent.video_id, lambda r: r.ended)
-    retried = working.intake.retry(CALLER, failed.intent.video_id, key=None, origin=ORIGIN)
+    retried = working.intake.retry(CALLER, failed.intent.video_id, working.intake.terms(ORIGIN, "retry", None)).render
     assert retried.intent.retry_of_video_id == failed.intent.video_id
     assert working.books.ledger.history(retried.stream)[0].context.causation == failed.last_event_id
     assert wait_until(working, retried.intent.video_id, lambda r: r.ended).phase is Phase.STORED
@@ -174,14 +178,27 @@ def test_a_retry_asks_again_for_what_failed_under_a_new_decision(working: Gatewa
 
 def test_a_remix_is_made_from_its_source_and_recorded_on_both(working: Gateway, simulator: SimulatorServer) -> None:
     source = wait_until(working, ask(working).intent.video_id, lambda r: r.ended)
-    remix = working.intake.remix(
-        CALLER, source.intent.video_id, {"prompt": "the same at night"}, key=None, origin=ORIGIN
-    )
+    asked_for = remix_request(source.intent.video_id, {"prompt": "the same at night"}, {})
+    remix = working.intake.ask(CALLER, asked_for, working.intake.terms(ORIGIN, "remix", asked_for)).render
     assert wait_until(working, remix.intent.video_id, lambda r: r.ended).phase is Phase.STORED
     after = working.books.ledger.render(source.stream)
     assert after is not None
     assert after.remixes == (remix.intent.video_id,)
     assert simulator.simulator.registry.billed()[-1].operation == "remix"
+
+
+def test_a_copy_goes_when_its_retention_ends(settings: Settings, simulator: SimulatorServer) -> None:
+    with ExitStack() as stack:
+        books = stack.enter_context(open_books(settings.model_copy(update={"asset_retention_s": 1.0})))
+        gateway = compose(books, [renderer_at(simulator)], stack)
+        stack.enter_context(Background(books, gateway))
+        stored = wait_until(gateway, ask(gateway).intent.video_id, lambda r: r.ended)
+        assert stored.expires_at is not None
+        assert all(gateway.assets.exists(asset.storage_uri) for asset in stored.assets)
+        expired = wait_until(gateway, stored.intent.video_id, lambda r: r.expired)
+        assert expired.last_event_at is not None
+        assert expired.last_event_at >= stored.expires_at
+        assert not any(gateway.assets.exists(asset.storage_uri) for asset in stored.assets)
 
 
 def test_deleting_an_unfinished_render_stops_its_job(working: Gateway, simulator: SimulatorServer) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from bickford_sora.assets.errors import AssetStoreUnavailable, MediaFault, MediaInvalid
 from bickford_sora.decisions import submission
+from bickford_sora.decisions.request import create_request
 from bickford_sora.recording import Origin
 from bickford_sora.workers import submit as submitting
 from bickford_sora.workers.workshop import Task
@@ -300,7 +301,8 @@ def test_the_renderers_copy_is_not_given_up_while_it_is_not_configured(shop: Har
 def test_what_a_worker_logs_names_the_request_it_works_for(shop: Harness) -> None:
     correlation, trace = uuid.UUID(int=7), "4bf92f3577b34da6a3ce929d0e0e4736"
     origin = Origin("main", "key_1", correlation, trace=trace)
-    asked = shop.intake.create(CALLER, {"prompt": "a red kite"}, None, key=None, origin=origin)
+    request = create_request({"prompt": "a red kite"}, {})
+    asked = shop.intake.ask(CALLER, request, shop.intake.terms(origin, "create", request)).render
     with structlog.contextvars.bound_contextvars():
         shop.shop.render(Task(asked.stream, 0))
         bound = structlog.contextvars.get_contextvars()

@@ -1,0 +1,155 @@
+"""One request, one decision: everything between a parsed request and the facts that are recorded of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bickford_sora.decisions import fields, intent, offers
+from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.catalogue import Catalogue
+from bickford_sora.decisions.intent import Asked, Binding
+from bickford_sora.decisions.offers import Shape
+from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.request import ParsedRequest, VideoRequest
+from bickford_sora.decisions.routing import IsStopped, choose
+from bickford_sora.errors import Denied, NotFound, TryLater
+from bickford_sora.idempotency import Idempotency
+from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.references import References
+from ledger import streams
+from ledger.application import Ledger
+from ledger.envelope import Sealed
+from ledger.errors import Conflict
+from ledger.keys import Keys
+from ledger.lifecycle import Render
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What intake works with."""
+
+    recording: Recording
+    keys: Keys
+    references: References
+    policy: Policy
+    catalogue: Callable[[], Catalogue]
+    """What is offered now."""
+    is_stopped: IsStopped
+    repeats_answers: bool = True
+    """Whether an answer that could not be delivered is given to the SDKs' repetition of a request."""
+
+
+class Making:
+    """Makes renders of requests. Safe to use from several threads; errors as those of `bickford_sora.intake`."""
+
+    def __init__(self, desk: Desk, idempotency: Idempotency) -> None:
+        self._desk = desk
+        self._recording = desk.recording
+        self._idempotency = idempotency
+
+    def make(
+        self,
+        caller: Caller,
+        request: ParsedRequest,
+        origin: Origin,
+        binding: Binding | None,
+        *,
+        retry_of: str | None = None,
+    ) -> Render:
+        """The new render, or the one this key made meanwhile.
+
+        From what is cheap to refuse to what costs time, and only then to storage. `retry_of` is the failed video that
+        is asked for again.
+        """
+        source, uploaded = self._source(caller, request), request.source.file if request.source else None
+        found = offers.candidates(request, self._desk.catalogue(), source)
+        clip = self._desk.references.clip(uploaded) if uploaded else None
+        wanted, found = offers.completed(found, clip.shape if clip else _shape(source))
+        video_id = streams.video_id(self._recording.new_id())
+        destination = choose(found, self._desk.is_stopped, _draw(video_id))
+        references = self._desk.references
+        picture = references.picture(request.reference, wanted.size) if request.reference else None
+        asked = Asked(
+            video_id=video_id,
+            caller=caller,
+            request=wanted,
+            prompt=self._sealed(caller, video_id, "prompt", wanted.prompt),
+            text_fields=self._sealed_texts(caller, video_id, wanted),
+            destination=destination,
+            reference=references.keep_picture(caller, video_id, picture) if picture else None,
+            source_video=references.keep_clip(caller, video_id, clip) if clip else None,
+            binding=binding,
+            source=source,
+            retry_of=retry_of,
+        )
+        return self._decide(asked, origin)
+
+    def _decide(self, asked: Asked, origin: Origin) -> Render:
+        for _ in range(DECIDE_ATTEMPTS_MAX):
+            draft, refusal = intent.decide(asked, self._desk.policy)
+            try:
+                self._recording.append(draft, origin, on=asked.source)
+            except Conflict:
+                # Either another request bound the key first, or the source moved on.
+                if replayed := self.replay(asked.caller, asked.binding):
+                    self._drop_files(asked)
+                    return replayed
+                if asked.source:
+                    asked = replace(asked, source=self._checked_source(asked.caller, asked.source.intent.video_id))
+                continue
+            # From here on the render is accepted: whatever dies now, a worker will find it.
+            if refusal:
+                self._drop_files(asked)
+                raise Denied(refusal.message, code=refusal.code)
+            return self._recording.render(streams.render(asked.caller.tenant, asked.video_id))
+        raise TryLater("The source is changing. Send the request again.", code="conflict")
+
+    def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
+        """The video of this project it is made from; None for an upload, and where there is none."""
+        named = request.source
+        if named is None or named.video_id is None:
+            return None
+        return self._checked_source(caller, named.video_id, named.param)
+
+    def _checked_source(self, caller: Caller, video_id: str, param: str = "video_id") -> Render:
+        source = find(self._recording.ledger, caller, video_id, param=param)
+        intent.check_source(source, param=param)
+        return source
+
+    def replay(self, caller: Caller, binding: Binding | None) -> Render | None:
+        """The first answer given under this key. Raises KeyReused when something else was asked with it."""
+        bound = self._idempotency.bound(caller, binding) if binding else None
+        return self.first_answer(caller, bound.video_id) if bound else None
+
+    def first_answer(self, caller: Caller, video_id: str) -> Render:
+        """A render as it was shown first."""
+        stream = streams.render(caller.tenant, video_id)
+        render = self._recording.ledger.render(stream, version=intent.VERSION_WHEN_ANSWERED)
+        assert render is not None, f"{stream} has no facts"  # noqa: S101 - it was recorded together with its binding
+        return render
+
+    def _sealed_texts(self, caller: Caller, video_id: str, request: VideoRequest) -> dict[str, Sealed]:
+        return {name: self._sealed(caller, video_id, name, text) for name, text in fields.texts(request.fields).items()}
+
+    def _sealed(self, caller: Caller, video_id: str, name: str, text: str) -> Sealed:
+        return self._desk.keys.seal(text, requester=caller.requester, subject=video_id, field=f"render.intent.{name}")
+
+    def _drop_files(self, asked: Asked) -> None:
+        self._desk.references.drop(asked.reference, asked.source_video)
+
+
+def find(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render:
+    """A render of the caller's project. Raises NotFound when there is none, it is another's, or was deleted."""
+    if streams.is_video_id(video_id):
+        render = ledger.render(streams.render(caller.tenant, video_id))
+        if render is not None and render.intent.project == caller.project and not render.deleted:
+            return render
+    raise NotFound("No video with this id exists.", code="video_not_found", param=param)
+
+
+def _shape(source: Render | None) -> Shape | None:
+    return Shape(source.intent.size, source.intent.video_seconds) if source else None
+
+
+def _draw(video_id: str) -> int:
+    """A number from the random end of an id: drawn once, and the same whenever it is looked at again."""
+    return int(video_id[-15:], 16)
