@@ -188,11 +188,11 @@ class Store:
 
 
 def _outputs(render: Render, job: Job, renderer: Renderer) -> int:
-    """How many videos there are to fetch: as the renderer says, which is only asked where several were asked for."""
+    """How many videos there are to fetch: as many as were asked, and billed, or more where the renderer says so."""
     asked = render.intent.fields.get("n", 1)
     if not isinstance(asked, int) or asked <= 1:
         return 1
-    return min(renderer.status(job.job_id).outputs, OUTPUTS_MAX)
+    return min(max(renderer.status(job.job_id).outputs, asked), OUTPUTS_MAX)
 
 
 def _of_video(facts: VideoFacts | ImageFacts) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def programs() -> Path:
             venv.create(folder, clear=True, with_pip=True)
             command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", REQUIREMENT]
             ran = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
-            assert ran.returncode == 0, ran.stderr[-1000:]
+            if ran.returncode != 0:
+                pytest.skip(f"{REQUIREMENT} cannot be installed: {ran.stderr[-300:]}")
             done.touch()
     return folder / "bin"
