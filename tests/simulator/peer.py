@@ -1,6 +1,7 @@
 """A simulator of some flavour, asked by plain HTTP as that server's clients would."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,13 @@ from bickford_sora.simulator import Fault, FaultKind, SimulatorServer
 WAIT_S = 10.0
 KEY = "sk-simulator"
 SMALL = {"model": "sora-2", "seconds": "1", "size": "128x96"}
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < deadline, "it never was"
+        time.sleep(0.01)
 
 
 @dataclass

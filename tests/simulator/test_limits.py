@@ -10,7 +10,7 @@ from openai import OpenAI
 
 from bickford_sora.simulator import SimulatorServer
 
-from .peer import KEY, SMALL, Peer
+from .peer import KEY, SMALL, Peer, wait_until
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The Sora API is scheduled to permanently shut down:DeprecationWarning",
@@ -54,6 +54,5 @@ def test_a_deleted_job_may_be_worked_on_nevertheless(
 def test_work_on_a_deleted_job_ends_at_last(start: Start, http: httpx.Client) -> None:
     peer = Peer(start(flavour="sglang", in_flight_max=1, render_time_s=0.1), http)
     peer.call("DELETE", f"/videos/{peer.create()['id']}")
-    while peer.bill()["in_flight"]:
-        pass
+    wait_until(lambda: peer.bill()["in_flight"] == 0)
     assert peer.made()["status"] == "completed"

@@ -15,7 +15,7 @@ from PIL import Image
 from bickford_sora.simulator import SimulatorServer
 
 from .decoding import decode, photograph, psnr_db
-from .peer import SMALL, Peer
+from .peer import SMALL, Peer, wait_until
 from .receiver import WebhookReceiver
 
 PeerOf = Callable[[str], Peer]
@@ -89,10 +89,14 @@ def test_fastvideo_shows_no_length_where_nobody_said_one(peer_of: PeerOf) -> Non
 def test_fastvideo_goes_from_queued_to_the_end(start: Callable[..., SimulatorServer], http: httpx.Client) -> None:
     peer = Peer(start(flavour="fastvideo", render_time_s=0.3), http)
     job_id = peer.create()["id"]
-    seen = set()
-    while "completed" not in seen:
-        seen.add(peer.get(f"/videos/{job_id}").json()["status"])
-    assert seen == {"queued", "completed"}
+    seen: list[str] = []
+
+    def is_completed() -> bool:
+        seen.append(peer.get(f"/videos/{job_id}").json()["status"])
+        return seen[-1] == "completed"
+
+    wait_until(is_completed)
+    assert set(seen) == {"queued", "completed"}
 
 
 def test_fastvideo_cuts_its_list_without_saying_so(peer_of: PeerOf) -> None:

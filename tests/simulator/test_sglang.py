@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from bickford_sora.simulator import SimulatorServer
+from bickford_sora.simulator import FaultKind, SimulatorServer
 
 from .decoding import decode, photograph, psnr_db
 from .peer import SMALL, Peer
@@ -75,6 +75,7 @@ def test_a_delete_answers_with_the_job_that_is_deleted(peer: Peer) -> None:
 
 
 def test_a_page_has_twenty_jobs_unless_asked_otherwise(peer: Peer) -> None:
+    peer.strikes(FaultKind.JOB_FAILS, times=None)  # nothing is drawn
     for _ in range(22):
         peer.create()
     page = peer.get("/videos").json()

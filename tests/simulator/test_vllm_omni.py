@@ -10,10 +10,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from bickford_sora.simulator import SimulatorServer
+from bickford_sora.simulator import FaultKind, SimulatorServer
 
 from .decoding import decode, photograph, psnr_db
-from .peer import SMALL, Peer
+from .peer import SMALL, Peer, wait_until
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_model_that_is_not_the_served_one_is_refused(peer: Peer) -> None:
 
 
 def test_any_size_and_length_is_made_and_unknown_fields_are_ignored(peer: Peer) -> None:
-    made = peer.made(size="96x64", seconds="2", colour="red")
+    made = peer.made(size="96x64", seconds="2", colour="red", seed="")
     assert (made["size"], made["seconds"], made["duration_s"]) == ("96x64", "2", 2.0)
     assert decode(peer.film(made["id"])).size == (96, 64)
     assert "colour" not in peer.job(made["id"])["extras"]
@@ -117,6 +117,7 @@ def test_there_is_one_file_whatever_variant_is_asked_for(peer: Peer) -> None:
 
 
 def test_the_list_is_whole_without_a_limit_and_sorted_by_whole_seconds(peer: Peer) -> None:
+    peer.strikes(FaultKind.JOB_FAILS, times=None)  # nothing is drawn
     made = [peer.create()["id"] for _ in range(25)]
     page = peer.get("/videos").json()
     assert (len(page["data"]), page["has_more"]) == (25, False)
@@ -128,17 +129,17 @@ def test_the_list_is_whole_without_a_limit_and_sorted_by_whole_seconds(peer: Pee
 
 
 def test_a_job_that_is_finishing_cannot_be_deleted(start: Callable[..., SimulatorServer], http: httpx.Client) -> None:
-    peer = Peer(start(flavour="vllm_omni", render_time_s=0.01, finishing_s=0.5), http)
+    peer = Peer(start(flavour="vllm_omni", render_time_s=0, finishing_s=1), http)
     job_id = peer.create()["id"]
+    wait_until(lambda: is_finishing(peer, job_id))
+    assert peer.get(f"/videos/{job_id}").json()["status"] == "in_progress"
     answer = peer.call("DELETE", f"/videos/{job_id}")
-    while answer.status_code != 409:
-        assert answer.status_code == 200, "deleted before it was finishing: try another"
-        job_id = peer.create()["id"]
-        answer = peer.call("DELETE", f"/videos/{job_id}")
-    assert answer.json()["error"]["message"].startswith("Cancellation in progress")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (409, "Conflict")
     peer.ended(job_id)
-    assert peer.call("DELETE", f"/videos/{job_id}").json() == {
-        "id": job_id,
-        "object": "video.deleted",
-        "deleted": True,
-    }
+    deleted = {"id": job_id, "object": "video.deleted", "deleted": True}
+    assert peer.call("DELETE", f"/videos/{job_id}").json() == deleted
+
+
+def is_finishing(peer: Peer, job_id: str) -> bool:
+    job = peer.server.simulator.registry.get(job_id)
+    return job is not None and job.is_finishing

@@ -1,6 +1,7 @@
 """How the open-source engines read a request: fields of known types, any size, and unknown fields without a word."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -29,12 +30,12 @@ _BOUNDS = {"fps": (1, FRAME_RATE_MAX), "num_frames": (1, FRAMES_MAX)}
 
 
 def read_typed(fields: Fields, kinds: Kinds, *, status: int = 400) -> Fields:
-    """The fields that the server knows, in their types; others are ignored, as it ignores them.
+    """The fields that the server knows, in their types; others, and empty ones, are ignored, as it ignores them.
 
     Raises:
         Problem: with `status`, for one of another type.
     """
-    known = {name: given for name, given in fields.items() if name in kinds and given is not None}
+    known = {name: given for name, given in fields.items() if name in kinds and given is not None and given != ""}
     try:
         return {name: _read_one(name, kinds[name], given) for name, given in known.items()}
     except Problem as problem:
@@ -60,9 +61,12 @@ def _read_one(name: str, kind: Kind, given: Any) -> Any:
 
 def _read_number(name: str, given: Any) -> float:
     try:
-        return float(given)
-    except (TypeError, ValueError) as error:
+        number = float(given)
+    except (TypeError, ValueError, OverflowError) as error:
         raise invalid(f"'{name}' must be a number.", param=name) from error
+    if not math.isfinite(number) or number < 0:
+        raise invalid(f"'{name}' must be a number of at least 0.", param=name)
+    return number
 
 
 def _read_text(name: str, given: Any) -> str:

@@ -63,14 +63,15 @@ class TensorRTLLM(Engine):
         typed = read_typed(fields, TAKEN)
         size = read_size({} if typed.get("size") == "auto" else typed, self.settings)
         frame_rate = typed.get("fps", self.settings.frame_rate)
-        seconds = typed.get("seconds", 4.0)
+        seconds = typed.get("seconds") or 4.0
         reference = typed.get("input_reference")
         return CreateRequest(
             prompt=read_prompt(fields),
             model=typed.get("model") or self.settings.models[0],
             seconds=f"{seconds:g}",
             size=size,
-            reference=reference and first_frame_of_image(reference.content, size, self.settings, param="reference"),
+            reference=reference
+            and first_frame_of_image(reference.content, size, self.settings, param="input_reference"),
             seed=typed.get("seed"),
             frame_rate=frame_rate,
             frames=max(1, round(seconds * frame_rate)),
