@@ -115,12 +115,17 @@ def test_audit_finds_facts_by_video_type_actor_and_time(server: Served, rendered
 
 
 def test_replay_rebuilds_every_read_model_while_serving(server: Served, rendered: Any) -> None:
-    before = server.json("videos", "list")
+    before = _without_links(server.json("videos", "list"))
     replayed = server.json("replay")
     assert [each["name"] for each in replayed["rebuilt"]] == ["videos", "lineage", "audit", "work", "endpoints"]
     assert replayed["events"] > 5
-    assert server.json("videos", "list") == before
+    assert _without_links(server.json("videos", "list")) == before
     assert "videos version" in server.run("replay", "videos")
+
+
+def _without_links(page: Any) -> Any:
+    """A page of the list but for its links: each is signed anew, until a moment of its own."""
+    return {**page, "data": [{**video, "url": None} for video in page["data"]]}
 
 
 def test_migrate_has_nothing_to_do_and_says_what_protects_the_ledger(server: Served, rendered: Any) -> None:
