@@ -10,20 +10,17 @@ from typing import Any
 
 import psycopg
 import pytest
-import structlog
 from psycopg import conninfo, sql
 
 from bickford_sora.database.embedded import EmbeddedPostgres
+from tests.logs import log_plainly
 
 _FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Log plainly, and choose the server's folder, once; xdist's workers are told (below) and share it."""
-    # The default renderer draws every local variable of a traceback, which takes seconds.
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer(key_order=["event"])]
-    )
+    log_plainly()
     if hasattr(config, "workerinput"):
         config.stash[_FOLDER] = Path(config.workerinput["server_folder"])
         return

@@ -9,6 +9,7 @@ import structlog
 from pydantic import SecretStr
 
 from bickford_sora.telemetry import REDACTED, Redaction, configure_logging, trace_id
+from tests.logs import log_plainly
 
 
 class Terminal(io.StringIO):
@@ -22,7 +23,7 @@ def restored() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     yield
     structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
+    log_plainly()
     root.handlers[:] = handlers
     root.setLevel(level)
 

@@ -19,12 +19,12 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 
 from bickford_sora.cli import application
 from bickford_sora.composition import Books, open_books
 from bickford_sora.settings import Settings
 from bickford_sora.simulator.faults import Fault, FaultKind
+from tests.logs import log_plainly
 
 COMMAND = (sys.executable, "-m", "bickford_sora")
 COMMAND_TIMEOUT_S = 60.0
@@ -104,7 +104,7 @@ def _logging_kept() -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-        structlog.reset_defaults()
+        log_plainly()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from bickford_sora.http.serving import ServerThread, serve
 from tests.http.houses import BODY_BYTES_MAX, KEY, Kit, error_of, make_kit
@@ -116,13 +117,15 @@ def test_a_client_that_breaks_off_its_upload_leaves_no_trace(served: Served, cli
 def test_garbage_on_the_wire_is_refused_and_the_server_lives_on(served: Served, sent: bytes) -> None:
     kit, url = served
     head = kit.ledger.head()
-    try:
-        answer = raw(url, sent)
-    except OSError:  # it was hung up on before it had said everything
-        answer = b""
+    with capture_logs() as logged:
+        try:
+            answer = raw(url, sent)
+        except OSError:  # it was hung up on before it had said everything
+            answer = b""
     assert answer == b"" or answer.split(b" ")[1] in {b"400", b"401", b"404"}
     assert b"server: " not in answer.lower()
     assert httpx.get(f"{url}/healthz").status_code == 200
+    assert [event for event in logged if event["log_level"] == "error"] == []
     assert kit.ledger.head() == head
 
 

@@ -17,11 +17,12 @@ from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.http.app import create_app
 from projections.videos import Page
 from tests.http.houses import KEY, Kit, error_of, make_kit
+from tests.logs import log_plainly
 
 
 @pytest.fixture
 def logged() -> Iterator[list[Any]]:
-    structlog.reset_defaults()
+    log_plainly()
     with capture_logs([structlog.contextvars.merge_contextvars]) as events:
         yield events
 
