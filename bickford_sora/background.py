@@ -35,10 +35,10 @@ class Background:
     """
 
     def __init__(self, books: Books, gateway: Gateway | None, configuring: Configuring | None = None) -> None:
-        self._stop = threading.Event()
+        self._stop, self._stop_following = threading.Event(), threading.Event()
         wakes = threading.Event(), threading.Event()
-        bell = _WakingBell(PostgresBell(books.url, self._stop), wakes)
-        runs: dict[str, Callable[[threading.Event], None]] = {"projector": lambda stop: books.projector.run(stop, bell)}
+        bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
+        runs: dict[str, Callable[[threading.Event], None]] = {}
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run
@@ -48,17 +48,24 @@ class Background:
         if configuring is not None and path is not None:
             environment = books.settings.environment()
             runs["renderer file"] = lambda stop: configuring.watch(path, environment, stop)
-        self._threads = [
+        self._following = threading.Thread(
+            target=books.watch.keep,
+            args=("projector", lambda stop: books.projector.run(stop, bell), self._stop_following),
+            name="projector",
+        )
+        self._working = [
             threading.Thread(target=books.watch.keep, args=(name, run, self._stop), name=name)
             for name, run in runs.items()
         ]
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
+        for thread in (self._following, *self._working):
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        for thread in self._threads:
+        for thread in self._working:
             thread.join()
+        self._stop_following.set()  # last: what works may be waiting for a read model
+        self._following.join()

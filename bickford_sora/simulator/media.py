@@ -54,13 +54,15 @@ def make_media(scene: Scene) -> Media:
 
 def _make_spritesheet(scene: Scene, painter: Painter) -> bytes:
     """Sixteen moments, evenly spread, in reading order."""
-    tile_size = (scene.width // SHEET_SIDE, scene.height // SHEET_SIDE)
-    sheet = Image.new("RGB", (tile_size[0] * SHEET_SIDE, tile_size[1] * SHEET_SIDE))
+    width, height = scene.width // SHEET_SIDE, scene.height // SHEET_SIDE
+    whole = (0, 0, width * SHEET_SIDE, height * SHEET_SIDE)
+    sheet = Image.new("RGB", whole[2:])
     tiles = SHEET_SIDE * SHEET_SIDE
-    for tile in range(tiles):
+    moments = [tile * scene.frames // tiles for tile in range(tiles)]
+    small = {moment: painter.paint(moment).reduce(SHEET_SIDE, whole) for moment in set(moments)}
+    for tile, moment in enumerate(moments):
         row, column = divmod(tile, SHEET_SIDE)
-        moment = painter.paint(tile * scene.frames // tiles).resize(tile_size, Image.Resampling.BILINEAR)
-        sheet.paste(moment, (column * tile_size[0], row * tile_size[1]))
+        sheet.paste(small[moment], (column * width, row * height))
     encoded = BytesIO()
     sheet.save(encoded, "JPEG", quality=85)
     return encoded.getvalue()

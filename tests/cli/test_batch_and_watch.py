@@ -8,6 +8,8 @@ import pytest
 
 from .commands import Served, served
 
+pytestmark = pytest.mark.xdist_group("watch")  # they share a running server
+
 LINES = [
     {"prompt": "A kite", "custom_id": "first"},
     {"prompt": "A boat", "seconds": "77"},

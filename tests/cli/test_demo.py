@@ -71,7 +71,13 @@ def kept_in(data_dir: Path) -> Iterator[Kept]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_a_kept_demo_holds_answers_every_command_and_leaves_no_process(data_dir: Path) -> None:
+def test_after_one_killed_in_the_middle_a_kept_demo_holds_answers_every_command_and_leaves_no_process(
+    data_dir: Path,
+) -> None:
+    with kept_in(data_dir) as killed:
+        _wait_for_worker(data_dir)
+        killed.end(signal.SIGKILL)
+        _wait_until_alone(data_dir)
     with kept_in(data_dir) as kept:
         report = kept.report()
         assert [check["promise"] for check in report["checks"] if not check["kept"]] == []
@@ -89,17 +95,6 @@ def _every_command_answers(folder: Path, report: Any) -> None:
     assert [json.loads(line)["type"] for line in history][-1] == "render.remixed"
     assert len(run(folder, "audit", "--type", "webhook.received").stdout.splitlines()) == report["billed"]
     assert report["video_id"] in run(folder, "videos", "list").stdout
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(180)
-def test_a_demo_killed_in_the_middle_leaves_no_process_and_the_next_one_holds(data_dir: Path) -> None:
-    with kept_in(data_dir) as killed:
-        _wait_for_worker(data_dir)
-        killed.end(signal.SIGKILL)
-        _wait_until_alone(data_dir)
-    assert json.loads(run_process(data_dir, "demo", "--json").stdout)["held"] is True
-    _wait_until_alone(data_dir)
 
 
 def _processes_on(data_dir: Path) -> list[str]:

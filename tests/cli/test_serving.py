@@ -11,6 +11,8 @@ from bickford_sora.cli.serve import address_left
 
 from .commands import Served, run, run_process, served, stop, wait_until_gone
 
+pytestmark = pytest.mark.xdist_group("serving")  # they share a running server
+
 LIFECYCLE = ["render.intent", "render.queued", "render.completed", "render.stored"]
 
 

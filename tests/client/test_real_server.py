@@ -29,6 +29,8 @@ from bickford_sora import (
 from bickford_sora.client.connection import default_connection
 from tests.cli.commands import Served, served
 
+pytestmark = pytest.mark.xdist_group("real_server")  # they share a running server
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:

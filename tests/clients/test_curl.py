@@ -24,7 +24,10 @@ cell = partial(record, "clients", "curl")
 """A cell of the table of clients and routes."""
 SMALL = ("-F", "seconds=4", "-F", "size=720x1280")
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
+    pytest.mark.xdist_group("curl"),
+]
 
 
 class Curl:

@@ -17,6 +17,8 @@ from bickford_sora.simulator import SimulatorSettings
 from tests.compatibility import record
 from tests.gateways import KEY, running_gateway
 
+pytestmark = pytest.mark.xdist_group("openai")  # they share a running server
+
 SIZE: Final = "720x1280"
 cell = partial(record, "clients", "openai (Python)")
 """A cell of the table of clients and routes."""

@@ -16,6 +16,8 @@ from ledger.envelope import Event
 from ledger.events import JobClaimed, WebhookReceived
 from tests.gateways import KEY, WEBHOOK_SECRET, RunningGateway, running_gateway
 
+pytestmark = pytest.mark.xdist_group("webhooks")  # they share a running server
+
 SIZE = "128x96"
 SIMULATED = SimulatorSettings(
     render_time_s=0.5, frame_rate=4, seconds=("1",), sizes=(SIZE,), webhook_attempts_max=2, webhook_backoff_s=0.1
