@@ -33,6 +33,7 @@ from ledger.events.governance import (
 )
 from ledger.events.money import (
     BudgetOverrun,
+    BudgetRemoved,
     BudgetSet,
     BudgetThreshold,
     SpendAdjusted,
@@ -88,6 +89,7 @@ __all__ = [
     "BatchLinesDecided",
     "BatchOpened",
     "BudgetOverrun",
+    "BudgetRemoved",
     "BudgetSet",
     "BudgetThreshold",
     "CallerRecorded",
