@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.request import create_request
-from bickford_sora.errors import InvalidRequest, KeyReused, NotFound, ProtocolError, TryLater
+from bickford_sora.errors import InvalidRequest, KeyReused, NotFound, ProtocolError, TryLater, Unauthorized
 from bickford_sora.intake import Intake
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
 from ledger import batches, streams
@@ -51,7 +51,8 @@ class Batches:
         """Decides every line that is not decided yet, and returns the batch.
 
         Raises InvalidRequest for no lines or too many, KeyReused for other lines under the same key, TryLater when
-        renders cannot be taken at the moment; what was decided until then stays.
+        renders cannot be taken at the moment, and Unauthorized when the API key is revoked meanwhile; what was decided
+        until then stays.
         """
         if not 0 < len(lines) <= BATCH_LINES_MAX:
             raise InvalidRequest(f"A batch has 1 to {BATCH_LINES_MAX} lines.", code="batch_size", param="requests")
@@ -109,7 +110,7 @@ class Batches:
             request = create_request(line.fields, {})
             terms = self.intake.terms(origin, "create", request, key=f"{batch.opened.batch_id}:{line.number}")
             render = self.intake.ask(caller, request, terms).render
-        except TryLater:
+        except (TryLater, Unauthorized):
             raise  # says nothing about the line
         except ProtocolError as error:
             message = self.keys.seal(

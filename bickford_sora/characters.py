@@ -20,6 +20,7 @@ from bickford_sora.decisions.intent import Binding
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest, NotFound, OutcomeUnknown, TryLater
 from bickford_sora.idempotency import Idempotency
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import Clip, References
 from bickford_sora.renderers.errors import Refused, RendererError, UnknownOutcome
@@ -93,10 +94,11 @@ class Characters:
         )
         try:
             self.recording.append(draft, origin)
-        except Conflict:  # another request bound the key first: what it made is the answer
+        except Conflict:  # another request bound the key first: what it made is the answer; or the API key moved on
             self.references.drop(source)
-            replayed = self._replay(caller, binding)
-            assert replayed is not None, character_id  # noqa: S101 - no other stream can have moved
+            replayed = self._replay(IssuedKeys(self.recording.ledger, self.recording.clock).confirmed(caller), binding)
+            if replayed is None:
+                raise TryLater("The API key was rotated. Send the request again.", code="conflict") from None
             return self._answered(replayed)
         character = self._there(caller.tenant, character_id)
         # The ledger says that the renderer may have been asked. A crash from here to the record of the outcome leaves

@@ -63,8 +63,8 @@ class Intake:
         self._making = Making(desk, self._idempotency)
 
     def find(self, caller: Caller, video_id: str, *, param: str = "video_id") -> Render:
-        """A render of the caller's project. Raises NotFound when there is none, it is another's, or was deleted."""
-        return making.find(self._recording.ledger, caller, video_id, param=param)
+        """A render the caller reads. Raises NotFound when there is none, it is of nobody it reads, or was deleted."""
+        return making.find_to_read(self._recording.ledger, caller, video_id, param=param)
 
     def terms(
         self,
@@ -87,7 +87,7 @@ class Intake:
         """A new, newly governed render that asks again for what failed."""
 
         def make(binding: Binding | None) -> Render:
-            failed = self.find(caller, video_id)
+            failed = self._own(caller, video_id)
             intent.check_retryable(failed)
             origin = replace(terms.origin, causation=failed.last_event_id)
             return self._making.make(caller, self._asked_for(failed), origin, binding, retry_of=video_id)
@@ -101,7 +101,7 @@ class Intake:
 
     def delete(self, caller: Caller, video_id: str, *, origin: Origin) -> Cancellation | None:
         """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said."""
-        render = self.find(caller, video_id)
+        render = self._own(caller, video_id)
         for _ in range(DECIDE_ATTEMPTS_MAX):
             draft = deletion.delete(render)
             if not draft:
@@ -131,6 +131,10 @@ class Intake:
             if video_id is not None:
                 return Answer(self._making.first_answer(caller, video_id), terms.request_hash, repeated=True)
         return Answer(make(None), terms.request_hash)
+
+    def _own(self, caller: Caller, video_id: str) -> Render:
+        """A render of the caller's own project: what it may change. Raises NotFound as `find`."""
+        return making.find(self._recording.ledger, caller, video_id, param="video_id")
 
     def _capabilities(self, render: Render) -> Capabilities | None:
         """What the renderer that was asked is able to do, None when none was, or it is not configured any more."""

@@ -55,12 +55,15 @@ class Asked:
 
 
 def decide(asked: Asked, policy: Policy) -> tuple[Draft, Refusal | None]:
-    """The facts of a request, and the refusal when policy denies it. A refusal binds no key and marks no source."""
+    """The facts of a request, and the refusal when policy denies it. A refusal binds no key and marks no source.
+
+    The caller's API key is one of the heads: once it is revoked, nothing is recorded that was asked with it.
+    """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
     verdict, refusal = policy.decide(asked.request, price)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
-    heads = {stream: 0}
+    heads = {**asked.caller.heads, stream: 0}
     if refusal:
         facts.append((stream, RenderDenied(verdict=verdict, code=refusal.code, message=refusal.message)))
         return Draft(tuple(facts), heads), refusal

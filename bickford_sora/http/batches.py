@@ -14,6 +14,7 @@ from bickford_sora.http.bodies import read_body
 from bickford_sora.http.documentation import ErrorObject
 from bickford_sora.http.forms import json_object, parse
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
+from bickford_sora.http.roles import ASKS
 from ledger.batches import Batch
 from ledger.errors import Erased, Unavailable
 from ledger.events import BatchLine
@@ -64,7 +65,7 @@ class VideoBatch(BaseModel):
     data: list[BatchedVideo]
 
 
-@router.post("", summary="Ask for many", openapi_extra=documentation.BATCH)
+@router.post("", summary="Ask for many", dependencies=[ASKS], openapi_extra=documentation.BATCH)
 async def create(request: Request, order: TheOrder) -> VideoBatch:
     """Decides each line on its own. Sent again with its Idempotency-Key, a batch goes on where it broke off."""
     house = order.house

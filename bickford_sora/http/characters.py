@@ -11,6 +11,7 @@ from bickford_sora.http.asking import FORM_BYTES_MAX
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.forms import parse
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
+from bickford_sora.http.roles import ASKS
 from bickford_sora.http.video_object import VideoError
 from ledger.characters import Character as State
 from ledger.characters import Status
@@ -59,7 +60,7 @@ class Character(BaseModel):
     """Why there is no character. Not in the protocol."""
 
 
-@router.post("", summary="Make a character from a video", openapi_extra=_CREATE)
+@router.post("", summary="Make a character from a video", dependencies=[ASKS], openapi_extra=_CREATE)
 async def create(request: Request, order: TheOrder) -> Character:
     """Asks the renderer, once, and answers when the character is there."""
     limits = order.house.limits

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from bickford_sora.api_keys import ApiKeys
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.batches import Batches
 from bickford_sora.callers import Callers
@@ -43,14 +44,19 @@ class VideosQuery(Protocol):
     Errors: `ledger.errors.Unavailable` when the database does not answer.
     """
 
-    def get(self, tenant: str, project: str, video_id: str, /) -> Video | None:
-        """One video, deleted ones too."""
+    def get(self, tenant: str, project: str | None, video_id: str, /) -> Video | None:
+        """One video of a project, or of any of the tenant's (None); deleted ones too."""
 
     def some(self, tenant: str, project: str, video_ids: Sequence[str], /) -> Sequence[Video]:
         """Those of these videos that are known, in no order, deleted and denied ones too."""
 
-    def page(self, tenant: str, project: str, after: str | None, limit: int, order: Literal["asc", "desc"], /) -> Page:
-        """Videos behind the id `after` by the time they were asked for, without deleted and denied ones."""
+    def page(
+        self, tenant: str, project: str | None, after: str | None, limit: int, order: Literal["asc", "desc"], /
+    ) -> Page:
+        """Videos behind the id `after` by the time they were asked for, without deleted and denied ones.
+
+        Of a project, or of all the tenant's (None).
+        """
 
 
 class AuditQuery(Protocol):
@@ -95,6 +101,9 @@ class House:
     endpoints: WebhookEndpoints
     wait_for_endpoints: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of webhook endpoints."""
+    api_keys: ApiKeys
+    wait_for_api_keys: Callable[[float], bool]
+    """As `wait_for_videos`, for the read model of API keys."""
     batches: Batches
     audit: AuditQuery
     """Every fact, for streams."""
@@ -147,7 +156,9 @@ async def authenticated(
     request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(bearer)]
 ) -> Caller:
     """The caller of a request. Raises Unauthorized, and TooManyRequests when it has made too many."""
-    caller = house.callers.authenticate(request.headers)
+    caller = house.callers.configured(request.headers)
+    if caller is None:
+        caller = await house.crossing.run(house.callers.authenticate, request.headers)
     house.rate_limit.count(caller)
     return caller
 

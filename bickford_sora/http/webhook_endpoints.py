@@ -8,11 +8,10 @@ from pydantic import BaseModel
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.deliveries import EVENT_TYPES
 from bickford_sora.endpoints import WithSecret
-from bickford_sora.errors import InvalidRequest
-from bickford_sora.http.bodies import read_body
+from bickford_sora.http.bodies import read_json
 from bickford_sora.http.documentation import REFUSALS, json_body
-from bickford_sora.http.forms import json_object
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheUndertaking, authenticated
+from bickford_sora.http.roles import ASKS
 from ledger.endpoints import Endpoint
 from ledger.envelope import Sealed
 from ledger.keys import Keys
@@ -138,7 +137,7 @@ _TEST = json_body(
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-@router.post("/webhook_endpoints", summary="Create a webhook endpoint", openapi_extra=_CREATE)
+@router.post("/webhook_endpoints", summary="Create a webhook endpoint", dependencies=[ASKS], openapi_extra=_CREATE)
 async def create(
     request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> WebhookEndpointWithSecret:
@@ -162,7 +161,12 @@ async def retrieve(webhook_endpoint_id: str, house: TheHouse, caller: TheCaller)
     return await house.crossing.run(_retrieve, house, caller, webhook_endpoint_id)
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}", summary="Change a webhook endpoint", openapi_extra=_UPDATE)
+@router.post(
+    "/webhook_endpoints/{webhook_endpoint_id}",
+    summary="Change a webhook endpoint",
+    dependencies=[ASKS],
+    openapi_extra=_UPDATE,
+)
 async def update(
     webhook_endpoint_id: str, request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> WebhookEndpoint:
@@ -173,7 +177,7 @@ async def update(
     return _shown(house.keys, updated)
 
 
-@router.delete("/webhook_endpoints/{webhook_endpoint_id}", summary="Delete a webhook endpoint")
+@router.delete("/webhook_endpoints/{webhook_endpoint_id}", summary="Delete a webhook endpoint", dependencies=[ASKS])
 async def delete(
     webhook_endpoint_id: str, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> DeletedWebhookEndpoint:
@@ -184,7 +188,10 @@ async def delete(
 
 
 @router.post(
-    "/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", summary="Make a new secret", openapi_extra=_ROTATE
+    "/webhook_endpoints/{webhook_endpoint_id}/rotate_secret",
+    summary="Make a new secret",
+    dependencies=[ASKS],
+    openapi_extra=_ROTATE,
 )
 async def rotate_secret(
     webhook_endpoint_id: str, request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
@@ -198,7 +205,12 @@ async def rotate_secret(
     )
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}/test", summary="Send a sample event", openapi_extra=_TEST)
+@router.post(
+    "/webhook_endpoints/{webhook_endpoint_id}/test",
+    summary="Send a sample event",
+    dependencies=[ASKS],
+    openapi_extra=_TEST,
+)
 async def test(webhook_endpoint_id: str, request: Request, house: TheHouse, caller: TheCaller) -> WebhookEndpointTest:
     """Sends a sample event now and says with which status the endpoint answered."""
     fields = await _fields(request, house)
@@ -221,14 +233,7 @@ async def event_types() -> WebhookEventTypes:
 
 
 async def _fields(request: Request, house: House) -> dict[str, object]:
-    """The JSON object in the body; an empty body is an empty one. Raises InvalidRequest."""
-    body = await read_body(request, bytes_max=ENDPOINT_BYTES_MAX, silence_s=house.limits.body_silence_s)
-    if not body:
-        return {}
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise InvalidRequest("Send application/json.", code="unsupported_content_type", param="Content-Type")
-    return json_object(body)
+    return await read_json(request, bytes_max=ENDPOINT_BYTES_MAX, silence_s=house.limits.body_silence_s)
 
 
 # What follows runs in the synchronous world, behind the crossing.
