@@ -5,7 +5,7 @@ import binascii
 import os
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from bickford_sora.decisions.api_keys import PREFIX, PROJECT, SECRET_BYTES, key_id_of, requester_of, tenant_of
 from bickford_sora.decisions.caller import ROLES, Caller
+from bickford_sora.decisions.requesters import Digest
 from bickford_sora.errors import Unauthorized
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.settings import Settings
@@ -30,9 +31,6 @@ _KEY = re.compile(rf"[!-~]{{{API_KEY_CHARS_MIN},{API_KEY_CHARS_MAX}}}")
 
 PURPOSE = "api key"
 """What keyed hashes of API keys are for."""
-
-Digest = Callable[[str, bytes], str]
-"""A keyed hash in hex, by purpose: `ledger.keys.Keys.digest`."""
 
 
 class KeyInvalid(ValueError):  # noqa: N818 - the name states the cause

@@ -16,6 +16,7 @@ from bickford_sora.decisions.media import Reference, Source
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.errors import NotFound, TryLater
 from bickford_sora.idempotency import Idempotency
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.making import Desk, Making
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.port import Capabilities
@@ -61,6 +62,7 @@ class Intake:
         self._idempotency = Idempotency(desk.recording.ledger, desk.keys)
         self._answers = Answers(desk.recording)
         self._making = Making(desk, self._idempotency)
+        self._issued = IssuedKeys(desk.recording.ledger, desk.recording.clock)
 
     def find(self, caller: Caller, video_id: str, *, param: str = "video_id") -> Render:
         """A render the caller reads. Raises NotFound when there is none, it is of nobody it reads, or was deleted."""
@@ -68,6 +70,7 @@ class Intake:
 
     def terms(
         self,
+        caller: Caller,
         origin: Origin,
         route: str,
         request: ParsedRequest | None,
@@ -77,7 +80,7 @@ class Intake:
     ) -> Terms:
         """The terms of a request. `route` says which operation on what was called; a retry has no body to parse."""
         said = self._idempotency.said(request) if request else None
-        return Terms(origin, self._idempotency.hash_of(route, said), key, retry_count)
+        return Terms(origin, self._idempotency.hash_of(caller, route, said), key, retry_count)
 
     def ask(self, caller: Caller, request: ParsedRequest, terms: Terms) -> Answer:
         """A new render: created, or made from another; or the one this very request made before."""
@@ -103,12 +106,13 @@ class Intake:
         """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said."""
         render = self._own(caller, video_id)
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft = deletion.delete(render)
+            draft = deletion.delete(render).relying_on(caller.heads)
             if not draft:
                 return None
             try:
                 self._recording.append(draft, origin, on=render)
-            except Conflict:
+            except Conflict:  # the render moved on, or the API key did
+                caller = self._issued.confirmed(caller)
                 render = self._recording.render(render.stream)
             else:
                 return deletion.cancellation(render, self._capabilities(render))

@@ -259,7 +259,7 @@ def caller_of(key: ApiKey, now: datetime) -> Caller:
         frozenset(key.roles),
         key.spans_tenant,
         key.may_assert_requester,
-        (key.stream, key.version),
+        key_head=(key.stream, key.version),
     )
 
 

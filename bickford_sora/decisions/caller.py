@@ -26,6 +26,8 @@ class Caller:
     spans_tenant: bool = False
     may_assert_requester: bool = False
     """Whether it is believed when it says on whose behalf it asks."""
+    asserted: bool = False
+    """Whether `requester` is somebody it named, not whoever has the key."""
     key_head: tuple[str, int] | None = None
     """The key's stream and the version it had; None: a configured key, which has no facts.
 

@@ -12,7 +12,7 @@ from bickford_sora.decisions.caller import ROLES, Caller
 from bickford_sora.http.bodies import read_json
 from bickford_sora.http.documentation import REFUSALS, json_body
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
-from bickford_sora.http.roles import ADMINISTERS
+from bickford_sora.http.roles import ADMINISTERS, OVERSEES
 from ledger.api_keys import ApiKey as State
 from ledger.api_keys import Status, status
 from ledger.envelope import Sealed
@@ -26,7 +26,7 @@ _NOT_KEPT = {"cache-control": "no-store"}
 router = APIRouter(
     prefix="/v1/api_keys",
     tags=["API keys"],
-    dependencies=[Depends(authenticated), ADMINISTERS],
+    dependencies=[Depends(authenticated)],
     responses=REFUSALS,
 )
 
@@ -74,7 +74,7 @@ def _documented(model: type[BaseModel]) -> dict[str, Any]:
     return json_body({**model.model_json_schema(), "additionalProperties": False})
 
 
-@router.post("", summary="Issue an API key", openapi_extra=_documented(NewKey))
+@router.post("", summary="Issue an API key", dependencies=[ADMINISTERS], openapi_extra=_documented(NewKey))
 async def issue(request: Request, response: Response, order: TheOrder) -> ApiKeyWithSecret:
     """A new key of this project, or of another one of the tenant. The answer alone shows it."""
     fields = await _fields(request, order.house)
@@ -82,7 +82,7 @@ async def issue(request: Request, response: Response, order: TheOrder) -> ApiKey
     return await order.house.crossing.run(_issued, order, fields)
 
 
-@router.get("", summary="List API keys")
+@router.get("", summary="List API keys", dependencies=[OVERSEES])
 async def list_page(
     house: TheHouse,
     caller: TheCaller,
@@ -93,13 +93,18 @@ async def list_page(
     return await house.listing.run(_page, house, caller, limit, after)
 
 
-@router.get("/{key_id}", summary="Retrieve an API key")
+@router.get("/{key_id}", summary="Retrieve an API key", dependencies=[OVERSEES])
 async def retrieve(key_id: str, house: TheHouse, caller: TheCaller) -> ApiKey:
     """The key as it is now."""
     return await house.crossing.run(_found, house, caller, key_id)
 
 
-@router.post("/{key_id}/rotate", summary="Replace an API key", openapi_extra=_documented(Rotation))
+@router.post(
+    "/{key_id}/rotate",
+    summary="Replace an API key",
+    dependencies=[ADMINISTERS],
+    openapi_extra=_documented(Rotation),
+)
 async def rotate(key_id: str, request: Request, response: Response, order: TheOrder) -> ApiKeyWithSecret:
     """A successor that may do the same. The old key is accepted for another `overlap_s` seconds, a day by default."""
     fields = await _fields(request, order.house)
@@ -107,7 +112,7 @@ async def rotate(key_id: str, request: Request, response: Response, order: TheOr
     return await order.house.crossing.run(_rotated, order, key_id, fields)
 
 
-@router.delete("/{key_id}", summary="Revoke an API key")
+@router.delete("/{key_id}", summary="Revoke an API key", dependencies=[ADMINISTERS])
 async def revoke(key_id: str, order: TheOrder) -> ApiKey:
     """Ends the key at once and for good; it is still listed."""
     return await order.house.crossing.run(_revoked, order, key_id)

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, Protocol, cast
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Protocol, Self, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -14,6 +14,7 @@ from bickford_sora.assets.port import AssetStore
 from bickford_sora.batches import Batches
 from bickford_sora.callers import Callers
 from bickford_sora.characters import Characters
+from bickford_sora.decisions import requesters
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.errors import InvalidRequest
@@ -155,17 +156,33 @@ bearer = HTTPBearer(auto_error=False, description="An API key of this server. `a
 async def authenticated(
     request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(bearer)]
 ) -> Caller:
-    """The caller of a request. Raises Unauthorized, and TooManyRequests when it has made too many."""
+    """The caller of a request, as whoever it says it asks for.
+
+    Raises Unauthorized, TooManyRequests when it has made too many, RequesterNotAllowed when it may not say for whom,
+    and InvalidRequest for what is no name.
+    """
     caller = house.callers.configured(request.headers)
     if caller is None:
         caller = await house.crossing.run(house.callers.authenticate, request.headers)
     house.rate_limit.count(caller)
-    return caller
+    named = request.headers.getlist(requesters.HEADER)
+    if not named:
+        return caller
+    name = _text(named[0]) if len(named) == 1 else None
+    return requesters.on_behalf_of(caller, name, house.keys.digest, param=requesters.HEADER)
 
 
 async def links(request: Request, house: Annotated[House, Depends(_house)]) -> Links:
     """What makes the links in an answer: to where the server is configured to be, else to where it was reached."""
     return house.links.reached_at(str(request.base_url))
+
+
+def _text(header: str) -> str | None:
+    """A header's text, as UTF-8 (what clients send beyond ASCII, where they send it); None for anything else."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return None
 
 
 TheHouse = Annotated[House, Depends(_house)]
@@ -185,6 +202,13 @@ class Order:
     key: str | None
     retry_count: int = 0
     """How often the client says it sent this before; 0 when it does not say."""
+
+    def on_behalf_of(self, name: object) -> Self:
+        """The order of whoever the body names, which goes before the header. Raises as `authenticated`."""
+        if name is None:
+            return self
+        digest = self.house.keys.digest
+        return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
 
 
 async def _order(

@@ -20,7 +20,7 @@ from bickford_sora.http import documentation
 from bickford_sora.http.asking import shown
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, authenticated
 from bickford_sora.http.links import Links
-from bickford_sora.http.roles import FOLLOWS
+from bickford_sora.http.roles import OVERSEES, READS
 from projections.audit import AuditEvent, Filters
 
 HEARTBEAT_S = 15.0
@@ -56,7 +56,7 @@ class Wanted:
 @router.get(
     "/v1/ledger/stream",
     summary="Follow every fact of this project",
-    dependencies=[FOLLOWS],
+    dependencies=[OVERSEES],
     openapi_extra=documentation.EVENTS,
 )
 async def ledger_stream(
@@ -77,7 +77,12 @@ async def ledger_stream(
     return _streamed(house, _facts(house, caller, filters, begin))
 
 
-@router.get("/v1/videos/{video_id}/stream", summary="Follow a video to its end", openapi_extra=documentation.EVENTS)
+@router.get(
+    "/v1/videos/{video_id}/stream",
+    summary="Follow a video to its end",
+    dependencies=[READS],
+    openapi_extra=documentation.EVENTS,
+)
 async def video_stream(
     video_id: str, house: TheHouse, caller: TheCaller, links: TheLinks, last_event_id: LastEventId = None
 ) -> StreamingResponse:

@@ -13,7 +13,7 @@ from bickford_sora.errors import NotFound
 from bickford_sora.http import asking, documentation
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, TheOrder, authenticated
 from bickford_sora.http.links import Links
-from bickford_sora.http.roles import ASKS
+from bickford_sora.http.roles import ASKS, READS
 from bickford_sora.http.video_object import Video, View, video_objects
 from ledger import streams
 
@@ -64,7 +64,7 @@ async def create(request: Request, order: TheOrder) -> Response:
     return await asking.ask(request, order, "create", lambda form: create_request(form.fields, form.files))
 
 
-@router.get("", summary="List this project's renders")
+@router.get("", summary="List this project's renders", dependencies=[READS])
 async def list_page(
     house: TheHouse, caller: TheCaller, links: TheLinks, asked: Annotated[PageAsked, Depends()]
 ) -> VideoPage:
@@ -75,7 +75,7 @@ async def list_page(
     return await house.listing.run(_page, house, caller, links, asked)
 
 
-@router.get("/{video_id}", summary="Retrieve a video")
+@router.get("/{video_id}", summary="Retrieve a video", dependencies=[READS])
 async def retrieve(video_id: str, response: Response, house: TheHouse, caller: TheCaller, links: TheLinks) -> Video:
     """The video as it is now, from its own facts."""
     structlog.contextvars.bind_contextvars(video_id=_known_form(video_id))

@@ -11,7 +11,7 @@ from bickford_sora.endpoints import WithSecret
 from bickford_sora.http.bodies import read_json
 from bickford_sora.http.documentation import REFUSALS, json_body
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheUndertaking, authenticated
-from bickford_sora.http.roles import ASKS
+from bickford_sora.http.roles import ADMINISTERS, OVERSEES, READS
 from ledger.endpoints import Endpoint
 from ledger.envelope import Sealed
 from ledger.keys import Keys
@@ -137,7 +137,9 @@ _TEST = json_body(
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-@router.post("/webhook_endpoints", summary="Create a webhook endpoint", dependencies=[ASKS], openapi_extra=_CREATE)
+@router.post(
+    "/webhook_endpoints", summary="Create a webhook endpoint", dependencies=[ADMINISTERS], openapi_extra=_CREATE
+)
 async def create(
     request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> WebhookEndpointWithSecret:
@@ -147,7 +149,7 @@ async def create(
     return _with_secret(house, await house.crossing.run(house.endpoints.create, caller, fields, origin=origin))
 
 
-@router.get("/webhook_endpoints", summary="List this project's webhook endpoints")
+@router.get("/webhook_endpoints", summary="List this project's webhook endpoints", dependencies=[OVERSEES])
 async def list_page(
     house: TheHouse, caller: TheCaller, limit: Limit = 20, after: str | None = None
 ) -> WebhookEndpointPage:
@@ -155,7 +157,7 @@ async def list_page(
     return await house.listing.run(_page, house, caller, limit, after)
 
 
-@router.get("/webhook_endpoints/{webhook_endpoint_id}", summary="Retrieve a webhook endpoint")
+@router.get("/webhook_endpoints/{webhook_endpoint_id}", summary="Retrieve a webhook endpoint", dependencies=[OVERSEES])
 async def retrieve(webhook_endpoint_id: str, house: TheHouse, caller: TheCaller) -> WebhookEndpoint:
     """The endpoint as it is now."""
     return await house.crossing.run(_retrieve, house, caller, webhook_endpoint_id)
@@ -164,7 +166,7 @@ async def retrieve(webhook_endpoint_id: str, house: TheHouse, caller: TheCaller)
 @router.post(
     "/webhook_endpoints/{webhook_endpoint_id}",
     summary="Change a webhook endpoint",
-    dependencies=[ASKS],
+    dependencies=[ADMINISTERS],
     openapi_extra=_UPDATE,
 )
 async def update(
@@ -177,7 +179,9 @@ async def update(
     return _shown(house.keys, updated)
 
 
-@router.delete("/webhook_endpoints/{webhook_endpoint_id}", summary="Delete a webhook endpoint", dependencies=[ASKS])
+@router.delete(
+    "/webhook_endpoints/{webhook_endpoint_id}", summary="Delete a webhook endpoint", dependencies=[ADMINISTERS]
+)
 async def delete(
     webhook_endpoint_id: str, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> DeletedWebhookEndpoint:
@@ -190,7 +194,7 @@ async def delete(
 @router.post(
     "/webhook_endpoints/{webhook_endpoint_id}/rotate_secret",
     summary="Make a new secret",
-    dependencies=[ASKS],
+    dependencies=[ADMINISTERS],
     openapi_extra=_ROTATE,
 )
 async def rotate_secret(
@@ -208,7 +212,7 @@ async def rotate_secret(
 @router.post(
     "/webhook_endpoints/{webhook_endpoint_id}/test",
     summary="Send a sample event",
-    dependencies=[ASKS],
+    dependencies=[ADMINISTERS],
     openapi_extra=_TEST,
 )
 async def test(webhook_endpoint_id: str, request: Request, house: TheHouse, caller: TheCaller) -> WebhookEndpointTest:
@@ -218,7 +222,11 @@ async def test(webhook_endpoint_id: str, request: Request, house: TheHouse, call
     return WebhookEndpointTest(webhook_endpoint_id=webhook_endpoint_id, event_type=event_type, status_code=status)
 
 
-@router.get("/webhook_endpoints/{webhook_endpoint_id}/deliveries", summary="List the newest deliveries")
+@router.get(
+    "/webhook_endpoints/{webhook_endpoint_id}/deliveries",
+    summary="List the newest deliveries",
+    dependencies=[OVERSEES],
+)
 async def deliveries(
     webhook_endpoint_id: str, house: TheHouse, caller: TheCaller, limit: Limit = 20
 ) -> WebhookDeliveries:
@@ -226,7 +234,7 @@ async def deliveries(
     return await house.listing.run(_deliveries, house, caller, webhook_endpoint_id, limit)
 
 
-@router.get("/webhook_event_types", summary="List the event types")
+@router.get("/webhook_event_types", summary="List the event types", dependencies=[READS])
 async def event_types() -> WebhookEventTypes:
     """What an endpoint can subscribe to."""
     return WebhookEventTypes(data=list(EVENT_TYPES))
