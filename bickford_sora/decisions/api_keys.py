@@ -160,23 +160,22 @@ def granted(asked: NewKey, caller: Caller) -> Grant:
 
 
 def check_grant(caller: Caller, grant: Grant) -> None:
-    """Raises RoleMissing when a key may do more than the caller, who would get hold of it, or take it away.
+    """Raises RoleMissing when a key reaches further than the caller, who would get hold of it, or take it away.
 
-    An admin of the whole tenant may have every kind of key of that tenant.
+    An admin of a project has every role in it to give, an admin of the tenant every kind of key of that tenant.
     """
     if caller.everywhere and "admin" in caller.roles:
         return
     beyond = {
         "project": grant.project != caller.project,
-        "roles": not caller.roles.issuperset(grant.roles),
         "spans_tenant": grant.spans_tenant,
         "may_assert_requester": grant.may_assert_requester and not caller.may_assert_requester,
     }
     for param, is_beyond in beyond.items():
         if is_beyond:
             raise RoleMissing(
-                f"An admin of one project has to do with keys that may do no more than its own; this one's {param!r} "
-                "goes beyond. Ask an admin of the tenant.",
+                f"An admin of one project has to do with keys of that project alone; this one's {param!r} goes beyond. "
+                "Ask an admin of the tenant.",
                 code="key_exceeds_issuer",
                 param=param,
             )

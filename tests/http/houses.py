@@ -75,6 +75,8 @@ FOREIGN_KEY = "bk_live_foreign_key"
 """Of the project alpha of another tenant."""
 ROOT_KEY = "bk_live_root_key"
 """Spans the tenant of the first two."""
+FOREIGN_ROOT_KEY = "bk_live_foreign_root_key"
+"""Spans that other tenant."""
 WEBHOOK_SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 NOW = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 BODY_BYTES_MAX = 1_000_000
@@ -126,7 +128,7 @@ class FoldedEndpoints:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def page(self, tenant: str, project: str, after: str | None = None, limit: int = 20) -> EndpointPage:
+    def page(self, tenant: str, project: str | None, after: str | None = None, limit: int = 20) -> EndpointPage:
         assert 1 <= limit <= 100
         found = sorted(self._endpoints(tenant, project), key=lambda each: each.endpoint_id, reverse=True)
         found = [each for each in found if after is None or each.endpoint_id < after]
@@ -258,6 +260,13 @@ class Kit:
                 return await client.request(method, path, headers=headers, **options)
 
         return anyio.run(ask)
+
+    def issue(self, *roles: str, by: str = KEY, **fields: Any) -> str:
+        """A new API key with these roles, to be used."""
+        asked = {"name": "Ours", "roles": [*roles], **fields}
+        answer = self.request("POST", "/v1/api_keys", key=by, json=asked)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["secret"])
 
     def create(self, prompt: str = "A calm sea", *, key: str = KEY, **fields: str) -> str:
         """The id of a new video."""
@@ -433,9 +442,15 @@ def make_kit(
             webhook_tolerance_s=300,
         ),
         callers=Callers(
-            {KEY: "alpha", OTHER_KEY: "beta", FOREIGN_KEY: "acme/alpha", ROOT_KEY: "default"},
+            {
+                KEY: "alpha",
+                OTHER_KEY: "beta",
+                FOREIGN_KEY: "acme/alpha",
+                ROOT_KEY: "default",
+                FOREIGN_ROOT_KEY: "acme/default",
+            },
             digest=keys.digest,
-            spanning=[ROOT_KEY],
+            spanning=[ROOT_KEY, FOREIGN_ROOT_KEY],
             issued=IssuedKeys(ledger, clock),
         ),
         api_keys=ApiKeys(
