@@ -244,7 +244,8 @@ def revoked(caller: Caller, key: ApiKey) -> Draft:
     """Ends the key at once. Revoking twice changes nothing."""
     if key.revoked_at is not None:
         return NOTHING
-    return Draft(((key.stream, KeyRevoked(key_id=key.key_id)),), {**caller.heads, key.stream: key.version})
+    fact = KeyRevoked(key_id=key.key_id, project=key.project)
+    return Draft(((key.stream, fact),), {**caller.heads, key.stream: key.version})
 
 
 def caller_of(key: ApiKey, now: datetime) -> Caller:

@@ -109,7 +109,14 @@ class KeyRevoked(Fact):
     """An API key is no longer accepted."""
 
     TYPE: ClassVar[str] = "key.revoked"
+    SCHEMA: ClassVar[int] = 2
     key_id: str
+    project: str | None = None
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 did not say of which project the key was."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class CallerRecorded(Fact):

@@ -263,7 +263,7 @@ GOVERNANCE: tuple[Fact, ...] = (
         replaces="key_0",
     ),
     e.KeyRotated(key_id="key_1", project="films", new_key_id="key_2", expires_at=LATER),
-    e.KeyRevoked(key_id="key_1"),
+    e.KeyRevoked(key_id="key_1", project="films"),
     e.CallerRecorded(
         thread_id=SEALED,
         project="films",
