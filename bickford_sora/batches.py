@@ -78,7 +78,7 @@ class Batches:
     def _opened(self, caller: Caller, lines: Sequence[Line], key: str | None, origin: Origin) -> Batch:
         """The batch, opened now or when it was sent before."""
         said = json.dumps([[line.number, line.custom_id, line.fields] for line in lines], sort_keys=True)
-        said += caller.requester if caller.asserted else ""
+        said += caller.named or ""
         request_hash = self.keys.digest("batch", said.encode())
         batch_id = self._id(caller, key)
         stream = streams.batch(caller.tenant, batch_id)
@@ -115,7 +115,9 @@ class Batches:
             if named is not None:
                 caller = on_behalf_of(caller, named, self.keys.digest, param=REQUESTER)
             request = create_request(fields, {})
-            terms = self.intake.terms(caller, origin, "create", request, key=f"{batch.opened.batch_id}:{line.number}")
+            terms = self.intake.terms(
+                origin, "create", request, key=f"{batch.opened.batch_id}:{line.number}", named=caller.named
+            )
             render = self.intake.ask(caller, request, terms).render
         except (TryLater, Unauthorized):
             raise  # says nothing about the line

@@ -121,7 +121,9 @@ class Characters:
             return None
         idempotency = Idempotency(self.recording.ledger, self.keys)
         video = self.keys.digest("reference", asked.video.content)
-        return idempotency.binding(key, idempotency.hash_of(caller, ROUTE, {"name": asked.name, "video": video}))
+        return idempotency.binding(
+            key, idempotency.hash_of(ROUTE, {"name": asked.name, "video": video}, named=caller.named)
+        )
 
     def _replay(self, caller: Caller, binding: Binding | None) -> Character | None:
         """What this key made before. Raises KeyReused when something else was asked with it."""

@@ -26,12 +26,12 @@ class Idempotency:
     ledger: Ledger
     keys: Keys
 
-    def hash_of(self, caller: Caller, route: str, said: JsonValue) -> str:
+    def hash_of(self, route: str, said: JsonValue, *, named: str | None = None) -> str:
         """Keyed hash of a parsed request: whatever way it was sent, the same. Route and path are part of it.
 
-        So is on whose behalf it is asked, where that is said: nobody is given what another one asked for.
+        So is the requester that was named, if one was: nobody is given what another one asked for.
         """
-        words = [route, said, caller.requester] if caller.asserted else [route, said]
+        words = [route, said] if named is None else [route, said, named]
         return self.keys.digest("idempotency", json.dumps(words, sort_keys=True).encode())
 
     def said(self, request: ParsedRequest) -> JsonValue:

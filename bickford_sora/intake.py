@@ -70,17 +70,20 @@ class Intake:
 
     def terms(
         self,
-        caller: Caller,
         origin: Origin,
         route: str,
         request: ParsedRequest | None,
         *,
         key: str | None = None,
         retry_count: int = 0,
+        named: str | None = None,
     ) -> Terms:
-        """The terms of a request. `route` says which operation on what was called; a retry has no body to parse."""
+        """The terms of a request. `route` says which operation on what was called; a retry has no body to parse.
+
+        `named` is the requester that the caller named, if it did.
+        """
         said = self._idempotency.said(request) if request else None
-        return Terms(origin, self._idempotency.hash_of(caller, route, said), key, retry_count)
+        return Terms(origin, self._idempotency.hash_of(route, said, named=named), key, retry_count)
 
     def ask(self, caller: Caller, request: ParsedRequest, terms: Terms) -> Answer:
         """A new render: created, or made from another; or the one this very request made before."""

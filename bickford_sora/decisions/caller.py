@@ -35,6 +35,11 @@ class Caller:
     """
 
     @property
+    def named(self) -> str | None:
+        """The requester it named; None: it asks for itself."""
+        return self.requester if self.asserted else None
+
+    @property
     def heads(self) -> dict[str, int]:
         """What a decision of this caller relies on."""
         return dict([self.key_head]) if self.key_head else {}

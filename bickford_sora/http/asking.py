@@ -72,9 +72,7 @@ async def ask_again(request: Request, order: Order, video_id: str) -> VideoAnswe
     """Asks anew for what failed. Whatever the body says is ignored; behind its end it shows when the client leaves."""
     house = order.house
     await read_body(request, bytes_max=house.limits.body_bytes_max, silence_s=house.limits.body_silence_s)
-    terms = house.intake.terms(
-        order.caller, order.origin, f"retry {video_id}", None, key=order.key, retry_count=order.retry_count
-    )
+    terms = order.terms(f"retry {video_id}", None)
     return await _answered(
         request, order, terms, house.crossing, lambda: house.intake.retry(order.caller, video_id, terms)
     )
@@ -151,10 +149,7 @@ def _parsed(
     form = parse(content_type, body)
     order = order.on_behalf_of(form.fields.pop(REQUESTER, None))
     parsed = read(form)
-    terms = order.house.intake.terms(
-        order.caller, order.origin, route, parsed, key=order.key, retry_count=order.retry_count
-    )
-    return order, parsed, terms
+    return order, parsed, order.terms(route, parsed)
 
 
 def _decided(order: Order, ask_for: Callable[[], Answer]) -> tuple[Answer, Video]:

@@ -16,6 +16,7 @@ from bickford_sora.callers import Callers
 from bickford_sora.characters import Characters
 from bickford_sora.decisions import requesters
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.crossing import Crossing
@@ -23,7 +24,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
-from bickford_sora.intake import Intake
+from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.recording import Origin
 from bickford_sora.webhook_intake import WebhookIntake
@@ -202,6 +203,12 @@ class Order:
     key: str | None
     retry_count: int = 0
     """How often the client says it sent this before; 0 when it does not say."""
+
+    def terms(self, route: str, request: ParsedRequest | None) -> Terms:
+        """The terms it comes with; `route` and `request` as in `Intake.terms`."""
+        return self.house.intake.terms(
+            self.origin, route, request, key=self.key, retry_count=self.retry_count, named=self.caller.named
+        )
 
     def on_behalf_of(self, name: object) -> Self:
         """The order of whoever the body names, which goes before the header. Raises as `authenticated`."""

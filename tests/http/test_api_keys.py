@@ -291,7 +291,7 @@ Work = Callable[[Kit, Caller, str], object]
 
 def create(kit: Kit, caller: Caller, _video_id: str) -> object:
     request, origin = create_request({"prompt": "A kite"}, {}), Origin(caller.tenant, caller.key_id)
-    return kit.house.intake.ask(caller, request, kit.house.intake.terms(caller, origin, "create", request))
+    return kit.house.intake.ask(caller, request, kit.house.intake.terms(origin, "create", request))
 
 
 def delete(kit: Kit, caller: Caller, video_id: str) -> object:
