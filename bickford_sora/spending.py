@@ -9,7 +9,7 @@ what keeps the caps exact is the head alone.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bickford_sora.decisions.drafts import Draft
@@ -181,7 +181,7 @@ class _Drafted:
             return True
         written = {stream for stream, _ in draft.facts} - {self.state.stream}
         touched = written | (set(draft.heads) - {self.state.stream})
-        if touched & self._written or written & set(self._heads):
+        if touched & self._written or written & set(self._heads) or self._contradicts(draft.heads):
             return False
         if not draft:
             _answer(waiting, None)
@@ -196,6 +196,10 @@ class _Drafted:
         self._written |= written
         self.taken.append(waiting)
         return True
+
+    def _contradicts(self, heads: Mapping[str, int]) -> bool:
+        """Whether another decision relied on another head of the same stream: one of the two is out of date."""
+        return any(self._heads.get(stream, head) != head for stream, head in heads.items())
 
     def decision(self, stream: str, head: int) -> Decision:
         """All of it as one decision, on the spend stream's `head`."""

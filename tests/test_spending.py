@@ -199,6 +199,18 @@ def test_another_streams_conflict_is_its_askers_alone(town: Town, recorder: Gate
     assert town.spent_micro() == 2 * COST_MICRO
 
 
+def test_two_who_rely_on_different_heads_of_one_stream_are_not_decided_as_one(town: Town, recorder: Gated) -> None:
+    spending = town.decider()
+    key = streams.key("main", "key_1")
+    revoked, current = {key: 1}, {key: 0}
+    answers = together(
+        spending,
+        recorder,
+        [lambda: ask(spending), lambda: ask(spending, heads=revoked), lambda: ask(spending, heads=current)],
+    )
+    assert [answers[0], type(answers[1]), answers[2]] == [True, Conflict, True]
+
+
 def test_two_who_want_the_same_stream_are_decided_one_after_the_other(town: Town, recorder: Gated) -> None:
     spending = town.decider()
     video_id = streams.video_id(new_uuid7())

@@ -61,13 +61,14 @@ def decide(asked: Asked, policy: Policy, spend: Spend, periods: Periods) -> tupl
     """The facts of a request, and the refusal when policy denies it or a budget is used up.
 
     A refusal binds no key, marks no source and sets nothing aside.
+    The caller's API key is one of the heads: once it is revoked, nothing is recorded that was asked with it.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
     wanted = _reservation(asked, price, periods)
     verdict, refusal = quotas.held_to(policy.decide(asked.request, price), spend, wanted)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
-    heads = {stream: 0}
+    heads = {**asked.caller.heads, stream: 0}
     if refusal:
         facts.append((stream, RenderDenied(verdict=verdict, code=refusal.code, message=refusal.message)))
         return Draft(tuple(facts), heads), refusal

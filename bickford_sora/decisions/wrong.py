@@ -9,7 +9,19 @@ from bickford_sora.errors import InvalidRequest
 VALUE_CHARS_SHOWN_MAX = 80
 """How much of a wrong value, or of a name, an error repeats."""
 
-_TOO_MUCH = frozenset({"greater_than_equal", "less_than_equal", "string_too_long"})
+_OF_THE_VALUE = frozenset(
+    {
+        "greater_than_equal",
+        "less_than_equal",
+        "literal_error",
+        "string_pattern_mismatch",
+        "string_too_long",
+        "string_too_short",
+        "too_short",
+        "value_error",
+    }
+)
+"""Of the right type, and still not to be used."""
 
 
 def invalid(error: ValidationError, *, within: str | None = None) -> InvalidRequest:
@@ -21,6 +33,6 @@ def invalid(error: ValidationError, *, within: str | None = None) -> InvalidRequ
         return InvalidRequest(f"Missing required parameter: {param!r}.", code="missing_required_parameter", param=param)
     if first["type"] == "extra_forbidden":
         return InvalidRequest(f"Unknown parameter: {param!r}.", code="unknown_parameter", param=param)
-    if first["type"] in _TOO_MUCH:
+    if first["type"] in _OF_THE_VALUE:
         return InvalidRequest(f"Invalid value for {param!r}: {first['msg']}.", code="invalid_value", param=param)
     return InvalidRequest(f"Invalid type for {param!r}: {first['msg']}.", code="invalid_type", param=param)

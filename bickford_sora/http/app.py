@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from bickford_sora.http import (
+    api_keys,
     batches,
     characters,
     content,
@@ -36,6 +37,18 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     refusals.register(app)
     app.add_middleware(RequestScope, new_id=house.new_id)
-    for module in (batches, characters, edits, videos, content, streams, threads, webhook_endpoints, webhooks, health):
+    for module in (
+        api_keys,
+        batches,
+        characters,
+        edits,
+        videos,
+        content,
+        streams,
+        threads,
+        webhook_endpoints,
+        webhooks,
+        health,
+    ):
         app.include_router(module.router)
     return app
