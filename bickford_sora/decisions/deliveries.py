@@ -150,7 +150,7 @@ _SAMPLES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "review_time_s": 1,
         },
         "approval.requested": {"approval_id": "sample", "expires_at": None},
-        "budget.threshold": {"percent": 100},
+        "budget.threshold": {"percent": 100, "period": "total"},
     }
 )
 """What stands beside the id in a sample."""
@@ -183,7 +183,7 @@ def _approval(fact: Fact) -> dict[str, Any]:
 
 def _threshold(fact: Fact) -> dict[str, Any]:
     assert isinstance(fact, BudgetThreshold), fact.TYPE  # noqa: S101 - the trigger says so
-    return {"id": fact.budget_id, "percent": fact.percent}
+    return {"id": fact.budget_id, "percent": fact.percent, "period": fact.period}
 
 
 _ADDITIONS: Mapping[str, Callable[[Fact], dict[str, Any]]] = MappingProxyType(

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from bickford_sora.http import (
     api_keys,
     batches,
+    budgets,
     characters,
     content,
     edits,
@@ -40,6 +41,7 @@ def create_app(house: House) -> FastAPI:
     for module in (
         api_keys,
         batches,
+        budgets,
         characters,
         edits,
         videos,
