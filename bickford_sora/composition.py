@@ -48,6 +48,7 @@ from bickford_sora.renderers.fleet import Fleet
 from bickford_sora.renderers.port import Renderer
 from bickford_sora.renderers.transport import TransportLimits
 from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.spend_reports import SpendReports
 from bickford_sora.stops import Stops
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from bickford_sora.workers.announce import Announce
@@ -78,6 +79,7 @@ from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
 from projections.projector import Projector
+from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
@@ -88,7 +90,7 @@ LAG_READY_S = 30.0
 """How far a read model may be behind in a process that is ready, in seconds."""
 COURIERS = 4
 """Deliveries one process makes at a time."""
-PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS)
+PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,8 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             issued=IssuedKeys(books.ledger, books.clock),
         ),
         budgets=Budgets(gateway.recording),
+        spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
+        wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
         api_keys=ApiKeys(
             recording=gateway.recording,
             keys=books.keys,

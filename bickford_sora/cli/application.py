@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "videos": "Work with the videos of a running server.",
     "endpoints": "Work with the webhook endpoints of a running server.",
     "budgets": "Work with the budgets of a running server.",
+    "spend": "Report what a running server's renders cost.",
     "keys": "Work with the API keys of a running server.",
     "watch": "Follow a video to its end, or every fact as it is recorded, without polling.",
     "history": "Show every fact of one render, from the ledger.",

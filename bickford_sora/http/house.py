@@ -28,6 +28,7 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.recording import Origin
+from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
@@ -109,6 +110,9 @@ class House:
     """As `wait_for_videos`, for the read model of API keys."""
     batches: Batches
     budgets: Budgets
+    spend_reports: SpendReports
+    wait_for_spend: Callable[[float], bool]
+    """As `wait_for_videos`, for the read model of spend."""
     audit: AuditQuery
     """Every fact, for streams."""
     audited: Callable[[], int]

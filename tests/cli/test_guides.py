@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,12 +22,12 @@ def server() -> Iterator[Served]:
         yield running
 
 
-def told(server: Served, guide: str) -> dict[str, str]:
+def told(server: Served, guide: str, folder: Path) -> dict[str, str]:
     """What each command of a guide answered, by the command."""
     page = (ROOT / "docs" / "guides" / guide).read_text("utf-8")
     answers: dict[str, str] = {}
     for number, line in enumerate(line for block in fences(page, "sh") for line in block.splitlines()):
-        program, *arguments = shlex.split(line)
+        program, *arguments = shlex.split(line.replace("charges.csv", str(folder / "charges.csv")))
         assert program == "bickford-sora"
         refused = next((code for part, code in REFUSED.items() if part in line), None)
         said = run(server.data_dir, *arguments, status=1 if refused else 0)
@@ -35,10 +36,11 @@ def told(server: Served, guide: str) -> dict[str, str]:
     return answers
 
 
-def test_the_guide_to_budgets_does_what_it_says(server: Served) -> None:
-    answers = told(server, "budgets.md")
+def test_the_guide_to_budgets_does_what_it_says(server: Served, tmp_path: Path) -> None:
+    answers = told(server, "budgets.md", tmp_path)
     lists = [answer for command, answer in answers.items() if command.endswith("budgets list")]
     before, after = ([line.split("\t") for line in each.splitlines()] for each in lists)
     assert [row[0] for row in before] == ["company", "films-in-flight"]
     assert [row[5] for row in before] == ["0.00 USD", "0 renders"]
+    assert len((tmp_path / "charges.csv").read_text().splitlines()) == 3
     assert [row[5] for row in after] == ["0.40 USD", "0 renders"]

@@ -46,6 +46,7 @@ from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Renderer
+from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger import streams
 from ledger.application import Ledger
@@ -69,6 +70,7 @@ from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
 from projections.audit import AuditEvent, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.videos import Page, Video, rows
+from tests.http.folded_spend import FoldedSpend
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
@@ -282,7 +284,7 @@ class Kit:
         """Appends facts to a render, as a worker would."""
         render = self.render(video_id)
         draft = Draft(tuple((render.stream, fact) for fact in facts), {render.stream: render.version})
-        self.recording.append(draft, Origin.of(render, "worker"))
+        self.recording.append(draft, Origin.of(render, "worker"), on=render)
 
     def append(self, stream: str, *facts: Fact) -> None:
         """Appends facts to a stream that exists."""
@@ -477,6 +479,8 @@ def make_kit(
         ),
         rate_limit=RateLimit(requests_per_minute_max, clock.seconds),
         batches=Batches(recording, keys, intake),
+        spend_reports=SpendReports(recording, FoldedSpend(ledger)),
+        wait_for_spend=wait_for_videos,
         audit=FoldedAudit(ledger),
         audited=ledger.head,
         tide=Tide(ledger.head),
