@@ -27,6 +27,7 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.recording import Origin
+from bickford_sora.reviews import Reviews
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
@@ -106,6 +107,7 @@ class House:
     api_keys: ApiKeys
     wait_for_api_keys: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of API keys."""
+    reviews: Reviews
     batches: Batches
     audit: AuditQuery
     """Every fact, for streams."""

@@ -50,7 +50,18 @@ from ledger.events.once import (
     SubmissionOpened,
     WebhookReceived,
 )
-from ledger.events.parts import Asset, BatchLine, InputReference, Money, Quote, SourceVideo, Step, Variant, Verdict
+from ledger.events.parts import (
+    Asset,
+    BatchLine,
+    InputReference,
+    Money,
+    Quote,
+    ReviewWeights,
+    SourceVideo,
+    Step,
+    Variant,
+    Verdict,
+)
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -143,6 +154,7 @@ __all__ = [
     "RendererConfigured",
     "RendererResumed",
     "RendererStopped",
+    "ReviewWeights",
     "SourceVideo",
     "SpendAdjusted",
     "SpendCarriedForward",

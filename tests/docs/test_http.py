@@ -8,6 +8,7 @@ from bickford_sora.http import (
     content,
     edits,
     health,
+    reviews,
     streams,
     threads,
     videos,
@@ -22,7 +23,20 @@ TEXT = (REFERENCE / "http.md").read_text("utf-8")
 PAGE = sections(TEXT, 2)
 
 
-MODULES = (api_keys, batches, characters, edits, videos, content, streams, threads, webhook_endpoints, webhooks, health)
+MODULES = (
+    api_keys,
+    batches,
+    characters,
+    edits,
+    reviews,
+    videos,
+    content,
+    streams,
+    threads,
+    webhook_endpoints,
+    webhooks,
+    health,
+)
 
 
 def test_every_route_is_described_and_no_other() -> None:

@@ -164,6 +164,7 @@ def test_the_description_lists_every_route_with_its_body(kit: Kit) -> None:
         "/v1/videos/{video_id}/content",
         "/v1/videos/{video_id}/remix",
         "/v1/videos/{video_id}/retry",
+        "/v1/videos/{video_id}/reviews",
         "/v1/videos/{video_id}/stream",
         "/v1/videos/batches",
         "/v1/videos/batches/{batch_id}",
