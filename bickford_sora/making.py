@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora.decisions import fields, intent, offers
+from bickford_sora.decisions import fields, intent, offers, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
+from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.intent import Asked, Binding
 from bickford_sora.decisions.offers import Shape
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
 from bickford_sora.decisions.routing import IsStopped, choose
-from bickford_sora.errors import Denied, NotFound, TryLater, Unauthorized
+from bickford_sora.errors import NotFound, TryLater, Unauthorized
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
@@ -22,6 +23,7 @@ from ledger.envelope import Sealed
 from ledger.errors import Conflict
 from ledger.keys import Keys
 from ledger.lifecycle import Render
+from ledger.spend import Periods, Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,8 @@ class Making:
 
     def _decide(self, asked: Asked, origin: Origin) -> Render:
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft, refusal = intent.decide(asked, self._desk.policy)
             try:
-                self._recording.append(draft, origin, on=asked.source)
+                refusal = self._reserve(asked, origin)
             except Conflict:
                 # The API key was rotated or revoked, another request bound the key first, or the source moved on.
                 asked = replace(asked, caller=self._confirmed(asked))
@@ -102,9 +103,21 @@ class Making:
             # From here on the render is accepted: whatever dies now, a worker will find it.
             if refusal:
                 self._drop_files(asked)
-                raise Denied(refusal.message, code=refusal.code)
+                raise quotas.refused(refusal)
             return self._recording.render(streams.render(asked.caller.tenant, asked.video_id))
         raise TryLater("The source is changing. Send the request again.", code="conflict")
+
+    def _reserve(self, asked: Asked, origin: Origin) -> Refusal | None:
+        """Records the decision, and what it sets aside. Returns why it may not be, None when it may."""
+        refusals: list[Refusal | None] = []
+
+        def take(spend: Spend, periods: Periods) -> Draft:
+            draft, refusal = intent.decide(asked, self._desk.policy, spend, periods)
+            refusals.append(refusal)
+            return draft
+
+        self._recording.reserve(take, origin, on=asked.source)
+        return refusals[-1]  # that of the last time it was taken is the one that was recorded
 
     def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
         """The video of this project it is made from; None for an upload, and where there is none."""

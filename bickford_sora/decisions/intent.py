@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bickford_sora.decisions import budgets, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.fields import plain
@@ -22,9 +23,11 @@ from ledger.events import (
     RenderIntent,
     RenderRemixed,
     SourceVideo,
+    SpendReserved,
     Verdict,
 )
 from ledger.lifecycle import ENDS, Phase, Render
+from ledger.spend import Periods, Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,16 @@ class Asked:
     retry_of: str | None = None
 
 
-def decide(asked: Asked, policy: Policy) -> tuple[Draft, Refusal | None]:
-    """The facts of a request, and the refusal when policy denies it. A refusal binds no key and marks no source.
+def decide(asked: Asked, policy: Policy, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
+    """The facts of a request, and the refusal when policy denies it or a budget is used up.
 
+    A refusal binds no key, marks no source and sets nothing aside.
     The caller's API key is one of the heads: once it is revoked, nothing is recorded that was asked with it.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
-    verdict, refusal = policy.decide(asked.request, price)
+    wanted = _reservation(asked, price, periods)
+    verdict, refusal = quotas.held_to(policy.decide(asked.request, price), spend, wanted)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
     heads = {**asked.caller.heads, stream: 0}
     if refusal:
@@ -75,6 +80,7 @@ def decide(asked: Asked, policy: Policy) -> tuple[Draft, Refusal | None]:
     if asked.source:
         facts.append((asked.source.stream, _remixed(asked)))
         heads[asked.source.stream] = asked.source.version
+    facts += [(spend.stream, fact) for fact in budgets.reserved(spend, wanted)]
     return Draft(tuple(facts), heads), None
 
 
@@ -113,6 +119,22 @@ def _allowed(destination: Destination, verdict: Verdict, price: Quote | None) ->
         quote=price,
         served_model=None if offer.served_model == offer.model else offer.served_model,
         replica=destination.replica,
+    )
+
+
+def _reservation(asked: Asked, price: Quote | None, periods: Periods) -> SpendReserved:
+    outputs = asked.request.fields.get("n")
+    return SpendReserved(
+        video_id=asked.video_id,
+        cost=price.cost if price else None,
+        project=asked.caller.project,
+        requester=asked.caller.requester,
+        key_id=asked.caller.key_id,
+        model=asked.request.model,
+        renderer=asked.destination.offer.renderer,
+        seconds=int(asked.request.seconds) * (outputs if isinstance(outputs, int) else 1),
+        day=periods.day,
+        minute=periods.minute,
     )
 
 

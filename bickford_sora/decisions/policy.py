@@ -6,6 +6,7 @@ A verdict always says which policy decided, which rules matched and what they sa
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -20,6 +21,10 @@ class Refusal:
 
     code: str
     message: str
+    kind: Literal["policy", "quota", "rate"] = "policy"
+    """Whether a rule denied it, a budget is used up, or it only came too early."""
+    retry_after_ms: int = 0
+    """Of kind `rate`: when it may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,8 @@ class Policy:
             return None
         return Refusal(
             "render_cost_exceeded",
-            f"This render costs {_units(quote.cost.amount_micro)} {quote.cost.currency}; rule render-cost-max allows "
-            f"{_units(limit)}. Ask for fewer seconds, a smaller size or another model.",
+            f"This render costs {units(quote.cost.amount_micro)} {quote.cost.currency}; rule render-cost-max allows "
+            f"{units(limit)}. Ask for fewer seconds, a smaller size or another model.",
         )
 
 
@@ -68,5 +73,6 @@ def _seen(request: VideoRequest, quote: Quote | None) -> dict[str, JsonValue]:
     }
 
 
-def _units(micro: int) -> str:
+def units(micro: int) -> str:
+    """An amount in whole units, with two digits behind the point."""
     return f"{micro // 1_000_000}.{micro % 1_000_000 // 10_000:02d}"

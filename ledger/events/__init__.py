@@ -34,6 +34,7 @@ from ledger.events.governance import (
 )
 from ledger.events.money import (
     BudgetOverrun,
+    BudgetRemoved,
     BudgetSet,
     BudgetThreshold,
     SpendAdjusted,
@@ -100,6 +101,7 @@ __all__ = [
     "BatchLinesDecided",
     "BatchOpened",
     "BudgetOverrun",
+    "BudgetRemoved",
     "BudgetSet",
     "BudgetThreshold",
     "CallerRecorded",
