@@ -41,7 +41,6 @@ class Reviews:
         review_id = streams.review_id(self.recording.new_id())
         for _ in range(DECIDE_ATTEMPTS_MAX):
             render = making.find(self.recording.ledger, caller, video_id, param="video_id")
-            decisions.check_reviewable(render)
             notes = self._sealed(render, said)
             draft = decisions.reviewed(render, Reviewer(caller, review_id), said, self.weights, notes=notes)
             try:

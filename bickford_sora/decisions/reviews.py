@@ -68,7 +68,7 @@ def reviewed(
     render: Render, reviewer: Reviewer, said: Judgement, weights: ReviewWeights, *, notes: Sealed | None
 ) -> Draft:
     """The review. Raises NotReady while there is no video, Conflicting when there never will be, or there are many."""
-    check_reviewable(render)
+    _check_reviewable(render)
     fact = RenderReviewed(
         review_id=reviewer.review_id,
         reviewer=reviewer.caller.requester,
@@ -84,20 +84,6 @@ def reviewed(
     return Draft(((render.stream, fact),), {**reviewer.caller.heads, render.stream: render.version})
 
 
-def check_reviewable(render: Render) -> None:
-    """Raises as `reviewed`."""
-    if render.phase is not Phase.STORED:
-        if render.ended:
-            raise Conflicting("The render failed; there is nothing to review.", code="video_failed", param="video_id")
-        raise NotReady(
-            "The video is not ready yet. Review it when its status is completed.",
-            code="video_not_completed",
-            param="video_id",
-        )
-    if len(render.reviews) >= REVIEWS_MAX:
-        raise Conflicting(f"A video has at most {REVIEWS_MAX} reviews.", code="too_many_reviews", param="video_id")
-
-
 def score(said: Judgement, weights: ReviewWeights) -> float:
     """The weighted sum of the grades and of the minutes it took: never below 0, half a thousandth rounded up.
 
@@ -111,3 +97,16 @@ def score(said: Judgement, weights: ReviewWeights) -> float:
     graded = sum((Decimal(str(weight)) * Decimal(str(grade)) for weight, grade in parts), Decimal(0))
     total = graded + Decimal(str(weights.minute)) * said.review_time_s / _MINUTE_S
     return float(max(total, Decimal(0)).quantize(_STEP, ROUND_HALF_UP))
+
+
+def _check_reviewable(render: Render) -> None:
+    if render.phase is not Phase.STORED:
+        if render.ended:
+            raise Conflicting("The render failed; there is nothing to review.", code="video_failed", param="video_id")
+        raise NotReady(
+            "The video is not ready yet. Review it when its status is completed.",
+            code="video_not_completed",
+            param="video_id",
+        )
+    if len(render.reviews) >= REVIEWS_MAX:
+        raise Conflicting(f"A video has at most {REVIEWS_MAX} reviews.", code="too_many_reviews", param="video_id")
