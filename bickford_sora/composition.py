@@ -18,6 +18,7 @@ from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.batches import Batches
+from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
 from bickford_sora.characters import Characters
 from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
@@ -286,6 +287,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             spanning=[api_key.get_secret_value()],
             issued=IssuedKeys(books.ledger, books.clock),
         ),
+        budgets=Budgets(gateway.recording),
         api_keys=ApiKeys(
             recording=gateway.recording,
             keys=books.keys,

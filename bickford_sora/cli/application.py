@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "render": "Ask a running server for a video.",
     "videos": "Work with the videos of a running server.",
     "endpoints": "Work with the webhook endpoints of a running server.",
+    "budgets": "Work with the budgets of a running server.",
     "keys": "Work with the API keys of a running server.",
     "review": "Say what a video is like, or show what was said of it.",
     "watch": "Follow a video to its end, or every fact as it is recorded, without polling.",

@@ -152,7 +152,7 @@ _SAMPLES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "score": 0.898,
         },
         "approval.requested": {"approval_id": "sample", "expires_at": None},
-        "budget.threshold": {"percent": 100},
+        "budget.threshold": {"percent": 100, "period": "total"},
     }
 )
 """What stands beside the id in a sample."""
@@ -185,7 +185,7 @@ def _approval(fact: Fact) -> dict[str, Any]:
 
 def _threshold(fact: Fact) -> dict[str, Any]:
     assert isinstance(fact, BudgetThreshold), fact.TYPE  # noqa: S101 - the trigger says so
-    return {"id": fact.budget_id, "percent": fact.percent}
+    return {"id": fact.budget_id, "percent": fact.percent, "period": fact.period}
 
 
 _ADDITIONS: Mapping[str, Callable[[Fact], dict[str, Any]]] = MappingProxyType(

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from bickford_sora.http import (
     api_keys,
     batches,
+    budgets,
     characters,
     content,
     edits,
@@ -41,6 +42,7 @@ def create_app(house: House) -> FastAPI:
     for module in (
         api_keys,
         batches,
+        budgets,
         characters,
         edits,
         reviews,

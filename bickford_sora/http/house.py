@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from bickford_sora.api_keys import ApiKeys
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.batches import Batches
+from bickford_sora.budgets import Budgets
 from bickford_sora.callers import Callers
 from bickford_sora.characters import Characters
 from bickford_sora.decisions import requesters
@@ -109,6 +110,7 @@ class House:
     """As `wait_for_videos`, for the read model of API keys."""
     reviews: Reviews
     batches: Batches
+    budgets: Budgets
     audit: AuditQuery
     """Every fact, for streams."""
     audited: Callable[[], int]

@@ -125,8 +125,15 @@ class BudgetOverrun(Fact):
     """More was settled than the budget allows. It takes nothing more until it is set again."""
 
     TYPE: ClassVar[str] = "budget.overrun"
+    SCHEMA: ClassVar[int] = 2
     budget_id: str
+    scope: str = "tenant"
     excess: Money
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 was never recorded; it did not name the scope."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class BudgetThreshold(Fact):
@@ -135,11 +142,12 @@ class BudgetThreshold(Fact):
     TYPE: ClassVar[str] = "budget.threshold"
     SCHEMA: ClassVar[int] = 2
     budget_id: str
+    scope: str = "tenant"
     percent: int = Field(ge=0)
     period: str = "total"
     """The day, month or minute it happened in."""
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 was never recorded; it did not name the period."""
+        """Schema 1 was never recorded; it named neither scope nor period."""
         return fields if schema == 1 else super().upcast(schema, fields)

@@ -21,6 +21,7 @@ from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.batches import Batches
+from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers
 from bickford_sora.characters import Characters
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
@@ -454,6 +455,7 @@ def make_kit(
             spanning=[ROOT_KEY, FOREIGN_ROOT_KEY],
             issued=IssuedKeys(ledger, clock),
         ),
+        budgets=Budgets(recording),
         api_keys=ApiKeys(
             recording=recording,
             keys=keys,

@@ -171,6 +171,8 @@ def test_the_description_lists_every_route_with_its_body(kit: Kit) -> None:
         "/v1/ledger/stream",
         "/v1/threads/{thread_id}/observations",
         "/v1/api_keys",
+        "/v1/budgets",
+        "/v1/budgets/{budget_id}",
         "/v1/api_keys/{key_id}",
         "/v1/api_keys/{key_id}/rotate",
         "/v1/webhook_endpoints",

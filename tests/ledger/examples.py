@@ -266,8 +266,8 @@ MONEY: tuple[Fact, ...] = (
         thresholds=(80, 95),
     ),
     e.BudgetRemoved(budget_id="films-month"),
-    e.BudgetOverrun(budget_id="films-month", excess=USD),
-    e.BudgetThreshold(budget_id="films-month", percent=80, period="2026-11"),
+    e.BudgetOverrun(budget_id="films-month", scope="project:films", excess=USD),
+    e.BudgetThreshold(budget_id="films-month", scope="project:films", percent=80, period="2026-11"),
 )
 
 GOVERNANCE: tuple[Fact, ...] = (

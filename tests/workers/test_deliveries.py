@@ -188,13 +188,11 @@ def test_a_budgets_threshold_is_told_to_those_whose_budget_it_is(town: Town, sco
         town.subscribe(games.url, "budget.threshold", caller=NEIGHBOUR)
         town.record(
             "spend:main",
-            e.BudgetSet(budget_id="b1", scope=scope, window="month", cap=MONEY),
-            e.BudgetSet(budget_id="b2", scope="project:other", window="month", cap=MONEY),
-            e.BudgetThreshold(budget_id="b1", percent=80),
+            e.BudgetThreshold(budget_id="b1", scope=scope, percent=80, period="2026-11"),
         )
         town.tell()
         assert [name for name, each in (("films", films), ("games", games)) if each.received] == told
-        assert body(films.received[0])["data"] == {"id": "b1", "percent": 80}
+        assert body(films.received[0])["data"] == {"id": "b1", "percent": 80, "period": "2026-11"}
 
 
 # --- who is told ----------------------------------------------------------------------------
