@@ -47,6 +47,7 @@ from bickford_sora.renderers.dialects import open_renderer, open_transport
 from bickford_sora.renderers.fleet import Fleet
 from bickford_sora.renderers.port import Renderer
 from bickford_sora.renderers.transport import TransportLimits
+from bickford_sora.reviews import Reviews
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.spend_reports import SpendReports
 from bickford_sora.stops import Stops
@@ -66,6 +67,7 @@ from bickford_sora.workers.workshop import Limits, Workshop
 from ledger.application import Ledger
 from ledger.clock import Clock, system_clock
 from ledger.errors import LedgerError
+from ledger.events import ReviewWeights
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
 from ledger.keystore import PostgresKeyStore
@@ -236,6 +238,15 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     )
 
 
+def _review_weights(settings: Settings) -> ReviewWeights:
+    return ReviewWeights(
+        clarity=settings.review_weight_clarity,
+        continuity=settings.review_weight_continuity,
+        brand_fit=settings.review_weight_brand_fit,
+        minute=settings.review_weight_minute,
+    )
+
+
 def _links(books: Books) -> Links:
     return Links(
         ledger=books.ledger,
@@ -288,6 +299,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             query=ApiKeyTable(books.pool),
             new_secret=secrets.token_bytes,
         ),
+        reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
         videos=Videos(books.pool),

@@ -72,6 +72,11 @@ def renderer(name: str) -> str:
     return f"renderer:{_name(name)}"
 
 
+def review_id(unique: UUID) -> str:
+    """A new public id of a review."""
+    return f"review_{unique.hex}"
+
+
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of our API keys' public ids; says nothing about whether it exists."""
     return _API_KEY.fullmatch(text) is not None

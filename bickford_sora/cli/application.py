@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "budgets": "Work with the budgets of a running server.",
     "spend": "Report what a running server's renders cost.",
     "keys": "Work with the API keys of a running server.",
+    "review": "Say what a video is like, or show what was said of it.",
     "watch": "Follow a video to its end, or every fact as it is recorded, without polling.",
     "history": "Show every fact of one render, from the ledger.",
     "audit": "Search all facts: who did what, when, and because of what.",

@@ -148,6 +148,8 @@ _SAMPLES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "continuity": 1.0,
             "brand_fit": 1.0,
             "review_time_s": 1,
+            "review_id": f"review_{'0' * 32}",
+            "score": 0.898,
         },
         "approval.requested": {"approval_id": "sample", "expires_at": None},
         "budget.threshold": {"percent": 100, "period": "total"},
@@ -172,7 +174,7 @@ def _stored(fact: Fact) -> dict[str, Any]:
 
 def _reviewed(fact: Fact) -> dict[str, Any]:
     assert isinstance(fact, RenderReviewed), fact.TYPE  # noqa: S101 - the trigger says so
-    return fact.model_dump(mode="json", exclude={"notes"})
+    return fact.model_dump(mode="json", exclude={"notes", "reviewer", "weights"})
 
 
 def _approval(fact: Fact) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.recording import Origin
+from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
@@ -108,6 +109,7 @@ class House:
     api_keys: ApiKeys
     wait_for_api_keys: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of API keys."""
+    reviews: Reviews
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports

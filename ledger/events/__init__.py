@@ -51,7 +51,18 @@ from ledger.events.once import (
     SubmissionOpened,
     WebhookReceived,
 )
-from ledger.events.parts import Asset, BatchLine, InputReference, Money, Quote, SourceVideo, Step, Variant, Verdict
+from ledger.events.parts import (
+    Asset,
+    BatchLine,
+    InputReference,
+    Money,
+    Quote,
+    ReviewWeights,
+    SourceVideo,
+    Step,
+    Variant,
+    Verdict,
+)
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -145,6 +156,7 @@ __all__ = [
     "RendererConfigured",
     "RendererResumed",
     "RendererStopped",
+    "ReviewWeights",
     "SourceVideo",
     "SpendAdjusted",
     "SpendCarriedForward",

@@ -46,6 +46,7 @@ from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Renderer
+from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger import streams
@@ -464,6 +465,7 @@ def make_kit(
             query=FoldedApiKeys(ledger),
             new_secret=lambda length: bytes(next(secret_bytes) for _ in range(length)),
         ),
+        reviews=Reviews(recording, keys),
         wait_for_api_keys=wait_for_videos,
         keys=keys,
         videos=FoldedVideos(ledger),

@@ -26,6 +26,7 @@ from tests.ledger.examples import EXAMPLES
 
 ASKS = ("requester",)
 READS = ("requester", "approver", "auditor", "admin")
+REVIEWS = ("approver", "admin")
 OVERSEES = ("auditor", "admin")
 ADMINISTERS = ("admin",)
 NOBODY = ()
@@ -57,6 +58,7 @@ class Walk:
 ENDPOINT = {"name": "Ours", "url": "http://127.0.0.1:9/", "event_types": ["video.completed"]}
 BUDGET = {"window": "total", "scope": "project:alpha", "unit": "renders", "cap_count": 100}
 VIDEO = {"id": "{video_id}"}
+REVIEW = {"verdict": "approved", "clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_minutes": 1}
 ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos"): Walk(ASKS, {"prompt": "A kite", "remix_video_id": "{video_id}"}),
     ("GET", "/v1/videos"): Walk(READS),
@@ -66,6 +68,8 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("HEAD", "/v1/videos/{video_id}/content"): Walk(READS, by_link=True),
     ("POST", "/v1/videos/{video_id}/remix"): Walk(ASKS, {"prompt": "A kite"}),
     ("POST", "/v1/videos/{video_id}/retry"): Walk(ASKS, answered=409),
+    ("POST", "/v1/videos/{video_id}/reviews"): Walk(REVIEWS, REVIEW),
+    ("GET", "/v1/videos/{video_id}/reviews"): Walk(READS),
     ("POST", "/v1/videos/edits"): Walk(ASKS, {"prompt": "A kite", "video": VIDEO}),
     ("POST", "/v1/videos/extensions"): Walk(ASKS, {"prompt": "A kite", "seconds": "4", "video": VIDEO}),
     ("POST", "/v1/videos/characters"): Walk(ASKS, {"name": "Mia"}, answered=400),
@@ -329,7 +333,7 @@ def test_who_spans_the_tenant_reads_all_its_projects(town: Town, role: str) -> N
     assert "{video_id}" in town.tells(town.kit.request("GET", "/v1/ledger/stream?after=0", key=key))
 
 
-@named({at: walk for at, walk in NAMED.items() if walk.takes == ASKS})
+@named({at: walk for at, walk in NAMED.items() if walk.takes in (ASKS, REVIEWS)})
 def test_who_spans_the_tenant_changes_no_render_of_another_project(town: Town, at: tuple[str, str]) -> None:
     key = town.kit.issue("requester", "auditor", "admin", by=ROOT_KEY, project="gamma", spans_tenant=True)
     head = town.kit.ledger.head()

@@ -138,7 +138,18 @@ RENDERS: tuple[Fact, ...] = (
     e.RenderCancelled(reason="operator"),
     e.RenderDeleted(),
     e.RenderPurged(renderer_copy="deleted", assets_deleted=3),
-    e.RenderReviewed(verdict="approved", clarity=0.9, continuity=0.85, brand_fit=1.0, review_time_s=42, notes=SEALED),
+    e.RenderReviewed(
+        verdict="approved",
+        clarity=0.9,
+        continuity=0.85,
+        brand_fit=1.0,
+        review_time_s=42,
+        notes=SEALED,
+        review_id="review_1",
+        reviewer="req-1",
+        score=0.755,
+        weights=e.ReviewWeights(clarity=0.3, continuity=0.3, brand_fit=0.3, minute=-0.1),
+    ),
 )
 
 ONCE: tuple[Fact, ...] = (

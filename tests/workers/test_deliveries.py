@@ -22,6 +22,7 @@ from ledger.clock import system_clock
 from ledger.deliveries import State
 from ledger.envelope import Fact, Sealed
 from ledger.events import DeliveryAttempted, DeliveryGivenUp
+from tests.ledger.examples import EXAMPLES
 from tests.simulator.receiver import Received, WebhookReceiver
 from tests.test_egress import listening, silent, streaming, trickling
 from tests.workers.towns import NEIGHBOUR, OWNER, SHA, STORED, Town
@@ -159,6 +160,25 @@ def test_a_stored_video_is_told_with_what_is_needed_to_fetch_and_check_it(
     expected = {"id": video_id, "sha256": SHA, "bytes": 1_234, "media_type": "video/mp4"}
     assert body(receiver.received[0])["data"] == (expected | {"url": link} if link else expected)
     assert asked == [("main", "films", video_id)]
+
+
+def test_a_review_is_told_with_its_grades_and_its_score_and_not_who_gave_it(
+    town: Town, receiver: WebhookReceiver
+) -> None:
+    town.subscribe(receiver.url, "video.reviewed")
+    said = EXAMPLES["render.reviewed"]
+    video_id = town.happens(said)
+    town.tell()
+    assert body(receiver.received[0])["data"] == {
+        "id": video_id,
+        "verdict": "approved",
+        "clarity": 0.9,
+        "continuity": 0.85,
+        "brand_fit": 1.0,
+        "review_time_s": 42,
+        "review_id": "review_1",
+        "score": 0.755,
+    }
 
 
 @pytest.mark.parametrize(("scope", "told"), [("project:films", ["films"]), ("tenant", ["films", "games"])])
