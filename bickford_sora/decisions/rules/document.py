@@ -10,6 +10,9 @@ from bickford_sora.decisions.rules.entries import LISTED_MAX, Effect, Entry, Fla
 from bickford_sora.decisions.rules.guardrails import GuardrailsEntry
 from bickford_sora.decisions.rules.purposes import PurposesEntry, RemixesEntry
 
+PATTERNS_MAX = 100
+"""Most rules with a pattern: each takes memory (`pattern.MEMORY_BYTES_MAX`) for as long as the policy is kept."""
+
 
 def _zone(name: str) -> str:
     hours.zone_of(name)
@@ -48,3 +51,9 @@ class PolicyDocument(Entry):
     """Whether clients are warned of what their prompts lack."""
     purposes: PurposesEntry = PurposesEntry()
     remixes: RemixesEntry = RemixesEntry()
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        if sum(rule.when.prompt is not None for rule in self.rules) > PATTERNS_MAX:
+            raise ValueError(f"more than {PATTERNS_MAX} rules have a prompt pattern: join patterns with |")
+        return self

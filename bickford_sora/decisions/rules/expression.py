@@ -25,7 +25,7 @@ def compiled(source: str, zone: ZoneInfo) -> Callable[[Seen], bool | None]:
         raise ValueError("a CEL condition must be true or false")
 
     def holds(seen: Seen) -> bool | None:
-        value = expression.eval(data=_variables(seen, zone)).value()
+        value = expression.eval(data=variables(seen, zone)).value()
         return value if isinstance(value, bool) else None
 
     return holds
@@ -60,7 +60,8 @@ def _environment(cel: Any) -> Any:
     return cel.NewEnv(variables=names)
 
 
-def _variables(seen: Seen, zone: ZoneInfo) -> dict[str, Any]:
+def variables(seen: Seen, zone: ZoneInfo) -> dict[str, Any]:
+    """What an expression sees, by name."""
     return {
         "operation": seen.operation,
         "model": seen.model,

@@ -3,7 +3,7 @@
 import re2
 
 PATTERN_CHARS_MAX = 2_000
-MEMORY_BYTES_MAX = 4 * 1024 * 1024
+MEMORY_BYTES_MAX = 1024 * 1024
 """For one compiled pattern. A larger one is refused when the policy is read."""
 
 

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from bickford_sora.decisions.rules.contradictions import Place, contradictions
 from bickford_sora.decisions.rules.document import PolicyDocument
@@ -16,6 +16,7 @@ POLICY_BYTES_MAX = 80 * 1024
 """However its characters are escaped, the text then fits into one fact."""
 PROBLEMS_MAX = 20
 """Most problems that are told of at once."""
+_TEXT = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _problem(place: Place, reason: str, lines: Mapping[Place, int]) -> Problem:
     return Problem(lines.get(known), ".".join(map(str, known)), reason)
 
 
-def _reason(error: ErrorDetails) -> str:
+def _reason(error: Mapping[str, Any]) -> str:
     """In the words of a file, where those of Python would say less."""
     if error["type"] == "missing":
         return f"{error['loc'][-1]} is missing"
@@ -99,7 +100,7 @@ def _reason(error: ErrorDetails) -> str:
         return "there is no such key"
     if error["type"] == "too_short":
         return "the list is empty"
-    return error["msg"].removeprefix("Value error, ")
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _parsed(text: str) -> tuple[object, dict[Place, int]]:
@@ -128,21 +129,33 @@ def _parsed(text: str) -> tuple[object, dict[Place, int]]:
 
 
 def _lines(node: yaml.Node, place: Place, met: set[int]) -> Iterator[tuple[Place, int]]:
-    """The line of a part and of all parts in it. Raises PolicyInvalid for a key that is there twice and for aliases."""
+    """The line of a part and of all parts in it. Raises PolicyInvalid for aliases, and for keys as `_keys` does."""
     line = node.start_mark.line + 1
     if id(node) in met:
-        raise PolicyInvalid([Problem(line, "", "aliases (*name) are not read: write it out")])
+        raise PolicyInvalid(
+            [Problem(line, "", "it is used again by an alias (*name), which is not read: write it out")]
+        )
     met.add(id(node))
     yield place, line
     if isinstance(node, yaml.SequenceNode):
         for index, each in enumerate(node.value):
             yield from _lines(each, (*place, index), met)
     elif isinstance(node, yaml.MappingNode):
-        keys: set[object] = set()
-        for key, value in node.value:
-            if key.value in keys:
-                told = f"{key.value!r} is there twice"
-                raise PolicyInvalid([Problem(key.start_mark.line + 1, ".".join(map(str, place)), told)])
-            keys.add(key.value)
+        for key, value in _keys(node, place):
             yield from _lines(value, (*place, key.value), met)
             yield (*place, key.value), key.start_mark.line + 1
+
+
+def _keys(node: yaml.MappingNode, place: Place) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    """A mapping's keys with their values. Raises PolicyInvalid for a key that is no text, or is there twice."""
+    known: set[str] = set()
+    for key, value in node.value:
+        wrong = None
+        if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT:
+            wrong = "a key is text"
+        elif key.value in known:
+            wrong = f"{key.value!r} is there twice"
+        if wrong is not None:
+            raise PolicyInvalid([Problem(key.start_mark.line + 1, ".".join(map(str, place)), wrong)])
+        known.add(key.value)
+        yield key, value
