@@ -138,6 +138,9 @@ def _intent(asked: Asked) -> RenderIntent:
         source_seconds=asked.request.source_seconds,
         fields=plain(asked.request.fields),
         text_fields=dict(asked.text_fields),
+        purpose=asked.request.declared.purpose,
+        tags=asked.request.declared.tags,
+        attestations=asked.request.declared.attestations,
     )
 
 

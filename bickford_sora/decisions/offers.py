@@ -234,7 +234,9 @@ def _union(found: Candidates, choices: Choices) -> tuple[str, ...]:
 
 def _request(found: Candidates, size: str, seconds: str) -> VideoRequest:
     asked = found.request
-    return VideoRequest(asked.prompt, found.model, seconds, size, asked.operation, asked.fields)
+    return VideoRequest(
+        asked.prompt, found.model, seconds, size, asked.operation, asked.fields, declared=asked.declared
+    )
 
 
 def _param(request: ParsedRequest) -> str:

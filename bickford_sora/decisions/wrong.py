@@ -9,18 +9,27 @@ from bickford_sora.errors import InvalidRequest
 VALUE_CHARS_SHOWN_MAX = 80
 """How much of a wrong value, or of a name, an error repeats."""
 
-_TOO_MUCH = frozenset({"greater_than_equal", "less_than_equal", "string_too_long"})
+_WRONG_VALUES = frozenset(
+    {
+        "greater_than_equal",
+        "less_than_equal",
+        "literal_error",
+        "string_pattern_mismatch",
+        "string_too_long",
+        "too_long",
+    }
+)
 
 
-def invalid(error: ValidationError, *, within: str | None = None) -> InvalidRequest:
-    """The first thing that is wrong, by its name; `within` is the field whose value was looked at."""
+def invalid(error: ValidationError, *, within: str | None = None, named: str | None = None) -> InvalidRequest:
+    """The first thing that is wrong, by its name, or by `named`; `within` is the field whose value was looked at."""
     first: Any = error.errors(include_input=False, include_url=False)[0]
     path = [within, *first["loc"]] if within else first["loc"]
-    param = ".".join(str(part) for part in path)[:VALUE_CHARS_SHOWN_MAX]
+    param = named or ".".join(str(part) for part in path)[:VALUE_CHARS_SHOWN_MAX]
     if first["type"] == "missing":
         return InvalidRequest(f"Missing required parameter: {param!r}.", code="missing_required_parameter", param=param)
     if first["type"] == "extra_forbidden":
         return InvalidRequest(f"Unknown parameter: {param!r}.", code="unknown_parameter", param=param)
-    if first["type"] in _TOO_MUCH:
+    if first["type"] in _WRONG_VALUES:
         return InvalidRequest(f"Invalid value for {param!r}: {first['msg']}.", code="invalid_value", param=param)
     return InvalidRequest(f"Invalid type for {param!r}: {first['msg']}.", code="invalid_type", param=param)

@@ -4,7 +4,7 @@ An answer may find nobody: the client gave up while the decision was taken. That
 repetition of the request, which has no Idempotency-Key, gets this render and not a second one.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from fastapi import Request
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from bickford_sora.decisions.declared import declared_by
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.errors import OutcomeUnknown
 from bickford_sora.http.bodies import read_body
@@ -98,7 +99,7 @@ async def _asked(
         order,
         route,
         read,
-        request.headers.get("content-type"),
+        request.headers,
         await read_body(request, bytes_max=bytes_max, silence_s=house.limits.body_silence_s),
     )
     # What calls an address of the client's choice waits among its own kind.
@@ -143,9 +144,10 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
 
 
 def _parsed(
-    order: Order, route: str, read: Callable[[Form], ParsedRequest], content_type: str | None, body: bytes
+    order: Order, route: str, read: Callable[[Form], ParsedRequest], headers: Mapping[str, str], body: bytes
 ) -> tuple[ParsedRequest, Terms]:
-    parsed = read(parse(content_type, body))
+    form = parse(headers.get("content-type"), body)
+    parsed = read(Form({**declared_by(headers), **form.fields}, form.files))
     terms = order.house.intake.terms(order.origin, route, parsed, key=order.key, retry_count=order.retry_count)
     return parsed, terms
 

@@ -15,7 +15,7 @@ class RenderIntent(Fact):
     """Somebody asked for a video. Always first, also of what is then denied."""
 
     TYPE: ClassVar[str] = "render.intent"
-    SCHEMA: ClassVar[int] = 3
+    SCHEMA: ClassVar[int] = 4
     video_id: str
     project: str
     requester: str
@@ -39,6 +39,12 @@ class RenderIntent(Fact):
     """As `fields`, those that are free text."""
     source_seconds: str | None = None
     """Of an extension: the length of what it is added to, in whole seconds, rounded up."""
+    purpose: Literal["draft", "final"] | None = None
+    tags: tuple[str, ...] = ()
+    attestations: tuple[str, ...] = ()
+    """What the requester vouched for, by name."""
+    chosen_by_policy: tuple[Literal["model", "size", "seconds"], ...] = ()
+    """What the request left open and the policy chose for its purpose; the verdict names the policy."""
 
     @property
     def video_seconds(self) -> str:
@@ -49,8 +55,8 @@ class RenderIntent(Fact):
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 had no uploaded source and no fields beyond the protocol, 2 not the length of a source."""
-        return fields if schema in {1, 2} else super().upcast(schema, fields)
+        """Schema 1 had no fields beyond the protocol, 2 not the length of a source, 3 nothing that is declared."""
+        return fields if schema in {1, 2, 3} else super().upcast(schema, fields)
 
 
 class RenderAllowed(Fact):

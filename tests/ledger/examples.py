@@ -85,6 +85,10 @@ RENDERS: tuple[Fact, ...] = (
         fields={"seed": 7, "generate_audio": False},
         text_fields={"negative_prompt": SEALED},
         source_seconds="8",
+        purpose="draft",
+        tags=("launch", "spring"),
+        attestations=("music-cleared",),
+        chosen_by_policy=("model", "seconds"),
     ),
     e.RenderAllowed(
         verdict=VERDICT,

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, JsonValue, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
+from bickford_sora.decisions.declared import Purpose
 from bickford_sora.decisions.fields import FIELDS
 from bickford_sora.decisions.rules import expression, hours, pattern
 from bickford_sora.decisions.rules.checks import Test
 from bickford_sora.decisions.rules.entries import Amount, Count, Entry, Flag, Labels, Size
-from bickford_sora.decisions.rules.seen import Purpose, Seen
+from bickford_sora.decisions.rules.seen import Seen
 from bickford_sora.renderers.port import Operation
 
 VALUES_MAX = 100

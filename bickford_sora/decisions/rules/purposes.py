@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from bickford_sora.decisions.declared import Purpose
 from bickford_sora.decisions.rules.checks import Check
 from bickford_sora.decisions.rules.entries import Count, Entry, Label, Size
-from bickford_sora.decisions.rules.seen import Purpose, Seen
+from bickford_sora.decisions.rules.seen import Seen
 
 
 class PurposeEntry(Entry):

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 
 from pydantic import JsonValue
 
+from bickford_sora.decisions.declared import Purpose
 from bickford_sora.decisions.fields import plain, texts
 from bickford_sora.renderers.port import Operation
-
-Purpose = Literal["draft", "final"]
 
 
 @dataclass(frozen=True, slots=True)
