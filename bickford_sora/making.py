@@ -3,18 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora.decisions import fields, intent, offers
+from bickford_sora.decisions import choice, fields, intent, offers
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
+from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.intent import Asked, Binding
-from bickford_sora.decisions.offers import Shape
+from bickford_sora.decisions.offers import DEFAULTS, Shape, Wish
 from bickford_sora.decisions.policy import Policy
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
 from bickford_sora.decisions.routing import IsStopped, choose
+from bickford_sora.decisions.rules.guardrails import texts_read
+from bickford_sora.decisions.rules.purposes import PurposeEntry
 from bickford_sora.errors import Denied, NotFound, TryLater
+from bickford_sora.families import Families
 from bickford_sora.idempotency import Idempotency
+from bickford_sora.moderation import Image, Moderation
+from bickford_sora.policies import Policies
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
-from bickford_sora.references import References
+from bickford_sora.references import Picture, References
 from ledger import streams
 from ledger.application import Ledger
 from ledger.envelope import Sealed
@@ -30,12 +36,20 @@ class Desk:
     recording: Recording
     keys: Keys
     references: References
-    policy: Policy
+    policies: Policies
+    moderation: Moderation
     catalogue: Callable[[], Catalogue]
     """What is offered now."""
     is_stopped: IsStopped
     repeats_answers: bool = True
     """Whether an answer that could not be delivered is given to the SDKs' repetition of a request."""
+
+
+class PolicyReplaced(Exception):  # noqa: N818 - the name states the cause
+    """Another policy came into force while a request was being decided: what was chosen and looked at was for the old.
+
+    Nothing was recorded.
+    """
 
 
 class Making:
@@ -45,6 +59,7 @@ class Making:
         self._desk = desk
         self._recording = desk.recording
         self._idempotency = idempotency
+        self._families = Families(desk.recording.ledger, desk.keys)
 
     def make(
         self,
@@ -55,19 +70,41 @@ class Making:
         *,
         retry_of: str | None = None,
     ) -> Render:
-        """The new render, or the one this key made meanwhile.
+        """The new render, or the one this key made meanwhile. `retry_of` is the failed video asked for again."""
+        for _ in range(DECIDE_ATTEMPTS_MAX):
+            policy = self._desk.policies.in_force(caller.tenant)
+            try:
+                return self._made(caller, request, origin, binding, policy, retry_of=retry_of)
+            except PolicyReplaced:
+                continue
+        raise TryLater("The policy is changing. Send the request again.", code="conflict")
 
-        From what is cheap to refuse to what costs time, and only then to storage. `retry_of` is the failed video that
-        is asked for again.
+    def _made(
+        self,
+        caller: Caller,
+        request: ParsedRequest,
+        origin: Origin,
+        binding: Binding | None,
+        policy: Policy,
+        *,
+        retry_of: str | None,
+    ) -> Render:
+        """As `make`, by this policy. From what is cheap to refuse to what costs time, and only then to storage.
+
+        Raises PolicyReplaced when it is not in force any more.
         """
+        wish = choice.choice_for(request, policy.compiled.document.purposes)
         source, uploaded = self._source(caller, request), request.source.file if request.source else None
-        found = offers.candidates(request, self._desk.catalogue(), source)
+        found = offers.candidates(choice.with_model(request, wish), self._desk.catalogue(), source)
         clip = self._desk.references.clip(uploaded) if uploaded else None
-        wanted, found = offers.completed(found, clip.shape if clip else _shape(source))
+        wanted, found = offers.completed(found, clip.shape if clip else _shape(source), _wish(wish))
         video_id = streams.video_id(self._recording.new_id())
         destination = choose(found, self._desk.is_stopped, _draw(video_id))
         references = self._desk.references
         picture = references.picture(request.reference, wanted.size) if request.reference else None
+        moderation = self._desk.moderation.look(
+            policy.compiled.document.guardrails, "\n".join(texts_read(wanted.prompt, wanted.fields)), _image(picture)
+        )
         asked = Asked(
             video_id=video_id,
             caller=caller,
@@ -80,21 +117,27 @@ class Making:
             binding=binding,
             source=source,
             retry_of=retry_of,
+            family=self._family(source, wanted, policy),
+            moderation=moderation,
+            chosen=choice.chosen(request, wanted, wish),
         )
-        return self._decide(asked, origin)
+        return self._decide(asked, policy, origin)
 
-    def _decide(self, asked: Asked, origin: Origin) -> Render:
+    def _decide(self, asked: Asked, policy: Policy, origin: Origin) -> Render:
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft, refusal = intent.decide(asked, self._desk.policy)
+            judged = intent.judge(asked, policy, self._recording.clock())
+            draft, refusal = intent.decide(asked, judged)
             try:
                 self._recording.append(draft, origin, on=asked.source)
             except Conflict:
-                # Either another request bound the key first, or the source moved on.
+                # Another request bound the key first, the policy was replaced, or the source or its family moved on.
                 if replayed := self.replay(asked.caller, asked.binding):
                     self._drop_files(asked)
                     return replayed
-                if asked.source:
-                    asked = replace(asked, source=self._checked_source(asked.caller, asked.source.intent.video_id))
+                if self._desk.policies.look_again(asked.caller.tenant).head != policy.head:
+                    self._drop_files(asked)
+                    raise PolicyReplaced from None
+                asked = self._seen_again(asked, policy)
                 continue
             # From here on the render is accepted: whatever dies now, a worker will find it.
             if refusal:
@@ -102,6 +145,17 @@ class Making:
                 raise Denied(refusal.message, code=refusal.code)
             return self._recording.render(streams.render(asked.caller.tenant, asked.video_id))
         raise TryLater("The source is changing. Send the request again.", code="conflict")
+
+    def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
+        """What was asked, with the source and its family as they are now."""
+        if asked.source is None:
+            return asked
+        source = self._checked_source(asked.caller, asked.source.intent.video_id)
+        return replace(asked, source=source, family=self._family(source, asked.request, policy))
+
+    def _family(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Family:
+        counted = policy.compiled.asks_how_often(wanted.declared.purpose)
+        return self._families.of(source, wanted, with_members=counted)
 
     def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
         """The video of this project it is made from; None for an upload, and where there is none."""
@@ -144,6 +198,15 @@ def find(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render
         if render is not None and render.intent.project == caller.project and not render.deleted:
             return render
     raise NotFound("No video with this id exists.", code="video_not_found", param=param)
+
+
+def _wish(choice: PurposeEntry) -> Wish:
+    """What the policy chose, and else the protocol's defaults."""
+    return Wish(choice.size or DEFAULTS.size, DEFAULTS.seconds if choice.seconds is None else str(choice.seconds))
+
+
+def _image(picture: Picture | None) -> Image | None:
+    return Image(picture.file.content, picture.facts.media_type) if picture else None
 
 
 def _shape(source: Render | None) -> Shape | None:

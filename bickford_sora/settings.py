@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     sizes: Annotated[tuple[str, ...], NoDecode] = ("720x1280", "1280x720", "1024x1792", "1792x1024")
     """Sizes in pixels that may be asked for, separated by commas; 720x1280 is the default, else the first."""
     render_cost_max_micro: int | None = Field(default=None, ge=0)
-    """Most a single render may cost, in millionths of the price table's currency. Unset: no cap."""
+    """Until a policy is published: most a render may cost, in millionths of the prices' currency. Unset: no cap."""
 
     prompt_chars_max: int = Field(default=32_000, ge=1)
     body_bytes_max: int = Field(default=32 * 1024 * 1024, ge=1024)
@@ -153,7 +153,7 @@ class Settings(BaseSettings):
 
     @staticmethod
     def environment() -> Mapping[str, str]:
-        """Where the renderer file's secrets are looked for."""
+        """Where the renderer file's secrets and those of moderation servers are looked for."""
         return os.environ
 
     def renderers(self) -> tuple[RendererSettings, ...]:

@@ -66,6 +66,11 @@ def renderer(name: str) -> str:
     return f"renderer:{_name(name)}"
 
 
+def policy(tenant: str) -> str:
+    """The policies of a tenant, in the order they came into force."""
+    return f"policy:{_tenant(tenant)}"
+
+
 def key(tenant: str, key_id: str) -> str:
     """The history of one API key, named by its public id."""
     return f"key:{_tenant(tenant)}:{_digest(key_id)}"

@@ -8,6 +8,7 @@ from bickford_sora.http import (
     content,
     edits,
     health,
+    policies,
     refusals,
     streams,
     threads,
@@ -36,6 +37,18 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     refusals.register(app)
     app.add_middleware(RequestScope, new_id=house.new_id)
-    for module in (batches, characters, edits, videos, content, streams, threads, webhook_endpoints, webhooks, health):
+    for module in (
+        batches,
+        characters,
+        edits,
+        videos,
+        content,
+        policies,
+        streams,
+        threads,
+        webhook_endpoints,
+        webhooks,
+        health,
+    ):
         app.include_router(module.router)
     return app

@@ -20,6 +20,7 @@ from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.forms import Form, parse
 from bickford_sora.http.house import House, Order
 from bickford_sora.http.links import Links
+from bickford_sora.http.policy_warnings import warning_headers
 from bickford_sora.http.video_object import Video, View, video_objects
 from bickford_sora.intake import Answer, Terms
 from ledger.errors import LedgerError, Unavailable
@@ -134,7 +135,7 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
     # record of that: only an Idempotency-Key helps then.
     if await request.is_disconnected():
         await lost()
-    headers = poll_headers(order.house, video)
+    headers = {**poll_headers(order.house, video), **warning_headers(answer.render)}
     if answer.repeated:
         headers[REPEATED] = video.id
     return VideoAnswer(video, headers, lost)

@@ -49,7 +49,18 @@ from ledger.events.once import (
     SubmissionOpened,
     WebhookReceived,
 )
-from ledger.events.parts import Asset, BatchLine, InputReference, Money, Quote, SourceVideo, Step, Variant, Verdict
+from ledger.events.parts import (
+    Asset,
+    BatchLine,
+    InputReference,
+    Money,
+    Quote,
+    SourceVideo,
+    Step,
+    Variant,
+    Verdict,
+    VerdictWarning,
+)
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -153,6 +164,7 @@ __all__ = [
     "SubmissionOpened",
     "Variant",
     "Verdict",
+    "VerdictWarning",
     "WebhookReceived",
 ]
 

@@ -63,7 +63,7 @@ class RenderAllowed(Fact):
     """Policy let the render happen, on this renderer, at this price."""
 
     TYPE: ClassVar[str] = "render.allowed"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     verdict: Verdict
     renderer: str
     credential: str
@@ -77,8 +77,8 @@ class RenderAllowed(Fact):
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 knew one name of a model and one replica of a renderer."""
-        return fields if schema == 1 else super().upcast(schema, fields)
+        """Schema 1 knew one name of a model and one replica of a renderer, 2 neither who decided nor warnings."""
+        return fields if schema in {1, 2} else super().upcast(schema, fields)
 
 
 class RenderRerouted(Fact):
@@ -97,18 +97,30 @@ class RenderDenied(Fact):
     """Policy refused the render; nothing was sent and nothing is billed."""
 
     TYPE: ClassVar[str] = "render.denied"
+    SCHEMA: ClassVar[int] = 2
     verdict: Verdict
     code: str
     message: str
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew neither the rule that decided nor warnings."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderApprovalRequested(Fact):
     """Policy holds the render until an approver decides."""
 
     TYPE: ClassVar[str] = "render.approval_requested"
+    SCHEMA: ClassVar[int] = 2
     approval_id: str
     verdict: Verdict
     expires_at: Moment | None = None
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew neither the rule that decided nor warnings."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderApproved(Fact):

@@ -4,8 +4,9 @@ import pytest
 
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.intent import Asked, Binding
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import Policy, Refusal, built_in
 from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.routing import Destination
 from bickford_sora.errors import Conflicting, Gone, NotReady
@@ -18,6 +19,7 @@ from tests.decisions.given import (
     COMPLETED,
     HASH,
     INTENT,
+    NOON,
     QUEUED,
     STARTED,
     STORED,
@@ -47,8 +49,12 @@ def asked(**change: object) -> Asked:
     return Asked(**{**fields, **change})  # type: ignore[arg-type]
 
 
+def decide(wanted: Asked, policy: Policy) -> tuple[Draft, Refusal | None]:
+    return intent.decide(wanted, intent.judge(wanted, policy, NOON))
+
+
 def test_an_intent_and_its_verdict_are_one_decision() -> None:
-    draft, refusal = intent.decide(asked(), Policy())
+    draft, refusal = decide(asked(), built_in())
     assert refusal is None
     assert types(draft) == ["render.intent", "render.allowed"]
     allowed = draft.facts[1][1]
@@ -60,11 +66,11 @@ def test_an_intent_and_its_verdict_are_one_decision() -> None:
 
 def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
     binding = Binding("key", HASH)
-    draft, _ = intent.decide(asked(binding=binding), Policy())
+    draft, _ = decide(asked(binding=binding), built_in())
     stream = streams.idempotency("main", "default", "key")
     assert types(draft) == ["render.intent", "render.allowed", "idempotency.bound"]
     assert draft.heads[stream] == 0
-    denied, refusal = intent.decide(asked(binding=binding), Policy(render_cost_max_micro=1))
+    denied, refusal = decide(asked(binding=binding), built_in(1))
     assert types(denied) == ["render.intent", "render.denied"]
     assert refusal is not None
     assert refusal.code == "render_cost_exceeded"
@@ -72,16 +78,16 @@ def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
 
 def test_a_model_without_a_price_is_refused_where_renders_have_a_cost_limit() -> None:
     unpriced = Destination(offer(price=None))
-    _, refusal = intent.decide(asked(destination=unpriced), Policy(render_cost_max_micro=10**9))
+    _, refusal = decide(asked(destination=unpriced), built_in(10**9))
     assert refusal is not None
     assert refusal.code == "price_unknown"
-    draft, refusal = intent.decide(asked(destination=unpriced), Policy())
+    draft, refusal = decide(asked(destination=unpriced), built_in())
     assert (types(draft)[1], refusal) == ("render.allowed", None)
 
 
 def test_policy_sees_fields_beyond_the_protocol_and_no_free_text() -> None:
     request = replace(REQUEST, fields={"n": 2, "negative_prompt": "blur"})
-    draft, _ = intent.decide(asked(request=request, text_fields={"negative_prompt": Sealed("sealed")}), Policy())
+    draft, _ = decide(asked(request=request, text_fields={"negative_prompt": Sealed("sealed")}), built_in())
     new, allowed = (fact for _, fact in draft.facts)
     assert isinstance(new, e.RenderIntent)
     assert isinstance(allowed, e.RenderAllowed)
@@ -92,7 +98,7 @@ def test_policy_sees_fields_beyond_the_protocol_and_no_free_text() -> None:
 
 def test_where_it_goes_is_recorded_with_the_renderers_own_name_of_the_model() -> None:
     destination = Destination(offer("vllm", served_model="Wan-AI/Wan2.2"), "http://gpu-1:8000", PRICES_HASH)
-    draft, _ = intent.decide(asked(destination=destination), Policy())
+    draft, _ = decide(asked(destination=destination), built_in())
     allowed = draft.facts[1][1]
     assert isinstance(allowed, e.RenderAllowed)
     assert (allowed.renderer, allowed.served_model, allowed.replica) == ("vllm", "Wan-AI/Wan2.2", "http://gpu-1:8000")
@@ -101,7 +107,7 @@ def test_where_it_goes_is_recorded_with_the_renderers_own_name_of_the_model() ->
 def test_what_is_made_from_another_is_recorded_on_both() -> None:
     source = given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED, STORED)
     request = replace(REQUEST, operation="extend", source_seconds="4")
-    draft, _ = intent.decide(asked(source=source, request=request), Policy())
+    draft, _ = decide(asked(source=source, request=request), built_in())
     assert types(draft) == ["render.intent", "render.allowed", "render.remixed"]
     assert draft.heads[STREAM] == source.version
     new = draft.facts[0][1]

@@ -6,6 +6,7 @@ from bickford_sora.http import (
     content,
     edits,
     health,
+    policies,
     streams,
     threads,
     videos,
@@ -19,7 +20,7 @@ TEXT = (REFERENCE / "http.md").read_text("utf-8")
 PAGE = sections(TEXT, 2)
 
 
-MODULES = (batches, characters, edits, videos, content, streams, threads, webhook_endpoints, webhooks, health)
+MODULES = (batches, characters, edits, videos, content, policies, streams, threads, webhook_endpoints, webhooks, health)
 
 
 def test_every_route_is_described_and_no_other() -> None:

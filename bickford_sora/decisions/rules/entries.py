@@ -12,11 +12,11 @@ OnHold = Literal["wait", "refuse"]
 MESSAGE_CHARS_MAX = 500
 LISTED_MAX = 1_000
 """Most names or words in one list."""
-_AMOUNT_MAX = 2**53
+AMOUNT_MAX = 2**53
 """JSON readers keep larger integers only in part."""
 
-Amount = Annotated[int, Strict(), Field(ge=0, le=_AMOUNT_MAX)]
-Count = Annotated[int, Strict(), Field(ge=1, le=_AMOUNT_MAX)]
+Amount = Annotated[int, Strict(), Field(ge=0, le=AMOUNT_MAX)]
+Count = Annotated[int, Strict(), Field(ge=1, le=AMOUNT_MAX)]
 Flag = StrictBool
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Label = Annotated[str, Field(min_length=1, max_length=200)]

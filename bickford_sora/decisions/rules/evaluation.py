@@ -4,8 +4,10 @@ A warning never grants anything: whether a render that nobody denies or holds ma
 and for the policy's default.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 
+from bickford_sora.decisions.declared import Purpose
 from bickford_sora.decisions.rules.advice import advice
 from bickford_sora.decisions.rules.checks import STRENGTH, Check, Guard
 from bickford_sora.decisions.rules.conditions import CHANGEABLE, test_of
@@ -27,10 +29,18 @@ class CompiledPolicy:
 
     hash: str
     """SHA-256 of the file's bytes, in hex."""
+    text: str = field(repr=False)
+    """The file."""
     document: PolicyDocument = field(repr=False)
     checks: tuple[Check, ...] = field(repr=False)
     """Rules in their order, then cadence, then remixes."""
     guards: tuple[Guard, ...] = field(repr=False)
+
+    def asks_how_often(self, purpose: Purpose | None) -> bool:
+        """Whether it looks at how often a purpose renders: then somebody has to count."""
+        limits = self.document.purposes.of(purpose)
+        has_limit = limits.renders_per_hour_max is not None or limits.interval_s_min is not None
+        return has_limit or any(rule.when.cel is not None for rule in self.document.rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class Outcome:
     """Of a render that is held."""
 
 
-def compile_policy(document: PolicyDocument, policy_hash: str) -> CompiledPolicy:
+def compile_policy(document: PolicyDocument, text: str) -> CompiledPolicy:
     """The policy with every condition looked up and compiled once."""
     zone = zone_of(document.time_zone)
     rules = [
@@ -71,7 +81,8 @@ def compile_policy(document: PolicyDocument, policy_hash: str) -> CompiledPolicy
         for rule in document.rules
     ]
     limits = [*cadence_checks(document.purposes), *remix_checks(document.remixes)]
-    return CompiledPolicy(policy_hash, document, (*rules, *limits), guards_of(document.guardrails))
+    policy_hash = hashlib.sha256(text.encode()).hexdigest()
+    return CompiledPolicy(policy_hash, text, document, (*rules, *limits), guards_of(document.guardrails))
 
 
 def evaluate(policy: CompiledPolicy, seen: Seen) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from bickford_sora.decisions.fields import texts
 from bickford_sora.decisions.rules.checks import Check, Guard, Test
@@ -46,8 +46,11 @@ class ModerationsEntry(Entry):
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=2_000)]
     """Base URL, usually ending in `/v1`."""
     model: Label
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
-    """The environment variable that holds the key. None: the server wants none."""
+    api_key_env: Annotated[str, Field(pattern=r"^MODERATION_[A-Z0-9_]+$", max_length=200)] | None = None
+    """The environment variable that holds the key. None: the server wants none.
+
+    Its name begins so, since whoever publishes a policy must not have another secret sent to a server of theirs.
+    """
     categories: Labels
 
 
@@ -148,10 +151,15 @@ def guards_of(entries: GuardrailsEntry) -> tuple[Guard, ...]:
     return tuple(_guard(name, entry) for name, entry in entries.enabled())
 
 
+def texts_read(prompt: str, fields: Mapping[str, JsonValue]) -> list[str]:
+    """What guardrails read: the prompt, and every other text of a request that asks for something."""
+    others = texts(fields)
+    return [prompt, *(others[name] for name in sorted(others) if name != _NOT_READ)]
+
+
 def wording_of(seen: Seen) -> Wording:
-    """What guardrails read: the prompt, and every other text of the request that asks for something."""
-    others = texts(seen.fields)
-    return wording([seen.prompt, *(others[name] for name in sorted(others) if name != _NOT_READ)])
+    """The words that guardrails read."""
+    return wording(texts_read(seen.prompt, seen.fields))
 
 
 def _guard(name: str, entry: GuardrailEntry) -> Guard:

@@ -1,6 +1,5 @@
 """A policy file's bytes made a policy, or everything that is wrong with them, by line."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +74,7 @@ def read_policy(content: bytes, *, models: Collection[str] | None = None) -> Com
         raise _invalid(((each["loc"], _reason(each)) for each in error.errors()), lines) from None
     if wrong := [*contradictions(document, models)]:
         raise _invalid(wrong, lines)
-    return compile_policy(document, hashlib.sha256(content).hexdigest())
+    return compile_policy(document, text)
 
 
 def _invalid(wrong: Iterable[tuple[Place, str]], lines: Mapping[Place, int]) -> PolicyInvalid:

@@ -38,7 +38,7 @@ class Seen:
     changes: int = 0
     """Of a remix: in how many of prompt, model, seconds, size and fields it differs from its source."""
     renders_in_last_hour: int = 0
-    """Of this purpose, in this lineage."""
+    """Of this purpose, in this lineage; 0 where no policy asked how often."""
     seconds_since_last_render: int | None = None
     """Of this purpose, in this lineage. None: there was none."""
     lineage_has_approved_draft: bool = False
