@@ -168,7 +168,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     owner = f"worker-{secrets.token_hex(6)}"
     assets = LocalAssetStore(settings.data_dir / "assets", clock=books.clock)
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
-    recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock))
+    recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=settings.time_zone)
     stops = Stops(recording, tenant=TENANT)
     fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
     configuring = Configuring(

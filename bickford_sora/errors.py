@@ -16,6 +16,7 @@ ProtocolError
 ├── TooLarge             413
 ├── KeyReused            422  an Idempotency-Key came with another request
 ├── TooManyRequests      429  the API key's rate limit; sent again after a pause it will do
+├── QuotaExceeded        429  a budget is used up; sent again it will not do
 ├── Unsupported          400  the configured renderer cannot do this
 └── TryLater             503  nothing was recorded; the same request may be sent again
     ├── RouteStopped     503  nobody takes it until an operator has looked; asking again at once is in vain
@@ -149,6 +150,14 @@ class TooManyRequests(ProtocolError):  # noqa: N818
         super().__init__(message, code=code)
         seconds = -(-retry_after_ms // 1000)  # the shorter unit is not known to everybody; neither comes too early
         self.headers = {"retry-after": str(seconds), "retry-after-ms": str(retry_after_ms)}
+
+
+class QuotaExceeded(ProtocolError):  # noqa: N818
+    """A budget is used up. The same request will not do before it is raised, or its period ends."""
+
+    status = 429
+    type = "insufficient_quota"
+    headers = NO_RETRY
 
 
 class TryLater(ProtocolError):  # noqa: N818

@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora.decisions import choice, fields, intent, offers
+from bickford_sora.decisions import choice, fields, intent, offers, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
+from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.intent import Asked, Binding
 from bickford_sora.decisions.offers import DEFAULTS, Shape, Wish
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
 from bickford_sora.decisions.routing import IsStopped, choose
 from bickford_sora.decisions.rules.guardrails import texts_read
 from bickford_sora.decisions.rules.purposes import PurposeEntry
-from bickford_sora.errors import Denied, NotFound, TryLater
+from bickford_sora.errors import NotFound, TryLater
 from bickford_sora.families import Families
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.moderation import Image, Moderation
@@ -27,6 +28,7 @@ from ledger.envelope import Sealed
 from ledger.errors import Conflict
 from ledger.keys import Keys
 from ledger.lifecycle import Render
+from ledger.spend import Periods, Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,8 @@ class Making:
 
     def _decide(self, asked: Asked, policy: Policy, origin: Origin) -> Render:
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            judged = intent.judge(asked, policy, self._recording.clock())
-            draft, refusal = intent.decide(asked, judged)
             try:
-                self._recording.append(draft, origin, on=asked.source)
+                refusal = self._reserve(asked, policy, origin)
             except Conflict:
                 # Another request bound the key first, the policy was replaced, or the source or its family moved on.
                 if replayed := self.replay(asked.caller, asked.binding):
@@ -142,9 +142,22 @@ class Making:
             # From here on the render is accepted: whatever dies now, a worker will find it.
             if refusal:
                 self._drop_files(asked)
-                raise Denied(refusal.message, code=refusal.code)
+                raise quotas.refused(refusal)
             return self._recording.render(streams.render(asked.caller.tenant, asked.video_id))
         raise TryLater("The source is changing. Send the request again.", code="conflict")
+
+    def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> Refusal | None:
+        """Records the decision, and what it sets aside. Returns why it may not be, None when it may."""
+        judged = intent.judge(asked, policy, self._recording.clock())
+        refusals: list[Refusal | None] = []
+
+        def take(spend: Spend, periods: Periods) -> Draft:
+            draft, refusal = intent.decide(asked, judged, spend, periods)
+            refusals.append(refusal)
+            return draft
+
+        self._recording.reserve(take, origin, on=asked.source)
+        return refusals[-1]  # that of the last time it was taken is the one that was recorded
 
     def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
         """What was asked, with the source and its family as they are now."""

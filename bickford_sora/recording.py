@@ -1,20 +1,28 @@
 """From a decision to the ledger: who, when and why on drafted facts; the append; deciding again on a conflict."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from uuid import UUID
 
+from bickford_sora.decisions import budgets
 from bickford_sora.decisions.drafts import Draft
-from ledger import lifecycle
+from bickford_sora.spending import Spending
+from ledger import lifecycle, streams
 from ledger.application import Ledger
 from ledger.clock import Clock
-from ledger.envelope import Appended, Context, Decision
+from ledger.envelope import Appended, Context, Decision, Fact
 from ledger.errors import Conflict
 from ledger.identifiers import NewId
 from ledger.lifecycle import Render
+from ledger.spend import Periods, Spend
 
 DECIDE_ATTEMPTS_MAX = 20
 """How often a decision is taken again because a stream moved on, before the conflict is passed on."""
+
+
+TakeAt = Callable[[Spend, Periods], Draft]
+"""Decides on the spend as it is, on this day and in this minute. Pure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +44,69 @@ class Origin:
 class Recording:
     """Appends drafts. Safe to use from several threads."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock, new_id: NewId) -> None:
+    def __init__(self, ledger: Ledger, *, clock: Clock, new_id: NewId, zone: tzinfo = UTC) -> None:
+        """`zone` is the tenants' time zone: in it days and months begin."""
         self.ledger = ledger
         self.clock = clock
         self.new_id = new_id
+        self._zone = zone
+        self._spending: dict[str, Spending] = {}
 
     def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> Appended:
         """Appends a draft once. Raises Conflict, Refused or Unavailable (`ledger.errors`).
 
         `on` is the render it was decided on: a fact that cannot follow it raises ImpossibleStep here, since once it
-        was appended nobody could fold the stream any more.
+        was appended nobody could fold the stream any more. What the facts mean for the render's reservation goes
+        with them: they complete it, or end it, and its money is settled or released, in one append.
         """
-        context = Context(origin.tenant, origin.actor, self.clock(), origin.correlation, origin.causation, origin.trace)
+        context = self._context(origin)
         decision = Decision.of(draft.facts, heads=draft.heads, context=context, new_id=self.new_id)
         if on is not None:
-            lifecycle.fold(on, [event for event in decision.events if event.stream == on.stream])
+            news = [event for event in decision.events if event.stream == on.stream]
+            after = lifecycle.fold(on, news) or on
+            facts = [event.fact for event in news]
+            if budgets.concerns_money(on, after, facts):
+                return self._append_with_money(draft, context, after, facts)
         return self.ledger.append(decision)
+
+    def reserve(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> None:
+        """Decides on the spend as it is, in turn with everybody else who does, and appends what was decided.
+
+        Raises as `append` does; `on` is the source whose stream the draft writes.
+        """
+        context = self._context(origin)
+        periods = budgets.periods(context.occurred_at, self._zone)
+
+        def checked(spend: Spend) -> Draft:
+            draft = take(spend, periods)
+            if on is not None and draft:
+                decision = Decision.of(draft.facts, heads=draft.heads, context=context, new_id=self.new_id)
+                lifecycle.fold(on, [event for event in decision.events if event.stream == on.stream])
+            return draft
+
+        self.spending(origin.tenant).append(checked, context)
+
+    def spending(self, tenant: str) -> Spending:
+        """The one decider of a tenant's spend in this process."""
+        return self._spending.setdefault(tenant, Spending(self.ledger, tenant, new_id=self.new_id))
+
+    def periods(self) -> Periods:
+        """The day and the minute it is now."""
+        return budgets.periods(self.clock(), self._zone)
+
+    def _append_with_money(self, draft: Draft, context: Context, after: Render, facts: Sequence[Fact]) -> Appended:
+        stream = streams.spend(after.tenant)
+
+        def take(spend: Spend) -> Draft:
+            money = [(stream, fact) for fact in budgets.consequences(after, facts, spend)]
+            return Draft((*draft.facts, *money), draft.heads)
+
+        appended = self.spending(after.tenant).append(take, context)
+        assert appended is not None, after.stream  # noqa: S101 - the draft has facts
+        return appended
+
+    def _context(self, origin: Origin) -> Context:
+        return Context(origin.tenant, origin.actor, self.clock(), origin.correlation, origin.causation, origin.trace)
 
     def render(self, stream: str) -> Render:
         """The render of a stream that must exist."""

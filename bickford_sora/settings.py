@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -81,6 +82,9 @@ class Settings(BaseSettings):
     """Sizes in pixels that may be asked for, separated by commas; 720x1280 is the default, else the first."""
     render_cost_max_micro: int | None = Field(default=None, ge=0)
     """Until a policy is published: most a render may cost, in millionths of the prices' currency. Unset: no cap."""
+
+    time_zone: ZoneInfo = ZoneInfo("UTC")
+    """In which days and months of budgets begin, for example Europe/Berlin."""
 
     prompt_chars_max: int = Field(default=32_000, ge=1)
     body_bytes_max: int = Field(default=32 * 1024 * 1024, ge=1024)

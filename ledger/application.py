@@ -1,6 +1,7 @@
 """The ledger's face: save decisions, fold streams, read the order."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -78,6 +79,10 @@ class Ledger(Application[str]):
     def render(self, stream: str, *, version: int | None = None) -> lifecycle.Render | None:
         """The render of a stream, as it is or as it was at `version`."""
         return cast("lifecycle.Render | None", self.fold(stream, lifecycle.fold, version=version))
+
+    def turn(self, name: str) -> AbstractContextManager[None]:
+        """Waits until nobody else has the turn of this name; `ledger.port.LedgerRecorder.turn`."""
+        return self._recorder.turn(name)
 
     def read(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[Event]:
         """Events with `after` < position <= `until` in the ledger's order, at most `limit`."""

@@ -99,6 +99,8 @@ class Failure:
 
     code: str
     message: Sealed | None = None
+    failed_by: str | None = None
+    """`renderer` where it called its job failed; what else ended the render otherwise, or None."""
 
 
 @dataclass(frozen=True)
@@ -376,7 +378,7 @@ _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderQueued: _queued,
     e.RenderProgress: _progress,
     e.RenderCompleted: _completed,
-    e.RenderFailed: lambda _s, f, _at: _ended(Phase.FAILED, Failure(f.code, f.message)),
+    e.RenderFailed: lambda _s, f, _at: _ended(Phase.FAILED, Failure(f.code, f.message, f.failed_by)),
     e.RenderStored: _stored,
     e.RenderExpired: lambda _s, _f, _at: {"expired": True, "assets": (), "trouble": None},
     e.RenderAssetLost: lambda _s, f, _at: _ended(Phase.ASSET_LOST, Failure(f.code, f.message)),

@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from uuid import UUID
 
@@ -58,6 +59,10 @@ class MemoryRecorder(LedgerRecorder):
         with self._lock:
             start = max(after, 0)
             return self._order[start : max(min(until, start + limit), 0)]
+
+    def turn(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002 - appends are instant here
+        """No waiting."""
+        return nullcontext()
 
     def max_notification_id(self) -> int | None:
         """The last position, None while the ledger is empty."""

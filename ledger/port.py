@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent, Subscription
@@ -33,6 +34,13 @@ class LedgerRecorder(ApplicationRecorder):
     @abstractmethod
     def read(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[RecordedRow]:
         """Events with `after` < position <= `until`, at most `limit`."""
+
+    @abstractmethod
+    def turn(self, name: str) -> AbstractContextManager[None]:
+        """Lets those who decide on the same busy stream go one by one, so that they do not conflict.
+
+        A courtesy, never a guarantee: it may be given to two, and whoever holds it for too long is overtaken.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -4,8 +4,9 @@ The library's own PostgreSQL recorder is not used: its pipelined insert can hang
 function mode loses order, and it has none of the ledger's columns. Its port, `ApplicationRecorder`, is (`ledger.port`).
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,9 @@ from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 from ledger.sending import Pool, Sender
 from ledger.sql import query
 from ledger.wire import encode_decision
+
+TURN_S_MAX = 1
+"""How long a turn is waited for, in whole seconds: who has it may have been stopped."""
 
 
 class PostgresRecorder(LedgerRecorder):
@@ -73,6 +77,21 @@ class PostgresRecorder(LedgerRecorder):
             return row[0] if row else None
 
     @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Waits for the others of this name in any process, for `TURN_S_MAX` at most. A server gives turns in order."""
+        held = ExitStack()
+        try:
+            connection = held.enter_context(self._pool.connection())
+            held.enter_context(connection.transaction())
+            connection.execute(_turn(name))
+        except psycopg.OperationalError:  # nobody may rely on a turn, so nobody has to learn that there was none
+            _end(held)
+        try:
+            yield
+        finally:
+            _end(held)
+
+    @contextmanager
     def reading(self) -> Iterator[Connection[TupleRow]]:
         """A connection of the pool. Raises Unavailable when the database does not answer, or is read-only."""
         try:
@@ -80,6 +99,17 @@ class PostgresRecorder(LedgerRecorder):
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction) as error:
             raise Unavailable(f"the ledger's database does not answer: {type(error).__name__}") from error
+
+
+def _turn(name: str) -> bytes:
+    """Takes a lock that ends with its transaction, so that it also works behind a pooler of transactions."""
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    return f"set local lock_timeout = '{TURN_S_MAX}s'; select pg_advisory_xact_lock({key})".encode()
+
+
+def _end(held: ExitStack) -> None:
+    with suppress(psycopg.OperationalError):
+        held.close()
 
 
 def recorded_row(row: tuple[Any, ...]) -> RecordedRow:

@@ -51,6 +51,11 @@ def idempotency(tenant: str, project: str, key: str) -> str:
     return f"idempotency:{_tenant(tenant)}:{_digest(project, key)}"
 
 
+def spend(tenant: str) -> str:
+    """What a tenant has set aside and spent, and its caps: every cap is decided on this one head."""
+    return f"spend:{_tenant(tenant)}"
+
+
 def job(renderer: str, credential: str, job_id: str) -> str:
     """The claim on one renderer's job: has a version 1 and nothing else."""
     return f"job:{_digest(renderer, credential, job_id)}"

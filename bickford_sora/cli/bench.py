@@ -60,6 +60,18 @@ def create(
     _measure("create", as_json=as_json, in_flight=in_flight, seconds=seconds, litellm=litellm)
 
 
+@bench.command()
+def spend(
+    *,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that decide at once.")] = 4,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Threads in each of them.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, max=300, help="Seconds of each round.")] = 3.0,
+    as_json: AsJson = False,
+) -> None:
+    """Spending decisions a second on one cap, beside a counter row in plain SQL."""
+    _measure("spend", as_json=as_json, processes=processes, threads=threads, seconds=seconds)
+
+
 def _measure(name: str, *, as_json: bool, **arguments: Any) -> None:
     configure_logging(None, "error")
     console = Console(stderr=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bickford_sora.decisions import budgets, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.choice import Chosen
 from bickford_sora.decisions.drafts import Draft
@@ -26,9 +27,11 @@ from ledger.events import (
     RenderIntent,
     RenderRemixed,
     SourceVideo,
+    SpendReserved,
     Verdict,
 )
 from ledger.lifecycle import ENDS, Phase, Render
+from ledger.spend import Periods, Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +78,22 @@ class Judged:
 
 
 def judge(asked: Asked, policy: Policy, at: datetime) -> Judged:
-    """Asks the policy about a request at this moment. Whatever it costs in time is spent here."""
+    """Asks the policy about a request at this moment: outside of the turn in which spend is decided."""
     price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
     verdict, refusal = policy.decide(_seen(asked, price, at), price.cost.currency if price else None)
     return Judged(verdict, refusal, price, policy.head)
 
 
-def decide(asked: Asked, judged: Judged) -> tuple[Draft, Refusal | None]:
-    """The facts of a request, and the refusal when policy denies it. A refusal binds no key and marks no source.
+def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
+    """The facts of a request, and the refusal when policy denies it or a budget is used up.
 
-    It stands only while the policy that judged is in force, and nobody else joined the family.
+    A refusal binds no key, marks no source and sets nothing aside. Either stands only while the policy that judged is
+    in force, and nobody else joined the family.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
-    verdict, refusal, price = judged.verdict, judged.refusal, judged.price
+    price = judged.price
+    wanted = _reservation(asked, price, periods)
+    verdict, refusal = quotas.held_to((judged.verdict, judged.refusal), spend, wanted)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
     heads = {**asked.family.heads, streams.policy(asked.caller.tenant): judged.policy_head, stream: 0}
     if refusal:
@@ -101,6 +107,7 @@ def decide(asked: Asked, judged: Judged) -> tuple[Draft, Refusal | None]:
     if asked.source:
         facts.append((asked.source.stream, _remixed(asked)))
         heads[asked.source.stream] = asked.source.version
+    facts += [(spend.stream, fact) for fact in budgets.reserved(spend, wanted)]
     return Draft(tuple(facts), heads), None
 
 
@@ -167,6 +174,24 @@ def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
         lineage_has_approved_draft=family.has_approved_draft,
         attestations=frozenset(declared.attestations),
         moderation=asked.moderation,
+    )
+
+
+def _reservation(asked: Asked, price: Quote | None, periods: Periods) -> SpendReserved:
+    outputs = asked.request.fields.get("n")
+    return SpendReserved(
+        video_id=asked.video_id,
+        cost=price.cost if price else None,
+        project=asked.caller.project,
+        requester=asked.caller.requester,
+        key_id=asked.caller.key_id,
+        model=asked.request.model,
+        renderer=asked.destination.offer.renderer,
+        purpose=asked.request.declared.purpose,
+        tags=asked.request.declared.tags,
+        seconds=int(asked.request.seconds) * (outputs if isinstance(outputs, int) else 1),
+        day=periods.day,
+        minute=periods.minute,
     )
 
 

@@ -5,6 +5,7 @@ cost for each render.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bickford_sora.decisions.rules.entries import AMOUNT_MAX
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy, Outcome, evaluate
@@ -23,6 +24,10 @@ class Refusal:
 
     code: str
     message: str
+    kind: Literal["policy", "quota", "rate"] = "policy"
+    """Whether a rule denied it, a budget is used up, or it only came too early."""
+    retry_after_ms: int = 0
+    """Of kind `rate`: when it may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Policy:
             return Refusal("policy_denied", message)
         if seen.cost_micro is None:
             return Refusal("price_unknown", f"No price is known for this render. {message}")
-        cost = f"{_units(seen.cost_micro)} {currency or ''}".strip()
+        cost = f"{units(seen.cost_micro)} {currency or ''}".strip()
         return Refusal("render_cost_exceeded", f"This render costs {cost}. {message}")
 
     def _is_about_cost(self, rule_id: str) -> bool:
@@ -88,6 +93,6 @@ def _held(outcome: Outcome) -> Refusal:
     return Refusal("approval_required", outcome.message or "")
 
 
-def _units(micro: int) -> str:
+def units(micro: int) -> str:
     """An amount in whole units, with two digits behind the point."""
     return f"{micro // 1_000_000}.{micro % 1_000_000 // 10_000:02d}"

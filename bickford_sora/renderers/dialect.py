@@ -36,6 +36,11 @@ def no_name_inside(_: str | None) -> str | None:
     return None
 
 
+def as_answered(_: Order, job_id: str) -> str:
+    """Of a server whose ids can be used as they are."""
+    return job_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One dialect."""
@@ -63,6 +68,8 @@ class Dialect:
     """Whether a question about a failed job is answered with an error status, and the job as its body."""
     same_job: Callable[[str, str], bool] = str.__eq__
     """Whether the id that was asked for and the one in the answer name one job."""
+    completed_id: Callable[[Order, str], str] = as_answered
+    """The id to ask by, from the one that a new job was answered with."""
     elsewhere: Callable[[str | None], str | None] = no_name_inside
     """The URL where a file really is, from the message of a refused download."""
 

@@ -87,7 +87,8 @@ class HttpRenderer:
         request = self.dialect.request(order, self._part)
         answer = self._post(request, order.idempotency_key)
         # From here on the renderer has answered; a crash before the answer is recorded leaves the outcome unknown.
-        return self._made(answer, self._news, from_source=request.names_job)
+        made = self._made(answer, self._news, from_source=request.names_job)
+        return replace(made, job_id=self.dialect.completed_id(order, made.job_id))
 
     def create_character(self, name: str, video: Upload, *, idempotency_key: str) -> Character:
         """Make a character; see the port."""

@@ -33,6 +33,7 @@ from ledger.events.governance import (
 )
 from ledger.events.money import (
     BudgetOverrun,
+    BudgetRemoved,
     BudgetSet,
     BudgetThreshold,
     SpendAdjusted,
@@ -99,6 +100,7 @@ __all__ = [
     "BatchLinesDecided",
     "BatchOpened",
     "BudgetOverrun",
+    "BudgetRemoved",
     "BudgetSet",
     "BudgetThreshold",
     "CallerRecorded",

@@ -7,7 +7,7 @@ from psycopg import conninfo, sql
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, create, database, histories, replay, stock
+from . import append, create, database, histories, replay, spend, stock
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -37,6 +37,15 @@ def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:
     assert all(measured[name] > 0 for name in ("ours_rate", "ours_p50_ms", "ours_p99_ms", "ours_rss_mib"))
     assert measured["ours_failed"] == 0
     assert len(progress) == create.ROUNDS
+
+
+def test_the_spend_benchmark_measures_both_sides_and_counts_exactly(server_url: str) -> None:
+    progress: list[str] = []
+    measured = spend.run(server_url, processes=2, threads=2, seconds=0.2, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("ours", "row_lock", "ratio_row_lock", "accepted"))
+    assert measured["is_exact"] is True
+    assert len(progress) == spend.ROUNDS * 2
 
 
 def test_the_stock_way_makes_the_rows_that_a_rebuild_makes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from ledger import events as e
 from ledger import streams
 from ledger.envelope import Fact, Sealed
 from ledger.lifecycle import Phase
+from ledger.spend import Periods, Spend
 from tests.decisions.given import (
     ALLOWED,
     COMPLETED,
@@ -36,6 +37,8 @@ CALLER = Caller("main", "default", "req-1", "key_1")
 REQUEST = VideoRequest("a cat", "sora-2", "8", "1280x720")
 FAILED = e.RenderFailed(code="moderation_blocked", failed_by="renderer")
 NEW_ID = "video_" + "2" * 32
+POLICY = built_in()
+PERIODS = Periods("2026-11-20", "2026-11-20T12:00")
 
 
 def asked(**change: object) -> Asked:
@@ -49,14 +52,15 @@ def asked(**change: object) -> Asked:
     return Asked(**{**fields, **change})  # type: ignore[arg-type]
 
 
-def decide(wanted: Asked, policy: Policy) -> tuple[Draft, Refusal | None]:
-    return intent.decide(wanted, intent.judge(wanted, policy, NOON))
+def decide(asked: Asked, policy: Policy = POLICY, spend: Spend | None = None) -> tuple[Draft, Refusal | None]:
+    judged = intent.judge(asked, policy, NOON)
+    return intent.decide(asked, judged, spend or Spend(streams.spend("main")), PERIODS)
 
 
-def test_an_intent_and_its_verdict_are_one_decision() -> None:
-    draft, refusal = decide(asked(), built_in())
+def test_an_intent_its_verdict_and_what_is_set_aside_are_one_decision() -> None:
+    draft, refusal = decide(asked())
     assert refusal is None
-    assert types(draft) == ["render.intent", "render.allowed"]
+    assert types(draft) == ["render.intent", "render.allowed", "spend.reserved"]
     allowed = draft.facts[1][1]
     assert isinstance(allowed, e.RenderAllowed)
     assert allowed.quote is not None
@@ -66,9 +70,9 @@ def test_an_intent_and_its_verdict_are_one_decision() -> None:
 
 def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
     binding = Binding("key", HASH)
-    draft, _ = decide(asked(binding=binding), built_in())
+    draft, _ = decide(asked(binding=binding))
     stream = streams.idempotency("main", "default", "key")
-    assert types(draft) == ["render.intent", "render.allowed", "idempotency.bound"]
+    assert types(draft) == ["render.intent", "render.allowed", "idempotency.bound", "spend.reserved"]
     assert draft.heads[stream] == 0
     denied, refusal = decide(asked(binding=binding), built_in(1))
     assert types(denied) == ["render.intent", "render.denied"]
@@ -81,14 +85,14 @@ def test_a_model_without_a_price_is_refused_where_renders_have_a_cost_limit() ->
     _, refusal = decide(asked(destination=unpriced), built_in(10**9))
     assert refusal is not None
     assert refusal.code == "price_unknown"
-    draft, refusal = decide(asked(destination=unpriced), built_in())
+    draft, refusal = decide(asked(destination=unpriced))
     assert (types(draft)[1], refusal) == ("render.allowed", None)
 
 
 def test_policy_sees_fields_beyond_the_protocol_and_no_free_text() -> None:
     request = replace(REQUEST, fields={"n": 2, "negative_prompt": "blur"})
-    draft, _ = decide(asked(request=request, text_fields={"negative_prompt": Sealed("sealed")}), built_in())
-    new, allowed = (fact for _, fact in draft.facts)
+    draft, _ = decide(asked(request=request, text_fields={"negative_prompt": Sealed("sealed")}))
+    new, allowed, _ = (fact for _, fact in draft.facts)
     assert isinstance(new, e.RenderIntent)
     assert isinstance(allowed, e.RenderAllowed)
     assert (new.fields, new.text_fields) == ({"n": 2}, {"negative_prompt": "sealed"})
@@ -98,7 +102,7 @@ def test_policy_sees_fields_beyond_the_protocol_and_no_free_text() -> None:
 
 def test_where_it_goes_is_recorded_with_the_renderers_own_name_of_the_model() -> None:
     destination = Destination(offer("vllm", served_model="Wan-AI/Wan2.2"), "http://gpu-1:8000", PRICES_HASH)
-    draft, _ = decide(asked(destination=destination), built_in())
+    draft, _ = decide(asked(destination=destination))
     allowed = draft.facts[1][1]
     assert isinstance(allowed, e.RenderAllowed)
     assert (allowed.renderer, allowed.served_model, allowed.replica) == ("vllm", "Wan-AI/Wan2.2", "http://gpu-1:8000")
@@ -107,15 +111,15 @@ def test_where_it_goes_is_recorded_with_the_renderers_own_name_of_the_model() ->
 def test_what_is_made_from_another_is_recorded_on_both() -> None:
     source = given(INTENT, ALLOWED, STARTED, QUEUED, COMPLETED, STORED)
     request = replace(REQUEST, operation="extend", source_seconds="4")
-    draft, _ = decide(asked(source=source, request=request), built_in())
-    assert types(draft) == ["render.intent", "render.allowed", "render.remixed"]
+    draft, _ = decide(asked(source=source, request=request))
+    assert types(draft) == ["render.intent", "render.allowed", "render.remixed", "spend.reserved"]
     assert draft.heads[STREAM] == source.version
     new = draft.facts[0][1]
     assert isinstance(new, e.RenderIntent)
     assert (new.operation, new.remix_video_id) == ("extend", VIDEO_ID)
     assert (new.seconds, new.source_seconds, new.video_seconds) == ("8", "4", "12")
     assert draft.facts[2][1] == e.RenderRemixed(remix_video_id=NEW_ID, operation="extend")
-    assert applied(source, facts(draft)).remixes == (NEW_ID,)
+    assert applied(source, [fact for stream, fact in draft.facts if stream == STREAM]).remixes == (NEW_ID,)
 
 
 def test_only_a_stored_video_can_be_started_from() -> None:

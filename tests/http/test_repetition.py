@@ -242,7 +242,8 @@ def test_a_thousand_creates_at_once_with_one_key_make_one_render(kit: Kit) -> No
 
     anyio.run(race)
     assert len(answers) == 1
-    assert [event.fact.TYPE for event in kit.ledger.read(0)] == ["render.intent", "render.allowed", "idempotency.bound"]
+    facts = [event.fact.TYPE for event in kit.ledger.read(0)]
+    assert facts == ["render.intent", "render.allowed", "idempotency.bound", "spend.reserved"]
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def test_twenty_requests_with_one_idempotency_key_make_one_render(served: Served
         "render.intent",
         "render.allowed",
         "idempotency.bound",
+        "spend.reserved",
     ]
 
 

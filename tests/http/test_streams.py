@@ -56,9 +56,9 @@ def test_every_fact_of_the_project_comes_once_and_in_order(served: tuple[Kit, st
     first = create(kit)
     create(kit, OTHER_KEY)
     second = create(kit)
-    events = told(f"{url}/v1/ledger/stream?after=0", 4)
-    assert [name for _, name, _ in events] == ["render.intent", "render.allowed"] * 2
-    assert [data["video_id"] for *_, data in events] == [first, first, second, second], "nobody else's"
+    events = told(f"{url}/v1/ledger/stream?after=0", 6)
+    assert [name for _, name, _ in events] == ["render.intent", "render.allowed", "spend.reserved"] * 2
+    assert [data["video_id"] for *_, data in events] == [first] * 3 + [second] * 3, "nobody else's"
     assert [number for number, *_ in events] == sorted({number for number, *_ in events})
     assert not any("prompt" in data for *_, data in events)
 
@@ -67,11 +67,11 @@ def test_a_stream_that_broke_off_is_taken_up_without_gap_or_repetition(served: t
     kit, url = served
     for _ in range(30):
         create(kit)
-    whole = told(f"{url}/v1/ledger/stream?after=0", 60)
+    whole = told(f"{url}/v1/ledger/stream?after=0", 90)
     parts: list[tuple[int, str, Any]] = []
-    while len(parts) < 60:
+    while len(parts) < 90:
         after = {"Last-Event-ID": str(parts[-1][0])} if parts else {}
-        parts += told(f"{url}/v1/ledger/stream?after=0", min(7, 60 - len(parts)), **after)
+        parts += told(f"{url}/v1/ledger/stream?after=0", min(7, 90 - len(parts)), **after)
     assert parts == whole
 
 

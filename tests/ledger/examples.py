@@ -231,14 +231,38 @@ ANSWERS: tuple[Fact, ...] = (
 )
 
 MONEY: tuple[Fact, ...] = (
-    e.SpendReserved(video_id=VIDEO, cost=USD),
+    e.SpendReserved(
+        video_id=VIDEO,
+        cost=USD,
+        project="films",
+        requester="req-1",
+        key_id="key_1",
+        model="sora-2",
+        renderer="simulator",
+        purpose="draft",
+        tags=("spring",),
+        renders=0,
+        seconds=8,
+        day="2026-11-20",
+        minute="2026-11-20T12:00",
+    ),
     e.SpendSettled(video_id=VIDEO, cost=USD),
     e.SpendReleased(video_id=VIDEO, cost=USD),
     e.SpendAdjusted(video_id=VIDEO, cost=e.Money(amount_micro=-50_000, currency="EUR"), reason=SEALED),
     e.SpendCarriedForward(totals={"2026-11": {"reserved": 0, "settled": 400_000}}),
-    e.BudgetSet(budget_id="films-month", scope="project:films", window="month", cap=USD),
+    e.BudgetSet(
+        budget_id="films-month",
+        scope="project:films",
+        window="month",
+        unit="seconds",
+        cap=USD,
+        cap_count=600,
+        hard=False,
+        thresholds=(80, 95),
+    ),
+    e.BudgetRemoved(budget_id="films-month"),
     e.BudgetOverrun(budget_id="films-month", excess=USD),
-    e.BudgetThreshold(budget_id="films-month", percent=80),
+    e.BudgetThreshold(budget_id="films-month", percent=80, period="2026-11"),
 )
 
 GOVERNANCE: tuple[Fact, ...] = (

@@ -1,11 +1,15 @@
 """A LiteLLM proxy: its ids, and what it lacks."""
 
+from dataclasses import replace
+
 import pytest
 
 from bickford_sora.renderers.errors import ReadFailed
+from bickford_sora.renderers.port import Source
 from tests.renderers.conftest import VIDEO, Scripted
 from tests.renderers.fake_server import answering
 from tests.renderers.sent import target_of
+from tests.renderers.stages import ORDER
 
 LITELLM_ID = "video_bGl0ZWxsbTpjdXN0b21fbGxtX3Byb3ZpZGVyOm9wZW5haTttb2RlbF9pZDpzb3JhLTI7dmlkZW9faWQ6dmlkZW9fYWJj"
 """`litellm:custom_llm_provider:openai;model_id:sora-2;video_id:video_abc`"""
@@ -25,6 +29,12 @@ def test_an_id_of_another_job_is_not(scripted: Scripted, answered: str) -> None:
     renderer, _ = scripted(answering(200, {**VIDEO, "id": answered}), dialect="litellm")
     with pytest.raises(ReadFailed):
         renderer.status(LITELLM_ID)
+
+
+def test_a_remix_answered_without_its_model_is_asked_after_with_that_of_its_source(scripted: Scripted) -> None:
+    renderer, _ = scripted(answering(200, {**VIDEO, "id": WITHOUT_MODEL}), dialect="litellm")
+    remix = replace(ORDER, operation="remix", source=Source(OF_ANOTHER, None))
+    assert renderer.submit(remix).job_id == LITELLM_ID
 
 
 def test_it_is_probed_by_its_models(scripted: Scripted) -> None:

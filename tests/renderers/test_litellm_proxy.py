@@ -113,7 +113,6 @@ def test_a_job_is_followed_from_submit_to_its_file(stage: Stage) -> None:
     assert stage.renderer.delete(completed.job_id) == "unsupported"
 
 
-@pytest.mark.usefixtures("recent")
 def test_a_remix_reaches_the_renderer_behind_it(stage: Stage) -> None:
     source = stage.ended(stage.submitted()).job_id
     remix = stage.submitted(replace(ORDER, operation="remix", source=Source(source, None)))

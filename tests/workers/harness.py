@@ -47,6 +47,7 @@ from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
 from projections.work import next_step
+from tests.ledger.spending import books_of, check_balanced
 
 CALLER = Caller("main", "default", "req-1", "key_1")
 ORIGIN = Origin("main", "key_1")
@@ -449,6 +450,17 @@ class Harness:
 
     def facts(self, video_id: str) -> list[Fact]:
         return [event.fact for event in self.ledger.history(streams.render("main", video_id))]
+
+    def check_money(self) -> None:
+        """Every reservation has ended once: settled where a job may have been billed, released where none was."""
+        facts = [event.fact for event in self.ledger.history(streams.spend("main"))]
+        books = books_of(facts)
+        check_balanced(books)
+        assert not books.open
+        for video_id in self.accepted:
+            failure = self.render(video_id).failure
+            is_free = self.render(video_id).job is None or (failure is not None and failure.failed_by == "renderer")
+            assert (books.settled[video_id] == 0) is is_free, self.types(video_id)
 
     def types(self, video_id: str) -> list[str]:
         return [fact.TYPE for fact in self.facts(video_id)]

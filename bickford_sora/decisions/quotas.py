@@ -1,0 +1,64 @@
+"""What a client is told when a budget stands in the way: which one, what is left of it, and what to do."""
+
+from bickford_sora.decisions import budgets
+from bickford_sora.decisions.budgets import Shortfall, UnknownPrice
+from bickford_sora.decisions.policy import Refusal, units
+from bickford_sora.errors import Denied, ProtocolError, QuotaExceeded, TooManyRequests
+from ledger.events import SpendReserved, Verdict
+from ledger.spend import RENDERS, SECONDS, Spend
+
+RETRY_AFTER_MS = 5_000
+"""When a render that met a cap on what is in flight may be asked for again."""
+MINUTE_MS = 60_000
+
+Decided = tuple[Verdict, Refusal | None]
+
+
+def held_to(decided: Decided, spend: Spend, wanted: SpendReserved) -> Decided:
+    """What policy decided, held to the budgets where it allows. A refusal names the budget as its rule."""
+    verdict, refusal = decided
+    short = None if refusal else budgets.short_of(spend, wanted)
+    if short is None:
+        return decided
+    saw = {**verdict.saw, "budget": short.budget.budget_id, "day": wanted.day}
+    if isinstance(short, Shortfall):
+        saw |= {"used": short.used, "asked": short.asked, "cap": short.budget.cap}
+    rules = (*verdict.rules, f"budget:{short.budget.budget_id}")
+    return verdict.model_copy(update={"rules": rules, "saw": saw}), _refusal(short)
+
+
+def refused(refusal: Refusal) -> ProtocolError:
+    """The error a client gets."""
+    if refusal.kind == "quota":
+        return QuotaExceeded(refusal.message, code=refusal.code)
+    if refusal.kind == "rate":
+        return TooManyRequests(refusal.message, code=refusal.code, retry_after_ms=refusal.retry_after_ms)
+    return Denied(refusal.message, code=refusal.code)
+
+
+def _refusal(short: Shortfall | UnknownPrice) -> Refusal:
+    budget = short.budget
+    if isinstance(short, UnknownPrice):
+        return Refusal(
+            "price_unknown",
+            f"No price in {budget.unit} is known for this render, and budget {budget.budget_id!r} counts them.",
+        )
+    what = f"budget {budget.budget_id!r} ({budget.scope}, {budget.window})"
+    if short.is_closed:
+        message = f"Quota exceeded: {what} was overrun and takes nothing more until it is set again."
+        return Refusal("insufficient_quota", message, kind="quota")
+    left = f"{amount(short.headroom, budget.unit)} of {amount(budget.cap, budget.unit)} left"
+    asked = amount(short.asked, budget.unit)
+    if short.is_rate:
+        message = f"Rate limit reached: {what} has {left} and this render needs {asked}. Send it again after a pause."
+        pause = MINUTE_MS if budget.window == "minute" else RETRY_AFTER_MS
+        return Refusal("rate_limit_exceeded", message, kind="rate", retry_after_ms=pause)
+    message = (
+        f"Quota exceeded: {what} has {left} and this render needs {asked}. Ask for less, or have the budget raised."
+    )
+    return Refusal("insufficient_quota", message, kind="quota")
+
+
+def amount(number: int, unit: str) -> str:
+    """A number in its unit, in words."""
+    return f"{number} {unit}" if unit in {RENDERS, SECONDS} else f"{units(number)} {unit}"

@@ -1,0 +1,212 @@
+"""One decider for a tenant's spend: every reservation and every settlement is decided here, in order, on one head.
+
+    callers ── take(spend) ──► waiting ──► the first of them leads ──► one append for all ──► each its own answer
+
+Whoever is first in the queue decides for all who wait; no thread of its own is needed. The fold is kept between
+appends, and only what others appended meanwhile is read. Processes take turns, so that none decides in vain or starves;
+what keeps the caps exact is the head alone.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bickford_sora.decisions.drafts import Draft
+from ledger import spend, streams
+from ledger.application import Ledger
+from ledger.envelope import Appended, Context, Decision, Event
+from ledger.errors import Conflict, LedgerError, Refused
+from ledger.identifiers import NewId
+from ledger.spend import Spend
+
+TOGETHER_MAX = 128
+"""Most decisions in one append. All of them fall together when one of them cannot stand."""
+ATTEMPTS_MAX = 50
+"""How often a decision is taken again because other processes decided meanwhile."""
+
+Take = Callable[[Spend], Draft]
+"""Decides on the spend as it is. Pure: called again when the append was refused. Nothing: nothing is appended."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A decision to take, and what became of it."""
+
+    take: Take
+    context: Context
+    called: threading.Event = field(default_factory=threading.Event)
+    """Set when it is done, or has to lead."""
+    is_done: bool = False
+    answer: Appended | BaseException | None = None
+    attempts: int = 0
+
+
+class Spending:
+    """Decides on the spend of one tenant. Safe to use from several threads; processes meet at the stream's head."""
+
+    def __init__(self, ledger: Ledger, tenant: str, *, new_id: NewId) -> None:
+        self._ledger = ledger
+        self._stream = streams.spend(tenant)
+        self._new_id = new_id
+        self._state = Spend(self._stream)
+        self._waiting: list[_Waiting] = []
+        self._is_led = False
+        self._arriving = threading.Lock()
+        self._deciding = threading.Lock()
+
+    def append(self, take: Take, context: Context) -> Appended | None:
+        """Takes a decision and appends it together with what it means for the spend. None: it decided nothing.
+
+        Raises Conflict when another stream it relied on moved on, and what `take` raises; Refused and Unavailable as
+        the ledger does.
+        """
+        mine = _Waiting(take, context)
+        with self._arriving:
+            self._waiting.append(mine)
+            if not self._is_led:
+                self._is_led = True
+                mine.called.set()
+        mine.called.wait()
+        if not mine.is_done:
+            self._lead(mine)
+        if isinstance(mine.answer, BaseException):
+            raise mine.answer
+        return mine.answer
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their decision, without those that are just being decided."""
+        with self._arriving:
+            return len(self._waiting)
+
+    def now(self) -> Spend:
+        """The spend as it is; a copy of the caller's own. Raises Unavailable when the database does not answer."""
+        with self._deciding:
+            self._catch_up()
+            return self._state.copy()
+
+    def _lead(self, mine: _Waiting) -> None:
+        """Decides for all who wait until one's own decision is taken; then the next in the queue leads."""
+        try:
+            while not mine.is_done:
+                with self._ledger.turn(self._stream), self._deciding:
+                    self._decide(self._next())
+        finally:
+            with self._arriving:
+                self._is_led = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].called.set()
+
+    def _next(self) -> list[_Waiting]:
+        with self._arriving:
+            batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+        return batch
+
+    def _decide(self, batch: Sequence[_Waiting]) -> None:
+        """Answers a batch. Nobody is left without an answer."""
+        groups = deque([batch])
+        try:
+            while groups:
+                groups.extendleft(reversed(self._together(groups.popleft())))
+        except BaseException as error:
+            for each in batch:
+                if not each.is_done:
+                    _answer(each, error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _together(self, group: Sequence[_Waiting]) -> list[Sequence[_Waiting]]:
+        """Decides a group and appends it as one. Returns the groups that are still to be decided, in their order."""
+        self._catch_up()
+        drafted = _Drafted(self._state.copy(), self._new_id)
+        later = [each for each in group if not drafted.add(each)]
+        rest: list[Sequence[_Waiting]] = [later] if later else []
+        if not drafted.taken:
+            return rest
+        head = self._state.version
+        try:
+            appended = self._ledger.append(drafted.decision(self._stream, head))
+        except (Conflict, Refused) as error:
+            return [*self._again(drafted.taken, error), *rest]
+        self._state = drafted.state
+        for each in drafted.taken:
+            _answer(each, appended)
+        return rest
+
+    def _again(self, refused: Sequence[_Waiting], error: LedgerError) -> list[Sequence[_Waiting]]:
+        """Who of a group whose append was refused is to be decided again, and how."""
+        moved = self._catch_up()
+        if isinstance(error, Conflict) and moved:  # another process decided meanwhile
+            self._put_back(refused, error)
+            return []
+        if len(refused) > 1:  # it is one's own fault: each alone finds out whose
+            return [[each] for each in refused]
+        _answer(refused[0], error)
+        return []
+
+    def _put_back(self, refused: Sequence[_Waiting], error: LedgerError) -> None:
+        """Lets them wait for the next turn; not for ever."""
+        for each in refused:
+            each.attempts += 1
+            if each.attempts == ATTEMPTS_MAX:
+                _answer(each, error)
+        with self._arriving:
+            self._waiting[:0] = [each for each in refused if not each.is_done]
+
+    def _catch_up(self) -> bool:
+        """Reads on. Whether there was anything: others decide too."""
+        known = self._state.version
+        spend.fold(self._state, self._ledger.history(self._stream, after=known))
+        return self._state.version != known
+
+
+class _Drafted:
+    """What a batch of decisions comes to: events of several undertakings, on the spend as each one left it."""
+
+    def __init__(self, state: Spend, new_id: NewId) -> None:
+        self.state = state
+        self.taken: list[_Waiting] = []
+        self._new_id = new_id
+        self._events: list[Event] = []
+        self._heads: dict[str, int] = {}
+        self._written: set[str] = set()
+
+    def add(self, waiting: _Waiting) -> bool:
+        """Takes one more decision. False: it meets another one in some stream, and has to wait for what comes of it."""
+        try:
+            draft = waiting.take(self.state)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked
+            _answer(waiting, error)
+            return True
+        written = {stream for stream, _ in draft.facts} - {self.state.stream}
+        touched = written | (set(draft.heads) - {self.state.stream})
+        if touched & self._written or written & set(self._heads) or self._differs(draft.heads):
+            return False
+        if not draft:
+            _answer(waiting, None)
+            return True
+        heads = {**dict.fromkeys(written, 0), **draft.heads, self.state.stream: self.state.version}
+        decision = Decision.of(draft.facts, heads=heads, context=waiting.context, new_id=self._new_id)
+        for event in decision.events:
+            if event.stream == self.state.stream:
+                spend.evolve(self.state, event.version, event.fact)
+        self._events += decision.events
+        self._heads.update({stream: head for stream, head in heads.items() if stream != self.state.stream})
+        self._written |= written
+        self.taken.append(waiting)
+        return True
+
+    def _differs(self, heads: Mapping[str, int]) -> bool:
+        """Whether these rely on another head of some stream than those before: they cannot all be right."""
+        return any(self._heads.get(stream, head) != head for stream, head in heads.items())
+
+    def decision(self, stream: str, head: int) -> Decision:
+        """All of it as one decision, on the spend stream's `head`."""
+        return Decision(tuple(self._events), {**self._heads, stream: head})
+
+
+def _answer(waiting: _Waiting, answer: Appended | BaseException | None) -> None:
+    waiting.answer = answer
+    waiting.is_done = True
+    waiting.called.set()
