@@ -168,6 +168,8 @@ def test_the_description_lists_every_route_with_its_body(kit: Kit) -> None:
         "/v1/videos/batches",
         "/v1/videos/batches/{batch_id}",
         "/v1/ledger/stream",
+        "/v1/policy",
+        "/v1/policy/versions",
         "/v1/threads/{thread_id}/observations",
         "/v1/webhook_endpoints",
         "/v1/webhook_endpoints/{webhook_endpoint_id}",
