@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.request import create_request
-from bickford_sora.errors import InvalidRequest, KeyReused, NotFound, ProtocolError, TryLater
+from bickford_sora.decisions.requesters import PARAM as REQUESTER
+from bickford_sora.decisions.requesters import on_behalf_of
+from bickford_sora.errors import InvalidRequest, KeyReused, NotFound, ProtocolError, TryLater, Unauthorized
 from bickford_sora.intake import Intake
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
 from ledger import batches, streams
@@ -51,7 +53,8 @@ class Batches:
         """Decides every line that is not decided yet, and returns the batch.
 
         Raises InvalidRequest for no lines or too many, KeyReused for other lines under the same key, TryLater when
-        renders cannot be taken at the moment; what was decided until then stays.
+        renders cannot be taken at the moment, and Unauthorized when the API key is revoked meanwhile; what was decided
+        until then stays.
         """
         if not 0 < len(lines) <= BATCH_LINES_MAX:
             raise InvalidRequest(f"A batch has 1 to {BATCH_LINES_MAX} lines.", code="batch_size", param="requests")
@@ -65,16 +68,17 @@ class Batches:
         return self._batch(batch.stream)
 
     def find(self, caller: Caller, batch_id: str) -> Batch:
-        """A batch of the caller's project. Raises NotFound."""
+        """A batch the caller reads. Raises NotFound."""
         if streams.is_batch_id(batch_id):
             batch: Batch | None = self.recording.ledger.fold(streams.batch(caller.tenant, batch_id), batches.fold)
-            if batch is not None and batch.opened.project == caller.project:
+            if batch is not None and caller.reads(batch.opened.project):
                 return batch
         raise NotFound("No batch with this id exists.", code="batch_not_found", param="batch_id")
 
     def _opened(self, caller: Caller, lines: Sequence[Line], key: str | None, origin: Origin) -> Batch:
         """The batch, opened now or when it was sent before."""
         said = json.dumps([[line.number, line.custom_id, line.fields] for line in lines], sort_keys=True)
+        said += caller.named or ""
         request_hash = self.keys.digest("batch", said.encode())
         batch_id = self._id(caller, key)
         stream = streams.batch(caller.tenant, batch_id)
@@ -106,10 +110,16 @@ class Batches:
 
     def _decided(self, caller: Caller, batch: Batch, line: Line, origin: Origin) -> BatchLine:
         try:
-            request = create_request(line.fields, {})
-            terms = self.intake.terms(origin, "create", request, key=f"{batch.opened.batch_id}:{line.number}")
+            fields = dict(line.fields)
+            named = fields.pop(REQUESTER, None)
+            if named is not None:
+                caller = on_behalf_of(caller, named, self.keys.digest, param=REQUESTER)
+            request = create_request(fields, {})
+            terms = self.intake.terms(
+                origin, "create", request, key=f"{batch.opened.batch_id}:{line.number}", named=caller.named
+            )
             render = self.intake.ask(caller, request, terms).render
-        except TryLater:
+        except (TryLater, Unauthorized):
             raise  # says nothing about the line
         except ProtocolError as error:
             message = self.keys.seal(

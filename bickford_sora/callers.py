@@ -1,37 +1,36 @@
-"""Who may ask: API keys, the projects they belong to, and the files in which keys of our own making lie."""
+"""Who may ask: configured and issued API keys, and the files in which keys of our own making lie."""
 
 import base64
 import binascii
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from pydantic import SecretStr
 
-from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.api_keys import PREFIX, PROJECT, SECRET_BYTES, key_id_of, requester_of, tenant_of
+from bickford_sora.decisions.caller import ROLES, Caller
+from bickford_sora.decisions.requesters import Digest
 from bickford_sora.errors import Unauthorized
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.settings import Settings
 from ledger.keys import KEY_BYTES
 
 API_KEY_CHARS_MIN = 8
 API_KEY_CHARS_MAX = 512
 """Longest API key in characters; a longer one is refused before it is hashed."""
-API_KEY_PREFIX = "bk_live_"
-API_KEY_BYTES = 32
-"""Randomness in a key we make."""
 BOOTSTRAP_PROJECT = "default"
 """The project of the bootstrap key."""
 
-_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_PLACE = re.compile(rf"(?:[a-z][a-z0-9-]{{0,30}}/)?{PROJECT}")
 _KEY = re.compile(rf"[!-~]{{{API_KEY_CHARS_MIN},{API_KEY_CHARS_MAX}}}")
-_ID_CHARS = 16
 
-Digest = Callable[[str, bytes], str]
-"""A keyed hash in hex, by purpose: `ledger.keys.Keys.digest`."""
+PURPOSE = "api key"
+"""What keyed hashes of API keys are for."""
 
 
 class KeyInvalid(ValueError):  # noqa: N818 - the name states the cause
@@ -41,36 +40,73 @@ class KeyInvalid(ValueError):  # noqa: N818 - the name states the cause
 
 
 class Callers:
-    """Tells callers by their API key. Keeps keyed hashes only; safe to use from several threads."""
+    """Tells callers by their API key. Keeps keyed hashes only; safe to use from several threads.
 
-    def __init__(self, projects: Mapping[str, str], *, digest: Digest, tenant: str = "main") -> None:
-        """`projects` gives the project of each API key."""
+    Configured keys come first and cost no query. They have every role in their project; those that span their tenant
+    are the operator's own, and are also believed when they say on whose behalf they ask.
+    """
+
+    def __init__(
+        self,
+        projects: Mapping[str, str],
+        *,
+        digest: Digest,
+        tenant: str = "main",
+        spanning: Collection[str] = (),
+        issued: IssuedKeys | None = None,
+    ) -> None:
+        """`projects` gives the project of each configured key, as `project` or, of another tenant, `tenant/project`.
+
+        `spanning` are those of these keys that span their tenant; `issued` knows the keys that are not configured.
+        """
         self._digest = digest
+        self._issued = issued
         self._callers: dict[str, Caller] = {}
-        for key, project in projects.items():
-            digested = digest("api key", key.encode())
-            self._callers[digested] = _caller(digested, tenant, project)
+        for key, place in projects.items():
+            digested = digest(PURPOSE, key.encode())
+            of, _, project = place.rpartition("/")
+            self._callers[digested] = _configured(digested, of or tenant, project, spans_tenant=key in spanning)
+
+    def configured(self, headers: Mapping[str, str]) -> Caller | None:
+        """The caller of a request when its key is a configured one; takes no time. Raises Unauthorized for no key."""
+        return self._callers.get(self._digest(PURPOSE, _presented(headers)))
 
     def authenticate(self, headers: Mapping[str, str]) -> Caller:
         """The caller of a request, by `Authorization: Bearer KEY` or, where that is missing, `api-key: KEY`.
 
-        Keys are found by their keyed hash, so the time taken tells nothing of a key. Raises Unauthorized.
+        Keys are found by their keyed hash, so the time taken tells nothing of a key. Raises Unauthorized, and
+        `ledger.errors.Unavailable` when an issued key cannot be looked up.
         """
-        caller = self._callers.get(self._digest("api key", _presented(headers)))
+        presented = _presented(headers)
+        digested = self._digest(PURPOSE, presented)
+        caller = self._callers.get(digested)
+        tenant = tenant_of(presented.decode("ascii", "replace"))
+        if caller is None and self._issued is not None and tenant is not None:
+            caller = self._issued.caller(tenant, digested)
         if caller is None:
             raise _unauthorized("Incorrect API key provided.")
         return caller
 
+    def confirmed(self, caller: Caller) -> Caller:
+        """The caller by its key as it is now. Raises Unauthorized when it is not accepted any more."""
+        return caller if self._issued is None else self._issued.confirmed(caller)
+
 
 def configured_projects(bootstrap: SecretStr, settings: Settings) -> dict[str, str]:
-    """The project of each API key: the bootstrap key's, and those of `BICKFORD_API_KEYS`. Raises KeyInvalid."""
+    """The place of each API key, as `Callers` takes it: the bootstrap key's, and those of `BICKFORD_API_KEYS`.
+
+    Raises KeyInvalid.
+    """
     projects = {_checked(bootstrap.get_secret_value(), "BICKFORD_API_KEY"): BOOTSTRAP_PROJECT}
     listed = settings.api_keys.get_secret_value() if settings.api_keys else ""
     for number, entry in enumerate((part.strip() for part in listed.split(",") if part.strip()), start=1):
         place = f"entry {number} of BICKFORD_API_KEYS"
         project, separator, key = entry.partition("=")
-        if not separator or _PROJECT.fullmatch(project) is None:
-            raise KeyInvalid(f"{place} is not project=key, the project being of a-z, 0-9, '_' and '-'")
+        if not separator or _PLACE.fullmatch(project) is None:
+            raise KeyInvalid(
+                f"{place} is not project=key or tenant/project=key, their names being of a-z, 0-9 and '-', the "
+                "project's also of '_'"
+            )
         if projects.setdefault(_checked(key, place), project) != project:
             raise KeyInvalid(f"{place} has a key that another project has already")
     return projects
@@ -92,7 +128,7 @@ def load_or_make_api_key(path: Path, settings: Settings) -> ApiKey:
     """
     if settings.api_key is not None:
         return ApiKey(SecretStr(_checked(settings.api_key.get_secret_value(), "BICKFORD_API_KEY")), made=False)
-    fresh = API_KEY_PREFIX + secrets.token_hex(API_KEY_BYTES)
+    fresh = PREFIX + secrets.token_hex(SECRET_BYTES)
     kept = _kept(path, fresh)
     return ApiKey(SecretStr(_checked(kept, str(path))), made=kept == fresh)
 
@@ -129,9 +165,16 @@ def _unauthorized(message: str) -> Unauthorized:
     return Unauthorized(message, code="invalid_api_key")
 
 
-def _caller(digested: str, tenant: str, project: str) -> Caller:
-    short = digested[:_ID_CHARS]
-    return Caller(tenant, project, requester=f"req-{short}", key_id=f"key_{short}")
+def _configured(digested: str, tenant: str, project: str, *, spans_tenant: bool) -> Caller:
+    return Caller(
+        tenant,
+        project,
+        requester_of(digested),
+        key_id_of(digested),
+        frozenset(ROLES),
+        spans_tenant=spans_tenant,
+        may_assert_requester=spans_tenant,
+    )
 
 
 def _checked(key: str, place: str) -> str:

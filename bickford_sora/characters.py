@@ -20,6 +20,7 @@ from bickford_sora.decisions.intent import Binding
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest, NotFound, OutcomeUnknown, TryLater
 from bickford_sora.idempotency import Idempotency
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import Clip, References
 from bickford_sora.renderers.errors import Refused, RendererError, UnknownOutcome
@@ -71,7 +72,7 @@ class Characters:
         renderer makes characters, KeyReused, OutcomeUnknown when nobody knows whether it was made, TryLater when it
         certainly was not.
         """
-        binding = self._binding(key, asked)
+        binding = self._binding(caller, key, asked)
         replayed = self._replay(caller, binding)
         if replayed is not None:
             return self._answered(replayed)
@@ -93,10 +94,11 @@ class Characters:
         )
         try:
             self.recording.append(draft, origin)
-        except Conflict:  # another request bound the key first: what it made is the answer
+        except Conflict:  # another request bound the key first: what it made is the answer; or the API key moved on
             self.references.drop(source)
-            replayed = self._replay(caller, binding)
-            assert replayed is not None, character_id  # noqa: S101 - no other stream can have moved
+            replayed = self._replay(IssuedKeys(self.recording.ledger, self.recording.clock).confirmed(caller), binding)
+            if replayed is None:
+                raise TryLater("The API key was rotated. Send the request again.", code="conflict") from None
             return self._answered(replayed)
         character = self._there(caller.tenant, character_id)
         # The ledger says that the renderer may have been asked. A crash from here to the record of the outcome leaves
@@ -104,9 +106,9 @@ class Characters:
         return self._answered(self._settled(character, self._asked(renderer, asked, source, character), origin))
 
     def find(self, caller: Caller, character_id: str) -> Character:
-        """A character of the caller's project, however it stands. Raises NotFound."""
+        """A character the caller reads, however it stands. Raises NotFound."""
         character = self._folded(caller.tenant, character_id) if streams.is_character_id(character_id) else None
-        if character is None or character.requested.project != caller.project:
+        if character is None or not caller.reads(character.requested.project):
             raise NotFound("No character with this id exists.", code="character_not_found", param="character_id")
         return character
 
@@ -114,12 +116,14 @@ class Characters:
         """The name in the clear, None once it was erased."""
         return self._opened(character.requested.name)
 
-    def _binding(self, key: str | None, asked: Asked) -> Binding | None:
+    def _binding(self, caller: Caller, key: str | None, asked: Asked) -> Binding | None:
         if key is None:
             return None
         idempotency = Idempotency(self.recording.ledger, self.keys)
         video = self.keys.digest("reference", asked.video.content)
-        return idempotency.binding(key, idempotency.hash_of(ROUTE, {"name": asked.name, "video": video}))
+        return idempotency.binding(
+            key, idempotency.hash_of(ROUTE, {"name": asked.name, "video": video}, named=caller.named)
+        )
 
     def _replay(self, caller: Caller, binding: Binding | None) -> Character | None:
         """What this key made before. Raises KeyReused when something else was asked with it."""

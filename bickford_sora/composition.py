@@ -13,11 +13,12 @@ import psycopg
 from psycopg_pool import PoolTimeout
 from pydantic import SecretStr
 
+from bickford_sora.api_keys import ApiKeys
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.batches import Batches
-from bickford_sora.callers import Callers, configured_projects, load_or_make_master_key
+from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
 from bickford_sora.characters import Characters
 from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
 from bickford_sora.configuring import Configuring
@@ -35,6 +36,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
@@ -70,6 +72,7 @@ from ledger.keystore import PostgresKeyStore
 from ledger.recorder import PostgresRecorder
 from ledger.sending import Pool
 from projections.announced import Announced
+from projections.api_keys import API_KEYS, ApiKeyTable
 from projections.audit import AUDIT, Audit
 from projections.endpoints import ENDPOINTS, Endpoints
 from projections.leases import Leases
@@ -86,7 +89,7 @@ LAG_READY_S = 30.0
 """How far a read model may be behind in a process that is ready, in seconds."""
 COURIERS = 4
 """Deliveries one process makes at a time."""
-PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS)
+PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,21 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         webhooks=WebhookIntake(
             gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
         ),
-        callers=Callers(configured_projects(api_key, settings), digest=books.keys.digest, tenant=TENANT),
+        callers=Callers(
+            configured_projects(api_key, settings),
+            digest=books.keys.digest,
+            tenant=TENANT,
+            spanning=[api_key.get_secret_value()],
+            issued=IssuedKeys(books.ledger, books.clock),
+        ),
+        api_keys=ApiKeys(
+            recording=gateway.recording,
+            keys=books.keys,
+            digest=lambda secret: books.keys.digest(PURPOSE, secret.encode()),
+            query=ApiKeyTable(books.pool),
+            new_secret=secrets.token_bytes,
+        ),
+        wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),

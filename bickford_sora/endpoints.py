@@ -27,8 +27,8 @@ class EndpointsQuery(Protocol):
     Errors: `ledger.errors.Unavailable` when the database does not answer.
     """
 
-    def page(self, tenant: str, project: str, after: str | None, limit: int, /) -> EndpointPage:
-        """Endpoints behind the id `after`, newest first."""
+    def page(self, tenant: str, project: str | None, after: str | None, limit: int, /) -> EndpointPage:
+        """Endpoints of a project, or of all the tenant's (None), behind the id `after`, newest first."""
 
     def count(self, tenant: str, project: str, /) -> int:
         """How many endpoints a project has."""
@@ -85,9 +85,9 @@ class WebhookEndpoints:
         return WithSecret(self.find(caller, endpoint_id), secret)
 
     def find(self, caller: Caller, endpoint_id: str) -> Endpoint:
-        """An endpoint of the caller's project, as it is now. Raises NotFound."""
+        """An endpoint the caller reads, as it is now. Raises NotFound."""
         endpoint = self._folded(caller.tenant, endpoint_id) if streams.is_endpoint_id(endpoint_id) else None
-        if endpoint is None or endpoint.deleted or endpoint.project != caller.project:
+        if endpoint is None or endpoint.deleted or not caller.reads(endpoint.project):
             raise NotFound(
                 "No webhook endpoint with this id exists.",
                 code="webhook_endpoint_not_found",
@@ -146,20 +146,20 @@ class WebhookEndpoints:
         return event_type, outcome.http_status
 
     def page(self, caller: Caller, after: str | None, limit: int) -> EndpointPage:
-        """The project's endpoints behind the id `after`, newest first. Raises NotFound for an unknown `after`."""
+        """The endpoints the caller reads behind the id `after`, newest first. Raises NotFound for an unknown one."""
         if after is not None and not self._is_known(caller, after):
             raise NotFound("No webhook endpoint with this id exists.", code="webhook_endpoint_not_found", param="after")
-        return self.query.page(caller.tenant, caller.project, after, limit)
+        return self.query.page(caller.tenant, caller.readable, after, limit)
 
     def deliveries(self, caller: Caller, endpoint_id: str, limit: int) -> list[DeliveryRow]:
-        """The newest deliveries to an endpoint of the caller's project. Raises NotFound."""
-        self.find(caller, endpoint_id)
-        return self.query.deliveries(caller.tenant, caller.project, endpoint_id, limit)
+        """The newest deliveries to an endpoint the caller reads. Raises NotFound."""
+        endpoint = self.find(caller, endpoint_id)
+        return self.query.deliveries(caller.tenant, endpoint.project, endpoint_id, limit)
 
     def _is_known(self, caller: Caller, endpoint_id: str) -> bool:
-        """Whether the project has this endpoint; a deleted one still marks a place in the list."""
+        """Whether the caller reads this endpoint; a deleted one still marks a place in the list."""
         endpoint = self._folded(caller.tenant, endpoint_id) if streams.is_endpoint_id(endpoint_id) else None
-        return endpoint is not None and endpoint.project == caller.project
+        return endpoint is not None and caller.reads(endpoint.project)
 
     def _folded(self, tenant: str, endpoint_id: str) -> Endpoint | None:
         return cast(

@@ -7,6 +7,8 @@ ProtocolError
 ├── NotReady             400  what was asked for does not exist yet
 ├── Unauthorized         401
 ├── Denied               403  policy refused it; nothing was sent, nothing is billed
+├── RoleMissing          403  the API key is not for this, or not for so much
+│   └── RequesterNotAllowed  403  it may not say on whose behalf it asks
 ├── LinkRefused          403  a signed link was altered, or has ended
 ├── NotFound             404  unknown, another project's, or deleted: the three look alike
 ├── TooSlow              408  the body stopped coming; nothing was recorded
@@ -88,6 +90,18 @@ class Denied(ProtocolError):  # noqa: N818
 
     status = 403
     type = "permission_error"
+
+
+class RoleMissing(ProtocolError):  # noqa: N818 - it names what is missing
+    """The API key is good, and not for this."""
+
+    status = 403
+    type = "permission_error"
+    headers = NO_RETRY
+
+
+class RequesterNotAllowed(RoleMissing):
+    """The API key may not say on whose behalf it asks."""
 
 
 class LinkRefused(InvalidRequest):

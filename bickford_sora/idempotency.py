@@ -26,9 +26,13 @@ class Idempotency:
     ledger: Ledger
     keys: Keys
 
-    def hash_of(self, route: str, said: JsonValue) -> str:
-        """Keyed hash of a parsed request: whatever way it was sent, the same. Route and path are part of it."""
-        return self.keys.digest("idempotency", json.dumps([route, said], sort_keys=True).encode())
+    def hash_of(self, route: str, said: JsonValue, *, named: str | None = None) -> str:
+        """Keyed hash of a parsed request: whatever way it was sent, the same. Route and path are part of it.
+
+        So is the requester that was named, if one was: nobody is given what another one asked for.
+        """
+        words = [route, said] if named is None else [route, said, named]
+        return self.keys.digest("idempotency", json.dumps(words, sort_keys=True).encode())
 
     def said(self, request: ParsedRequest) -> JsonValue:
         """What a request said, for `hash_of`: files by their content, references by their URL."""

@@ -17,6 +17,7 @@ from bickford_sora.decisions.media import Reference, Source
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.errors import NotFound, TryLater
 from bickford_sora.idempotency import Idempotency
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.making import Desk, Making
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.port import Capabilities
@@ -62,10 +63,11 @@ class Intake:
         self._idempotency = Idempotency(desk.recording.ledger, desk.keys)
         self._answers = Answers(desk.recording)
         self._making = Making(desk, self._idempotency)
+        self._issued = IssuedKeys(desk.recording.ledger, desk.recording.clock)
 
     def find(self, caller: Caller, video_id: str, *, param: str = "video_id") -> Render:
-        """A render of the caller's project. Raises NotFound when there is none, it is another's, or was deleted."""
-        return making.find(self._recording.ledger, caller, video_id, param=param)
+        """A render the caller reads. Raises NotFound when there is none, it is of nobody it reads, or was deleted."""
+        return making.find_to_read(self._recording.ledger, caller, video_id, param=param)
 
     def terms(
         self,
@@ -75,10 +77,14 @@ class Intake:
         *,
         key: str | None = None,
         retry_count: int = 0,
+        named: str | None = None,
     ) -> Terms:
-        """The terms of a request. `route` says which operation on what was called; a retry has no body to parse."""
+        """The terms of a request. `route` says which operation on what was called; a retry has no body to parse.
+
+        `named` is the requester that the caller named, if it did.
+        """
         said = self._idempotency.said(request) if request else None
-        return Terms(origin, self._idempotency.hash_of(route, said), key, retry_count)
+        return Terms(origin, self._idempotency.hash_of(route, said, named=named), key, retry_count)
 
     def ask(self, caller: Caller, request: ParsedRequest, terms: Terms) -> Answer:
         """A new render: created, or made from another; or the one this very request made before."""
@@ -88,7 +94,7 @@ class Intake:
         """A new, newly governed render that asks again for what failed."""
 
         def make(binding: Binding | None) -> Render:
-            failed = self.find(caller, video_id)
+            failed = self._own(caller, video_id)
             intent.check_retryable(failed)
             origin = replace(terms.origin, causation=failed.last_event_id)
             return self._making.make(caller, self._asked_for(failed), origin, binding, retry_of=video_id)
@@ -102,14 +108,15 @@ class Intake:
 
     def delete(self, caller: Caller, video_id: str, *, origin: Origin) -> Cancellation | None:
         """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said."""
-        render = self.find(caller, video_id)
+        render = self._own(caller, video_id)
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft = deletion.delete(render)
+            draft = deletion.delete(render).relying_on(caller.heads)
             if not draft:
                 return None
             try:
                 self._recording.append(draft, origin, on=render)
-            except Conflict:
+            except Conflict:  # the render moved on, or the API key did
+                caller = self._issued.confirmed(caller)
                 render = self._recording.render(render.stream)
             else:
                 return deletion.cancellation(render, self._capabilities(render))
@@ -132,6 +139,10 @@ class Intake:
             if video_id is not None:
                 return Answer(self._making.first_answer(caller, video_id), terms.request_hash, repeated=True)
         return Answer(make(None), terms.request_hash)
+
+    def _own(self, caller: Caller, video_id: str) -> Render:
+        """A render of the caller's own project: what it may change. Raises NotFound as `find`."""
+        return making.find(self._recording.ledger, caller, video_id, param="video_id")
 
     def _capabilities(self, render: Render) -> Capabilities | None:
         """What the renderer that was asked is able to do, None when none was, or it is not configured any more."""

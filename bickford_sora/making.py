@@ -15,9 +15,10 @@ from bickford_sora.decisions.request import ParsedRequest, VideoRequest
 from bickford_sora.decisions.routing import IsStopped, choose
 from bickford_sora.decisions.rules.guardrails import texts_read
 from bickford_sora.decisions.rules.purposes import PurposeEntry
-from bickford_sora.errors import NotFound, TryLater
+from bickford_sora.errors import NotFound, TryLater, Unauthorized
 from bickford_sora.families import Families
 from bickford_sora.idempotency import Idempotency
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.moderation import Image, Moderation
 from bickford_sora.policies import Policies
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
@@ -62,6 +63,7 @@ class Making:
         self._recording = desk.recording
         self._idempotency = idempotency
         self._families = Families(desk.recording.ledger, desk.keys)
+        self._issued = IssuedKeys(desk.recording.ledger, desk.recording.clock)
 
     def make(
         self,
@@ -130,7 +132,9 @@ class Making:
             try:
                 refusal = self._reserve(asked, policy, origin)
             except Conflict:
-                # Another request bound the key first, the policy was replaced, or the source or its family moved on.
+                # The API key was rotated or revoked, the policy was replaced, another request bound the key first, or
+                # the source or its family moved on.
+                asked = replace(asked, caller=self._confirmed(asked))
                 if replayed := self.replay(asked.caller, asked.binding):
                     self._drop_files(asked)
                     return replayed
@@ -200,17 +204,37 @@ class Making:
     def _sealed(self, caller: Caller, video_id: str, name: str, text: str) -> Sealed:
         return self._desk.keys.seal(text, requester=caller.requester, subject=video_id, field=f"render.intent.{name}")
 
+    def _confirmed(self, asked: Asked) -> Caller:
+        """Who asks, by the API key as it is now. Raises Unauthorized, and nothing is left behind."""
+        try:
+            return self._issued.confirmed(asked.caller)
+        except Unauthorized:
+            self._drop_files(asked)
+            raise
+
     def _drop_files(self, asked: Asked) -> None:
         self._desk.references.drop(asked.reference, asked.source_video)
 
 
 def find(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render:
     """A render of the caller's project. Raises NotFound when there is none, it is another's, or was deleted."""
+    render = find_to_read(ledger, caller, video_id, param=param)
+    if render.intent.project != caller.project:
+        raise _unknown(param)
+    return render
+
+
+def find_to_read(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render:
+    """As `find`, of any project the caller reads."""
     if streams.is_video_id(video_id):
         render = ledger.render(streams.render(caller.tenant, video_id))
-        if render is not None and render.intent.project == caller.project and not render.deleted:
+        if render is not None and caller.reads(render.intent.project) and not render.deleted:
             return render
-    raise NotFound("No video with this id exists.", code="video_not_found", param=param)
+    raise _unknown(param)
+
+
+def _unknown(param: str) -> NotFound:
+    return NotFound("No video with this id exists.", code="video_not_found", param=param)
 
 
 def _wish(choice: PurposeEntry) -> Wish:

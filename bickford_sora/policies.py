@@ -13,7 +13,8 @@ from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.policy import Policy
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy
 from bickford_sora.decisions.rules.reading import PolicyInvalid, read_policy
-from bickford_sora.errors import InvalidRequest, TryLater
+from bickford_sora.errors import InvalidRequest, RoleMissing, TryLater
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
 from ledger import streams
 from ledger.envelope import Event
@@ -46,6 +47,7 @@ class Policies:
         self.built_in = built_in
         """What decides until a policy is published."""
         self._models = models
+        self._issued = IssuedKeys(recording.ledger, recording.clock)
         self._known: dict[str, Policy] = {}
 
     def in_force(self, tenant: str) -> Policy:
@@ -65,7 +67,12 @@ class Policies:
         return self._known[tenant]
 
     def publish(self, caller: Caller, content: bytes, origin: Origin) -> Version:
-        """Puts a policy in force, or finds that it is. Raises InvalidRequest with every problem and its line."""
+        """Puts a policy in force for the whole tenant, or finds that it is.
+
+        Raises RoleMissing unless the caller is an admin of the whole tenant, InvalidRequest with every problem and its
+        line, and Unauthorized when its key was revoked meanwhile.
+        """
+        _check_governs(caller)
         try:
             policy = read_policy(content, models=self._models())
         except PolicyInvalid as error:
@@ -79,8 +86,9 @@ class Policies:
                 return before
             head = before.version if before else 0
             try:
-                self._recording.append(Draft(((stream, fact),), {stream: head}), origin)
+                self._recording.append(Draft(((stream, fact),), {**caller.heads, stream: head}), origin)
             except Conflict:
+                caller = self._issued.confirmed(caller)
                 continue
             self.look_again(caller.tenant)
             return _version(self._recording.ledger.history(stream, after=head, until=head + 1)[0])
@@ -114,6 +122,15 @@ class Policies:
                 f"This server cannot read the policy in force: {error}. An operator has to look at it.",
                 code="policy_unreadable",
             ) from None
+
+
+def _check_governs(caller: Caller) -> None:
+    caller.check("admin")
+    if not caller.everywhere:
+        raise RoleMissing(
+            "The policy is the whole tenant's: this takes an admin's API key that spans the tenant.",
+            code="role_missing",
+        )
 
 
 def _version(event: Event) -> Version:

@@ -181,7 +181,7 @@ class _Drafted:
             return True
         written = {stream for stream, _ in draft.facts} - {self.state.stream}
         touched = written | (set(draft.heads) - {self.state.stream})
-        if touched & self._written or written & set(self._heads) or self._differs(draft.heads):
+        if touched & self._written or written & set(self._heads) or self._contradicts(draft.heads):
             return False
         if not draft:
             _answer(waiting, None)
@@ -197,8 +197,8 @@ class _Drafted:
         self.taken.append(waiting)
         return True
 
-    def _differs(self, heads: Mapping[str, int]) -> bool:
-        """Whether these rely on another head of some stream than those before: they cannot all be right."""
+    def _contradicts(self, heads: Mapping[str, int]) -> bool:
+        """Whether another decision relied on another head of the same stream: one of the two is out of date."""
         return any(self._heads.get(stream, head) != head for stream, head in heads.items())
 
     def decision(self, stream: str, head: int) -> Decision:

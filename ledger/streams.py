@@ -20,6 +20,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _BATCH = re.compile(r"batch_([0-9a-f]{32})")
 _VIDEO = re.compile(r"video_([0-9a-f]{32})")
 _ENDPOINT = re.compile(r"we_([0-9a-f]{32})")
+_API_KEY = re.compile(r"key_[0-9a-f]{16}")
 _CHARACTER = re.compile(r"char_([0-9a-f]{32})")
 
 
@@ -74,6 +75,16 @@ def renderer(name: str) -> str:
 def policy(tenant: str) -> str:
     """The policies of a tenant, in the order they came into force."""
     return f"policy:{_tenant(tenant)}"
+
+
+def is_key_id(text: str) -> bool:
+    """Whether `text` has the form of our API keys' public ids; says nothing about whether it exists."""
+    return _API_KEY.fullmatch(text) is not None
+
+
+def is_tenant(text: str) -> bool:
+    """Whether `text` can name a tenant."""
+    return _TENANT.fullmatch(text) is not None
 
 
 def key(tenant: str, key_id: str) -> str:

@@ -77,8 +77,8 @@ class Endpoints:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def page(self, tenant: str, project: str, after: str | None = None, limit: int = 20) -> EndpointPage:
-        """A project's endpoints behind the id `after`, newest first.
+    def page(self, tenant: str, project: str | None, after: str | None = None, limit: int = 20) -> EndpointPage:
+        """Endpoints of a project, or of all the tenant's (None), behind the id `after`, newest first.
 
         Endpoint ids are UUIDv7, so their order is the order of creation. Raises ValueError for a limit that is not
         1 to `PAGE_ENDPOINTS_MAX`.

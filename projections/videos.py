@@ -79,11 +79,15 @@ class Videos:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def get(self, tenant: str, project: str, video_id: str) -> Video | None:
-        """One video, deleted and denied ones too; None when this project has none of that id."""
+    def get(self, tenant: str, project: str | None, video_id: str) -> Video | None:
+        """One video, deleted and denied ones too; None when this project has none of that id.
+
+        Of a project, or of any of the tenant's (None).
+        """
         key = {"tenant": tenant, "project": project, "video_id": video_id}
+        name = "get" if project is not None else "get_of_tenant"
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Video)) as cursor:
-            return cursor.execute(query("get", VIDEOS.package), key).fetchone()
+            return cursor.execute(query(name, VIDEOS.package), key).fetchone()
 
     def some(self, tenant: str, project: str, video_ids: Sequence[str]) -> list[Video]:
         """Those of these videos that this project has, in no order, deleted and denied ones too."""
@@ -92,17 +96,22 @@ class Videos:
             return cursor.execute(query("some", VIDEOS.package), key).fetchall()
 
     def page(
-        self, tenant: str, project: str, after_video_id: str | None = None, limit: int = 20, order: Order = "desc"
+        self,
+        tenant: str,
+        project: str | None,
+        after_video_id: str | None = None,
+        limit: int = 20,
+        order: Order = "desc",
     ) -> Page:
         """Videos behind `after_video_id` by the time they were asked for, without deleted and denied ones.
 
-        Our video ids are UUIDv7, so their order is the order of creation. Raises ValueError for a limit that is not
-        1 to `PAGE_VIDEOS_MAX`.
+        Of a project, or of all the tenant's (None). Our video ids are UUIDv7, so their order is the order of creation.
+        Raises ValueError for a limit that is not 1 to `PAGE_VIDEOS_MAX`.
         """
         if not 0 < limit <= PAGE_VIDEOS_MAX:
             raise ValueError(f"limit is 1 to {PAGE_VIDEOS_MAX}")
         bounds = {"tenant": tenant, "project": project, "after": after_video_id, "limit": limit + 1}
-        name = "page_asc" if order == "asc" else "page_desc"
+        name = f"page_{order}" if project is not None else f"page_of_tenant_{order}"
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Video)) as cursor:
             found = cursor.execute(query(name, VIDEOS.package), bounds).fetchall()
         return Page(tuple(found[:limit]), has_more=len(found) > limit)
@@ -158,7 +167,7 @@ def _video_asset(render: Render) -> Asset | None:
 
 VIDEOS = Projection(
     name="videos",
-    version=2,
+    version=3,
     tables={"videos": ("stream", *(field.name for field in fields(Video)))},
     rows=rows,
     categories=frozenset({"render"}),

@@ -77,17 +77,43 @@ def test_a_key_is_nowhere_to_be_found_in_the_callers() -> None:
 
 
 def test_configured_keys_belong_to_their_projects() -> None:
-    configured = settings(api_keys=SecretStr("team-a=key-of-a-1, team-b=key=of=b,,"))
+    configured = settings(api_keys=SecretStr("team-a=key-of-a-1, team-b=key=of=b,, acme/team-a=theirs-of-a"))
     assert configured_projects(SecretStr("bootstrap-key"), configured) == {
         "bootstrap-key": "default",
         "key-of-a-1": "team-a",
         "key=of=b": "team-b",
+        "theirs-of-a": "acme/team-a",
     }
+
+
+def test_a_configured_key_has_every_role_in_its_project_and_spans_nothing_unless_it_is_the_first() -> None:
+    places = {"key-of-a": "team-a", "key-of-them": "acme/team-a", "first-key": "default"}
+    known = Callers(places, digest=KEYS.digest, spanning=["first-key"])
+    ours, theirs, first = (known.authenticate({"api-key": key}) for key in places)
+    assert (ours.tenant, ours.project, theirs.tenant, theirs.project) == ("main", "team-a", "acme", "team-a")
+    assert ours.roles == theirs.roles == first.roles == {"requester", "approver", "auditor", "admin"}
+    assert [(each.everywhere, each.may_assert_requester) for each in (ours, theirs, first)] == [
+        (False, False),
+        (False, False),
+        (True, True),
+    ]
+    assert known.configured({"api-key": "key-of-a"}) == known.confirmed(ours) == ours
+    assert known.configured({"api-key": "another-key"}) is None
 
 
 @pytest.mark.parametrize(
     "listed",
-    ["secret-key", "=secret-key", "Team=secret-key", "team=short", "team=secret key", "a=secret-key,b=secret-key"],
+    [
+        "a/b/c=secret-key",
+        "/a=secret-key",
+        "Acme/a=secret-key",
+        "secret-key",
+        "=secret-key",
+        "Team=secret-key",
+        "team=short",
+        "team=secret key",
+        "a=secret-key,b=secret-key",
+    ],
 )
 def test_malformed_keys_are_named_by_their_place_and_never_shown(listed: str) -> None:
     with pytest.raises(KeyInvalid, match=r"entry [12] of BICKFORD_API_KEYS") as refused:

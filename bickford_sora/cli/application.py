@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "render": "Ask a running server for a video.",
     "videos": "Work with the videos of a running server.",
     "endpoints": "Work with the webhook endpoints of a running server.",
+    "keys": "Work with the API keys of a running server.",
     "watch": "Follow a video to its end, or every fact as it is recorded, without polling.",
     "history": "Show every fact of one render, from the ledger.",
     "audit": "Search all facts: who did what, when, and because of what.",

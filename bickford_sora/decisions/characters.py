@@ -83,7 +83,7 @@ def requested(
         idempotency_stream=bound,
     )
     facts: list[tuple[str, Fact]] = [(stream, fact)]
-    heads = {stream: 0}
+    heads = {**caller.heads, stream: 0}
     if binding and bound:
         facts.append((bound, _bound(caller, character_id, binding)))
         heads[bound] = 0

@@ -1,7 +1,7 @@
 """What a decision gives back: facts in their streams, and every head it relied on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ledger.envelope import Fact
 
@@ -15,6 +15,10 @@ class Draft:
 
     def __bool__(self) -> bool:
         return bool(self.facts)
+
+    def relying_on(self, heads: Mapping[str, int]) -> "Draft":
+        """The same facts, refused also when one of these streams has moved on."""
+        return replace(self, heads={**heads, **self.heads})
 
 
 NOTHING = Draft()

@@ -87,15 +87,20 @@ def judge(asked: Asked, policy: Policy, at: datetime) -> Judged:
 def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
     """The facts of a request, and the refusal when policy denies it or a budget is used up.
 
-    A refusal binds no key, marks no source and sets nothing aside. Either stands only while the policy that judged is
-    in force, and nobody else joined the family.
+    A refusal binds no key, marks no source and sets nothing aside. Either stands only while the caller's API key is
+    as it was, the policy that judged is in force, and nobody else joined the family.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = judged.price
     wanted = _reservation(asked, price, periods)
     verdict, refusal = quotas.held_to((judged.verdict, judged.refusal), spend, wanted)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
-    heads = {**asked.family.heads, streams.policy(asked.caller.tenant): judged.policy_head, stream: 0}
+    heads = {
+        **asked.caller.heads,
+        **asked.family.heads,
+        streams.policy(asked.caller.tenant): judged.policy_head,
+        stream: 0,
+    }
     if refusal:
         facts.append((stream, RenderDenied(verdict=verdict, code=refusal.code, message=refusal.message)))
         return Draft(tuple(facts), heads), refusal

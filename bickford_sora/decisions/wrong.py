@@ -9,16 +9,20 @@ from bickford_sora.errors import InvalidRequest
 VALUE_CHARS_SHOWN_MAX = 80
 """How much of a wrong value, or of a name, an error repeats."""
 
-_WRONG_VALUES = frozenset(
+_OF_THE_VALUE = frozenset(
     {
         "greater_than_equal",
         "less_than_equal",
         "literal_error",
         "string_pattern_mismatch",
         "string_too_long",
+        "string_too_short",
         "too_long",
+        "too_short",
+        "value_error",
     }
 )
+"""Of the right type, and still not to be used."""
 
 
 def invalid(error: ValidationError, *, within: str | None = None, named: str | None = None) -> InvalidRequest:
@@ -30,6 +34,6 @@ def invalid(error: ValidationError, *, within: str | None = None, named: str | N
         return InvalidRequest(f"Missing required parameter: {param!r}.", code="missing_required_parameter", param=param)
     if first["type"] == "extra_forbidden":
         return InvalidRequest(f"Unknown parameter: {param!r}.", code="unknown_parameter", param=param)
-    if first["type"] in _WRONG_VALUES:
+    if first["type"] in _OF_THE_VALUE:
         return InvalidRequest(f"Invalid value for {param!r}: {first['msg']}.", code="invalid_value", param=param)
     return InvalidRequest(f"Invalid type for {param!r}: {first['msg']}.", code="invalid_type", param=param)

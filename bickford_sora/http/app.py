@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from bickford_sora.http import (
+    api_keys,
     batches,
     characters,
     content,
@@ -38,6 +39,7 @@ def create_app(house: House) -> FastAPI:
     refusals.register(app)
     app.add_middleware(RequestScope, new_id=house.new_id)
     for module in (
+        api_keys,
         batches,
         characters,
         edits,

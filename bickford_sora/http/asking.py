@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from bickford_sora.decisions.declared import declared_by
 from bickford_sora.decisions.request import ParsedRequest
+from bickford_sora.decisions.requesters import PARAM as REQUESTER
 from bickford_sora.errors import OutcomeUnknown
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.crossing import Crossing
@@ -73,7 +74,7 @@ async def ask_again(request: Request, order: Order, video_id: str) -> VideoAnswe
     """Asks anew for what failed. Whatever the body says is ignored; behind its end it shows when the client leaves."""
     house = order.house
     await read_body(request, bytes_max=house.limits.body_bytes_max, silence_s=house.limits.body_silence_s)
-    terms = house.intake.terms(order.origin, f"retry {video_id}", None, key=order.key, retry_count=order.retry_count)
+    terms = order.terms(f"retry {video_id}", None)
     return await _answered(
         request, order, terms, house.crossing, lambda: house.intake.retry(order.caller, video_id, terms)
     )
@@ -95,7 +96,7 @@ async def _asked(
     request: Request, order: Order, route: str, read: Callable[[Form], ParsedRequest], *, bytes_max: int
 ) -> VideoAnswer:
     house = order.house
-    parsed, terms = await house.crossing.run(
+    order, parsed, terms = await house.crossing.run(
         _parsed,
         order,
         route,
@@ -146,11 +147,11 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
 
 def _parsed(
     order: Order, route: str, read: Callable[[Form], ParsedRequest], headers: Mapping[str, str], body: bytes
-) -> tuple[ParsedRequest, Terms]:
+) -> tuple[Order, ParsedRequest, Terms]:
     form = parse(headers.get("content-type"), body)
+    order = order.on_behalf_of(form.fields.pop(REQUESTER, None))
     parsed = read(Form({**declared_by(headers), **form.fields}, form.files))
-    terms = order.house.intake.terms(order.origin, route, parsed, key=order.key, retry_count=order.retry_count)
-    return parsed, terms
+    return order, parsed, order.terms(route, parsed)
 
 
 def _decided(order: Order, ask_for: Callable[[], Answer]) -> tuple[Answer, Video]:

@@ -16,6 +16,7 @@ from bickford_sora.http.bodies import read_body
 from bickford_sora.http.documentation import ErrorObject
 from bickford_sora.http.forms import json_object, parse
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
+from bickford_sora.http.roles import ASKS, READS
 from ledger.batches import Batch
 from ledger.errors import Erased, Unavailable
 from ledger.events import BatchLine
@@ -66,7 +67,7 @@ class VideoBatch(BaseModel):
     data: list[BatchedVideo]
 
 
-@router.post("", summary="Ask for many", openapi_extra=documentation.BATCH)
+@router.post("", summary="Ask for many", dependencies=[ASKS], openapi_extra=documentation.BATCH)
 async def create(request: Request, order: TheOrder) -> VideoBatch:
     """Decides each line on its own. Sent again with its Idempotency-Key, a batch goes on where it broke off."""
     house = order.house
@@ -74,7 +75,7 @@ async def create(request: Request, order: TheOrder) -> VideoBatch:
     return await house.batching.run(_taken, order, request.headers, body)
 
 
-@router.get("/{batch_id}", summary="See how a batch stands")
+@router.get("/{batch_id}", summary="See how a batch stands", dependencies=[READS])
 async def retrieve(batch_id: str, house: TheHouse, caller: TheCaller) -> VideoBatch:
     """Progress and result of every line."""
     return await house.batching.run(_found, house, caller, batch_id)
@@ -96,11 +97,11 @@ def _taken(order: Order, headers: Mapping[str, str], body: bytes) -> VideoBatch:
             "one with an Idempotency-Key can always be sent again.",
             code=error.code,
         ) from error
-    return _shown(order.house, order.caller, batch)
+    return _shown(order.house, order.caller.tenant, batch)
 
 
 def _found(house: House, caller: Caller, batch_id: str) -> VideoBatch:
-    return _shown(house, caller, house.batches.find(caller, batch_id))
+    return _shown(house, caller.tenant, house.batches.find(caller, batch_id))
 
 
 def _lines(content_type: str | None, body: bytes) -> Iterator[Line]:
@@ -149,11 +150,11 @@ def _is_plain(custom_id: str) -> bool:
     return 0 < len(custom_id) <= CUSTOM_ID_CHARS_MAX and all("!" <= each <= "~" for each in custom_id)
 
 
-def _shown(house: House, caller: Caller, batch: Batch) -> VideoBatch:
+def _shown(house: House, tenant: str, batch: Batch) -> VideoBatch:
     house.wait_for_videos(house.limits.projection_wait_s)
     decided = [batch.decided[number] for number in sorted(batch.decided)]
     ids = [each.video_id for each in decided if each.video_id is not None]
-    known = {row.video_id: row for row in house.videos.some(caller.tenant, caller.project, ids)}
+    known = {row.video_id: row for row in house.videos.some(tenant, batch.opened.project, ids)}
     data = []
     for each in decided:
         row = known.get(each.video_id or "")

@@ -6,7 +6,8 @@ from contextlib import aclosing
 from anyio import fail_after
 from fastapi import Request
 
-from bickford_sora.errors import TooLarge, TooSlow
+from bickford_sora.errors import InvalidRequest, TooLarge, TooSlow
+from bickford_sora.http.forms import json_object
 
 
 async def read_body(request: Request, *, bytes_max: int, silence_s: float) -> bytes:
@@ -25,6 +26,17 @@ async def read_body(request: Request, *, bytes_max: int, silence_s: float) -> by
             if len(body) > bytes_max:
                 raise _too_large(bytes_max)
     return bytes(body)
+
+
+async def read_json(request: Request, *, bytes_max: int, silence_s: float) -> dict[str, object]:
+    """The JSON object in the body; an empty body is an empty one. Raises as `read_body`, and InvalidRequest."""
+    body = await read_body(request, bytes_max=bytes_max, silence_s=silence_s)
+    if not body:
+        return {}
+    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise InvalidRequest("Send application/json.", code="unsupported_content_type", param="Content-Type")
+    return json_object(body)
 
 
 async def _unhurried(request: Request, silence_s: float) -> AsyncGenerator[bytes, None]:

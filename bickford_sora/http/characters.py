@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from bickford_sora.decisions import characters as decisions
+from bickford_sora.decisions.requesters import PARAM as REQUESTER
 from bickford_sora.http import documentation
 from bickford_sora.http.asking import FORM_BYTES_MAX
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.forms import parse
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
+from bickford_sora.http.roles import ASKS, READS
 from bickford_sora.http.video_object import VideoError
 from ledger.characters import Character as State
 from ledger.characters import Status
@@ -59,7 +61,7 @@ class Character(BaseModel):
     """Why there is no character. Not in the protocol."""
 
 
-@router.post("", summary="Make a character from a video", openapi_extra=_CREATE)
+@router.post("", summary="Make a character from a video", dependencies=[ASKS], openapi_extra=_CREATE)
 async def create(request: Request, order: TheOrder) -> Character:
     """Asks the renderer, once, and answers when the character is there."""
     limits = order.house.limits
@@ -68,7 +70,7 @@ async def create(request: Request, order: TheOrder) -> Character:
     return await order.house.making.run(_create, order, request.headers.get("content-type"), body)
 
 
-@router.get("/{character_id}", summary="Retrieve a character")
+@router.get("/{character_id}", summary="Retrieve a character", dependencies=[READS])
 async def retrieve(character_id: str, house: TheHouse, caller: TheCaller) -> Character:
     """The character as it is now, from its own facts."""
     return await house.crossing.run(lambda: _shown(house, house.characters.find(caller, character_id)))
@@ -79,6 +81,7 @@ async def retrieve(character_id: str, house: TheHouse, caller: TheCaller) -> Cha
 
 def _create(order: Order, content_type: str | None, body: bytes) -> Character:
     form = parse(content_type, body)
+    order = order.on_behalf_of(form.fields.pop(REQUESTER, None))
     asked = decisions.read(form.fields, form.files)
     made = order.house.characters.create(order.caller, asked, key=order.key, origin=order.origin)
     return _shown(order.house, made)

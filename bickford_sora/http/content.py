@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from bickford_sora.assets.errors import AssetNotFound
-from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.caller import ROLES, Caller
 from bickford_sora.errors import Conflicting, Gone, InvalidRequest, NotFound, NotReady, PreconditionFailed
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.documentation import REFUSALS
@@ -38,9 +38,14 @@ async def _reader(
     house: TheHouse,
     signature: Annotated[str | None, Query(description="Of a signed link: takes the place of the API key.")] = None,
     expires: Annotated[str | None, Query(description="Of a signed link: the Unix second it ends.")] = None,
+    tenant: Annotated[str | None, Query(description="Of a signed link: whose video it is.")] = None,
 ) -> Caller | Signature:
-    """Who reads: whoever has a signed link, else a caller. Raises Unauthorized."""
-    return await authenticated(request, house, None) if signature is None else Signature(expires, signature)
+    """Who reads: whoever has a signed link, else a caller. Raises Unauthorized and RoleMissing."""
+    if signature is not None:
+        return Signature(expires, signature, tenant)
+    caller = await authenticated(request, house, None)
+    caller.check(*ROLES)
+    return caller
 
 
 TheReader = Annotated[Caller | Signature, Depends(_reader)]

@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, Protocol, cast
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, Protocol, Self, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from bickford_sora.api_keys import ApiKeys
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.batches import Batches
 from bickford_sora.callers import Callers
 from bickford_sora.characters import Characters
+from bickford_sora.decisions import requesters
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.crossing import Crossing
@@ -21,7 +24,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
-from bickford_sora.intake import Intake
+from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.recording import Origin
@@ -44,14 +47,19 @@ class VideosQuery(Protocol):
     Errors: `ledger.errors.Unavailable` when the database does not answer.
     """
 
-    def get(self, tenant: str, project: str, video_id: str, /) -> Video | None:
-        """One video, deleted ones too."""
+    def get(self, tenant: str, project: str | None, video_id: str, /) -> Video | None:
+        """One video of a project, or of any of the tenant's (None); deleted ones too."""
 
     def some(self, tenant: str, project: str, video_ids: Sequence[str], /) -> Sequence[Video]:
         """Those of these videos that are known, in no order, deleted and denied ones too."""
 
-    def page(self, tenant: str, project: str, after: str | None, limit: int, order: Literal["asc", "desc"], /) -> Page:
-        """Videos behind the id `after` by the time they were asked for, without deleted and denied ones."""
+    def page(
+        self, tenant: str, project: str | None, after: str | None, limit: int, order: Literal["asc", "desc"], /
+    ) -> Page:
+        """Videos behind the id `after` by the time they were asked for, without deleted and denied ones.
+
+        Of a project, or of all the tenant's (None).
+        """
 
 
 class AuditQuery(Protocol):
@@ -97,6 +105,9 @@ class House:
     endpoints: WebhookEndpoints
     wait_for_endpoints: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of webhook endpoints."""
+    api_keys: ApiKeys
+    wait_for_api_keys: Callable[[float], bool]
+    """As `wait_for_videos`, for the read model of API keys."""
     batches: Batches
     audit: AuditQuery
     """Every fact, for streams."""
@@ -148,15 +159,33 @@ bearer = HTTPBearer(auto_error=False, description="An API key of this server. `a
 async def authenticated(
     request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(bearer)]
 ) -> Caller:
-    """The caller of a request. Raises Unauthorized, and TooManyRequests when it has made too many."""
-    caller = house.callers.authenticate(request.headers)
+    """The caller of a request, as whoever it says it asks for.
+
+    Raises Unauthorized, TooManyRequests when it has made too many, RequesterNotAllowed when it may not say for whom,
+    and InvalidRequest for what is no name.
+    """
+    caller = house.callers.configured(request.headers)
+    if caller is None:
+        caller = await house.crossing.run(house.callers.authenticate, request.headers)
     house.rate_limit.count(caller)
-    return caller
+    named = request.headers.getlist(requesters.HEADER)
+    if not named:
+        return caller
+    name = _text(named[0]) if len(named) == 1 else None
+    return requesters.on_behalf_of(caller, name, house.keys.digest, param=requesters.HEADER)
 
 
 async def links(request: Request, house: Annotated[House, Depends(_house)]) -> Links:
     """What makes the links in an answer: to where the server is configured to be, else to where it was reached."""
     return house.links.reached_at(str(request.base_url))
+
+
+def _text(header: str) -> str | None:
+    """A header's text, as UTF-8 (what clients send beyond ASCII, where they send it); None for anything else."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return None
 
 
 TheHouse = Annotated[House, Depends(_house)]
@@ -176,6 +205,19 @@ class Order:
     key: str | None
     retry_count: int = 0
     """How often the client says it sent this before; 0 when it does not say."""
+
+    def terms(self, route: str, request: ParsedRequest | None) -> Terms:
+        """The terms it comes with; `route` and `request` as in `Intake.terms`."""
+        return self.house.intake.terms(
+            self.origin, route, request, key=self.key, retry_count=self.retry_count, named=self.caller.named
+        )
+
+    def on_behalf_of(self, name: object) -> Self:
+        """The order of whoever the body names, which goes before the header. Raises as `authenticated`."""
+        if name is None:
+            return self
+        digest = self.house.keys.digest
+        return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
 
 
 async def _order(

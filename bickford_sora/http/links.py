@@ -1,8 +1,9 @@
 """Signed links: a file of a video without an API key, for a short time.
 
-A link names the video, the variant and the second it ends, and carries an HMAC over them and over tenant and project,
-which it does not name. It opens one file and nothing else, as often as somebody wants it until it ends. Whoever has it
-can read that file, so it is made anew at each look and lives for minutes.
+A link names the video, the variant and the second it ends, and carries an HMAC over them and over tenant and project.
+It does not name the project, and the tenant only where that is not the server's own. It opens one file and nothing
+else, as often as somebody wants it until it ends. Whoever has it can read that file, so it is made anew at each look
+and lives for minutes.
 """
 
 import hmac
@@ -28,6 +29,8 @@ class Signature:
 
     expires: str | None
     signature: str = field(repr=False)
+    tenant: str | None = None
+    """Whose video it is; None: of the server's own tenant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Links:
     keys: Keys = field(repr=False)
     clock: Clock
     tenant: str
-    """Whose links are taken: they do not name it."""
+    """Whose links do not name it."""
     link_s: float
     """How long a link can be used, in seconds."""
     base_url: str | None = None
@@ -58,7 +61,8 @@ class Links:
             return None
         expires = int(self.clock().timestamp() + self.link_s)
         signature = self._signature(tenant, project, video_id, variant, expires)
-        query = urlencode({"variant": variant, "expires": expires, "signature": signature})
+        said = {"variant": variant, "expires": expires, "signature": signature}
+        query = urlencode(said if tenant == self.tenant else {**said, "tenant": tenant})
         return f"{self.base_url}/v1/videos/{video_id}/content?{query}"
 
     def render(self, video_id: str, variant: str, sent: Signature) -> Render:
@@ -67,14 +71,15 @@ class Links:
         Raises LinkRefused when the link was altered or has ended, NotFound when the video was deleted.
         """
         expires = _unix_second(sent.expires)
-        if expires is None or not streams.is_video_id(video_id):
+        tenant = self.tenant if sent.tenant is None else sent.tenant
+        if expires is None or not streams.is_video_id(video_id) or not streams.is_tenant(tenant):
             raise _invalid()
         if expires <= self.clock().timestamp():
             # Said before the signature is looked at: nothing is learned from it that the link does not say itself.
             raise LinkRefused("This link has ended. Ask for the video again for a new one.", code="link_expired")
-        render = self.ledger.render(streams.render(self.tenant, video_id))
+        render = self.ledger.render(streams.render(tenant, video_id))
         project = render.intent.project if render else ""
-        expected = self._signature(self.tenant, project, video_id, variant, expires)
+        expected = self._signature(tenant, project, video_id, variant, expires)
         matches = hmac.compare_digest(expected.encode(), sent.signature.encode("utf-8", "surrogatepass"))
         if render is None or not matches:
             raise _invalid()

@@ -10,13 +10,11 @@ from bickford_sora.decisions.rules.reading import POLICY_BYTES_MAX
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.documentation import REFUSALS
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheUndertaking, authenticated
+from bickford_sora.http.roles import ADMINISTERS, OVERSEES
 from bickford_sora.policies import Version
 from bickford_sora.recording import Origin
 
 router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(authenticated)], responses=REFUSALS)
-
-TheGovernor = TheCaller
-"""Who may publish a policy. The one place that says so: every key, until keys have roles."""
 
 _FILE = {"requestBody": {"required": True, "content": {"application/yaml": {"schema": {"type": "string"}}}}}
 
@@ -47,22 +45,22 @@ class PolicyVersions(BaseModel):
     data: list[Policy]
 
 
-@router.post("", summary="Publish a policy", openapi_extra=_FILE)
+@router.post("", summary="Publish a policy", dependencies=[ADMINISTERS], openapi_extra=_FILE)
 async def publish(
-    request: Request, house: TheHouse, governor: TheGovernor, undertaking: TheUndertaking
+    request: Request, house: TheHouse, governor: TheCaller, undertaking: TheUndertaking
 ) -> PolicyWithText:
     """Puts a policy file in force. One that is wrong is refused with its lines, and what is in force stays so."""
     content = await read_body(request, bytes_max=POLICY_BYTES_MAX, silence_s=house.limits.body_silence_s)
     return await house.crossing.run(_published, house, governor, content, undertaking.origin(governor))
 
 
-@router.get("", summary="See the policy in force")
+@router.get("", summary="See the policy in force", dependencies=[OVERSEES])
 async def retrieve(house: TheHouse, caller: TheCaller) -> PolicyWithText:
     """The policy that decides now, with its file."""
     return await house.crossing.run(_in_force, house, caller)
 
 
-@router.get("/versions", summary="See what was in force")
+@router.get("/versions", summary="See what was in force", dependencies=[OVERSEES])
 async def versions(
     house: TheHouse, caller: TheCaller, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> PolicyVersions:

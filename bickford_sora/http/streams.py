@@ -15,11 +15,12 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.errors import InvalidRequest
+from bickford_sora.errors import InvalidRequest, Unauthorized
 from bickford_sora.http import documentation
 from bickford_sora.http.asking import shown
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, authenticated
 from bickford_sora.http.links import Links
+from bickford_sora.http.roles import OVERSEES, READS
 from projections.audit import AuditEvent, Filters
 
 HEARTBEAT_S = 15.0
@@ -52,7 +53,12 @@ class Wanted:
     video_id: Filter = None
 
 
-@router.get("/v1/ledger/stream", summary="Follow every fact of this project", openapi_extra=documentation.EVENTS)
+@router.get(
+    "/v1/ledger/stream",
+    summary="Follow every fact of this project",
+    dependencies=[OVERSEES],
+    openapi_extra=documentation.EVENTS,
+)
 async def ledger_stream(
     house: TheHouse,
     caller: TheCaller,
@@ -60,15 +66,23 @@ async def ledger_stream(
     last_event_id: LastEventId = None,
     after: Annotated[int | None, Query(ge=0)] = None,
 ) -> StreamingResponse:
-    """Facts in the ledger's order, from now on, or behind `Last-Event-ID` (or `after`, which is for the first call)."""
+    """Facts in the ledger's order, from now on, or behind `Last-Event-ID` (or `after`, which is for the first call).
+
+    Of every project, for an auditor or admin of the tenant.
+    """
     begin = _position(last_event_id, "Last-Event-ID")
     if begin is None:
         begin = after if after is not None else await house.crossing.run(house.audited)
-    filters = Filters(project=caller.project, type=wanted.type, video_id=wanted.video_id)
+    filters = Filters(project=caller.readable, type=wanted.type, video_id=wanted.video_id)
     return _streamed(house, _facts(house, caller, filters, begin))
 
 
-@router.get("/v1/videos/{video_id}/stream", summary="Follow a video to its end", openapi_extra=documentation.EVENTS)
+@router.get(
+    "/v1/videos/{video_id}/stream",
+    summary="Follow a video to its end",
+    dependencies=[READS],
+    openapi_extra=documentation.EVENTS,
+)
 async def video_stream(
     video_id: str, house: TheHouse, caller: TheCaller, links: TheLinks, last_event_id: LastEventId = None
 ) -> StreamingResponse:
@@ -82,6 +96,8 @@ async def _facts(house: House, caller: Caller, filters: Filters, after: int) -> 
     yield _BEGIN
     spoke = time.monotonic()
     async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
+        if not await _is_accepted(house, caller):
+            return
         full = True
         while full:
             events = await house.listing.run(
@@ -103,6 +119,8 @@ async def _video(
     yield _BEGIN
     spoke = time.monotonic()
     async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
+        if not await _is_accepted(house, caller):
+            return
         version, ended, body = await house.crossing.run(_shown, house, caller, links, video_id)
         if seen is None or version > seen or ended:  # the end is told again to who comes back for it
             yield _event(version, "video", body)
@@ -112,6 +130,17 @@ async def _video(
         if time.monotonic() - spoke >= HEARTBEAT_S:
             yield _HEARTBEAT
             spoke = time.monotonic()
+
+
+async def _is_accepted(house: House, caller: Caller) -> bool:
+    """Whether the caller's key is still accepted: a stream ends with it. A configured key takes no look."""
+    if caller.key_head is None:
+        return True
+    try:
+        await house.crossing.run(house.callers.confirmed, caller)
+    except Unauthorized:
+        return False
+    return True
 
 
 def _streamed(house: House, chunks: AsyncGenerator[bytes, None]) -> StreamingResponse:

@@ -11,6 +11,7 @@ from bickford_sora.http.bodies import read_body
 from bickford_sora.http.documentation import REFUSALS, json_body
 from bickford_sora.http.forms import json_object
 from bickford_sora.http.house import TheCaller, TheHouse, TheUndertaking, authenticated
+from bickford_sora.http.roles import ASKS
 from bickford_sora.observations import Observation
 
 OBSERVATION_BYTES_MAX = 256 * 1024
@@ -29,6 +30,7 @@ class Observed(BaseModel):
     "/{thread_id}/observations",
     status_code=201,
     summary="Record what a caller saw of a video",
+    dependencies=[ASKS],
     openapi_extra=json_body(Observation.model_json_schema()),
 )
 async def observe(

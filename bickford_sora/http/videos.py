@@ -13,6 +13,7 @@ from bickford_sora.errors import NotFound
 from bickford_sora.http import asking, documentation
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, TheOrder, authenticated
 from bickford_sora.http.links import Links
+from bickford_sora.http.roles import ASKS, READS
 from bickford_sora.http.video_object import Video, View, video_objects
 from ledger import streams
 
@@ -55,21 +56,26 @@ class DeletedVideo(BaseModel):
     deleted: Literal[True] = True
 
 
-@router.post("", summary="Ask for a video", response_model=Video, openapi_extra=documentation.CREATE)
+@router.post(
+    "", summary="Ask for a video", dependencies=[ASKS], response_model=Video, openapi_extra=documentation.CREATE
+)
 async def create(request: Request, order: TheOrder) -> Response:
     """Decides whether the render may happen, records it, and answers; a worker submits it to the renderer."""
     return await asking.ask(request, order, "create", lambda form: create_request(form.fields, form.files))
 
 
-@router.get("", summary="List this project's renders")
+@router.get("", summary="List this project's renders", dependencies=[READS])
 async def list_page(
     house: TheHouse, caller: TheCaller, links: TheLinks, asked: Annotated[PageAsked, Depends()]
 ) -> VideoPage:
-    """A page by time of creation. Shows what was recorded before the call, or what there is after a bounded wait."""
+    """A page by time of creation. Shows what was recorded before the call, or what there is after a bounded wait.
+
+    An auditor or admin of the tenant is shown every project's.
+    """
     return await house.listing.run(_page, house, caller, links, asked)
 
 
-@router.get("/{video_id}", summary="Retrieve a video")
+@router.get("/{video_id}", summary="Retrieve a video", dependencies=[READS])
 async def retrieve(video_id: str, response: Response, house: TheHouse, caller: TheCaller, links: TheLinks) -> Video:
     """The video as it is now, from its own facts."""
     structlog.contextvars.bind_contextvars(video_id=_known_form(video_id))
@@ -78,7 +84,7 @@ async def retrieve(video_id: str, response: Response, house: TheHouse, caller: T
     return video
 
 
-@router.delete("/{video_id}", summary="Delete a video")
+@router.delete("/{video_id}", summary="Delete a video", dependencies=[ASKS])
 async def delete(video_id: str, response: Response, order: TheOrder) -> DeletedVideo:
     """Deletes the video; an unfinished render is cancelled. Its facts stay."""
     structlog.contextvars.bind_contextvars(video_id=_known_form(video_id))
@@ -92,6 +98,7 @@ async def delete(video_id: str, response: Response, order: TheOrder) -> DeletedV
 @router.post(
     "/{video_id}/remix",
     summary="Make a new video from this one",
+    dependencies=[ASKS],
     response_model=Video,
     openapi_extra=documentation.REMIX,
 )
@@ -106,6 +113,7 @@ async def remix(video_id: str, request: Request, order: TheOrder) -> Response:
 @router.post(
     "/{video_id}/retry",
     summary="Ask again for what failed",
+    dependencies=[ASKS],
     response_model=Video,
     openapi_extra=documentation.RETRY,
 )
@@ -132,7 +140,7 @@ def _page(house: House, caller: Caller, links: Links, asked: PageAsked) -> Video
     house.wait_for_videos(house.limits.projection_wait_s)
     if after is not None and not _is_known(house, caller, after):
         raise NotFound("No video with this id exists.", code="video_not_found", param="after")
-    page = house.videos.page(caller.tenant, caller.project, after, max(limit, 1), asked.order)
+    page = house.videos.page(caller.tenant, caller.readable, after, max(limit, 1), asked.order)
     shown = page.videos[:limit]
     data = video_objects([View.of_row(row) for row in shown], house.keys, links)
     return VideoPage(
@@ -144,5 +152,5 @@ def _page(house: House, caller: Caller, links: Links, asked: PageAsked) -> Video
 
 
 def _is_known(house: House, caller: Caller, video_id: str) -> bool:
-    """Whether the project has this video; a deleted one still marks a place in the list."""
-    return streams.is_video_id(video_id) and house.videos.get(caller.tenant, caller.project, video_id) is not None
+    """Whether the caller reads this video; a deleted one still marks a place in the list."""
+    return streams.is_video_id(video_id) and house.videos.get(caller.tenant, caller.readable, video_id) is not None

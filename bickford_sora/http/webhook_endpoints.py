@@ -8,11 +8,10 @@ from pydantic import BaseModel
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.deliveries import EVENT_TYPES
 from bickford_sora.endpoints import WithSecret
-from bickford_sora.errors import InvalidRequest
-from bickford_sora.http.bodies import read_body
+from bickford_sora.http.bodies import read_json
 from bickford_sora.http.documentation import REFUSALS, json_body
-from bickford_sora.http.forms import json_object
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheUndertaking, authenticated
+from bickford_sora.http.roles import ADMINISTERS, OVERSEES, READS
 from ledger.endpoints import Endpoint
 from ledger.envelope import Sealed
 from ledger.keys import Keys
@@ -138,7 +137,9 @@ _TEST = json_body(
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-@router.post("/webhook_endpoints", summary="Create a webhook endpoint", openapi_extra=_CREATE)
+@router.post(
+    "/webhook_endpoints", summary="Create a webhook endpoint", dependencies=[ADMINISTERS], openapi_extra=_CREATE
+)
 async def create(
     request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> WebhookEndpointWithSecret:
@@ -148,7 +149,7 @@ async def create(
     return _with_secret(house, await house.crossing.run(house.endpoints.create, caller, fields, origin=origin))
 
 
-@router.get("/webhook_endpoints", summary="List this project's webhook endpoints")
+@router.get("/webhook_endpoints", summary="List this project's webhook endpoints", dependencies=[OVERSEES])
 async def list_page(
     house: TheHouse, caller: TheCaller, limit: Limit = 20, after: str | None = None
 ) -> WebhookEndpointPage:
@@ -156,13 +157,18 @@ async def list_page(
     return await house.listing.run(_page, house, caller, limit, after)
 
 
-@router.get("/webhook_endpoints/{webhook_endpoint_id}", summary="Retrieve a webhook endpoint")
+@router.get("/webhook_endpoints/{webhook_endpoint_id}", summary="Retrieve a webhook endpoint", dependencies=[OVERSEES])
 async def retrieve(webhook_endpoint_id: str, house: TheHouse, caller: TheCaller) -> WebhookEndpoint:
     """The endpoint as it is now."""
     return await house.crossing.run(_retrieve, house, caller, webhook_endpoint_id)
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}", summary="Change a webhook endpoint", openapi_extra=_UPDATE)
+@router.post(
+    "/webhook_endpoints/{webhook_endpoint_id}",
+    summary="Change a webhook endpoint",
+    dependencies=[ADMINISTERS],
+    openapi_extra=_UPDATE,
+)
 async def update(
     webhook_endpoint_id: str, request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> WebhookEndpoint:
@@ -173,7 +179,9 @@ async def update(
     return _shown(house.keys, updated)
 
 
-@router.delete("/webhook_endpoints/{webhook_endpoint_id}", summary="Delete a webhook endpoint")
+@router.delete(
+    "/webhook_endpoints/{webhook_endpoint_id}", summary="Delete a webhook endpoint", dependencies=[ADMINISTERS]
+)
 async def delete(
     webhook_endpoint_id: str, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
 ) -> DeletedWebhookEndpoint:
@@ -184,7 +192,10 @@ async def delete(
 
 
 @router.post(
-    "/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", summary="Make a new secret", openapi_extra=_ROTATE
+    "/webhook_endpoints/{webhook_endpoint_id}/rotate_secret",
+    summary="Make a new secret",
+    dependencies=[ADMINISTERS],
+    openapi_extra=_ROTATE,
 )
 async def rotate_secret(
     webhook_endpoint_id: str, request: Request, house: TheHouse, caller: TheCaller, undertaking: TheUndertaking
@@ -198,7 +209,12 @@ async def rotate_secret(
     )
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}/test", summary="Send a sample event", openapi_extra=_TEST)
+@router.post(
+    "/webhook_endpoints/{webhook_endpoint_id}/test",
+    summary="Send a sample event",
+    dependencies=[ADMINISTERS],
+    openapi_extra=_TEST,
+)
 async def test(webhook_endpoint_id: str, request: Request, house: TheHouse, caller: TheCaller) -> WebhookEndpointTest:
     """Sends a sample event now and says with which status the endpoint answered."""
     fields = await _fields(request, house)
@@ -206,7 +222,11 @@ async def test(webhook_endpoint_id: str, request: Request, house: TheHouse, call
     return WebhookEndpointTest(webhook_endpoint_id=webhook_endpoint_id, event_type=event_type, status_code=status)
 
 
-@router.get("/webhook_endpoints/{webhook_endpoint_id}/deliveries", summary="List the newest deliveries")
+@router.get(
+    "/webhook_endpoints/{webhook_endpoint_id}/deliveries",
+    summary="List the newest deliveries",
+    dependencies=[OVERSEES],
+)
 async def deliveries(
     webhook_endpoint_id: str, house: TheHouse, caller: TheCaller, limit: Limit = 20
 ) -> WebhookDeliveries:
@@ -214,21 +234,14 @@ async def deliveries(
     return await house.listing.run(_deliveries, house, caller, webhook_endpoint_id, limit)
 
 
-@router.get("/webhook_event_types", summary="List the event types")
+@router.get("/webhook_event_types", summary="List the event types", dependencies=[READS])
 async def event_types() -> WebhookEventTypes:
     """What an endpoint can subscribe to."""
     return WebhookEventTypes(data=list(EVENT_TYPES))
 
 
 async def _fields(request: Request, house: House) -> dict[str, object]:
-    """The JSON object in the body; an empty body is an empty one. Raises InvalidRequest."""
-    body = await read_body(request, bytes_max=ENDPOINT_BYTES_MAX, silence_s=house.limits.body_silence_s)
-    if not body:
-        return {}
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise InvalidRequest("Send application/json.", code="unsupported_content_type", param="Content-Type")
-    return json_object(body)
+    return await read_json(request, bytes_max=ENDPOINT_BYTES_MAX, silence_s=house.limits.body_silence_s)
 
 
 # What follows runs in the synchronous world, behind the crossing.

@@ -1,10 +1,13 @@
 """Who governs, and what callers wrote down."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from ledger.envelope import Fact, Sealed, Sha256
+from ledger.envelope import Fact, Moment, Sealed, Sha256
+
+Role = Literal["requester", "approver", "auditor", "admin"]
+"""What an API key is for: asking for renders, approving held ones, reading what was done, managing."""
 
 
 class PolicyPublished(Fact):
@@ -67,18 +70,53 @@ class KeyIssued(Fact):
     """An API key exists."""
 
     TYPE: ClassVar[str] = "key.issued"
+    SCHEMA: ClassVar[int] = 2
     key_id: str
     project: str
     requester: str
     digest: Sha256
     """Keyed hash of the key."""
+    name: Sealed | None = None
+    """What its owner calls it."""
+    roles: tuple[Role, ...] = Field(min_length=1)
+    spans_tenant: bool = False
+    """Whether what it may read or manage is the whole tenant's; what it writes stays in its project."""
+    may_assert_requester: bool = False
+    """Whether it is believed when it says on whose behalf it asks."""
+    expires_at: Moment | None = None
+    """From when on it is not accepted any more; None: it has no end."""
+    replaces: str | None = None
+    """The key it was made to replace."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew one kind of key, which asked for renders and had neither name nor end."""
+        return {"roles": ("requester",), **fields} if schema == 1 else super().upcast(schema, fields)
+
+
+class KeyRotated(Fact):
+    """An API key has a successor; it is accepted beside it for a while."""
+
+    TYPE: ClassVar[str] = "key.rotated"
+    key_id: str
+    project: str
+    new_key_id: str
+    expires_at: Moment
+    """From when on the old key is not accepted any more."""
 
 
 class KeyRevoked(Fact):
     """An API key is no longer accepted."""
 
     TYPE: ClassVar[str] = "key.revoked"
+    SCHEMA: ClassVar[int] = 2
     key_id: str
+    project: str | None = None
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 did not say of which project the key was."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class CallerRecorded(Fact):

@@ -100,6 +100,24 @@ def test_an_endpoint_is_created_listed_told_and_deleted(server: Served) -> None:
     assert told.startswith("error (webhook_endpoint_not_found): ")
 
 
+def test_a_key_is_issued_used_rotated_and_revoked(server: Served) -> None:
+    made = server.json("keys", "issue", "Film team", "--project", "film", "--role", "requester", "--role", "auditor")
+    assert (made["name"], made["project"], made["roles"]) == ("Film team", "film", ["requester", "auditor"])
+    told = run(server.data_dir, "keys", "list", status=1, BICKFORD_API_KEY=made["secret"][:-1]).stderr
+    assert told.startswith("error (invalid_api_key): ")
+    used = run(server.data_dir, "videos", "list", "--json", BICKFORD_API_KEY=made["secret"]).stdout
+    assert '"data": []' in used
+    told = run(server.data_dir, "keys", "issue", "Mine", status=1, BICKFORD_API_KEY=made["secret"]).stderr
+    assert told.startswith("error (role_missing): ")
+    rotated = run(server.data_dir, "keys", "rotate", made["id"], "--overlap-hours", "0")
+    assert "not shown again" in rotated.stderr
+    (new, old) = server.json("keys", "list", "--limit", "2")["data"]
+    assert (old["id"], old["status"], new["replaces"]) == (made["id"], "expired", made["id"])
+    assert "secret" not in new
+    assert server.run("keys", "revoke", new["id"]) == f"revoked {new['id']}\n"
+    assert server.run("keys", "list", "--limit", "1").split("\t")[:3] == [new["id"], "revoked", "Film team"]
+
+
 def test_a_video_of_nobody_has_no_history(server: Served) -> None:
     told = run(server.data_dir, "history", f"video_{'0' * 32}", status=1).stderr
     assert told.startswith("error (video_not_found): ")
@@ -121,7 +139,14 @@ def test_audit_finds_facts_by_video_type_actor_and_time(server: Served, rendered
 def test_replay_rebuilds_every_read_model_while_serving(server: Served, rendered: Any) -> None:
     before = _without_links(server.json("videos", "list"))
     replayed = server.json("replay")
-    assert [each["name"] for each in replayed["rebuilt"]] == ["videos", "lineage", "audit", "work", "endpoints"]
+    assert [each["name"] for each in replayed["rebuilt"]] == [
+        "videos",
+        "lineage",
+        "audit",
+        "work",
+        "endpoints",
+        "api_keys",
+    ]
     assert replayed["events"] > 5
     assert _without_links(server.json("videos", "list")) == before
     assert "videos version" in server.run("replay", "videos")

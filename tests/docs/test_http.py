@@ -1,6 +1,8 @@
 from fastapi.routing import APIRoute
 
+from bickford_sora.decisions.caller import ROLES
 from bickford_sora.http import (
+    api_keys,
     batches,
     characters,
     content,
@@ -15,12 +17,26 @@ from bickford_sora.http import (
 )
 from bickford_sora.http.video_object import Video
 from tests.docs.pages import REFERENCE, codes, rows, sections
+from tests.http.test_every_route import ROUTES
 
 TEXT = (REFERENCE / "http.md").read_text("utf-8")
 PAGE = sections(TEXT, 2)
 
 
-MODULES = (batches, characters, edits, videos, content, policies, streams, threads, webhook_endpoints, webhooks, health)
+MODULES = (
+    api_keys,
+    batches,
+    characters,
+    edits,
+    videos,
+    content,
+    policies,
+    streams,
+    threads,
+    webhook_endpoints,
+    webhooks,
+    health,
+)
 
 
 def test_every_route_is_described_and_no_other() -> None:
@@ -42,3 +58,15 @@ def test_every_status_of_a_video_is_described() -> None:
 
 def test_the_number_of_keys_is_right() -> None:
     assert f"All {len(Video.model_fields)} keys" in PAGE["The video object"]
+
+
+def test_every_route_is_said_to_take_the_roles_that_it_takes() -> None:
+    for row in rows(PAGE["Routes"]):
+        at = (codes(row[0])[0], codes(row[1])[0])
+        assert row[2] == _said(ROUTES[at].takes), at
+
+
+def _said(roles: tuple[str, ...]) -> str:
+    if not roles:
+        return "no key"
+    return "any" if len(roles) == len(ROLES) else ", ".join(f"`{role}`" for role in roles)

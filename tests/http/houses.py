@@ -16,11 +16,12 @@ from fastapi import FastAPI
 from PIL import Image as Picture
 
 from bickford_sora import webhook_signatures
+from bickford_sora.api_keys import ApiKeys
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.batches import Batches
-from bickford_sora.callers import Callers
+from bickford_sora.callers import PURPOSE, Callers
 from bickford_sora.characters import Characters
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
 from bickford_sora.decisions.drafts import Draft
@@ -37,6 +38,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
@@ -64,12 +66,19 @@ from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
 from projections import audit
+from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
 from projections.audit import AuditEvent, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.videos import Page, Video, rows
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
+FOREIGN_KEY = "bk_live_foreign_key"
+"""Of the project alpha of another tenant."""
+ROOT_KEY = "bk_live_root_key"
+"""Spans the tenant of the first two."""
+FOREIGN_ROOT_KEY = "bk_live_foreign_root_key"
+"""Spans that other tenant."""
 WEBHOOK_SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 NOW = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 BODY_BYTES_MAX = 1_000_000
@@ -84,7 +93,7 @@ class FoldedVideos:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def get(self, tenant: str, project: str, video_id: str) -> Video | None:
+    def get(self, tenant: str, project: str | None, video_id: str) -> Video | None:
         return next((each for each in self._rows(tenant, project) if each.video_id == video_id), None)
 
     def some(self, tenant: str, project: str, video_ids: Sequence[str]) -> list[Video]:
@@ -93,7 +102,7 @@ class FoldedVideos:
     def page(
         self,
         tenant: str,
-        project: str,
+        project: str | None,
         after_video_id: str | None = None,
         limit: int = 20,
         order: Literal["asc", "desc"] = "desc",
@@ -106,12 +115,12 @@ class FoldedVideos:
             shown = [each for each in shown if each.video_id != after_video_id]
         return Page(tuple(shown[:limit]), has_more=len(shown) > limit)
 
-    def _rows(self, tenant: str, project: str) -> Iterator[Video]:
+    def _rows(self, tenant: str, project: str | None) -> Iterator[Video]:
         found = {event.stream for event in self._ledger.read(0, limit=10_000) if event.stream.startswith("render:")}
         for stream in sorted(found):
             for _, (_, *row) in rows(stream, self._ledger.history(stream)):
                 video = Video(*row)
-                if (video.tenant, video.project) == (tenant, project):
+                if video.tenant == tenant and project in (None, video.project):
                     yield video
 
 
@@ -121,7 +130,7 @@ class FoldedEndpoints:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def page(self, tenant: str, project: str, after: str | None = None, limit: int = 20) -> EndpointPage:
+    def page(self, tenant: str, project: str | None, after: str | None = None, limit: int = 20) -> EndpointPage:
         assert 1 <= limit <= 100
         found = sorted(self._endpoints(tenant, project), key=lambda each: each.endpoint_id, reverse=True)
         found = [each for each in found if after is None or each.endpoint_id < after]
@@ -158,6 +167,35 @@ class FoldedEndpoints:
                     yield tuple(row)
 
 
+class FoldedApiKeys:
+    """The read model's answers, folded from the ledger at every question."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def page(self, tenant: str, project: str | None, after: str | None = None, limit: int = 20) -> ApiKeyPage:
+        assert 1 <= limit <= 100
+        found = [each for each in self._rows(tenant) if project in (None, each.project)]
+        found.sort(key=lambda each: each.issued_position, reverse=True)
+        place = next((number for number, each in enumerate(found, start=1) if each.key_id == after), 0)
+        return ApiKeyPage(tuple(found[place : place + limit]), has_more=len(found) > place + limit)
+
+    def count(self, tenant: str, project: str, now: datetime) -> int:
+        return sum(
+            each.project == project and each.revoked_at is None and (each.expires_at is None or each.expires_at > now)
+            for each in self._rows(tenant)
+        )
+
+    def _rows(self, tenant: str) -> list[ApiKeyRow]:
+        streams_read = {event.stream for event in self._ledger.read(0, limit=10_000)}
+        tables = [
+            row
+            for stream in sorted(each for each in streams_read if API_KEYS.reads(each))
+            for _, (_, *row) in API_KEYS.rows(stream, self._ledger.history(stream))
+        ]
+        return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
+
+
 class FoldedAudit:
     """As `FoldedVideos`, every fact."""
 
@@ -176,7 +214,7 @@ class FoldedAudit:
             for each in found
             if each.tenant == tenant
             and each.position > after
-            and (each.project == filters.project or each.video_id in ours)
+            and (filters.project in (None, each.project) or each.video_id in ours)
             and filters.type in (None, each.type)
             and filters.video_id in (None, each.video_id)
         ][:limit]
@@ -224,6 +262,13 @@ class Kit:
                 return await client.request(method, path, headers=headers, **options)
 
         return anyio.run(ask)
+
+    def issue(self, *roles: str, by: str = KEY, **fields: Any) -> str:
+        """A new API key with these roles, to be used."""
+        asked = {"name": "Ours", "roles": [*roles], **fields}
+        answer = self.request("POST", "/v1/api_keys", key=by, json=asked)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["secret"])
 
     def create(self, prompt: str = "A calm sea", *, key: str = KEY, **fields: str) -> str:
         """The id of a new video."""
@@ -400,7 +445,26 @@ def make_kit(
             tenant="main",
             webhook_tolerance_s=300,
         ),
-        callers=Callers({KEY: "alpha", OTHER_KEY: "beta"}, digest=keys.digest),
+        callers=Callers(
+            {
+                KEY: "alpha",
+                OTHER_KEY: "beta",
+                FOREIGN_KEY: "acme/alpha",
+                ROOT_KEY: "default",
+                FOREIGN_ROOT_KEY: "acme/default",
+            },
+            digest=keys.digest,
+            spanning=[ROOT_KEY, FOREIGN_ROOT_KEY],
+            issued=IssuedKeys(ledger, clock),
+        ),
+        api_keys=ApiKeys(
+            recording=recording,
+            keys=keys,
+            digest=lambda secret: keys.digest(PURPOSE, secret.encode()),
+            query=FoldedApiKeys(ledger),
+            new_secret=lambda length: bytes(next(secret_bytes) for _ in range(length)),
+        ),
+        wait_for_api_keys=wait_for_videos,
         keys=keys,
         videos=FoldedVideos(ledger),
         wait_for_videos=wait_for_videos,

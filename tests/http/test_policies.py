@@ -22,14 +22,16 @@ from ledger import streams
 from ledger.events import PolicyPublished, RenderAllowed, RenderDenied, RenderIntent, Verdict, VerdictWarning
 from tests.renderers.fake_server import FakeServer, Reply, answering
 
-from .houses import Kit, error_of, make_kit
+from .houses import KEY, ROOT_KEY, Kit, error_of, make_kit
 
 HEAD = "version: 1\ndefault: allow\n"
 NO_PRO = f"{HEAD}rules:\n- {{id: no-pro, effect: deny, when: {{models: [sora-2-pro]}}, message: Use sora-2.}}\n"
 
 
 def publish(kit: Kit, text: str, status: int = 200) -> Any:
-    answer = kit.request("POST", "/v1/policy", content=text.encode(), headers={"content-type": "application/yaml"})
+    answer = kit.request(
+        "POST", "/v1/policy", key=ROOT_KEY, content=text.encode(), headers={"content-type": "application/yaml"}
+    )
     assert answer.status_code == status, answer.text
     return answer.json()
 
@@ -237,6 +239,7 @@ def test_an_interval_is_kept_within_a_family() -> None:
 
 
 CALLER = Caller("main", "alpha", "req-1", "key_1")
+GOVERNOR = Caller("main", "alpha", "req-2", "key_2", roles=frozenset({"admin"}), spans_tenant=True)
 
 
 def ask(kit: Kit, fields: dict[str, Any]) -> bool:
@@ -287,7 +290,7 @@ def test_no_create_is_decided_by_a_policy_that_was_replaced_before_it() -> None:
     def govern() -> None:
         begin.wait()
         for text in texts:
-            kit.house.policies.publish(CALLER, text.encode(), Origin("main", "key_1"))
+            kit.house.policies.publish(GOVERNOR, text.encode(), Origin("main", "key_1"))
 
     with ThreadPoolExecutor(7) as pool:
         for done in [pool.submit(govern), *(pool.submit(create, number) for number in range(6))]:
@@ -306,7 +309,7 @@ def test_a_choice_is_made_anew_by_the_policy_that_decides() -> None:
     """Another process published meanwhile: what the old policy chose must not be decided by the new one."""
     kit = governed(CHOICE)
     other = Policies(kit.recording, built_in=kit.house.policies.built_in, models=lambda: ["sora-2", "sora-2-pro"])
-    other.publish(CALLER, (HEAD + CHOICE.replace("sora-2-pro", "sora-2")).encode(), Origin("main", "key_2"))
+    other.publish(GOVERNOR, (HEAD + CHOICE.replace("sora-2-pro", "sora-2")).encode(), Origin("main", "key_2"))
     video = asked(kit, purpose="final")
     assert video["model"] == "sora-2"
     assert kit.render(video["id"]).version == 2
@@ -315,7 +318,7 @@ def test_a_choice_is_made_anew_by_the_policy_that_decides() -> None:
 def test_nothing_is_left_of_a_decision_by_a_policy_that_was_replaced() -> None:
     kit = governed(CHOICE)
     other = Policies(kit.recording, built_in=kit.house.policies.built_in, models=list)
-    other.publish(CALLER, HEAD.encode(), Origin("main", "key_2"))
+    other.publish(GOVERNOR, HEAD.encode(), Origin("main", "key_2"))
     asked(kit, purpose="final")
     assert sum(isinstance(event.fact, RenderIntent) for event in kit.ledger.read(0)) == 1
 
@@ -331,10 +334,10 @@ def test_two_who_publish_at_once_are_both_on_record() -> None:
     kit = make_kit()
     with ThreadPoolExecutor(4) as pool:
         wanted = [f"{HEAD}rules: [{{id: r{number}, effect: warn}}]".encode() for number in range(8)]
-        list(pool.map(lambda text: kit.house.policies.publish(CALLER, text, Origin("main", "key_1")), wanted))
+        list(pool.map(lambda text: kit.house.policies.publish(GOVERNOR, text, Origin("main", "key_1")), wanted))
     assert [each.version for each in kit.house.policies.versions("main")] == [*range(1, 9)]
     with pytest.raises(InvalidRequest):
-        kit.house.policies.publish(CALLER, b"no", Origin("main", "key_1"))
+        kit.house.policies.publish(GOVERNOR, b"no", Origin("main", "key_1"))
 
 
 GUARDED = """
@@ -359,3 +362,13 @@ def test_an_attestation_in_the_request_satisfies_its_guardrail() -> None:
     kit = governed("guardrails: {music: {enabled: true, detector: {kind: attestation, name: music-cleared}}}")
     assert denied(kit) == (403, "policy_denied")
     asked(kit, attestations=["music-cleared"])
+
+
+def test_a_policy_is_published_by_an_admin_of_the_whole_tenant_alone() -> None:
+    kit = make_kit()
+    for key in (KEY, kit.issue("admin")):
+        answer = kit.request("POST", "/v1/policy", key=key, content=HEAD.encode())
+        assert error_of(answer)[::3] == (403, "role_missing")
+    assert kit.house.policies.versions("main") == []
+    spanning = kit.issue("admin", by=ROOT_KEY, spans_tenant=True)
+    assert kit.request("POST", "/v1/policy", key=spanning, content=HEAD.encode()).json()["version"] == 1

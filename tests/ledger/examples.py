@@ -280,8 +280,20 @@ GOVERNANCE: tuple[Fact, ...] = (
         renderer="vllm", credential="main", model="wan-2.2", code="renderer_not_enabled", http_status=403
     ),
     e.RendererResumed(renderer="vllm", credential="main"),
-    e.KeyIssued(key_id="key_1", project="films", requester="key_1", digest=SHA_A),
-    e.KeyRevoked(key_id="key_1"),
+    e.KeyIssued(
+        key_id="key_1",
+        project="films",
+        requester="key_1",
+        digest=SHA_A,
+        name=SEALED,
+        roles=("requester", "admin"),
+        spans_tenant=True,
+        may_assert_requester=True,
+        expires_at=LATER,
+        replaces="key_0",
+    ),
+    e.KeyRotated(key_id="key_1", project="films", new_key_id="key_2", expires_at=LATER),
+    e.KeyRevoked(key_id="key_1", project="films"),
     e.CallerRecorded(
         thread_id=SEALED,
         project="films",

@@ -88,7 +88,7 @@ def test_the_lifecycles_seven_names_are_for_ever() -> None:
 
 
 def test_regenerating_only_adds_what_is_missing(tmp_path: Path) -> None:
-    changed = tmp_path / "key.revoked.v1.json"
+    changed = tmp_path / "key.rotated.v1.json"
     changed.write_bytes(b"as it was released")
     added = add_missing(EXAMPLES, tmp_path)
     assert len(added) == len(TYPES) - 1

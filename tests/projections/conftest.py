@@ -8,6 +8,7 @@ from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.recorder import PostgresRecorder
+from projections.api_keys import API_KEYS
 from projections.audit import AUDIT
 from projections.endpoints import ENDPOINTS
 from projections.lineage import LINEAGE
@@ -42,7 +43,7 @@ def ledger(pool: Pool) -> Iterator[Ledger]:
 
 @pytest.fixture
 def projections() -> list[Projection]:
-    return [VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS]
+    return [VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS]
 
 
 @pytest.fixture

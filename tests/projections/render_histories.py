@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from ledger import api_keys as key_fold
 from ledger import deliveries as delivery_fold
 from ledger import endpoints as endpoint_fold
 from ledger import events as e
@@ -60,6 +61,7 @@ class Author:
     waiting: list[tuple[str, Fact]] = field(default_factory=list)
     endpoints: dict[str, endpoint_fold.Endpoint] = field(default_factory=dict)
     deliveries: dict[str, delivery_fold.Delivery] = field(default_factory=dict)
+    keys: dict[str, key_fold.ApiKey] = field(default_factory=dict)
 
     def clock(self) -> datetime:
         self.now += timedelta(seconds=7)
@@ -96,6 +98,8 @@ class Author:
             self.renders[stream] = lifecycle.evolve(self.renders.get(stream), event)
         elif stream.startswith("endpoint:"):
             self.endpoints[stream] = endpoint_fold.evolve(self.endpoints.get(stream), event)
+        elif stream.startswith("key:"):
+            self.keys[stream] = key_fold.evolve(self.keys.get(stream), event)
         elif stream.startswith("delivery:"):
             self.deliveries[stream] = delivery_fold.evolve(self.deliveries.get(stream), event)
 
@@ -211,6 +215,25 @@ class Author:
         )
         return stream
 
+    def key(self, project: str = "film", expires_at: datetime | None = None) -> str:
+        """A new API key's stream."""
+        digest = f"{len(self.keys):016x}" + "0" * 48
+        key_id = f"key_{digest[:16]}"
+        stream = streams.key(self.tenant, key_id)
+        fact = e.KeyIssued(
+            key_id=key_id,
+            project=project,
+            requester="ann",
+            digest=digest,
+            name=Sealed("c2VhbGVk"),
+            roles=("requester", "admin"),
+            spans_tenant=True,
+            may_assert_requester=True,
+            expires_at=expires_at,
+        )
+        self.write(stream, fact)
+        return stream
+
     def deliver(self, endpoint: str, event_id: str) -> str:
         """A new delivery's stream."""
         told = self.endpoints[endpoint]
@@ -275,7 +298,7 @@ class Author:
             lambda: self.intent(project=choice.choice(["film", "game"]), requester=choice.choice(["ann", "bob"])),
             lambda: self.webhook(f"{self.job_prefix}-{choice.randint(1, 2 + self.jobs)}"),
         ]
-        deeds += [self.endpoint, lambda: self._tell(choice)]
+        deeds += [self.endpoint, lambda: self._tell(choice), lambda: self._key(choice)]
         if stored:
             deeds.append(lambda: self._remix(choice.choice(stored).stream))
         if self.renders:
@@ -283,6 +306,20 @@ class Author:
             stream = choice.choice(going_on if going_on and choice.random() < 0.7 else list(self.renders))
             deeds += [lambda: self.spend(stream)] + [lambda: self._follow(stream, choice)] * 12
         choice.choice(deeds)()
+
+    def _key(self, choice: random.Random) -> None:
+        """Something that may happen to an API key."""
+        there = [stream for stream, each in self.keys.items() if each.revoked_at is None]
+        if not there or choice.random() < 0.4:
+            self.key(choice.choice(["film", "game"]), choice.choice([None, self.now + timedelta(days=1)]))
+            return
+        key = self.keys[choice.choice(there)]
+        if key.replaced_by is None and choice.random() < 0.5:
+            ends = self.now + timedelta(hours=1)
+            fact = e.KeyRotated(key_id=key.key_id, project=key.project, new_key_id="key_new", expires_at=ends)
+            self.write(key.stream, fact)
+        else:
+            self.write(key.stream, e.KeyRevoked(key_id=key.key_id, project=key.project))
 
     def _tell(self, choice: random.Random) -> None:
         """Something that may happen to an endpoint or a delivery."""

@@ -40,6 +40,8 @@ def test_pages_meet_without_gap_or_overlap(author: Author, projector: Projector,
         seen += [each.endpoint_id for each in page.endpoints]
         after, has_more = seen[-1], page.has_more
     assert seen == made[::-1]
+    assert len(endpoints.page("acme", None).endpoints) == 6
+    assert endpoints.page("other", None).endpoints == ()
     assert endpoints.count("acme", "film") == 5
     for limit in (0, PAGE_ENDPOINTS_MAX + 1):
         with pytest.raises(ValueError, match="limit"):

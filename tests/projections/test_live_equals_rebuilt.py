@@ -50,6 +50,7 @@ def test_tables_followed_live_equal_tables_rebuilt(
     assert len(live["videos.videos"]) == len(author.renders)
     assert len(live["endpoints.endpoints"]) == sum(not each.deleted for each in author.endpoints.values())
     assert len(live["endpoints.deliveries"]) == len(author.deliveries)
+    assert len(live["api_keys.api_keys"]) == len(author.keys)
 
     Rebuild(ledger, pool, projections).rebuild()
 

@@ -87,6 +87,22 @@ def test_nobody_outside_the_project_sees_a_video(pool: Pool, projector: Projecto
     assert audit.events("other") == []
 
 
+def test_all_projects_of_a_tenant_are_looked_at_together(pool: Pool, projector: Projector, author: Author) -> None:
+    film, game, denied = author.intent(), author.intent(project="game"), author.intent(project="game")
+    author.write(denied, e.RenderDenied(verdict=VERDICT, code="budget", message="too dear"))
+    publish(author, projector)
+    videos = Videos(pool)
+    both = [video_id(author, film), video_id(author, game)]
+    assert [each.video_id for each in videos.page("acme", None, order="asc").videos] == both
+    assert [each.video_id for each in videos.page("acme", None).videos] == both[::-1]
+    assert [each.video_id for each in videos.page("acme", None, both[1]).videos] == both[:1]
+    assert [each.video_id for each in videos.page("acme", None, both[0], order="asc").videos] == both[1:]
+    assert videos.page("acme", None, limit=1).has_more
+    assert videos.get("acme", None, both[1]) == videos.get("acme", "game", both[1]) is not None
+    assert videos.get("other", None, both[1]) is None
+    assert videos.page("other", None).videos == ()
+
+
 def test_pages_meet_without_gap_or_overlap_in_both_orders(pool: Pool, projector: Projector, author: Author) -> None:
     made = [video_id(author, author.intent()) for _ in range(7)]
     author.intent(project="game")
