@@ -17,6 +17,7 @@ from bickford_sora.errors import InvalidRequest, RoleMissing, TryLater
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
 from ledger import streams
+from ledger.application import Ledger
 from ledger.envelope import Event
 from ledger.errors import Conflict
 from ledger.events import PolicyPublished
@@ -101,14 +102,7 @@ class Policies:
 
     def versions(self, tenant: str) -> list[Version]:
         """Everything that was published, oldest first."""
-        return [_version(event) for event in self._recording.ledger.history(streams.policy(tenant))]
-
-    def compiled(self, tenant: str, policy_hash: str) -> CompiledPolicy | None:
-        """The policy of this hash, None when it was never in force. Raises PolicyInvalid when it is unreadable here."""
-        if policy_hash == self.built_in.compiled.hash:
-            return self.built_in.compiled
-        text = next((each.text for each in self.versions(tenant) if each.policy_hash == policy_hash), None)
-        return None if text is None else read_policy(text.encode())
+        return versions(self._recording.ledger, tenant)
 
     @staticmethod
     def _compiled(newest: Version, known: Policy) -> CompiledPolicy:
@@ -122,6 +116,19 @@ class Policies:
                 f"This server cannot read the policy in force: {error}. An operator has to look at it.",
                 code="policy_unreadable",
             ) from None
+
+
+def versions(ledger: Ledger, tenant: str) -> list[Version]:
+    """Every policy that was published, oldest first."""
+    return [_version(event) for event in ledger.history(streams.policy(tenant))]
+
+
+def find_compiled(ledger: Ledger, tenant: str, policy_hash: str, built_in: CompiledPolicy) -> CompiledPolicy | None:
+    """The policy of this hash, None when it was never in force. Raises PolicyInvalid when it cannot be read here."""
+    if policy_hash == built_in.hash:
+        return built_in
+    text = next((each.text for each in versions(ledger, tenant) if each.policy_hash == policy_hash), None)
+    return None if text is None else read_policy(text.encode())
 
 
 def _check_governs(caller: Caller) -> None:

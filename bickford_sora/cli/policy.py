@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bickford_sora.cli.deciding import backtest, explain
 from bickford_sora.cli.options import Json, Url
 from bickford_sora.cli.output import moment, print_json, print_table
 from bickford_sora.cli.problems import CommandRefused
@@ -94,6 +95,10 @@ def show(
         print_table(("version", "policy hash", "by", "at"), rows)
     else:
         print(found["text"], end="")
+
+
+policy.command()(explain)
+policy.command()(backtest)
 
 
 def _offered(renderers: Path) -> Collection[str]:

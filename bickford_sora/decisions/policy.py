@@ -45,7 +45,7 @@ class Policy:
             policy_hash=self.compiled.hash,
             rules=outcome.rules,
             decided_by=outcome.decided_by,
-            saw=saw(seen),
+            saw={**saw(seen), "currency": currency},
             warnings=tuple(
                 VerdictWarning(rule=each.rule, message=each.message) for each in outcome.warnings[:WARNINGS_MAX]
             ),

@@ -36,6 +36,15 @@ class CompiledPolicy:
     """Rules in their order, then cadence, then remixes."""
     guards: tuple[Guard, ...] = field(repr=False)
 
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it looks at the prompt or another text of a request."""
+        read = any(
+            each.when.prompt is not None or each.when.cel is not None or each.when.fields is not None
+            for each in self.document.rules
+        )
+        return read or self.document.advice or bool(self.guards)
+
     def asks_how_often(self, purpose: Purpose | None) -> bool:
         """Whether it looks at how often a purpose renders: then somebody has to count."""
         limits = self.document.purposes.of(purpose)
