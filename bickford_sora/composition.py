@@ -27,7 +27,7 @@ from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.migrations import migrate, pending
 from bickford_sora.database.pool import open_pool
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import built_in
 from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.endpoints import WebhookEndpoints
@@ -39,7 +39,9 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.making import Desk
+from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.policies import Policies
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
 from bickford_sora.renderer_file import read_renderer_file
@@ -165,6 +167,7 @@ class Gateway:
     fleet: Fleet[ConfiguredRenderer]
     stops: Stops
     characters: Characters
+    policies: Policies
 
 
 def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
@@ -191,11 +194,17 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         reference_bytes_max=settings.reference_bytes_max,
         source_bytes_max=settings.source_bytes_max,
     )
+    policies = Policies(
+        recording,
+        built_in=built_in(settings.render_cost_max_micro),
+        models=lambda: configuring.catalogue().routes,
+    )
     desk = Desk(
         recording=recording,
         keys=books.keys,
         references=references,
-        policy=Policy(settings.render_cost_max_micro),
+        policies=policies,
+        moderation=Moderation(egress, settings.environment()),
         catalogue=configuring.catalogue,
         is_stopped=stops.is_stopped,
         repeats_answers=settings.repeats_answers,
@@ -235,6 +244,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
             renderer=fleet.first,
             call_s=settings.submit_timeout_s * CALL_TIMEOUTS,
         ),
+        policies=policies,
     )
 
 
@@ -306,6 +316,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
         characters=gateway.characters,
+        policies=gateway.policies,
         rate_limit=RateLimit(settings.requests_per_minute_max, time.monotonic),
         endpoints=WebhookEndpoints(
             recording=gateway.recording,

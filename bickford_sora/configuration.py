@@ -84,10 +84,15 @@ def of_settings(settings: Settings, renderers: Sequence[RendererSettings]) -> Co
 def of_file(file: RendererFile, environment: Mapping[str, str], resolve: Resolve = resolve_by_system) -> Configuration:
     """What the renderer file says. Raises RendererFileInvalid when a secret is missing or a name has no address."""
     renderers = tuple(_configured(entry, environment, resolve) for entry in file.renderers)
+    return Configuration(renderers, catalogue_of(file))
+
+
+def catalogue_of(file: RendererFile) -> Catalogue:
+    """What a renderer file offers, and at which prices. Needs none of its secrets."""
     entries = {entry.name: entry for entry in file.renderers}
     models = dict.fromkeys(model.name for entry in file.renderers for model in entry.models)
     routes = {name: _route(name, file, entries) for name in models}
-    return Configuration(renderers, Catalogue(MappingProxyType(routes), prices_hash(routes)))
+    return Catalogue(MappingProxyType(routes), prices_hash(routes))
 
 
 def prices_hash(routes: Mapping[str, Route]) -> str:

@@ -172,6 +172,16 @@ class Egress:
         with self._answer("POST", target, deadline=deadline, body=body, headers=headers) as response:
             return Answered(response.status_code, dict(response.headers))
 
+    def ask(self, url: str, body: bytes, headers: Mapping[str, str], *, bytes_max: int, timeout_s: float) -> Fetched:
+        """POSTs to a URL once and reads the answer, without following redirects, in at most `timeout_s` seconds.
+
+        Raises AddressRefused as `post` does, FetchFailed (also for a status that is not 2xx), or TooLarge.
+        """
+        deadline = time.monotonic() + timeout_s
+        target = self._checked(url, public_tls=True)
+        with self._answer("POST", target, deadline=deadline, body=body, headers=headers) as response:
+            return _fetched(response, bytes_max, deadline=deadline)
+
     def check_webhook(self, url: str) -> None:
         """Raises AddressRefused when `post` would refuse this URL now. A name that does not resolve passes."""
         with suppress(FetchFailed):

@@ -37,7 +37,7 @@ class Idempotency:
     def said(self, request: ParsedRequest) -> JsonValue:
         """What a request said, for `hash_of`: files by their content, references by their URL."""
         reference, source = request.reference, request.source
-        return {
+        said: dict[str, JsonValue] = {
             "operation": request.operation,
             "prompt": request.prompt,
             "model": request.model,
@@ -47,6 +47,9 @@ class Idempotency:
             "source": [self._file(source.file), source.video_id] if source else None,
             "fields": dict(request.fields),
         }
+        declared = request.declared.given()
+        # Only where there is any: keys were bound before anything could be declared.
+        return {**said, "declared": declared} if declared else said
 
     def binding(self, key: str, request_hash: str) -> Binding:
         """A key and what is asked with it. Raises InvalidRequest for no usable key."""

@@ -10,6 +10,7 @@ from bickford_sora import making
 from bickford_sora.answers import Answers
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.declared import Declared
 from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.intent import Binding
 from bickford_sora.decisions.media import Reference, Source
@@ -165,6 +166,7 @@ class Intake:
             reference=Reference(image) if image else None,
             source=None if was.operation == "create" else Source(was.remix_video_id, upload),
             fields={**was.fields, **texts},
+            declared=Declared(purpose=was.purpose, tags=was.tags, attestations=was.attestations),
         )
 
     def _opened(self, sealed: Sealed) -> str:

@@ -3,20 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora.decisions import fields, intent, offers, quotas
+from bickford_sora.decisions import choice, fields, intent, offers, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.intent import Asked, Binding
-from bickford_sora.decisions.offers import Shape
+from bickford_sora.decisions.offers import DEFAULTS, Shape, Wish
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
 from bickford_sora.decisions.routing import IsStopped, choose
+from bickford_sora.decisions.rules.guardrails import texts_read
+from bickford_sora.decisions.rules.purposes import PurposeEntry
 from bickford_sora.errors import NotFound, TryLater, Unauthorized
+from bickford_sora.families import Families
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.moderation import Image, Moderation
+from bickford_sora.policies import Policies
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
-from bickford_sora.references import References
+from bickford_sora.references import Picture, References
 from ledger import streams
 from ledger.application import Ledger
 from ledger.envelope import Sealed
@@ -33,12 +39,20 @@ class Desk:
     recording: Recording
     keys: Keys
     references: References
-    policy: Policy
+    policies: Policies
+    moderation: Moderation
     catalogue: Callable[[], Catalogue]
     """What is offered now."""
     is_stopped: IsStopped
     repeats_answers: bool = True
     """Whether an answer that could not be delivered is given to the SDKs' repetition of a request."""
+
+
+class PolicyReplaced(Exception):  # noqa: N818 - the name states the cause
+    """Another policy came into force while a request was being decided: what was chosen and looked at was for the old.
+
+    Nothing was recorded.
+    """
 
 
 class Making:
@@ -48,6 +62,7 @@ class Making:
         self._desk = desk
         self._recording = desk.recording
         self._idempotency = idempotency
+        self._families = Families(desk.recording.ledger, desk.keys)
         self._issued = IssuedKeys(desk.recording.ledger, desk.recording.clock)
 
     def make(
@@ -59,19 +74,41 @@ class Making:
         *,
         retry_of: str | None = None,
     ) -> Render:
-        """The new render, or the one this key made meanwhile.
+        """The new render, or the one this key made meanwhile. `retry_of` is the failed video asked for again."""
+        for _ in range(DECIDE_ATTEMPTS_MAX):
+            policy = self._desk.policies.in_force(caller.tenant)
+            try:
+                return self._made(caller, request, origin, binding, policy, retry_of=retry_of)
+            except PolicyReplaced:
+                continue
+        raise TryLater("The policy is changing. Send the request again.", code="conflict")
 
-        From what is cheap to refuse to what costs time, and only then to storage. `retry_of` is the failed video that
-        is asked for again.
+    def _made(
+        self,
+        caller: Caller,
+        request: ParsedRequest,
+        origin: Origin,
+        binding: Binding | None,
+        policy: Policy,
+        *,
+        retry_of: str | None,
+    ) -> Render:
+        """As `make`, by this policy. From what is cheap to refuse to what costs time, and only then to storage.
+
+        Raises PolicyReplaced when it is not in force any more.
         """
+        wish = choice.choice_for(request, policy.compiled.document.purposes)
         source, uploaded = self._source(caller, request), request.source.file if request.source else None
-        found = offers.candidates(request, self._desk.catalogue(), source)
+        found = offers.candidates(choice.with_model(request, wish), self._desk.catalogue(), source)
         clip = self._desk.references.clip(uploaded) if uploaded else None
-        wanted, found = offers.completed(found, clip.shape if clip else _shape(source))
+        wanted, found = offers.completed(found, clip.shape if clip else _shape(source), _wish(wish))
         video_id = streams.video_id(self._recording.new_id())
         destination = choose(found, self._desk.is_stopped, _draw(video_id))
         references = self._desk.references
         picture = references.picture(request.reference, wanted.size) if request.reference else None
+        moderation = self._desk.moderation.look(
+            policy.compiled.document.guardrails, "\n".join(texts_read(wanted.prompt, wanted.fields)), _image(picture)
+        )
         asked = Asked(
             video_id=video_id,
             caller=caller,
@@ -84,21 +121,27 @@ class Making:
             binding=binding,
             source=source,
             retry_of=retry_of,
+            family=self._family(source, wanted, policy),
+            moderation=moderation,
+            chosen=choice.chosen(request, wanted, wish),
         )
-        return self._decide(asked, origin)
+        return self._decide(asked, policy, origin)
 
-    def _decide(self, asked: Asked, origin: Origin) -> Render:
+    def _decide(self, asked: Asked, policy: Policy, origin: Origin) -> Render:
         for _ in range(DECIDE_ATTEMPTS_MAX):
             try:
-                refusal = self._reserve(asked, origin)
+                refusal = self._reserve(asked, policy, origin)
             except Conflict:
-                # The API key was rotated or revoked, another request bound the key first, or the source moved on.
+                # The API key was rotated or revoked, the policy was replaced, another request bound the key first, or
+                # the source or its family moved on.
                 asked = replace(asked, caller=self._confirmed(asked))
                 if replayed := self.replay(asked.caller, asked.binding):
                     self._drop_files(asked)
                     return replayed
-                if asked.source:
-                    asked = replace(asked, source=self._checked_source(asked.caller, asked.source.intent.video_id))
+                if self._desk.policies.look_again(asked.caller.tenant).head != policy.head:
+                    self._drop_files(asked)
+                    raise PolicyReplaced from None
+                asked = self._seen_again(asked, policy)
                 continue
             # From here on the render is accepted: whatever dies now, a worker will find it.
             if refusal:
@@ -107,17 +150,29 @@ class Making:
             return self._recording.render(streams.render(asked.caller.tenant, asked.video_id))
         raise TryLater("The source is changing. Send the request again.", code="conflict")
 
-    def _reserve(self, asked: Asked, origin: Origin) -> Refusal | None:
+    def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> Refusal | None:
         """Records the decision, and what it sets aside. Returns why it may not be, None when it may."""
+        judged = intent.judge(asked, policy, self._recording.clock())
         refusals: list[Refusal | None] = []
 
         def take(spend: Spend, periods: Periods) -> Draft:
-            draft, refusal = intent.decide(asked, self._desk.policy, spend, periods)
+            draft, refusal = intent.decide(asked, judged, spend, periods)
             refusals.append(refusal)
             return draft
 
         self._recording.reserve(take, origin, on=asked.source)
         return refusals[-1]  # that of the last time it was taken is the one that was recorded
+
+    def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
+        """What was asked, with the source and its family as they are now."""
+        if asked.source is None:
+            return asked
+        source = self._checked_source(asked.caller, asked.source.intent.video_id)
+        return replace(asked, source=source, family=self._family(source, asked.request, policy))
+
+    def _family(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Family:
+        counted = policy.compiled.asks_how_often(wanted.declared.purpose)
+        return self._families.of(source, wanted, with_members=counted)
 
     def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
         """The video of this project it is made from; None for an upload, and where there is none."""
@@ -180,6 +235,15 @@ def find_to_read(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -
 
 def _unknown(param: str) -> NotFound:
     return NotFound("No video with this id exists.", code="video_not_found", param=param)
+
+
+def _wish(choice: PurposeEntry) -> Wish:
+    """What the policy chose, and else the protocol's defaults."""
+    return Wish(choice.size or DEFAULTS.size, DEFAULTS.seconds if choice.seconds is None else str(choice.seconds))
+
+
+def _image(picture: Picture | None) -> Image | None:
+    return Image(picture.file.content, picture.facts.media_type) if picture else None
 
 
 def _shape(source: Render | None) -> Shape | None:

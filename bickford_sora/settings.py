@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     sizes: Annotated[tuple[str, ...], NoDecode] = ("720x1280", "1280x720", "1024x1792", "1792x1024")
     """Sizes in pixels that may be asked for, separated by commas; 720x1280 is the default, else the first."""
     render_cost_max_micro: int | None = Field(default=None, ge=0)
-    """Most a single render may cost, in millionths of the price table's currency. Unset: no cap."""
+    """Until a policy is published: most a render may cost, in millionths of the prices' currency. Unset: no cap."""
 
     time_zone: ZoneInfo = ZoneInfo("UTC")
     """In which days and months of budgets begin, for example Europe/Berlin."""
@@ -164,7 +164,7 @@ class Settings(BaseSettings):
 
     @staticmethod
     def environment() -> Mapping[str, str]:
-        """Where the renderer file's secrets are looked for."""
+        """Where the renderer file's secrets and those of moderation servers are looked for."""
         return os.environ
 
     def renderers(self) -> tuple[RendererSettings, ...]:

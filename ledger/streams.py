@@ -77,6 +77,11 @@ def review_id(unique: UUID) -> str:
     return f"review_{unique.hex}"
 
 
+def policy(tenant: str) -> str:
+    """The policies of a tenant, in the order they came into force."""
+    return f"policy:{_tenant(tenant)}"
+
+
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of our API keys' public ids; says nothing about whether it exists."""
     return _API_KEY.fullmatch(text) is not None

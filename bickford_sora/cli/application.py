@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "worker": "Work on renders without serving, until interrupted.",
     "simulator": "Serve a stand-in renderer, for development and tests only.",
     "renderers": "Look after the renderers.",
+    "policy": "Look after the policy.",
     "render": "Ask a running server for a video.",
     "videos": "Work with the videos of a running server.",
     "endpoints": "Work with the webhook endpoints of a running server.",

@@ -4,7 +4,7 @@ import importlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -72,6 +72,17 @@ def spend(
     _measure("spend", as_json=as_json, processes=processes, threads=threads, seconds=seconds)
 
 
+@bench.command()
+def policy(
+    *,
+    intents: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Recorded intents.")] = 50_000,
+    as_json: AsJson = False,
+) -> None:
+    """Intents a second that a backtest asks a policy about, beside the same rules in CEL."""
+    measured: dict[str, Any] = _benchmark("policy").run(intents=intents, on_progress=Console(stderr=True).print)
+    _print(measured, as_json=as_json)
+
+
 def _measure(name: str, *, as_json: bool, **arguments: Any) -> None:
     configure_logging(None, "error")
     console = Console(stderr=True)
@@ -79,6 +90,10 @@ def _measure(name: str, *, as_json: bool, **arguments: Any) -> None:
     measure = _benchmark(name)
     with _server() as url:
         measured: dict[str, Any] = measure.run(url, **arguments, on_progress=say)
+    _print(measured, as_json=as_json)
+
+
+def _print(measured: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(measured) + "\n")
         return

@@ -39,6 +39,8 @@ class Call:
     form: Mapping[str, str] | None = None
     input_reference: FilePart | None = None
     json: Any = None
+    content: bytes | None = None
+    """A body that is no JSON."""
     params: Mapping[str, str] | None = None
     idempotency_key: str | None = None
     last_event_id: str | None = None
@@ -81,7 +83,13 @@ def build(client: Client | AsyncClient, call: Call) -> httpx.Request:
     named = {"idempotency-key": call.idempotency_key, "last-event-id": call.last_event_id}
     headers = {name: value for name, value in named.items() if value}
     return client.build_request(
-        call.method, call.path, files=_parts(call), json=call.json, params=call.params, headers=headers
+        call.method,
+        call.path,
+        files=_parts(call),
+        json=call.json,
+        content=call.content,
+        params=call.params,
+        headers=headers,
     )
 
 

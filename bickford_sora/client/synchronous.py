@@ -312,13 +312,26 @@ class BickfordClient:
         return parsed(SoraVideoBatch, self._answer(call), call)
 
     def ask(
-        self, method: str, path: str, *, json: JsonValue = None, params: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        json: JsonValue = None,
+        content: bytes | None = None,
+        params: Mapping[str, object] | None = None,
     ) -> dict[str, JsonValue]:
         """The JSON object any other route of the server answers with; `path` begins behind the `/v1`.
 
         A POST is repeated only while the server says that it did nothing. Raises SoraVideoError.
         """
-        call = Call(method=method, path=path, json=json, params=given(params or {}), repeatable=method != "POST")
+        call = Call(
+            method=method,
+            path=path,
+            json=json,
+            content=content,
+            params=given(params or {}),
+            repeatable=method != "POST",
+        )
         return parsed(JsonObject, self._answer(call), call).root
 
     def save(self, path: str, *, to: Path, params: Mapping[str, object] | None = None) -> None:

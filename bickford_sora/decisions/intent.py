@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bickford_sora.decisions import budgets, quotas
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.choice import Chosen
 from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.fields import plain
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.prices import quote
 from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.routing import Destination
+from bickford_sora.decisions.rules.seen import Seen
 from bickford_sora.errors import Conflicting, Gone, NotReady
 from ledger import streams
 from ledger.envelope import Fact, Sealed
@@ -55,20 +59,48 @@ class Asked:
     source: Render | None = None
     """The render it is made from."""
     retry_of: str | None = None
+    family: Family = field(default_factory=Family)
+    """What it joins."""
+    moderation: Mapping[str, bool] = field(default_factory=dict)
+    """By category, whether a moderation server flagged it."""
+    chosen: tuple[Chosen, ...] = ()
+    """What the policy chose of it."""
 
 
-def decide(asked: Asked, policy: Policy, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What policy says of a request."""
+
+    verdict: Verdict
+    refusal: Refusal | None
+    price: Quote | None
+    policy_head: int
+
+
+def judge(asked: Asked, policy: Policy, at: datetime) -> Judged:
+    """Asks the policy about a request at this moment: outside of the turn in which spend is decided."""
+    price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
+    verdict, refusal = policy.decide(_seen(asked, price, at), price.cost.currency if price else None)
+    return Judged(verdict, refusal, price, policy.head)
+
+
+def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
     """The facts of a request, and the refusal when policy denies it or a budget is used up.
 
-    A refusal binds no key, marks no source and sets nothing aside.
-    The caller's API key is one of the heads: once it is revoked, nothing is recorded that was asked with it.
+    A refusal binds no key, marks no source and sets nothing aside. Either stands only while the caller's API key is
+    as it was, the policy that judged is in force, and nobody else joined the family.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
-    price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
+    price = judged.price
     wanted = _reservation(asked, price, periods)
-    verdict, refusal = quotas.held_to(policy.decide(asked.request, price), spend, wanted)
+    verdict, refusal = quotas.held_to((judged.verdict, judged.refusal), spend, wanted)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
-    heads = {**asked.caller.heads, stream: 0}
+    heads = {
+        **asked.caller.heads,
+        **asked.family.heads,
+        streams.policy(asked.caller.tenant): judged.policy_head,
+        stream: 0,
+    }
     if refusal:
         facts.append((stream, RenderDenied(verdict=verdict, code=refusal.code, message=refusal.message)))
         return Draft(tuple(facts), heads), refusal
@@ -122,6 +154,34 @@ def _allowed(destination: Destination, verdict: Verdict, price: Quote | None) ->
     )
 
 
+def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
+    """Everything a policy may look at."""
+    request, family, declared = asked.request, asked.family, asked.request.declared
+    return Seen(
+        operation=request.operation,
+        model=request.model,
+        size=request.size,
+        seconds=int(request.seconds),
+        cost_micro=price.cost.amount_micro if price else None,
+        project=asked.caller.project,
+        requester=asked.caller.requester,
+        key_id=asked.caller.key_id,
+        at=at,
+        prompt=request.prompt,
+        purpose=declared.purpose,
+        tags=frozenset(declared.tags),
+        fields=request.fields,
+        has_reference=asked.reference is not None,
+        remix_depth=family.remix_depth,
+        changes=family.changes,
+        renders_in_last_hour=family.renders_in_last_hour(declared.purpose, at),
+        seconds_since_last_render=family.seconds_since_last_render(declared.purpose, at),
+        lineage_has_approved_draft=family.has_approved_draft,
+        attestations=frozenset(declared.attestations),
+        moderation=asked.moderation,
+    )
+
+
 def _reservation(asked: Asked, price: Quote | None, periods: Periods) -> SpendReserved:
     outputs = asked.request.fields.get("n")
     return SpendReserved(
@@ -132,6 +192,8 @@ def _reservation(asked: Asked, price: Quote | None, periods: Periods) -> SpendRe
         key_id=asked.caller.key_id,
         model=asked.request.model,
         renderer=asked.destination.offer.renderer,
+        purpose=asked.request.declared.purpose,
+        tags=asked.request.declared.tags,
         seconds=int(asked.request.seconds) * (outputs if isinstance(outputs, int) else 1),
         day=periods.day,
         minute=periods.minute,
@@ -163,6 +225,10 @@ def _intent(asked: Asked) -> RenderIntent:
         source_seconds=asked.request.source_seconds,
         fields=plain(asked.request.fields),
         text_fields=dict(asked.text_fields),
+        purpose=asked.request.declared.purpose,
+        tags=asked.request.declared.tags,
+        attestations=asked.request.declared.attestations,
+        chosen_by_policy=asked.chosen,
     )
 
 

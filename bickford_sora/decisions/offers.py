@@ -60,14 +60,26 @@ def candidates(request: ParsedRequest, catalogue: Catalogue, source: Render | No
     return _taking_fields(found)
 
 
-def completed(found: Candidates, source: Shape | None) -> tuple[VideoRequest, Candidates]:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is taken for what a create leaves open, where it is offered."""
+
+    size: str = SIZE_DEFAULT
+    seconds: str = SECONDS_DEFAULT
+
+
+DEFAULTS = Wish()
+"""The protocol's."""
+
+
+def completed(found: Candidates, source: Shape | None, wish: Wish = DEFAULTS) -> tuple[VideoRequest, Candidates]:
     """The request with everything it left open, and who takes all of it. `source` is what it is made from.
 
     Raises InvalidRequest naming the size or length that nobody left offers.
     """
     asked = found.request
     if source is None:
-        return _created(found)
+        return _created(found, wish)
     found = _taking_shape(found, source)
     if asked.operation == "extend":
         assert asked.seconds is not None  # noqa: S101 - an extension is not parsed without them
@@ -180,7 +192,7 @@ def _taking(found: Candidates, param: str, value: str, choices: Choices) -> Cand
     return replace(found, offers=offers)
 
 
-def _created(found: Candidates) -> tuple[VideoRequest, Candidates]:
+def _created(found: Candidates, wish: Wish) -> tuple[VideoRequest, Candidates]:
     """A create: what is named comes first, so that a default never stands against it."""
     size, seconds = found.request.size, found.request.seconds
     if size is not None:
@@ -188,10 +200,10 @@ def _created(found: Candidates) -> tuple[VideoRequest, Candidates]:
     if seconds is not None:
         found = _taking(found, "seconds", seconds, _lengths)
     if size is None:
-        size = _default(found, _sizes, SIZE_DEFAULT)
+        size = _default(found, _sizes, wish.size)
         found = _taking(found, "size", size, _sizes)
     if seconds is None:
-        seconds = _default(found, _lengths, SECONDS_DEFAULT)
+        seconds = _default(found, _lengths, wish.seconds)
         found = _taking(found, "seconds", seconds, _lengths)
     return _request(found, size, seconds), found
 
@@ -234,7 +246,9 @@ def _union(found: Candidates, choices: Choices) -> tuple[str, ...]:
 
 def _request(found: Candidates, size: str, seconds: str) -> VideoRequest:
     asked = found.request
-    return VideoRequest(asked.prompt, found.model, seconds, size, asked.operation, asked.fields)
+    return VideoRequest(
+        asked.prompt, found.model, seconds, size, asked.operation, asked.fields, declared=asked.declared
+    )
 
 
 def _param(request: ParsedRequest) -> str:

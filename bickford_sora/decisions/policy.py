@@ -1,18 +1,21 @@
-"""Whether a render may happen: the built-in rules. Policy as data comes with governance; the shape stays.
+"""Whether a render may happen: the policy in force, asked about one render, and what its answer means for the client.
 
-A verdict always says which policy decided, which rules matched and what they saw.
+Until a policy is published the built-in one decides, by the same evaluation: everything offered is allowed, up to a
+cost for each render.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import JsonValue
+from bickford_sora.decisions.rules.entries import AMOUNT_MAX
+from bickford_sora.decisions.rules.evaluation import CompiledPolicy, Outcome, evaluate
+from bickford_sora.decisions.rules.reading import read_policy
+from bickford_sora.decisions.rules.seen import Seen, saw
+from ledger.events import Verdict, VerdictWarning
 
-from bickford_sora.decisions.fields import plain, texts
-from bickford_sora.decisions.request import VideoRequest
-from ledger.events import Quote, Verdict
+WARNINGS_MAX = 20
+"""Most warnings that are recorded and told of."""
+_COST = {"cost_micro_min"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,48 +32,65 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The built-in policy: everything offered is allowed, up to a cost for each render."""
+    """A policy in force."""
 
-    render_cost_max_micro: int | None = None
+    compiled: CompiledPolicy
+    head: int = 0
+    """Of the stream that says so: a decision is recorded only while this is its head. 0: none was published."""
 
-    @property
-    def hash(self) -> str:
-        """Names this policy in every decision."""
-        return hashlib.sha256(json.dumps({"render_cost_max_micro": self.render_cost_max_micro}).encode()).hexdigest()
-
-    def decide(self, request: VideoRequest, quote: Quote | None) -> tuple[Verdict, Refusal | None]:
-        """The verdict, and the refusal when a rule denies."""
-        saw = _seen(request, quote)
-        refusal = self._over_cost(quote)
-        rules = ("render-cost-max",) if refusal else ("allow-offered",)
-        return Verdict(policy_hash=self.hash, rules=rules, saw=saw), refusal
-
-    def _over_cost(self, quote: Quote | None) -> Refusal | None:
-        limit = self.render_cost_max_micro
-        if limit is None:
-            return None
-        if quote is None:
-            return Refusal("price_unknown", "No price is known for this model, and renders have a cost limit.")
-        if quote.cost.amount_micro <= limit:
-            return None
-        return Refusal(
-            "render_cost_exceeded",
-            f"This render costs {units(quote.cost.amount_micro)} {quote.cost.currency}; rule render-cost-max allows "
-            f"{units(limit)}. Ask for fewer seconds, a smaller size or another model.",
+    def decide(self, seen: Seen, currency: str | None = None) -> tuple[Verdict, Refusal | None]:
+        """The verdict, and the refusal when the render may not happen. `currency` is that of its cost."""
+        outcome = evaluate(self.compiled, seen)
+        verdict = Verdict(
+            policy_hash=self.compiled.hash,
+            rules=outcome.rules,
+            decided_by=outcome.decided_by,
+            saw={**saw(seen), "currency": currency},
+            warnings=tuple(
+                VerdictWarning(rule=each.rule, message=each.message) for each in outcome.warnings[:WARNINGS_MAX]
+            ),
         )
+        return verdict, self._refusal(outcome, seen, currency)
+
+    def _refusal(self, outcome: Outcome, seen: Seen, currency: str | None) -> Refusal | None:
+        if outcome.effect == "require_approval":
+            return _held(outcome)
+        if outcome.effect != "deny":
+            return None
+        message = outcome.message or ""
+        if not self._is_about_cost(outcome.decided_by):
+            return Refusal("policy_denied", message)
+        if seen.cost_micro is None:
+            return Refusal("price_unknown", f"No price is known for this render. {message}")
+        cost = f"{units(seen.cost_micro)} {currency or ''}".strip()
+        return Refusal("render_cost_exceeded", f"This render costs {cost}. {message}")
+
+    def _is_about_cost(self, rule_id: str) -> bool:
+        """Whether a rule looks at the cost and at nothing else."""
+        return any(each.id == rule_id and each.when.model_fields_set == _COST for each in self.compiled.document.rules)
 
 
-def _seen(request: VideoRequest, quote: Quote | None) -> dict[str, JsonValue]:
-    """What rules may look at. Of free text only that it is there."""
-    return {
-        "operation": request.operation,
-        "model": request.model,
-        "seconds": request.seconds,
-        "size": request.size,
-        "fields": plain(request.fields),
-        "text_fields": [*sorted(texts(request.fields))],
-        "cost_micro": quote.cost.amount_micro if quote else None,
-    }
+def built_in_text(render_cost_max_micro: int | None = None) -> str:
+    """The built-in policy as a policy file."""
+    lines = ["version: 1", "default: deny", "rules:", "- {id: allow-offered, effect: allow}"]
+    if render_cost_max_micro is not None:
+        lines += [
+            "- id: render-cost-max",
+            "  effect: deny",
+            f"  when: {{cost_micro_min: {min(render_cost_max_micro + 1, AMOUNT_MAX)}}}",
+            "  message: Ask for fewer seconds, a smaller size or another model.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def built_in(render_cost_max_micro: int | None = None) -> Policy:
+    """The policy until one is published."""
+    return Policy(read_policy(built_in_text(render_cost_max_micro).encode()))
+
+
+def _held(outcome: Outcome) -> Refusal:
+    """A render that somebody has to approve. Nobody can be asked yet, so that it is refused either way."""
+    return Refusal("approval_required", outcome.message or "")
 
 
 def units(micro: int) -> str:

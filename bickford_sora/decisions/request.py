@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationError
+from pydantic import BeforeValidator, ConfigDict, JsonValue, ValidationError
 
+from bickford_sora.decisions.declared import Declared
 from bickford_sora.decisions.fields import SENT_AS, BeyondProtocol, renamed
 from bickford_sora.decisions.media import (
     REFERENCE,
@@ -33,10 +34,14 @@ def _text(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_text)]
 
 
-class _Sent(BaseModel):
+class _Sent(Declared):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     prompt: str
+
+    def declared(self) -> Declared:
+        """What was declared beside it."""
+        return Declared(purpose=self.purpose, tags=self.tags, attestations=self.attestations)
 
 
 class _Create(_Sent):
@@ -69,6 +74,7 @@ class ParsedRequest:
     """None for a create and nothing else."""
     fields: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
     """Fields beyond the protocol."""
+    declared: Declared = field(default_factory=Declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class VideoRequest:
     fields: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
     source_seconds: str | None = None
     """What an extension is added to."""
+    declared: Declared = field(default_factory=Declared)
 
 
 def create_request(fields: Mapping[str, object], files: Mapping[str, File]) -> ParsedRequest:
@@ -107,6 +114,7 @@ def create_request(fields: Mapping[str, object], files: Mapping[str, File]) -> P
         reference=reference,
         source=None if remixed is None else Source(remixed, param="remix_video_id"),
         fields=beyond,
+        declared=asked.declared(),
     )
 
 
@@ -115,7 +123,8 @@ def remix_request(video_id: str, fields: Mapping[str, object], files: Mapping[st
     only_file(files, None)
     asked, beyond = _validated(_Sent, fields)
     source = Source(video_id, param="video_id")
-    return ParsedRequest("remix", _checked_prompt(asked.prompt), source=source, fields=beyond)
+    prompt = _checked_prompt(asked.prompt)
+    return ParsedRequest("remix", prompt, source=source, fields=beyond, declared=asked.declared())
 
 
 def edit_request(fields: Mapping[str, object], files: Mapping[str, File]) -> ParsedRequest:
@@ -123,7 +132,8 @@ def edit_request(fields: Mapping[str, object], files: Mapping[str, File]) -> Par
     given = dict(fields)
     source = given_source(given.pop(SOURCE, None), only_file(files, SOURCE))
     asked, beyond = _validated(_Edit, given)
-    return ParsedRequest("edit", _checked_prompt(asked.prompt), asked.model, source=source, fields=beyond)
+    prompt, declared = _checked_prompt(asked.prompt), asked.declared()
+    return ParsedRequest("edit", prompt, asked.model, source=source, fields=beyond, declared=declared)
 
 
 def extension_request(fields: Mapping[str, object], files: Mapping[str, File]) -> ParsedRequest:
@@ -132,7 +142,9 @@ def extension_request(fields: Mapping[str, object], files: Mapping[str, File]) -
     source = given_source(given.pop(SOURCE, None), only_file(files, SOURCE))
     asked, beyond = _validated(_Extension, given)
     prompt = _checked_prompt(asked.prompt)
-    return ParsedRequest("extend", prompt, asked.model, asked.seconds, source=source, fields=beyond)
+    return ParsedRequest(
+        "extend", prompt, asked.model, asked.seconds, source=source, fields=beyond, declared=asked.declared()
+    )
 
 
 def pixels(size: str) -> tuple[int, int]:

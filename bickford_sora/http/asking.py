@@ -4,7 +4,7 @@ An answer may find nobody: the client gave up while the decision was taken. That
 repetition of the request, which has no Idempotency-Key, gets this render and not a second one.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from fastapi import Request
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from bickford_sora.decisions.declared import declared_by
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.decisions.requesters import PARAM as REQUESTER
 from bickford_sora.errors import OutcomeUnknown
@@ -20,6 +21,7 @@ from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.forms import Form, parse
 from bickford_sora.http.house import House, Order
 from bickford_sora.http.links import Links
+from bickford_sora.http.policy_warnings import warning_headers
 from bickford_sora.http.video_object import Video, View, video_objects
 from bickford_sora.intake import Answer, Terms
 from ledger.errors import LedgerError, Unavailable
@@ -99,7 +101,7 @@ async def _asked(
         order,
         route,
         read,
-        request.headers.get("content-type"),
+        request.headers,
         await read_body(request, bytes_max=bytes_max, silence_s=house.limits.body_silence_s),
     )
     # What calls an address of the client's choice waits among its own kind.
@@ -134,7 +136,7 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
     # record of that: only an Idempotency-Key helps then.
     if await request.is_disconnected():
         await lost()
-    headers = poll_headers(order.house, video)
+    headers = {**poll_headers(order.house, video), **warning_headers(answer.render)}
     if answer.repeated:
         headers[REPEATED] = video.id
     return VideoAnswer(video, headers, lost)
@@ -144,11 +146,11 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
 
 
 def _parsed(
-    order: Order, route: str, read: Callable[[Form], ParsedRequest], content_type: str | None, body: bytes
+    order: Order, route: str, read: Callable[[Form], ParsedRequest], headers: Mapping[str, str], body: bytes
 ) -> tuple[Order, ParsedRequest, Terms]:
-    form = parse(content_type, body)
+    form = parse(headers.get("content-type"), body)
     order = order.on_behalf_of(form.fields.pop(REQUESTER, None))
-    parsed = read(form)
+    parsed = read(Form({**declared_by(headers), **form.fields}, form.files))
     return order, parsed, order.terms(route, parsed)
 
 

@@ -1,6 +1,7 @@
 """Many requests in one: `POST /v1/videos/batches`, and how they stand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -8,6 +9,7 @@ from pydantic import BaseModel
 
 from bickford_sora.batches import CUSTOM_ID_CHARS_MAX, Line
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.declared import declared_by
 from bickford_sora.errors import InvalidRequest, OutcomeUnknown
 from bickford_sora.http import documentation
 from bickford_sora.http.bodies import read_body
@@ -70,7 +72,7 @@ async def create(request: Request, order: TheOrder) -> VideoBatch:
     """Decides each line on its own. Sent again with its Idempotency-Key, a batch goes on where it broke off."""
     house = order.house
     body = await read_body(request, bytes_max=house.limits.body_bytes_max, silence_s=house.limits.body_silence_s)
-    return await house.batching.run(_taken, order, request.headers.get("content-type"), body)
+    return await house.batching.run(_taken, order, request.headers, body)
 
 
 @router.get("/{batch_id}", summary="See how a batch stands", dependencies=[READS])
@@ -82,8 +84,9 @@ async def retrieve(batch_id: str, house: TheHouse, caller: TheCaller) -> VideoBa
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _taken(order: Order, content_type: str | None, body: bytes) -> VideoBatch:
-    lines = list(_lines(content_type, body))
+def _taken(order: Order, headers: Mapping[str, str], body: bytes) -> VideoBatch:
+    declared = declared_by(headers)
+    lines = [replace(line, fields={**declared, **line.fields}) for line in _lines(headers.get("content-type"), body)]
     try:
         batch = order.house.batches.take(order.caller, lines, key=order.key, origin=order.origin)
     except Unavailable as error:

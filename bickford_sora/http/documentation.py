@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bickford_sora.decisions.declared import ATTESTATIONS_MAX, HEADERS, TAGS_MAX
 from bickford_sora.decisions.fields import BeyondProtocol
 
 
@@ -52,6 +53,22 @@ _BEYOND = {
     }
     for name, schema in BeyondProtocol.model_json_schema()["properties"].items()
 }
+_NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"}
+_DECLARED: dict[str, dict[str, Any]] = {
+    "purpose": {"type": "string", "enum": ["draft", "final"], "description": "What it is for. Not in the protocol."},
+    "tags": {
+        "type": "array",
+        "items": _NAME,
+        "maxItems": TAGS_MAX,
+        "description": "As a list, or in one text with commas. Not in the protocol.",
+    },
+    "attestations": {
+        "type": "array",
+        "items": _NAME,
+        "maxItems": ATTESTATIONS_MAX,
+        "description": "What is vouched for, by name; as a list, or in one text with commas. Not in the protocol.",
+    },
+}
 _BEYOND |= {name: _BEYOND[own] for name, own in BeyondProtocol.OTHER_NAMES.items()}
 
 
@@ -63,7 +80,7 @@ def json_body(schema: dict[str, Any]) -> dict[str, Any]:
 def _fields(properties: dict[str, Any], *, required: Sequence[str]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {**properties, **_BEYOND},
+        "properties": {**properties, **_DECLARED, **_BEYOND},
         "required": list(required),
         "additionalProperties": False,
     }
@@ -82,6 +99,17 @@ _IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "description": "Sent again with the same request it gets the first answer; with another one it is refused.",
 }
+
+_DECLARING_HEADERS = [
+    {
+        "name": header,
+        "in": "header",
+        "required": False,
+        "schema": _DECLARED[name] if name == "purpose" else {"type": "string"},
+        "description": f"The field {name}, for clients that can send no fields of their own; a field goes before it.",
+    }
+    for name, header in HEADERS.items()
+]
 
 RETRY: dict[str, Any] = {"parameters": [_IDEMPOTENCY_KEY]}
 
@@ -108,7 +136,8 @@ def _asking(
         "application/x-www-form-urlencoded": {"schema": _fields({**fields, **bracketed}, required=required)},
         "application/json": {"schema": _fields({**fields, **whole}, required=required)},
     }
-    return {**RETRY, "requestBody": {"required": True, "content": body}}
+    parameters = [_IDEMPOTENCY_KEY, *_DECLARING_HEADERS]
+    return {"parameters": parameters, "requestBody": {"required": True, "content": body}}
 
 
 _SEGMENT = {"type": "string", "description": "Length of the new segment.", "example": "8"}
@@ -141,7 +170,7 @@ EVENTS: dict[str, Any] = {
     }
 }
 BATCH: dict[str, Any] = {
-    **RETRY,
+    "parameters": [_IDEMPOTENCY_KEY, *_DECLARING_HEADERS],
     "requestBody": {
         "required": True,
         "content": {

@@ -62,6 +62,7 @@ from ledger.events.parts import (
     Step,
     Variant,
     Verdict,
+    VerdictWarning,
 )
 from ledger.events.render import (
     RenderAllowed,
@@ -169,6 +170,7 @@ __all__ = [
     "SubmissionOpened",
     "Variant",
     "Verdict",
+    "VerdictWarning",
     "WebhookReceived",
 ]
 

@@ -86,6 +86,13 @@ class Asset(Part):
     has_audio: bool | None = None
 
 
+class VerdictWarning(Part):
+    """What a rule warned of."""
+
+    rule: str
+    message: str
+
+
 class Verdict(Part):
     """What a decision was made by and what it saw."""
 
@@ -94,6 +101,9 @@ class Verdict(Part):
     """Ids of the rules that matched."""
     saw: dict[str, JsonValue] = Field(default_factory=dict)
     """The facts the rules looked at, none of them free text."""
+    decided_by: str | None = None
+    """The rule, of those that matched, that decided; None: not recorded."""
+    warnings: tuple[VerdictWarning, ...] = ()
 
 
 class Quote(Part):

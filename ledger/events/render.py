@@ -16,7 +16,7 @@ class RenderIntent(Fact):
     """Somebody asked for a video. Always first, also of what is then denied."""
 
     TYPE: ClassVar[str] = "render.intent"
-    SCHEMA: ClassVar[int] = 3
+    SCHEMA: ClassVar[int] = 4
     video_id: str
     project: str
     requester: str
@@ -40,6 +40,12 @@ class RenderIntent(Fact):
     """As `fields`, those that are free text."""
     source_seconds: str | None = None
     """Of an extension: the length of what it is added to, in whole seconds, rounded up."""
+    purpose: Literal["draft", "final"] | None = None
+    tags: tuple[str, ...] = ()
+    attestations: tuple[str, ...] = ()
+    """What the requester vouched for, by name."""
+    chosen_by_policy: tuple[Literal["model", "size", "seconds"], ...] = ()
+    """What the request left open and the policy chose for its purpose; the verdict names the policy."""
 
     @property
     def video_seconds(self) -> str:
@@ -50,15 +56,15 @@ class RenderIntent(Fact):
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 had no uploaded source and no fields beyond the protocol, 2 not the length of a source."""
-        return fields if schema in {1, 2} else super().upcast(schema, fields)
+        """Schema 1 had no fields beyond the protocol, 2 not the length of a source, 3 nothing that is declared."""
+        return fields if schema in {1, 2, 3} else super().upcast(schema, fields)
 
 
 class RenderAllowed(Fact):
     """Policy let the render happen, on this renderer, at this price."""
 
     TYPE: ClassVar[str] = "render.allowed"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     verdict: Verdict
     renderer: str
     credential: str
@@ -72,8 +78,8 @@ class RenderAllowed(Fact):
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 knew one name of a model and one replica of a renderer."""
-        return fields if schema == 1 else super().upcast(schema, fields)
+        """Schema 1 knew one name of a model and one replica of a renderer, 2 neither who decided nor warnings."""
+        return fields if schema in {1, 2} else super().upcast(schema, fields)
 
 
 class RenderRerouted(Fact):
@@ -92,18 +98,30 @@ class RenderDenied(Fact):
     """Policy refused the render; nothing was sent and nothing is billed."""
 
     TYPE: ClassVar[str] = "render.denied"
+    SCHEMA: ClassVar[int] = 2
     verdict: Verdict
     code: str
     message: str
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew neither the rule that decided nor warnings."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderApprovalRequested(Fact):
     """Policy holds the render until an approver decides."""
 
     TYPE: ClassVar[str] = "render.approval_requested"
+    SCHEMA: ClassVar[int] = 2
     approval_id: str
     verdict: Verdict
     expires_at: Moment | None = None
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew neither the rule that decided nor warnings."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderApproved(Fact):

@@ -4,10 +4,11 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
+from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, create, database, histories, replay, spend, stock
+from . import append, create, database, histories, policy, replay, spend, stock
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -46,6 +47,18 @@ def test_the_spend_benchmark_measures_both_sides_and_counts_exactly(server_url: 
     assert all(measured[name] > 0 for name in ("ours", "row_lock", "ratio_row_lock", "accepted"))
     assert measured["is_exact"] is True
     assert len(progress) == spend.ROUNDS * 2
+
+
+def test_the_policy_benchmark_measures_rules_that_say_the_same() -> None:
+    progress: list[str] = []
+    measured = policy.run(intents=200, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("plain", "with_cel", "cel", "ratio_cel"))
+    assert len(progress) == policy.ROUNDS * 3
+    asked = [policy.recorded(number) for number in range(2_000)]
+    plain, with_cel, cel = (compare(each, asked) for each in policy.policies().values())
+    assert plain.by_rule == with_cel.by_rule == cel.by_rule
+    assert len(plain.by_rule) == len(policy.RULES) + 1, "every rule decides something"
 
 
 def test_the_stock_way_makes_the_rows_that_a_rebuild_makes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.intent import Asked, Binding
-from bickford_sora.decisions.policy import Policy, Refusal
+from bickford_sora.decisions.policy import Policy, Refusal, built_in
 from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.routing import Destination
 from bickford_sora.errors import Conflicting, Gone, NotReady
@@ -20,6 +20,7 @@ from tests.decisions.given import (
     COMPLETED,
     HASH,
     INTENT,
+    NOON,
     QUEUED,
     STARTED,
     STORED,
@@ -36,7 +37,7 @@ CALLER = Caller("main", "default", "req-1", "key_1")
 REQUEST = VideoRequest("a cat", "sora-2", "8", "1280x720")
 FAILED = e.RenderFailed(code="moderation_blocked", failed_by="renderer")
 NEW_ID = "video_" + "2" * 32
-POLICY = Policy()
+POLICY = built_in()
 PERIODS = Periods("2026-11-20", "2026-11-20T12:00")
 
 
@@ -52,7 +53,8 @@ def asked(**change: object) -> Asked:
 
 
 def decide(asked: Asked, policy: Policy = POLICY, spend: Spend | None = None) -> tuple[Draft, Refusal | None]:
-    return intent.decide(asked, policy, spend or Spend(streams.spend("main")), PERIODS)
+    judged = intent.judge(asked, policy, NOON)
+    return intent.decide(asked, judged, spend or Spend(streams.spend("main")), PERIODS)
 
 
 def test_an_intent_its_verdict_and_what_is_set_aside_are_one_decision() -> None:
@@ -72,7 +74,7 @@ def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
     stream = streams.idempotency("main", "default", "key")
     assert types(draft) == ["render.intent", "render.allowed", "idempotency.bound", "spend.reserved"]
     assert draft.heads[stream] == 0
-    denied, refusal = decide(asked(binding=binding), Policy(render_cost_max_micro=1))
+    denied, refusal = decide(asked(binding=binding), built_in(1))
     assert types(denied) == ["render.intent", "render.denied"]
     assert refusal is not None
     assert refusal.code == "render_cost_exceeded"
@@ -80,7 +82,7 @@ def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
 
 def test_a_model_without_a_price_is_refused_where_renders_have_a_cost_limit() -> None:
     unpriced = Destination(offer(price=None))
-    _, refusal = decide(asked(destination=unpriced), Policy(render_cost_max_micro=10**9))
+    _, refusal = decide(asked(destination=unpriced), built_in(10**9))
     assert refusal is not None
     assert refusal.code == "price_unknown"
     draft, refusal = decide(asked(destination=unpriced))

@@ -39,6 +39,7 @@ EDGE = [
             "intake",
             "making",
             "observations",
+            "policies",
             "references",
             "webhook_intake",
         )

@@ -26,7 +26,7 @@ from bickford_sora.callers import PURPOSE, Callers
 from bickford_sora.characters import Characters
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import Policy, built_in
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.routing import IsStopped
 from bickford_sora.dispatch import Dispatch
@@ -41,7 +41,9 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.making import Desk
+from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.policies import Policies
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
@@ -408,6 +410,7 @@ def make_kit(
 
     offered = offers or catalogue()
     egress = Egress(allow_private=("127.0.0.0/8",), resolve=resolve)
+    policies = Policies(recording, built_in=policy or built_in(), models=lambda: offered.routes)
     desk = Desk(
         recording=recording,
         keys=keys,
@@ -419,7 +422,8 @@ def make_kit(
             reference_bytes_max=500_000,
             source_bytes_max=SOURCE_BYTES_MAX,
         ),
-        policy=policy or Policy(),
+        policies=policies,
+        moderation=Moderation(egress, {"MODERATION_KEY": "sk-moderation"}),
         catalogue=lambda: offered,
         is_stopped=is_stopped,
         repeats_answers=repeats_answers,
@@ -479,6 +483,7 @@ def make_kit(
             renderer=lambda _name, _credential: renderer,
             call_s=CALL_S,
         ),
+        policies=policies,
         rate_limit=RateLimit(requests_per_minute_max, clock.seconds),
         batches=Batches(recording, keys, intake),
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),

@@ -51,7 +51,7 @@ CREATES: dict[str, tuple[dict[str, Any], tuple[int, str | None, str]]] = {
         (400, "videos", "unknown_parameter"),
     ),
     "bracketed field": ({"data": {"prompt": "sea", "metadata[k]": "v"}}, (400, "metadata", "unknown_parameter")),
-    "list field": ({"data": {"prompt": "sea", "tags[]": ["a", "b"]}}, (400, "tags", "unknown_parameter")),
+    "list field": ({"data": {"prompt": "sea", "labels[]": ["a", "b"]}}, (400, "labels", "unknown_parameter")),
     "scalar and bracketed": ({"data": {"a": "1", "a[b]": "2"}}, (400, "a[b]", "duplicate_parameter")),
     "badly bracketed": ({"data": {"prompt": "sea", "a[b][c]": "2"}}, (400, "a[b][c]", "invalid_form")),
     "reference by URL, JSON": (

@@ -9,7 +9,7 @@ import pytest
 
 from bickford_sora.decisions.catalogue import Price
 from bickford_sora.decisions.fields import NEGATIVE_PROMPT_CHARS_MAX
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import built_in
 from tests.http.houses import Kit, catalogue, error_of, make_kit, offer, png
 
 REFUSED = "invalid_request_error"
@@ -43,7 +43,7 @@ def test_the_longest_texts_there_may_be_fit_into_one_fact() -> None:
 
 
 def test_frames_and_outputs_cannot_slip_under_a_cost_limit() -> None:
-    kit = make_kit(offers=catalogue(ENGINE), policy=Policy(render_cost_max_micro=100_000))
+    kit = make_kit(offers=catalogue(ENGINE), policy=built_in(100_000))
     assert kit.request("POST", "/v1/videos", json={"prompt": "A cat"}).status_code == 200
     for more in ({"num_frames": 101}, {"n": 2}):
         answer = kit.request("POST", "/v1/videos", json={"prompt": "A cat", **more})

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import built_in
 from bickford_sora.http.video_object import Video
 from bickford_sora.renderers.openai import CAPABILITIES
 from tests.http.houses import NOW, Kit, catalogue, error_of, make_kit, offer
@@ -105,7 +105,7 @@ def test_every_answer_has_its_request_id(kit: Kit) -> None:
 
 
 def test_the_sdks_send_again_what_policy_refused_only_if_the_status_says_so() -> None:
-    kit = make_kit(policy=Policy(render_cost_max_micro=1))
+    kit = make_kit(policy=built_in(1))
     assert kit.request("POST", "/v1/videos", json={"prompt": "sea"}).status_code == 403
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import built_in
 from bickford_sora.renderers.openai import CAPABILITIES
 from ledger.events import RenderDeleted, RenderExpired, RenderRemixed
 from tests.http.films import mp4
@@ -171,7 +171,7 @@ def test_a_segment_of_another_length_names_those_there_are(kit: Kit) -> None:
 
 
 def test_a_source_of_a_render_that_is_denied_is_not_kept() -> None:
-    kit = make_kit(policy=Policy(render_cost_max_micro=1))
+    kit = make_kit(policy=built_in(1))
     answer = kit.request("POST", "/v1/videos/edits", data={"prompt": "x"}, **upload(mp4()))
     assert error_of(answer)[::3] == (403, "render_cost_exceeded")
     assert not kit.assets._contents

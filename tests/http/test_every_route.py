@@ -102,6 +102,9 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/api_keys/{key_id}"): Walk(OVERSEES),
     ("POST", "/v1/api_keys/{key_id}/rotate"): Walk(ADMINISTERS),
     ("DELETE", "/v1/api_keys/{key_id}"): Walk(ADMINISTERS),
+    ("POST", "/v1/policy"): Walk(ADMINISTERS, {}, answered=403),  # who administers one project may not, see the rest
+    ("GET", "/v1/policy"): Walk(OVERSEES),
+    ("GET", "/v1/policy/versions"): Walk(OVERSEES),
     ("POST", "/webhooks/{renderer}"): Walk(NOBODY, answered=404),
     ("GET", "/healthz"): Walk(NOBODY),
     ("GET", "/readyz"): Walk(NOBODY),

@@ -14,10 +14,11 @@ import httpx
 import openai
 import pytest
 
-from bickford_sora.decisions.policy import Policy, Refusal
-from bickford_sora.decisions.request import VideoRequest
+from bickford_sora.decisions.policy import Policy, Refusal, built_in
+from bickford_sora.decisions.rules.evaluation import CompiledPolicy
+from bickford_sora.decisions.rules.seen import Seen
 from bickford_sora.http.serving import ServerThread
-from ledger.events import Quote, Verdict
+from ledger.events import Verdict
 from tests.http.films import mp4
 from tests.http.houses import KEY, OTHER_KEY, Kit, error_of, make_kit
 
@@ -144,7 +145,7 @@ def test_an_answer_under_an_idempotency_key_needs_no_record_of_its_loss(kit: Kit
 
 
 def test_a_refusal_that_found_nobody_is_decided_anew() -> None:
-    kit = make_kit(policy=Policy(render_cost_max_micro=1))
+    kit = make_kit(policy=built_in(1))
     Gone(kit.app, "before").post("/v1/videos", BODY)
     assert told(kit, "answer.undelivered") == []
     assert error_of(kit.request("POST", "/v1/videos", json=BODY, headers=AGAIN))[0] == 403
@@ -249,13 +250,14 @@ def test_a_thousand_creates_at_once_with_one_key_make_one_render(kit: Kit) -> No
 class Pondering(Policy):
     """A policy that thinks for as long as it is made to."""
 
+    compiled: CompiledPolicy = field(default_factory=lambda: built_in().compiled)
     begun: threading.Event = field(default_factory=threading.Event)
     may_go_on: threading.Event = field(default_factory=threading.Event)
 
-    def decide(self, request: VideoRequest, quote: Quote | None) -> tuple[Verdict, Refusal | None]:
+    def decide(self, seen: Seen, currency: str | None = None) -> tuple[Verdict, Refusal | None]:
         self.begun.set()
         assert self.may_go_on.wait(20)
-        return super().decide(request, quote)
+        return super().decide(seen, currency)
 
 
 def hang_up_while_it_is_decided(url: str, policy: Pondering, body: bytes) -> None:

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import built_in
 from ledger.events import RenderAssetLost, RenderCompleted
 from ledger.lifecycle import Phase
 from tests.http.houses import BODY_BYTES_MAX, KEY, NOW, OTHER_KEY, Kit, error_of, make_kit, png
@@ -102,7 +102,7 @@ def test_two_idempotency_keys_in_one_request_are_refused(kit: Kit) -> None:
 
 
 def test_what_policy_refuses_is_told_as_forbidden_and_not_shown_as_a_video() -> None:
-    kit = make_kit(policy=Policy(render_cost_max_micro=500_000))
+    kit = make_kit(policy=built_in(500_000))
     answer = kit.request("POST", "/v1/videos", json={"prompt": "sea", "seconds": "12"})
     assert error_of(answer) == (403, "permission_error", None, "render_cost_exceeded")
     assert [event.fact.TYPE for event in kit.ledger.read(0)] == ["render.intent", "render.denied"]
@@ -276,7 +276,7 @@ def test_what_failed_can_be_asked_for_again_and_only_that(kit: Kit) -> None:
 
 
 def test_a_retry_of_what_was_refused_says_that_its_image_is_gone() -> None:
-    kit = make_kit(policy=Policy(render_cost_max_micro=1))
+    kit = make_kit(policy=built_in(1))
     files = {"input_reference": ("sea.png", png(), "image/png")}
     kit.request("POST", "/v1/videos", data={"prompt": "As this"}, files=files)
     denied = kit.ledger.read(0)[0].fact.model_dump()["video_id"]

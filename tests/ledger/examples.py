@@ -16,6 +16,8 @@ SEALED = Sealed(f"s1.key_1/{VIDEO}.render.intent.prompt.AAECAwQFBgcICQoL")
 USD = e.Money(amount_micro=400_000, currency="USD")
 VERDICT = e.Verdict(
     policy_hash=SHA_A,
+    decided_by="cap",
+    warnings=(e.VerdictWarning(rule="at-night", message="Nobody is there to look."),),
     rules=("cap", "hours"),
     saw={"seconds": 4, "model": "sora-2", "share": 0.25, "late": False, "tags": ["a", None]},
 )
@@ -85,6 +87,10 @@ RENDERS: tuple[Fact, ...] = (
         fields={"seed": 7, "generate_audio": False},
         text_fields={"negative_prompt": SEALED},
         source_seconds="8",
+        purpose="draft",
+        tags=("launch", "spring"),
+        attestations=("music-cleared",),
+        chosen_by_policy=("model", "seconds"),
     ),
     e.RenderAllowed(
         verdict=VERDICT,

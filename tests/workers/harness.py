@@ -16,12 +16,14 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
 from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.policy import Policy
+from bickford_sora.decisions.policy import built_in
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.request import create_request
 from bickford_sora.egress import Egress
 from bickford_sora.intake import Intake
 from bickford_sora.making import Desk
+from bickford_sora.moderation import Moderation
+from bickford_sora.policies import Policies
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
@@ -379,9 +381,10 @@ class Harness:
         recording = FragileRecording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
         recording.mischief = self.mischief
         self.stops = Stops(recording, tenant="main", monotonic=lambda: self.clock().timestamp())
+        taking = Recording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
         self.intake = Intake(
             Desk(
-                recording=Recording(self.ledger, clock=self.clock, new_id=id_maker(self.clock)),
+                recording=taking,
                 keys=self.keys,
                 references=References(
                     assets=self.assets,
@@ -391,7 +394,8 @@ class Harness:
                     reference_bytes_max=100_000,
                     source_bytes_max=100_000,
                 ),
-                policy=Policy(),
+                policies=Policies(taking, built_in=built_in(), models=list),
+                moderation=Moderation(Egress(allow_private=()), {}),
                 catalogue=lambda: catalogue_of(*self.offering),
                 is_stopped=self.stops.is_stopped,
             )
