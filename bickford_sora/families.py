@@ -27,7 +27,7 @@ class Families:
         return Family(
             remix_depth=len(ancestors),
             changes=self._changes(source, request),
-            members=tuple(Member(each.intent.purpose, each.created_at) for each in members),
+            members=tuple(Member(each.intent.purpose, each.created_at, approved=each.approved) for each in members),
             heads={each.stream: each.version for each in members},
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora.decisions import choice, fields, intent, offers, quotas
+from bickford_sora.decisions import approvals, choice, fields, intent, offers, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
@@ -44,6 +44,8 @@ class Desk:
     catalogue: Callable[[], Catalogue]
     """What is offered now."""
     is_stopped: IsStopped
+    approval_s: float
+    """How long a held render waits for an approver, in seconds."""
     repeats_answers: bool = True
     """Whether an answer that could not be delivered is given to the SDKs' repetition of a request."""
 
@@ -135,7 +137,7 @@ class Making:
                 # The API key was rotated or revoked, the policy was replaced, another request bound the key first, or
                 # the source or its family moved on.
                 asked = replace(asked, caller=self._confirmed(asked))
-                if replayed := self.replay(asked.caller, asked.binding):
+                if replayed := self.replay(asked.caller, asked.binding, origin):
                     self._drop_files(asked)
                     return replayed
                 if self._desk.policies.look_again(asked.caller.tenant).head != policy.head:
@@ -144,6 +146,8 @@ class Making:
                 asked = self._seen_again(asked, policy)
                 continue
             # From here on the render is accepted: whatever dies now, a worker will find it.
+            if refusal and refusal.kind == "approval":
+                return self._answered(asked.caller, asked.video_id, origin)  # it says that it is not approved yet
             if refusal:
                 self._drop_files(asked)
                 raise quotas.refused(refusal)
@@ -152,7 +156,7 @@ class Making:
 
     def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> Refusal | None:
         """Records the decision, and what it sets aside. Returns why it may not be, None when it may."""
-        judged = intent.judge(asked, policy, self._recording.clock())
+        judged = intent.judge(asked, policy, self._recording.clock(), approval_s=self._desk.approval_s)
         refusals: list[Refusal | None] = []
 
         def take(spend: Spend, periods: Periods) -> Draft:
@@ -171,7 +175,7 @@ class Making:
         return replace(asked, source=source, family=self._family(source, asked.request, policy))
 
     def _family(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Family:
-        counted = policy.compiled.asks_how_often(wanted.declared.purpose)
+        counted = policy.compiled.asks_about_lineage(wanted.declared.purpose)
         return self._families.of(source, wanted, with_members=counted)
 
     def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
@@ -186,10 +190,31 @@ class Making:
         intent.check_source(source, param=param)
         return source
 
-    def replay(self, caller: Caller, binding: Binding | None) -> Render | None:
-        """The first answer given under this key. Raises KeyReused when something else was asked with it."""
+    def replay(self, caller: Caller, binding: Binding | None, origin: Origin) -> Render | None:
+        """The first answer given under this key. Raises KeyReused when something else was asked with it.
+
+        What was refused until it is approved starts, once it is.
+        """
         bound = self._idempotency.bound(caller, binding) if binding else None
-        return self.first_answer(caller, bound.video_id) if bound else None
+        return self._answered(caller, bound.video_id, origin) if bound else None
+
+    def _answered(self, caller: Caller, video_id: str, origin: Origin) -> Render:
+        """A render as it was shown first; one that was refused until it was approved, on its way.
+
+        Raises ApprovalRequired or Denied for one that was refused and may not start.
+        """
+        for _ in range(DECIDE_ATTEMPTS_MAX):
+            render = self._recording.render(streams.render(caller.tenant, video_id))
+            if not approvals.was_refused(render):
+                return self.first_answer(caller, video_id)
+            draft = approvals.started(render, caller, self._recording.clock())
+            if not draft:
+                return render
+            try:
+                self._recording.append(draft, origin, on=render)
+            except Conflict:
+                caller = self._issued.confirmed(caller)
+        raise TryLater("The render is changing. Send the request again.", code="conflict")
 
     def first_answer(self, caller: Caller, video_id: str) -> Render:
         """A render as it was shown first."""

@@ -22,6 +22,8 @@ class Member:
 
     purpose: Purpose | None
     asked_at: datetime
+    approved: bool = False
+    """Whether who reviewed it last approved of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class Family:
 
     @property
     def has_approved_draft(self) -> bool:
-        """Whether a draft of it was approved. Nobody reviews yet, so that none was."""
-        return False
+        """Whether a draft of it was approved by who reviewed it last."""
+        return any(each.purpose == "draft" and each.approved for each in self.members)
 
 
 def changes(request: VideoRequest, source: RenderIntent, was: Mapping[str, str | None]) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bickford_sora.decisions import budgets, quotas
 from bickford_sora.decisions.caller import Caller
@@ -23,6 +23,7 @@ from ledger.events import (
     InputReference,
     Quote,
     RenderAllowed,
+    RenderApprovalRequested,
     RenderDenied,
     RenderIntent,
     RenderRemixed,
@@ -75,20 +76,26 @@ class Judged:
     refusal: Refusal | None
     price: Quote | None
     policy_head: int
+    hold_until: datetime
+    """How long an approver may think about it."""
 
 
-def judge(asked: Asked, policy: Policy, at: datetime) -> Judged:
-    """Asks the policy about a request at this moment: outside of the turn in which spend is decided."""
+def judge(asked: Asked, policy: Policy, at: datetime, *, approval_s: float) -> Judged:
+    """Asks the policy about a request at this moment: outside of the turn in which spend is decided.
+
+    `approval_s`: for how many seconds an approver may think about it, where one has to.
+    """
     price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
     verdict, refusal = policy.decide(_seen(asked, price, at), price.cost.currency if price else None)
-    return Judged(verdict, refusal, price, policy.head)
+    return Judged(verdict, refusal, price, policy.head, at + timedelta(seconds=approval_s))
 
 
 def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
-    """The facts of a request, and the refusal when policy denies it or a budget is used up.
+    """The facts of a request, and the refusal when policy denies it, an approver is to be asked or a budget is used up.
 
-    A refusal binds no key, marks no source and sets nothing aside. Either stands only while the caller's API key is
-    as it was, the policy that judged is in force, and nobody else joined the family.
+    A refusal binds no key, marks no source and sets nothing aside, unless an approver can still say yes. All of it
+    stands only while the caller's API key is as it was, the policy that judged is in force, and nobody else joined the
+    family.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = judged.price
@@ -101,10 +108,13 @@ def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tupl
         streams.policy(asked.caller.tenant): judged.policy_head,
         stream: 0,
     }
-    if refusal:
+    if refusal and refusal.kind != "approval":
         facts.append((stream, RenderDenied(verdict=verdict, code=refusal.code, message=refusal.message)))
         return Draft(tuple(facts), heads), refusal
-    facts.append((stream, _allowed(asked.destination, verdict, price)))
+    if judged.refusal:
+        facts.append((stream, _held(asked, judged.refusal, verdict, price, until=judged.hold_until)))
+    else:
+        facts.append((stream, _allowed(asked.destination, verdict, price)))
     if asked.binding:
         binding_stream = _binding_stream(asked, asked.binding)
         facts.append((binding_stream, _bound(asked, asked.binding)))
@@ -113,7 +123,7 @@ def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tupl
         facts.append((asked.source.stream, _remixed(asked)))
         heads[asked.source.stream] = asked.source.version
     facts += [(spend.stream, fact) for fact in budgets.reserved(spend, wanted)]
-    return Draft(tuple(facts), heads), None
+    return Draft(tuple(facts), heads), refusal if refusal and refusal.on_hold == "refuse" else None
 
 
 VERSION_WHEN_ANSWERED = 2
@@ -151,6 +161,23 @@ def _allowed(destination: Destination, verdict: Verdict, price: Quote | None) ->
         quote=price,
         served_model=None if offer.served_model == offer.model else offer.served_model,
         replica=destination.replica,
+    )
+
+
+def _held(
+    asked: Asked, refusal: Refusal, verdict: Verdict, price: Quote | None, *, until: datetime
+) -> RenderApprovalRequested:
+    allowed = _allowed(asked.destination, verdict, price)
+    return RenderApprovalRequested(
+        approval_id=streams.approval_id(asked.video_id),
+        verdict=verdict,
+        expires_at=until,
+        on_hold=refusal.on_hold,
+        renderer=allowed.renderer,
+        credential=allowed.credential,
+        quote=price,
+        served_model=allowed.served_model,
+        replica=allowed.replica,
     )
 
 

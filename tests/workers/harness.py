@@ -33,6 +33,7 @@ from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Vari
 from bickford_sora.stops import Stops
 from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
+from bickford_sora.workers.lapse import Lapse
 from bickford_sora.workers.purge import Purge
 from bickford_sora.workers.reconcile import Reconcile
 from bickford_sora.workers.store import Store
@@ -396,6 +397,7 @@ class Harness:
                 ),
                 policies=Policies(taking, built_in=built_in(), models=list),
                 moderation=Moderation(Egress(allow_private=()), {}),
+                approval_s=3600.0,
                 catalogue=lambda: catalogue_of(*self.offering),
                 is_stopped=self.stops.is_stopped,
             )
@@ -421,6 +423,7 @@ class Harness:
             "store": Store(self.shop),
             "purge": Purge(self.shop),
             "expire": Expire(self.shop),
+            "lapse": Lapse(self.shop),
         }
         self.accepted: list[str] = []
         self._due: dict[tuple[str, Step], datetime] = {}
