@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bickford_sora.decisions.catalogue import Catalogue
-from bickford_sora.decisions.family import CADENCE
+from bickford_sora.decisions.lineage import CADENCE
 from bickford_sora.decisions.prices import quote
 from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.rules.backtest import Fate, Recorded
@@ -100,9 +100,9 @@ class PastDecisions:
 
     def recorded(self, question: Question, on_progress: OnProgress) -> Iterator[Recorded]:
         """The intents that are asked for, in the order they were recorded."""
-        families = _Families()
+        lineages = _Lineages()
         for page in self._pages(question.tenant, on_progress):
-            paced = [(past, families.pace(past)) for past in page]
+            paced = [(past, lineages.pace(past)) for past in page]
             wanted = [(past, pace) for past, pace in paced if question.wants(past)]
             texts = self._texts(past for past, _ in wanted) if question.with_texts else {}
             for past, pace in wanted:
@@ -124,7 +124,7 @@ class PastDecisions:
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """How a render stands in its family."""
+    """How a render stands in its lineage."""
 
     remix_depth: int
     renders_in_last_hour: int
@@ -132,13 +132,13 @@ class _Pace:
 
 
 @dataclass(slots=True)
-class _Families:
-    """Every family, as the renders come in."""
+class _Lineages:
+    """Every lineage, as the renders come in."""
 
     _first: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By video: the first of its family, and the steps from there."""
+    """By video: the first of its lineage, and the steps from there."""
     _asked_at: dict[tuple[str, str | None], deque[datetime]] = field(default_factory=dict)
-    """By family and purpose: those of the last hour, and always the last one."""
+    """By lineage and purpose: those of the last hour, and always the last one."""
 
     def pace(self, past: Past) -> _Pace:
         """Takes in one more render, and says how it stood before it was decided."""

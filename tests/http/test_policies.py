@@ -216,7 +216,7 @@ def test_a_remix_changes_so_much() -> None:
     assert (fact.verdict.saw["changes"], fact.verdict.saw["remix_depth"]) == (1, 1)
 
 
-def test_cadence_counts_a_purpose_within_a_family() -> None:
+def test_cadence_counts_a_purpose_within_a_lineage() -> None:
     kit = governed("purposes: {draft: {renders_per_hour_max: 3}}")
     first = finished(kit, purpose="draft")
     second = finished(kit, f"/v1/videos/{first}/remix", purpose="draft")
@@ -230,7 +230,7 @@ def test_cadence_counts_a_purpose_within_a_family() -> None:
     finished(kit, f"/v1/videos/{second}/remix", purpose="draft")
 
 
-def test_an_interval_is_kept_within_a_family() -> None:
+def test_an_interval_is_kept_within_a_lineage() -> None:
     kit = governed("purposes: {draft: {interval_s_min: 60}}")
     first = finished(kit, purpose="draft")
     assert denied(kit, f"/v1/videos/{first}/remix", purpose="draft") == (403, "policy_denied")
@@ -265,7 +265,7 @@ class Interrupted(Policy):
         return decided
 
 
-def test_a_cadence_holds_when_a_family_is_joined_at_two_places_at_once() -> None:
+def test_a_cadence_holds_when_a_lineage_is_joined_at_two_places_at_once() -> None:
     """Both remixes see one draft of two; neither writes the stream that the other one does."""
     drafts = read_policy(f"{HEAD}purposes: {{draft: {{renders_per_hour_max: 3}}}}".encode())
     policy = Interrupted(drafts)
