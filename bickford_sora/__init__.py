@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         retrieve_sora_video_job,
         retry_sora_video,
     )
-    from bickford_sora.client.models import SoraVideo, SoraVideoFailure, SoraVideoPage
+    from bickford_sora.client.models import SoraVideo, SoraVideoFailure, SoraVideoPage, SoraVideoReview
     from bickford_sora.client.synchronous import BickfordClient
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "SoraVideoNotFound",
     "SoraVideoPage",
     "SoraVideoRateLimited",
+    "SoraVideoReview",
     "SoraVideoTimeout",
     "SoraVideoUnauthorized",
     "SoraVideoUnreachable",
@@ -70,6 +71,7 @@ _ROOMS = {
     "SoraVideo": "models",
     "SoraVideoFailure": "models",
     "SoraVideoPage": "models",
+    "SoraVideoReview": "models",
 }
 """Where in `bickford_sora.client` the public names are that are neither an error nor a helper function."""
 

@@ -18,6 +18,7 @@ from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.batches import Batches
+from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
 from bickford_sora.characters import Characters
 from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
@@ -48,7 +49,9 @@ from bickford_sora.renderers.dialects import open_renderer, open_transport
 from bickford_sora.renderers.fleet import Fleet
 from bickford_sora.renderers.port import Renderer
 from bickford_sora.renderers.transport import TransportLimits
+from bickford_sora.reviews import Reviews
 from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.spend_reports import SpendReports
 from bickford_sora.stops import Stops
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from bickford_sora.workers.announce import Announce
@@ -66,6 +69,7 @@ from bickford_sora.workers.workshop import Limits, Workshop
 from ledger.application import Ledger
 from ledger.clock import Clock, system_clock
 from ledger.errors import LedgerError
+from ledger.events import ReviewWeights
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
 from ledger.keystore import PostgresKeyStore
@@ -79,6 +83,7 @@ from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
 from projections.projector import Projector
+from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
@@ -89,7 +94,7 @@ LAG_READY_S = 30.0
 """How far a read model may be behind in a process that is ready, in seconds."""
 COURIERS = 4
 """Deliveries one process makes at a time."""
-PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS)
+PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +248,15 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     )
 
 
+def _review_weights(settings: Settings) -> ReviewWeights:
+    return ReviewWeights(
+        clarity=settings.review_weight_clarity,
+        continuity=settings.review_weight_continuity,
+        brand_fit=settings.review_weight_brand_fit,
+        minute=settings.review_weight_minute,
+    )
+
+
 def _links(books: Books) -> Links:
     return Links(
         ledger=books.ledger,
@@ -285,6 +299,9 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             spanning=[api_key.get_secret_value()],
             issued=IssuedKeys(books.ledger, books.clock),
         ),
+        budgets=Budgets(gateway.recording),
+        spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
+        wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
         api_keys=ApiKeys(
             recording=gateway.recording,
             keys=books.keys,
@@ -292,6 +309,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             query=ApiKeyTable(books.pool),
             new_secret=secrets.token_bytes,
         ),
+        reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
         videos=Videos(books.pool),

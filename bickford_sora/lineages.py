@@ -27,7 +27,7 @@ class Lineages:
         return Lineage(
             remix_depth=len(ancestors),
             changes=self._changes(source, request),
-            members=tuple(Member(each.intent.purpose, each.created_at) for each in members),
+            members=tuple(Member(each.intent.purpose, each.created_at, each.approved) for each in members),
             heads={each.stream: each.version for each in members},
         )
 

@@ -7,8 +7,8 @@ from bickford_sora.decisions import choice, fields, intent, offers, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.intent import Asked, Binding
+from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.offers import DEFAULTS, Shape, Wish
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
@@ -16,9 +16,9 @@ from bickford_sora.decisions.routing import IsStopped, choose
 from bickford_sora.decisions.rules.guardrails import texts_read
 from bickford_sora.decisions.rules.purposes import PurposeEntry
 from bickford_sora.errors import NotFound, TryLater, Unauthorized
-from bickford_sora.lineages import Lineages
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.lineages import Lineages
 from bickford_sora.moderation import Image, Moderation
 from bickford_sora.policies import Policies
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
@@ -171,8 +171,8 @@ class Making:
         return replace(asked, source=source, lineage=self._lineage(source, asked.request, policy))
 
     def _lineage(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Lineage:
-        counted = policy.compiled.asks_how_often(wanted.declared.purpose)
-        return self._lineages.of(source, wanted, with_members=counted)
+        asked = policy.compiled.asks_about_lineage(wanted.declared.purpose)
+        return self._lineages.of(source, wanted, with_members=asked)
 
     def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
         """The video of this project it is made from; None for an upload, and where there is none."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 
 from bickford_sora.decisions import budgets
@@ -93,6 +93,10 @@ class Recording:
     def periods(self) -> Periods:
         """The day and the minute it is now."""
         return budgets.periods(self.clock(), self._zone)
+
+    def local_now(self) -> datetime:
+        """The moment it is, in the tenant's time zone."""
+        return self.clock().astimezone(self._zone)
 
     def _append_with_money(self, draft: Draft, context: Context, after: Render, facts: Sequence[Fact]) -> Appended:
         stream = streams.spend(after.tenant)

@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     allow_private_addresses: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks or addresses that may be called although they are not public, separated by commas."""
 
+    review_weight_clarity: float = Field(default=0.3, ge=0, le=10)
+    """What clarity counts towards the score of a review, as the next two."""
+    review_weight_continuity: float = Field(default=0.3, ge=0, le=10)
+    review_weight_brand_fit: float = Field(default=0.3, ge=0, le=10)
+    review_weight_minute: float = Field(default=-0.1, ge=-10, le=0)
+    """What each minute of the review counts."""
+
     workers: int = Field(default=8, ge=1, le=64)
     """Work items one process handles at a time."""
     lease_s: float = Field(default=120.0, gt=0)

@@ -94,6 +94,14 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """What somebody said of the video, and when."""
+
+    said: e.RenderReviewed
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a render has no video."""
 
@@ -141,6 +149,7 @@ class Render:
     expired: bool = False
     """Whether it ended and the files are gone."""
     remixes: tuple[str, ...] = ()
+    reviews: tuple[Review, ...] = ()
     last_event_at: datetime | None = None
 
     @property
@@ -152,6 +161,11 @@ class Render:
     def ended(self) -> bool:
         """Whether the render reached its end."""
         return self.phase in ENDS
+
+    @property
+    def approved(self) -> bool:
+        """Whether who looked at the video last approved of it."""
+        return bool(self.reviews) and self.reviews[-1].said.verdict == "approved"
 
     @property
     def deleted(self) -> bool:
@@ -387,7 +401,7 @@ _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderDeleted: lambda _s, _f, at: {"deleted_at": at},
     e.RenderPurged: lambda _s, _f, _at: {"purged": True, "assets": (), "trouble": None},
     e.RenderRemixed: lambda s, f, _at: {"remixes": (*s.remixes, f.remix_video_id)},
-    e.RenderReviewed: lambda _s, _f, _at: {},
+    e.RenderReviewed: lambda s, f, at: {"reviews": (*s.reviews, Review(f, at))},
     e.RenderAttemptFailed: lambda _s, f, _at: {"trouble": f},
     e.RenderDuplicateFound: lambda _s, _f, _at: {},
 }

@@ -233,8 +233,11 @@ def _add(numbers: dict[Use, int], what: Use, number: int) -> None:
 
 
 def _adjusted(state: Spend, fact: e.SpendAdjusted) -> None:
-    """A correction counts for the tenant in total: the periods it concerns are closed."""
-    _add(state.used, (TENANT, "total", fact.cost.currency), fact.cost.amount_micro)
+    """A correction counts in the day in which it is made, whenever its render was: what is closed does not change."""
+    day = Periods(fact.day, "")
+    for scope in scopes(project=fact.project, key_id=fact.key_id, requester=fact.requester):
+        for period in (fact.day, day.of("month"), "total"):
+            _add(state.used, (scope, period, fact.cost.currency), fact.cost.amount_micro)
 
 
 def _budget_set(state: Spend, fact: e.BudgetSet) -> None:

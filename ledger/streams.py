@@ -77,6 +77,11 @@ def policy(tenant: str) -> str:
     return f"policy:{_tenant(tenant)}"
 
 
+def review_id(unique: UUID) -> str:
+    """A new public id of a review."""
+    return f"review_{unique.hex}"
+
+
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of our API keys' public ids; says nothing about whether it exists."""
     return _API_KEY.fullmatch(text) is not None

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from ledger import lifecycle
 from ledger.envelope import Event
 from ledger.events import Asset
+from ledger.events.render import ReviewVerdict
 from ledger.lifecycle import STATUSES, Render, Status
 from ledger.sql import query
 from projections.connections import reading
@@ -59,6 +60,11 @@ class Video:
     """Where the video's file is, with its `sha256` and size in `bytes`."""
     sha256: str | None
     bytes: int | None
+    review_verdict: ReviewVerdict | None
+    """The last review's, with its `review_score`."""
+    review_score: float | None
+    reviews: int
+    """How many there are."""
     version: int
     """Of the render's stream."""
     position: int
@@ -125,6 +131,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
     asset = _video_asset(render)
     job = render.job
     failure = render.failure
+    said = render.reviews[-1].said if render.reviews else None
     yield (
         "videos",
         (
@@ -155,6 +162,9 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
             asset.storage_uri if asset else None,
             asset.sha256 if asset else None,
             asset.bytes if asset else None,
+            said.verdict if said else None,
+            said.score if said else None,
+            len(render.reviews),
             render.version,
             events[-1].position,
         ),

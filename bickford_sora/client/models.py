@@ -23,6 +23,18 @@ class SoraVideoFailure(BaseModel):
     message: str
 
 
+class SoraVideoReview(BaseModel):
+    """What was said of a video last."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    verdict: str
+    """approved or rejected."""
+    score: float | None = None
+    reviews: int = 1
+    """How many there are."""
+
+
 class SoraVideo(BaseModel):
     """A video, or the render that is to make it. Moments are in seconds since 1970 (UTC)."""
 
@@ -49,6 +61,8 @@ class SoraVideo(BaseModel):
     """`seconds` as a number."""
     remixed_from_video_id: str | None = None
     error: SoraVideoFailure | None = None
+    review: SoraVideoReview | None = None
+    """None while nobody reviewed it."""
 
     @property
     def finished(self) -> bool:

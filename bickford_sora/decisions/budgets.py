@@ -82,7 +82,7 @@ def reserved(spend: Spend, wanted: SpendReserved) -> list[Fact]:
         period = asked.periods.of(budget.window)
         used = spend.use(budget, asked.periods) + amounts.get(budget.unit, 0)
         passed += [
-            BudgetThreshold(budget_id=budget.budget_id, percent=percent, period=period)
+            BudgetThreshold(budget_id=budget.budget_id, scope=budget.scope, percent=percent, period=period)
             for percent in budget.thresholds
             if used * PERCENT >= budget.cap * percent and (budget.budget_id, period, percent) not in spend.told
         ]
@@ -144,7 +144,8 @@ def _overrun(spend: Spend, open_: Reservation, excess: int) -> Iterator[Fact]:
     for budget in applying(spend, open_.scopes):
         over = spend.use(budget, open_.periods) + excess - budget.cap
         if budget.unit == open_.currency and over > 0 and budget.budget_id not in spend.closed:
-            yield BudgetOverrun(budget_id=budget.budget_id, excess=Money(amount_micro=over, currency=open_.currency))
+            excess_of_cap = Money(amount_micro=over, currency=open_.currency)
+            yield BudgetOverrun(budget_id=budget.budget_id, scope=budget.scope, excess=excess_of_cap)
 
 
 def _short(spend: Spend, budget: Budget, asked: Reservation) -> Shortfall | UnknownPrice | None:

@@ -148,9 +148,11 @@ _SAMPLES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "continuity": 1.0,
             "brand_fit": 1.0,
             "review_time_s": 1,
+            "review_id": f"review_{'0' * 32}",
+            "score": 0.898,
         },
         "approval.requested": {"approval_id": "sample", "expires_at": None},
-        "budget.threshold": {"percent": 100},
+        "budget.threshold": {"percent": 100, "period": "total"},
     }
 )
 """What stands beside the id in a sample."""
@@ -172,7 +174,7 @@ def _stored(fact: Fact) -> dict[str, Any]:
 
 def _reviewed(fact: Fact) -> dict[str, Any]:
     assert isinstance(fact, RenderReviewed), fact.TYPE  # noqa: S101 - the trigger says so
-    return fact.model_dump(mode="json", exclude={"notes"})
+    return fact.model_dump(mode="json", exclude={"notes", "reviewer", "weights"})
 
 
 def _approval(fact: Fact) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def _approval(fact: Fact) -> dict[str, Any]:
 
 def _threshold(fact: Fact) -> dict[str, Any]:
     assert isinstance(fact, BudgetThreshold), fact.TYPE  # noqa: S101 - the trigger says so
-    return {"id": fact.budget_id, "percent": fact.percent}
+    return {"id": fact.budget_id, "percent": fact.percent, "period": fact.period}
 
 
 _ADDITIONS: Mapping[str, Callable[[Fact], dict[str, Any]]] = MappingProxyType(

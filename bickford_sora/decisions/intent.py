@@ -8,8 +8,8 @@ from bickford_sora.decisions import budgets, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.choice import Chosen
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.fields import plain
+from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.prices import quote
 from bickford_sora.decisions.request import VideoRequest

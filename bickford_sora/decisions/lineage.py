@@ -22,6 +22,8 @@ class Member:
 
     purpose: Purpose | None
     asked_at: datetime
+    approved: bool = False
+    """Whether who looked at it last approved of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Lineage:
     changes: int = 0
     """In how many places the new render differs from its source."""
     members: tuple[Member, ...] = ()
-    """Who is in it; known only where somebody asks how often it renders."""
+    """Who is in it; known only where a policy asks about them."""
     heads: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """The streams of its members as they were seen. Whoever joins moves one of them."""
 
@@ -50,8 +52,8 @@ class Lineage:
 
     @property
     def has_approved_draft(self) -> bool:
-        """Whether a draft of it was approved. Nobody reviews yet, so that none was."""
-        return False
+        """Whether one of its drafts is approved."""
+        return any(each.purpose == "draft" and each.approved for each in self.members)
 
 
 def changes(request: VideoRequest, source: RenderIntent, was: Mapping[str, str | None]) -> int:

@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from bickford_sora.api_keys import ApiKeys
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.batches import Batches
+from bickford_sora.budgets import Budgets
 from bickford_sora.callers import Callers
 from bickford_sora.characters import Characters
 from bickford_sora.decisions import requesters
@@ -28,6 +29,8 @@ from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.recording import Origin
+from bickford_sora.reviews import Reviews
+from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
@@ -108,7 +111,12 @@ class House:
     api_keys: ApiKeys
     wait_for_api_keys: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of API keys."""
+    reviews: Reviews
     batches: Batches
+    budgets: Budgets
+    spend_reports: SpendReports
+    wait_for_spend: Callable[[float], bool]
+    """As `wait_for_videos`, for the read model of spend."""
     audit: AuditQuery
     """Every fact, for streams."""
     audited: Callable[[], int]

@@ -96,13 +96,13 @@ async def _facts(house: House, caller: Caller, filters: Filters, after: int) -> 
     yield _BEGIN
     spoke = time.monotonic()
     async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
-        if not await _is_accepted(house, caller):
-            return
         full = True
         while full:
             events = await house.listing.run(
                 house.audit.events, caller.tenant, filters, after=after, limit=EVENTS_AT_ONCE
             )
+            if not await _is_accepted(house, caller):
+                return
             full = len(events) == EVENTS_AT_ONCE
             for event in events:
                 yield _event(event.position, event.type, _told(event))
@@ -119,9 +119,9 @@ async def _video(
     yield _BEGIN
     spoke = time.monotonic()
     async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
+        version, ended, body = await house.crossing.run(_shown, house, caller, links, video_id)
         if not await _is_accepted(house, caller):
             return
-        version, ended, body = await house.crossing.run(_shown, house, caller, links, video_id)
         if seen is None or version > seen or ended:  # the end is told again to who comes back for it
             yield _event(version, "video", body)
             seen, spoke = version, time.monotonic()
@@ -133,7 +133,10 @@ async def _video(
 
 
 async def _is_accepted(house: House, caller: Caller) -> bool:
-    """Whether the caller's key is still accepted: a stream ends with it. A configured key takes no look."""
+    """Whether the caller's key is still accepted: a stream ends with it. A configured key takes no look.
+
+    Asked after reading and before telling, so that nothing is told that was recorded behind a revocation.
+    """
     if caller.key_head is None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""A render as the protocol's video object: its 13 keys and two more, always (Videos API, `Video`; ADR 0015).
+"""A render as the protocol's video object: its 13 keys and three more, always (Videos API, `Video`; ADR 0015).
 
 Clients download as soon as they see `completed`, so a video is completed only once its file is ours; until then it is
 in progress at 99 percent.
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from bickford_sora.errors import without_plural
 from bickford_sora.http.links import Links
 from ledger.envelope import Sealed
+from ledger.events.render import ReviewVerdict
 from ledger.keys import Keys
 from ledger.lifecycle import STATUSES, Phase, Render, Status
 from projections import videos
@@ -41,6 +42,18 @@ class VideoError(BaseModel):
 
     code: str
     message: str
+
+
+class VideoReview(BaseModel):
+    """What was said of a video last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: ReviewVerdict
+    score: float | None
+    """Null in reviews older than scores."""
+    reviews: int
+    """How many there are."""
 
 
 class Video(BaseModel):
@@ -70,6 +83,8 @@ class Video(BaseModel):
     """`seconds` as a number. Not in the protocol."""
     remixed_from_video_id: str | None
     error: VideoError | None
+    review: VideoReview | None
+    """Null while nobody reviewed it. Not in the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,7 @@ class View:
     remixed_from_video_id: str | None
     failure_code: str | None
     failure_message: Sealed | None
+    review: VideoReview | None
 
     @classmethod
     def of_render(cls, render: Render) -> "View":
@@ -114,6 +130,7 @@ class View:
             intent.remix_video_id,
             render.failure.code if render.failure else None,
             render.failure.message if render.failure else None,
+            _review(render),
         )
 
     @classmethod
@@ -136,6 +153,7 @@ class View:
             row.remixed_from_video_id,
             row.failure_code,
             Sealed(row.failure_message) if row.failure_message is not None else None,
+            _review_of_row(row),
         )
 
 
@@ -163,7 +181,21 @@ def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) 
         duration=int(view.seconds),
         remixed_from_video_id=view.remixed_from_video_id,
         error=_error(view, texts),
+        review=view.review,
     )
+
+
+def _review(render: Render) -> VideoReview | None:
+    if not render.reviews:
+        return None
+    said = render.reviews[-1].said
+    return VideoReview(verdict=said.verdict, score=said.score, reviews=len(render.reviews))
+
+
+def _review_of_row(row: videos.Video) -> VideoReview | None:
+    if row.review_verdict is None:
+        return None
+    return VideoReview(verdict=row.review_verdict, score=row.review_score, reviews=row.reviews)
 
 
 def _error(view: View, texts: Mapping[Sealed, str | None]) -> VideoError | None:

@@ -16,9 +16,9 @@ import structlog
 from bickford_sora.decisions import deliveries
 from bickford_sora.recording import Origin, Recording
 from ledger import streams
-from ledger.envelope import Event
+from ledger.envelope import Event, Fact
 from ledger.errors import Conflict, Unavailable
-from ledger.events import BudgetSet, RenderIntent
+from ledger.events import RenderIntent
 from ledger.following import BACKOFF_S, POLL_S, Bell
 from projections.endpoints import EndpointRow
 
@@ -148,15 +148,12 @@ class Announce:
     def _concerned(self, event: Event) -> tuple[str | None, str | None]:
         """The project whose business it is (None: the whole tenant's) and the video it is about."""
         if streams.category(event.stream) != "render":
-            return self._project_of_budget(event), None
+            return _project_of_budget(event.fact), None
         intent = self._recording.ledger.history(event.stream, until=1)[0].fact
         assert isinstance(intent, RenderIntent), event.stream  # noqa: S101 - the lifecycle says so
         return intent.project, intent.video_id
 
-    def _project_of_budget(self, event: Event) -> str | None:
-        budget_id = getattr(event.fact, "budget_id", None)
-        for earlier in reversed(self._recording.ledger.history(event.stream, until=event.version)):
-            fact = earlier.fact
-            if isinstance(fact, BudgetSet) and fact.budget_id == budget_id:
-                return fact.scope.removeprefix(PROJECT_SCOPE) if fact.scope.startswith(PROJECT_SCOPE) else None
-        return None
+
+def _project_of_budget(fact: Fact) -> str | None:
+    scope: str = getattr(fact, "scope", "")
+    return scope.removeprefix(PROJECT_SCOPE) if scope.startswith(PROJECT_SCOPE) else None

@@ -73,12 +73,30 @@ class SpendReleased(Fact):
 
 
 class SpendAdjusted(Fact):
-    """A correction after the fact, for example from a vendor's invoice."""
+    """A correction after the fact, for example from a vendor's invoice. It counts in the day in which it is made."""
 
     TYPE: ClassVar[str] = "spend.adjusted"
+    SCHEMA: ClassVar[int] = 2
     video_id: str | None = None
     cost: Money
+    """The difference; less than 0 where less was billed than settled."""
     reason: Sealed | None = None
+    invoice: str | None = None
+    """The invoice it comes from."""
+    project: str | None = None
+    requester: str | None = None
+    key_id: str | None = None
+    model: str | None = None
+    renderer: str | None = None
+    purpose: str | None = None
+    tags: tuple[str, ...] = ()
+    day: str = Field(default="1970-01-01", pattern=DAY)
+    """In the tenant's time zone."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 was never recorded; it knew nothing of whom it counts for."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class SpendCarriedForward(Fact):
@@ -125,8 +143,15 @@ class BudgetOverrun(Fact):
     """More was settled than the budget allows. It takes nothing more until it is set again."""
 
     TYPE: ClassVar[str] = "budget.overrun"
+    SCHEMA: ClassVar[int] = 2
     budget_id: str
+    scope: str = "tenant"
     excess: Money
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 was never recorded; it did not name the scope."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class BudgetThreshold(Fact):
@@ -135,11 +160,12 @@ class BudgetThreshold(Fact):
     TYPE: ClassVar[str] = "budget.threshold"
     SCHEMA: ClassVar[int] = 2
     budget_id: str
+    scope: str = "tenant"
     percent: int = Field(ge=0)
     period: str = "total"
     """The day, month or minute it happened in."""
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 was never recorded; it did not name the period."""
+        """Schema 1 was never recorded; it named neither scope nor period."""
         return fields if schema == 1 else super().upcast(schema, fields)

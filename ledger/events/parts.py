@@ -41,6 +41,16 @@ class InputReference(Part):
     filename: Sealed | None = None
 
 
+class ReviewWeights(Part):
+    """What the parts of a review count towards its score."""
+
+    clarity: float = 0.3
+    continuity: float = 0.3
+    brand_fit: float = 0.3
+    minute: float = -0.1
+    """Each minute the review took."""
+
+
 class SourceVideo(Part):
     """The uploaded video that an edit or an extension starts from; the file itself is an asset."""
 

@@ -5,8 +5,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from ledger.envelope import Fact, Moment, Sealed, Sha256
-from ledger.events.parts import Asset, InputReference, Quote, SourceVideo, Step, Verdict
+from ledger.events.parts import Asset, InputReference, Quote, ReviewWeights, SourceVideo, Step, Verdict
 
+ReviewVerdict = Literal["approved", "rejected"]
 Progress = int
 """Percent, 0 to 100."""
 
@@ -310,9 +311,22 @@ class RenderReviewed(Fact):
     """Somebody judged the video."""
 
     TYPE: ClassVar[str] = "render.reviewed"
-    verdict: Literal["approved", "rejected"]
+    SCHEMA: ClassVar[int] = 2
+    verdict: ReviewVerdict
     clarity: float = Field(ge=0, le=1)
     continuity: float = Field(ge=0, le=1)
     brand_fit: float = Field(ge=0, le=1)
     review_time_s: int = Field(ge=0)
     notes: Sealed | None = None
+    review_id: str | None = None
+    reviewer: str | None = None
+    """Opaque id of who judged."""
+    score: float | None = Field(default=None, ge=0)
+    """The weighted sum, to three decimals."""
+    weights: ReviewWeights | None = None
+    """What it was reckoned with."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 did not say who judged, and had no score."""
+        return fields if schema == 1 else super().upcast(schema, fields)

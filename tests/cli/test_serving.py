@@ -100,6 +100,23 @@ def test_an_endpoint_is_created_listed_told_and_deleted(server: Served) -> None:
     assert told.startswith("error (webhook_endpoint_not_found): ")
 
 
+def test_a_video_is_reviewed(server: Served, rendered: Any) -> None:
+    grades = ("--clarity", "0.9", "--continuity", "0.85", "--brand-fit", "1", "--minutes", "0.7")
+    said = server.json("review", rendered["id"], "--verdict", "approved", *grades, "--notes", "As briefed")
+    assert (said["score"], said["notes"]) == (0.755, "As briefed")
+    assert server.json("review", rendered["id"])["data"] == [said]
+    assert server.run("review", rendered["id"]).split("\t")[1:3] == ["approved", "0.755"]
+    assert server.json("videos", "show", rendered["id"])["review"] == {
+        "verdict": "approved",
+        "score": 0.755,
+        "reviews": 1,
+    }
+    told = run(server.data_dir, "review", rendered["id"], "--clarity", "1", status=1).stderr
+    assert told.startswith("error (missing_required_parameter): ")
+    told = run(server.data_dir, "review", rendered["id"], "--verdict", "approved", status=1).stderr
+    assert told.startswith("error (missing_required_parameter): ")
+
+
 def test_a_key_is_issued_used_rotated_and_revoked(server: Served) -> None:
     made = server.json("keys", "issue", "Film team", "--project", "film", "--role", "requester", "--role", "auditor")
     assert (made["name"], made["project"], made["roles"]) == ("Film team", "film", ["requester", "auditor"])

@@ -22,7 +22,7 @@ def commands() -> dict[str, Command]:
 
 def _below(name: str, command: Command) -> Iterator[tuple[str, Command]]:
     inner: dict[str, Command] = getattr(command, "commands", {})
-    if not inner:
+    if not inner or getattr(command, "invoke_without_command", False):
         yield name, command
     for each, below in inner.items():
         yield from _below(f"{name} {each}", below)

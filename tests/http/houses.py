@@ -21,6 +21,7 @@ from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.batches import Batches
+from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers
 from bickford_sora.characters import Characters
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
@@ -47,6 +48,8 @@ from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Renderer
+from bickford_sora.reviews import Reviews
+from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger import streams
 from ledger.application import Ledger
@@ -70,6 +73,7 @@ from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
 from projections.audit import AuditEvent, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.videos import Page, Video, rows
+from tests.http.folded_spend import FoldedSpend
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
@@ -283,7 +287,7 @@ class Kit:
         """Appends facts to a render, as a worker would."""
         render = self.render(video_id)
         draft = Draft(tuple((render.stream, fact) for fact in facts), {render.stream: render.version})
-        self.recording.append(draft, Origin.of(render, "worker"))
+        self.recording.append(draft, Origin.of(render, "worker"), on=render)
 
     def append(self, stream: str, *facts: Fact) -> None:
         """Appends facts to a stream that exists."""
@@ -457,6 +461,7 @@ def make_kit(
             spanning=[ROOT_KEY, FOREIGN_ROOT_KEY],
             issued=IssuedKeys(ledger, clock),
         ),
+        budgets=Budgets(recording),
         api_keys=ApiKeys(
             recording=recording,
             keys=keys,
@@ -464,6 +469,7 @@ def make_kit(
             query=FoldedApiKeys(ledger),
             new_secret=lambda length: bytes(next(secret_bytes) for _ in range(length)),
         ),
+        reviews=Reviews(recording, keys),
         wait_for_api_keys=wait_for_videos,
         keys=keys,
         videos=FoldedVideos(ledger),
@@ -480,6 +486,8 @@ def make_kit(
         policies=policies,
         rate_limit=RateLimit(requests_per_minute_max, clock.seconds),
         batches=Batches(recording, keys, intake),
+        spend_reports=SpendReports(recording, FoldedSpend(ledger)),
+        wait_for_spend=wait_for_videos,
         audit=FoldedAudit(ledger),
         audited=ledger.head,
         tide=Tide(ledger.head),

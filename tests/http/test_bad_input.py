@@ -221,7 +221,7 @@ def test_an_unfinished_video_cannot_be_remixed_yet(kit: Kit) -> None:
     kit.complete(source)  # the renderer's word is not enough: the file is not ours yet
     answer = kit.request("POST", f"/v1/videos/{source}/remix", json={"prompt": "night"})
     assert error_of(answer)[3] == "video_not_completed"
-    assert kit.ledger.head() == head + 1
+    assert kit.ledger.head() == head + 2, "it was completed and settled"
 
 
 def test_a_failed_video_can_never_be_remixed(kit: Kit) -> None:

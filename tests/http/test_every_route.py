@@ -26,6 +26,7 @@ from tests.ledger.examples import EXAMPLES
 
 ASKS = ("requester",)
 READS = ("requester", "approver", "auditor", "admin")
+REVIEWS = ("approver", "admin")
 OVERSEES = ("auditor", "admin")
 ADMINISTERS = ("admin",)
 NOBODY = ()
@@ -50,10 +51,14 @@ class Walk:
     """The status for a key that may."""
     by_link: bool = False
     """Whether a signed link may take the place of a key."""
+    of_tenant: bool = False
+    """Whether the key has to span the tenant. Then another tenant's does the same to what is its own."""
 
 
 ENDPOINT = {"name": "Ours", "url": "http://127.0.0.1:9/", "event_types": ["video.completed"]}
+BUDGET = {"window": "total", "scope": "project:alpha", "unit": "renders", "cap_count": 100}
 VIDEO = {"id": "{video_id}"}
+REVIEW = {"verdict": "approved", "clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_minutes": 1}
 ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos"): Walk(ASKS, {"prompt": "A kite", "remix_video_id": "{video_id}"}),
     ("GET", "/v1/videos"): Walk(READS),
@@ -63,6 +68,8 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("HEAD", "/v1/videos/{video_id}/content"): Walk(READS, by_link=True),
     ("POST", "/v1/videos/{video_id}/remix"): Walk(ASKS, {"prompt": "A kite"}),
     ("POST", "/v1/videos/{video_id}/retry"): Walk(ASKS, answered=409),
+    ("POST", "/v1/videos/{video_id}/reviews"): Walk(REVIEWS, REVIEW),
+    ("GET", "/v1/videos/{video_id}/reviews"): Walk(READS),
     ("POST", "/v1/videos/edits"): Walk(ASKS, {"prompt": "A kite", "video": VIDEO}),
     ("POST", "/v1/videos/extensions"): Walk(ASKS, {"prompt": "A kite", "seconds": "4", "video": VIDEO}),
     ("POST", "/v1/videos/characters"): Walk(ASKS, {"name": "Mia"}, answered=400),
@@ -83,6 +90,13 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ),
     ("GET", "/v1/webhook_endpoints/{webhook_endpoint_id}/deliveries"): Walk(OVERSEES),
     ("GET", "/v1/webhook_event_types"): Walk(READS),
+    ("GET", "/v1/budgets"): Walk(READS),
+    ("GET", "/v1/budgets/{budget_id}"): Walk(READS),
+    ("PUT", "/v1/budgets/{budget_id}"): Walk(ADMINISTERS, BUDGET, of_tenant=True),
+    ("DELETE", "/v1/budgets/{budget_id}"): Walk(ADMINISTERS, of_tenant=True),
+    ("GET", "/v1/spend"): Walk(OVERSEES),
+    ("GET", "/v1/spend/charges"): Walk(OVERSEES),
+    ("GET", "/v1/spend/charges.csv"): Walk(OVERSEES),
     ("POST", "/v1/api_keys"): Walk(ADMINISTERS, {"name": "Another"}),
     ("GET", "/v1/api_keys"): Walk(OVERSEES),
     ("GET", "/v1/api_keys/{key_id}"): Walk(OVERSEES),
@@ -105,7 +119,8 @@ KEYED = {at: walk for at, walk in ROUTES.items() if walk.takes}
 NAMED = {
     at: walk
     for at, walk in KEYED.items()
-    if any(mark in at[1] or mark in json.dumps(walk.body) for mark in ("video_id}", "batch_id}", "_id}"))
+    if not walk.of_tenant
+    and any(mark in at[1] or mark in json.dumps(walk.body) for mark in ("video_id}", "batch_id}", "_id}"))
     and "{thread_id}" not in at[1]
 }
 """The routes that are about something that exists, by their path or their body."""
@@ -146,6 +161,7 @@ class Town:
             "{batch_id}": kit.request("POST", "/v1/videos/batches", json={"requests": [{"prompt": "a"}]}).json()["id"],
             "{character_id}": self._character(),
             "{webhook_endpoint_id}": kit.request("POST", "/v1/webhook_endpoints", json=ENDPOINT).json()["id"],
+            "{budget_id}": kit.request("PUT", "/v1/budgets/ours_1", key=ROOT_KEY, json=BUDGET).json()["id"],
             "{key_id}": kit.request("POST", "/v1/api_keys", json={"name": "Ours"}).json()["id"],
         }
 
@@ -256,7 +272,8 @@ def test_a_role_that_a_route_does_not_take_is_refused(town: Town, at: tuple[str,
 def test_every_role_that_a_route_takes_is_enough(at: tuple[str, str]) -> None:
     for role in ROUTES[at].takes:
         town = Town()
-        answer = town.ask(at, town.kit.issue(role))
+        spans = {"by": ROOT_KEY, "spans_tenant": True} if ROUTES[at].of_tenant else {}
+        answer = town.ask(at, town.kit.issue(role, **spans))
         assert answer.status_code == ROUTES[at].answered, (role, answer.text)
 
 
@@ -319,7 +336,7 @@ def test_who_spans_the_tenant_reads_all_its_projects(town: Town, role: str) -> N
     assert "{video_id}" in town.tells(town.kit.request("GET", "/v1/ledger/stream?after=0", key=key))
 
 
-@named({at: walk for at, walk in NAMED.items() if walk.takes == ASKS})
+@named({at: walk for at, walk in NAMED.items() if walk.takes in (ASKS, REVIEWS)})
 def test_who_spans_the_tenant_changes_no_render_of_another_project(town: Town, at: tuple[str, str]) -> None:
     key = town.kit.issue("requester", "auditor", "admin", by=ROOT_KEY, project="gamma", spans_tenant=True)
     head = town.kit.ledger.head()

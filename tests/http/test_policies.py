@@ -372,3 +372,23 @@ def test_a_policy_is_published_by_an_admin_of_the_whole_tenant_alone() -> None:
     assert kit.house.policies.versions("main") == []
     spanning = kit.issue("admin", by=ROOT_KEY, spans_tenant=True)
     assert kit.request("POST", "/v1/policy", key=spanning, content=HEAD.encode()).json()["version"] == 1
+
+
+REVIEW = {"verdict": "approved", "clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_minutes": 1}
+
+
+def review(kit: Kit, video_id: str, verdict: str) -> None:
+    answer = kit.request("POST", f"/v1/videos/{video_id}/reviews", json={**REVIEW, "verdict": verdict})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_final_waits_for_an_approved_draft_in_its_lineage() -> None:
+    kit = governed("rules: [{id: draft-first, effect: deny, when: {purposes: [final], has_approved_draft: false}}]")
+    assert denied(kit, purpose="final") == (403, "policy_denied")
+    first = finished(kit, purpose="draft")
+    second = finished(kit, f"/v1/videos/{first}/remix", purpose="draft")
+    assert denied(kit, f"/v1/videos/{second}/remix", purpose="final") == (403, "policy_denied")
+    review(kit, first, "approved")
+    asked(kit, f"/v1/videos/{second}/remix", purpose="final")
+    review(kit, first, "rejected")
+    assert denied(kit, f"/v1/videos/{second}/remix", purpose="final") == (403, "policy_denied")

@@ -144,7 +144,18 @@ RENDERS: tuple[Fact, ...] = (
     e.RenderCancelled(reason="operator"),
     e.RenderDeleted(),
     e.RenderPurged(renderer_copy="deleted", assets_deleted=3),
-    e.RenderReviewed(verdict="approved", clarity=0.9, continuity=0.85, brand_fit=1.0, review_time_s=42, notes=SEALED),
+    e.RenderReviewed(
+        verdict="approved",
+        clarity=0.9,
+        continuity=0.85,
+        brand_fit=1.0,
+        review_time_s=42,
+        notes=SEALED,
+        review_id="review_1",
+        reviewer="req-1",
+        score=0.755,
+        weights=e.ReviewWeights(clarity=0.3, continuity=0.3, brand_fit=0.3, minute=-0.1),
+    ),
 )
 
 ONCE: tuple[Fact, ...] = (
@@ -248,7 +259,20 @@ MONEY: tuple[Fact, ...] = (
     ),
     e.SpendSettled(video_id=VIDEO, cost=USD),
     e.SpendReleased(video_id=VIDEO, cost=USD),
-    e.SpendAdjusted(video_id=VIDEO, cost=e.Money(amount_micro=-50_000, currency="EUR"), reason=SEALED),
+    e.SpendAdjusted(
+        video_id=VIDEO,
+        cost=e.Money(amount_micro=-50_000, currency="EUR"),
+        reason=SEALED,
+        invoice="INV-7",
+        project="films",
+        requester="req-1",
+        key_id="key_1",
+        model="sora-2",
+        renderer="vllm",
+        purpose="final",
+        tags=("spring",),
+        day="2026-11-20",
+    ),
     e.SpendCarriedForward(totals={"2026-11": {"reserved": 0, "settled": 400_000}}),
     e.BudgetSet(
         budget_id="films-month",
@@ -261,8 +285,8 @@ MONEY: tuple[Fact, ...] = (
         thresholds=(80, 95),
     ),
     e.BudgetRemoved(budget_id="films-month"),
-    e.BudgetOverrun(budget_id="films-month", excess=USD),
-    e.BudgetThreshold(budget_id="films-month", percent=80, period="2026-11"),
+    e.BudgetOverrun(budget_id="films-month", scope="project:films", excess=USD),
+    e.BudgetThreshold(budget_id="films-month", scope="project:films", percent=80, period="2026-11"),
 )
 
 GOVERNANCE: tuple[Fact, ...] = (

@@ -15,6 +15,7 @@ from projections.lineage import LINEAGE
 from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from projections.spend import SPEND
 from projections.videos import VIDEOS
 from projections.work import WORK
 
@@ -43,7 +44,7 @@ def ledger(pool: Pool) -> Iterator[Ledger]:
 
 @pytest.fixture
 def projections() -> list[Projection]:
-    return [VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS]
+    return [VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND]
 
 
 @pytest.fixture

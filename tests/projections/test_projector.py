@@ -188,6 +188,7 @@ def test_a_bad_event_parks_its_stream_and_the_others_go_on(
         **dict.fromkeys(("videos", "lineage", "audit", "work"), 1),
         "endpoints": 0,
         "api_keys": 0,
+        "spend": 0,
     }
 
 

@@ -76,6 +76,25 @@ def test_a_failure_is_shown_with_its_code_and_sealed_message(pool: Pool, project
     assert (video.status, video.failure_code, video.failure_message) == ("failed", "moderation", "c2VhbA==")
 
 
+def test_a_video_is_shown_with_what_was_said_of_it_last(pool: Pool, projector: Projector, author: Author) -> None:
+    stream = author.stored_render()
+    publish(author, projector)
+    videos = Videos(pool)
+
+    def seen() -> tuple[object, ...]:
+        video = videos.get("acme", "film", video_id(author, stream))
+        assert video is not None
+        return video.review_verdict, video.review_score, video.reviews
+
+    assert seen() == (None, None, 0)
+    said = {"clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_s": 9}
+    author.write(stream, e.RenderReviewed(verdict="approved", **said))
+    author.write(stream, e.RenderReviewed(verdict="rejected", score=0.885, **said))
+    publish(author, projector)
+    assert seen() == ("rejected", 0.885, 2)
+    assert videos.page("acme", "film").videos[0].reviews == 2
+
+
 def test_nobody_outside_the_project_sees_a_video(pool: Pool, projector: Projector, author: Author) -> None:
     stream = author.stored_render()
     publish(author, projector)

@@ -24,7 +24,9 @@ def schemas(pool: Pool) -> list[str]:
         return [name for (name,) in rows]
 
 
-LIVE_SCHEMAS = [f"projection_{name}" for name in ("api_keys", "audit", "endpoints", "lineage", "videos", "work")]
+LIVE_SCHEMAS = [
+    f"projection_{name}" for name in ("api_keys", "audit", "endpoints", "lineage", "spend", "videos", "work")
+]
 
 
 def test_a_bad_event_refuses_the_rebuild_and_the_live_version_stays(

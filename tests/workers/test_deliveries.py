@@ -22,6 +22,7 @@ from ledger.clock import system_clock
 from ledger.deliveries import State
 from ledger.envelope import Fact, Sealed
 from ledger.events import DeliveryAttempted, DeliveryGivenUp
+from tests.ledger.examples import EXAMPLES
 from tests.simulator.receiver import Received, WebhookReceiver
 from tests.test_egress import listening, silent, streaming, trickling
 from tests.workers.towns import NEIGHBOUR, OWNER, SHA, STORED, Town
@@ -161,6 +162,25 @@ def test_a_stored_video_is_told_with_what_is_needed_to_fetch_and_check_it(
     assert asked == [("main", "films", video_id)]
 
 
+def test_a_review_is_told_with_its_grades_and_its_score_and_not_who_gave_it(
+    town: Town, receiver: WebhookReceiver
+) -> None:
+    town.subscribe(receiver.url, "video.reviewed")
+    said = EXAMPLES["render.reviewed"]
+    video_id = town.happens(said)
+    town.tell()
+    assert body(receiver.received[0])["data"] == {
+        "id": video_id,
+        "verdict": "approved",
+        "clarity": 0.9,
+        "continuity": 0.85,
+        "brand_fit": 1.0,
+        "review_time_s": 42,
+        "review_id": "review_1",
+        "score": 0.755,
+    }
+
+
 @pytest.mark.parametrize(("scope", "told"), [("project:films", ["films"]), ("tenant", ["films", "games"])])
 def test_a_budgets_threshold_is_told_to_those_whose_budget_it_is(town: Town, scope: str, told: list[str]) -> None:
     with WebhookReceiver() as films, WebhookReceiver() as games:
@@ -168,13 +188,11 @@ def test_a_budgets_threshold_is_told_to_those_whose_budget_it_is(town: Town, sco
         town.subscribe(games.url, "budget.threshold", caller=NEIGHBOUR)
         town.record(
             "spend:main",
-            e.BudgetSet(budget_id="b1", scope=scope, window="month", cap=MONEY),
-            e.BudgetSet(budget_id="b2", scope="project:other", window="month", cap=MONEY),
-            e.BudgetThreshold(budget_id="b1", percent=80),
+            e.BudgetThreshold(budget_id="b1", scope=scope, percent=80, period="2026-11"),
         )
         town.tell()
         assert [name for name, each in (("films", films), ("games", games)) if each.received] == told
-        assert body(films.received[0])["data"] == {"id": "b1", "percent": 80}
+        assert body(films.received[0])["data"] == {"id": "b1", "percent": 80, "period": "2026-11"}
 
 
 # --- who is told ----------------------------------------------------------------------------

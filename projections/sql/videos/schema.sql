@@ -26,6 +26,9 @@ create table videos (
     storage_uri            text,
     sha256                 text,
     bytes                  bigint,
+    review_verdict         text,
+    review_score           double precision,
+    reviews                integer     not null,
     version                integer     not null,
     position               bigint      not null
 );

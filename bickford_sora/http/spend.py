@@ -1,0 +1,198 @@
+"""`/v1/spend`: what was spent, and the charges it is made of. Not in the protocol; in its manner."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from bickford_sora.decisions import chargeback
+from bickford_sora.decisions.caller import Caller
+from bickford_sora.http.documentation import REFUSALS
+from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
+from bickford_sora.http.roles import OVERSEES
+from ledger.events import Money
+from projections.spend import CHARGES_MAX, By, Span
+from projections.spend import Charge as Row
+from projections.spend import Total as Sum
+
+router = APIRouter(
+    prefix="/v1/spend",
+    tags=["spend"],
+    dependencies=[Depends(authenticated)],
+    responses=REFUSALS,
+)
+
+Day = Annotated[str | None, Query(description="A day such as 2026-11-20, or a month such as 2026-11.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which spend is asked about. Without days, that of the present month."""
+
+    since: Day = None
+    until: Day = None
+    project: Annotated[str | None, Query(description="One project; else all that the key reads.")] = None
+
+
+Asking = Annotated[Asked, Depends()]
+
+
+class SpendTotal(BaseModel):
+    """Sums over the renders of one name and currency. Reserved is settled, released and open."""
+
+    name: str | None
+    """What it is told by; null for renders that have none."""
+    currency: str | None
+    """Null: renders without a known price."""
+    renders: int
+    seconds: int
+    reserved_micro: int
+    settled_micro: int
+    released_micro: int
+    open_micro: int
+    adjusted_micro: int
+
+
+class SpendReport(BaseModel):
+    """What was spent in some days, both included."""
+
+    object: Literal["spend.report"] = "spend.report"
+    by: By
+    since: str
+    until: str
+    data: list[SpendTotal]
+    forecast: list[Money] | None
+    """What the month will have cost if it goes on like this; null unless the days are those of the present month."""
+
+
+class Charge(BaseModel):
+    """What one render cost, or one correction."""
+
+    object: Literal["spend.charge"] = "spend.charge"
+    position: int
+    """In the ledger."""
+    kind: Literal["settled", "adjusted"]
+    video_id: str | None
+    occurred_at: int
+    """Unix seconds."""
+    day: str
+    project: str | None
+    key_id: str | None
+    requester: str | None
+    model: str | None
+    renderer: str | None
+    purpose: str | None
+    tags: list[str]
+    cost: Money | None
+    seconds: int
+
+
+class ChargePage(BaseModel):
+    """A page of charges in the ledger's order."""
+
+    object: Literal["list"] = "list"
+    data: list[Charge]
+    has_more: bool
+
+
+@router.get("", summary="Report spend", dependencies=[OVERSEES])
+async def report(house: TheHouse, caller: TheCaller, asked: Asking, by: By = "day") -> SpendReport:
+    """Totals by one property; of the present month where no days are given."""
+    return await house.listing.run(_report, house, caller, asked, by)
+
+
+@router.get("/charges", summary="List charges", dependencies=[OVERSEES])
+async def charges(
+    house: TheHouse,
+    caller: TheCaller,
+    asked: Asking,
+    after: Annotated[int, Query(ge=0, lt=2**63, description="Begin behind this position.")] = 0,
+) -> ChargePage:
+    """What was settled and corrected, each with whom it counts for."""
+    return await house.listing.run(_page, house, caller, asked, after)
+
+
+@router.get("/charges.csv", summary="Download charges", dependencies=[OVERSEES], response_class=StreamingResponse)
+async def charges_csv(house: TheHouse, caller: TheCaller, asked: Asking) -> StreamingResponse:
+    """The charges in the columns of FOCUS 1.2."""
+    span = await house.listing.run(_span, house, caller, asked)
+    return StreamingResponse(_lines(house, span), media_type="text/csv; charset=utf-8")
+
+
+async def _lines(house: House, span: Span) -> AsyncIterator[str]:
+    yield _csv([chargeback.FOCUS_COLUMNS])
+    after = 0
+    while page := await house.listing.run(house.spend_reports.page, span, after):
+        yield _csv([[*chargeback.focus_row(each, tenant=span.tenant)] for each in page])
+        after = page[-1].position
+
+
+def _csv(lines: Sequence[Sequence[str]]) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerows(lines)
+    return written.getvalue()
+
+
+# What follows runs in the synchronous world, behind the crossing.
+
+
+def _span(house: House, caller: Caller, asked: Asked) -> Span:
+    house.wait_for_spend(house.limits.projection_wait_s)
+    return house.spend_reports.span(caller, asked.since, asked.until, asked.project)
+
+
+def _report(house: House, caller: Caller, asked: Asked, by: By) -> SpendReport:
+    found = house.spend_reports.report(_span(house, caller, asked), by)
+    forecast = found.forecast_micro
+    return SpendReport(
+        by=by,
+        since=found.span.first,
+        until=found.span.last,
+        data=[_total(each) for each in found.totals],
+        forecast=None
+        if forecast is None
+        else [Money(amount_micro=micro, currency=currency) for currency, micro in sorted(forecast.items())],
+    )
+
+
+def _page(house: House, caller: Caller, asked: Asked, after: int) -> ChargePage:
+    found = house.spend_reports.page(_span(house, caller, asked), after)
+    return ChargePage(data=[_charge(each) for each in found], has_more=len(found) == CHARGES_MAX)
+
+
+def _total(found: Sum) -> SpendTotal:
+    return SpendTotal(
+        name=found.name,
+        currency=found.currency,
+        renders=found.renders,
+        seconds=found.seconds,
+        reserved_micro=found.reserved_micro,
+        settled_micro=found.settled_micro,
+        released_micro=found.released_micro,
+        open_micro=found.open_micro,
+        adjusted_micro=found.adjusted_micro,
+    )
+
+
+def _charge(found: Row) -> Charge:
+    return Charge(
+        position=found.position,
+        kind=found.kind,
+        video_id=found.video_id,
+        occurred_at=int(found.occurred_at.timestamp()),
+        day=found.day,
+        project=found.project,
+        key_id=found.key_id,
+        requester=found.requester,
+        model=found.model,
+        renderer=found.renderer,
+        purpose=found.purpose,
+        tags=found.tags,
+        cost=None if found.currency is None else Money(amount_micro=found.amount_micro, currency=found.currency),
+        seconds=found.seconds,
+    )

@@ -1,0 +1,163 @@
+"""What was set aside, spent and corrected, by whom and for what?
+
+One row a fact. What a render cost counts in the day in which it was reserved, as the caps do; a correction in the day
+in which it was made.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from psycopg.rows import class_row
+
+from ledger import events as e
+from ledger.envelope import Event, Fact
+from ledger.sql import query
+from projections.connections import reading
+from projections.port import Pool, Projection, TableRow
+
+By = Literal["day", "month", "model", "renderer", "project", "key", "requester", "purpose", "tag"]
+"""What totals are told by. A render with several tags counts for each of them."""
+TOTALS_MAX = 10_000
+"""Most rows of one report."""
+CHARGES_MAX = 1_000
+"""Most charges on one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Sums over the renders of one name and currency. Reserved is settled, released and open."""
+
+    name: str | None
+    currency: str | None
+    """None: renders without a known price."""
+    renders: int
+    seconds: int
+    reserved_micro: int
+    settled_micro: int
+    released_micro: int
+    open_micro: int
+    adjusted_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one render cost, or one correction."""
+
+    position: int
+    kind: Literal["settled", "adjusted"]
+    video_id: str | None
+    occurred_at: datetime
+    day: str
+    project: str | None
+    key_id: str | None
+    requester: str | None
+    model: str | None
+    renderer: str | None
+    purpose: str | None
+    tags: list[str]
+    currency: str | None
+    amount_micro: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whose spend is asked about, and of which days, both included."""
+
+    tenant: str
+    project: str | None
+    """None: of every project."""
+    first: str
+    last: str
+
+
+class SpendTable:
+    """Answers from the table of movements. Raises ledger.errors.Unavailable when the database does not answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def totals(self, span: Span, by: By) -> list[Total]:
+        """Sums by one property, by its name; at most `TOTALS_MAX`."""
+        bounds = {**_bounds(span), "by": by, "limit": TOTALS_MAX}
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Total)) as cursor:
+            return cursor.execute(query("totals", SPEND.package), bounds).fetchall()
+
+    def charges(self, span: Span, after: int = 0) -> list[Charge]:
+        """What was settled and corrected behind a position, in the ledger's order; at most `CHARGES_MAX`."""
+        bounds = {**_bounds(span), "after": after, "limit": CHARGES_MAX}
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Charge)) as cursor:
+            return cursor.execute(query("charges", SPEND.package), bounds).fetchall()
+
+
+def _bounds(span: Span) -> dict[str, object]:
+    return {"tenant": span.tenant, "project": span.project, "first": span.first, "last": span.last}
+
+
+def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+    """One row for each fact that moves money; none for budgets."""
+    for event in events:
+        kind = _KINDS.get(type(event.fact))
+        if kind is not None:
+            yield "movements", (event.position, stream, event.context.tenant, kind, *_row(event))
+
+
+def _row(event: Event) -> tuple[object, ...]:
+    known = vars(event.fact)
+    cost: e.Money | None = known["cost"]
+    return (
+        known["video_id"],
+        event.context.occurred_at,
+        known.get("day"),
+        known.get("project"),
+        known.get("key_id"),
+        known.get("requester"),
+        known.get("model"),
+        known.get("renderer"),
+        known.get("purpose"),
+        list(known.get("tags", ())),
+        cost.currency if cost else None,
+        cost.amount_micro if cost else 0,
+        known.get("renders", 0),
+        known.get("seconds", 0),
+    )
+
+
+_KINDS: dict[type[Fact], str] = {
+    e.SpendReserved: "reserved",
+    e.SpendSettled: "settled",
+    e.SpendReleased: "released",
+    e.SpendAdjusted: "adjusted",
+}
+
+SPEND = Projection(
+    name="spend",
+    version=1,
+    tables={
+        "movements": (
+            "position",
+            "stream",
+            "tenant",
+            "kind",
+            "video_id",
+            "occurred_at",
+            "day",
+            "project",
+            "key_id",
+            "requester",
+            "model",
+            "renderer",
+            "purpose",
+            "tags",
+            "currency",
+            "amount_micro",
+            "renders",
+            "seconds",
+        )
+    },
+    rows=rows,
+    categories=frozenset({"spend"}),
+    whole_stream=False,
+)

@@ -1,0 +1,20 @@
+create table movements (
+    position      bigint      not null,
+    stream        text        not null,
+    tenant        text        not null,
+    kind          text        not null,
+    video_id      text,
+    occurred_at   timestamptz not null,
+    day           text,
+    project       text,
+    key_id        text,
+    requester     text,
+    model         text,
+    renderer      text,
+    purpose       text,
+    tags          text[]      not null,
+    currency      text,
+    amount_micro  bigint      not null,
+    renders       integer     not null,
+    seconds       integer     not null
+);

@@ -1,0 +1,46 @@
+"""The guides' commands, as they stand there and in their order, against a running server."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, fences
+
+from .commands import Served, run, served
+
+pytestmark = pytest.mark.xdist_group("watch")  # they share a running server
+
+REFUSED = {"One sea too many": "insufficient_quota"}
+"""What a guide says is refused, by what is in the command, and how."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served() as running:
+        yield running
+
+
+def told(server: Served, guide: str, folder: Path) -> dict[str, str]:
+    """What each command of a guide answered, by the command."""
+    page = (ROOT / "docs" / "guides" / guide).read_text("utf-8")
+    answers: dict[str, str] = {}
+    for number, line in enumerate(line for block in fences(page, "sh") for line in block.splitlines()):
+        program, *arguments = shlex.split(line.replace("charges.csv", str(folder / "charges.csv")))
+        assert program == "bickford-sora"
+        refused = next((code for part, code in REFUSED.items() if part in line), None)
+        said = run(server.data_dir, *arguments, status=1 if refused else 0)
+        assert refused is None or refused in said.stderr, line
+        answers[f"{number}: {line}"] = said.stdout
+    return answers
+
+
+def test_the_guide_to_budgets_does_what_it_says(server: Served, tmp_path: Path) -> None:
+    answers = told(server, "budgets.md", tmp_path)
+    lists = [answer for command, answer in answers.items() if command.endswith("budgets list")]
+    before, after = ([line.split("\t") for line in each.splitlines()] for each in lists)
+    assert [row[0] for row in before] == ["company", "films-in-flight"]
+    assert [row[5] for row in before] == ["0.00 USD", "0 renders"]
+    assert len((tmp_path / "charges.csv").read_text().splitlines()) == 3
+    assert [row[5] for row in after] == ["0.40 USD", "0 renders"]
