@@ -72,14 +72,14 @@ def renderer(name: str) -> str:
     return f"renderer:{_name(name)}"
 
 
-def policy(tenant: str) -> str:
-    """The policies of a tenant, in the order they came into force."""
-    return f"policy:{_tenant(tenant)}"
-
-
 def review_id(unique: UUID) -> str:
     """A new public id of a review."""
     return f"review_{unique.hex}"
+
+
+def policy(tenant: str) -> str:
+    """The policies of a tenant, in the order they came into force."""
+    return f"policy:{_tenant(tenant)}"
 
 
 def is_key_id(text: str) -> bool:

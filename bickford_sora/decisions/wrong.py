@@ -29,7 +29,7 @@ def invalid(error: ValidationError, *, within: str | None = None, named: str | N
     """The first thing that is wrong, by its name, or by `named`; `within` is the field whose value was looked at."""
     first: Any = error.errors(include_input=False, include_url=False)[0]
     path = [within, *first["loc"]] if within else first["loc"]
-    if not path:  # it is about the fields together, and says which
+    if not path and named is None:  # it is about the fields together, and says which
         return InvalidRequest(f"{first['msg']}.", code="invalid_value")
     param = named or ".".join(str(part) for part in path)[:VALUE_CHARS_SHOWN_MAX]
     if first["type"] == "missing":
