@@ -14,7 +14,7 @@ from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import create_request
 from bickford_sora.decisions.rules.reading import read_policy
 from bickford_sora.decisions.rules.seen import Seen
-from bickford_sora.errors import Denied, InvalidRequest
+from bickford_sora.errors import Denied, InvalidRequest, Unauthorized
 from bickford_sora.http.policy_warnings import WARNINGS, WARNINGS_CHARS_MAX, warning_headers
 from bickford_sora.policies import Policies
 from bickford_sora.recording import Origin
@@ -392,3 +392,15 @@ def test_a_final_waits_for_an_approved_draft_in_its_lineage() -> None:
     asked(kit, f"/v1/videos/{second}/remix", purpose="final")
     review(kit, first, "rejected")
     assert denied(kit, f"/v1/videos/{second}/remix", purpose="final") == (403, "policy_denied")
+
+
+def test_what_is_published_with_a_key_that_is_revoked_meanwhile_is_not_in_force() -> None:
+    kit = make_kit()
+    secret = kit.issue("admin", by=ROOT_KEY, spans_tenant=True)
+    caller = kit.house.callers.authenticate({"api-key": secret})
+    origin = Origin("main", caller.key_id)
+    assert kit.house.policies.publish(caller, HEAD.encode(), origin).version == 1
+    assert kit.request("DELETE", f"/v1/api_keys/{caller.key_id}", key=ROOT_KEY).status_code == 200
+    with pytest.raises(Unauthorized):
+        kit.house.policies.publish(caller, NO_PRO.encode(), origin)
+    assert [each.version for each in kit.house.policies.versions("main")] == [1]
