@@ -7,8 +7,8 @@ from bickford_sora.decisions import approvals, choice, fields, intent, offers, q
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.intent import Asked, Binding
+from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.offers import DEFAULTS, Shape, Wish
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
@@ -16,9 +16,9 @@ from bickford_sora.decisions.routing import IsStopped, choose
 from bickford_sora.decisions.rules.guardrails import texts_read
 from bickford_sora.decisions.rules.purposes import PurposeEntry
 from bickford_sora.errors import NotFound, TryLater, Unauthorized
-from bickford_sora.families import Families
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.lineages import Lineages
 from bickford_sora.moderation import Image, Moderation
 from bickford_sora.policies import Policies
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
@@ -64,7 +64,7 @@ class Making:
         self._desk = desk
         self._recording = desk.recording
         self._idempotency = idempotency
-        self._families = Families(desk.recording.ledger, desk.keys)
+        self._lineages = Lineages(desk.recording.ledger, desk.keys)
         self._issued = IssuedKeys(desk.recording.ledger, desk.recording.clock)
 
     def make(
@@ -123,7 +123,7 @@ class Making:
             binding=binding,
             source=source,
             retry_of=retry_of,
-            family=self._family(source, wanted, policy),
+            lineage=self._lineage(source, wanted, policy),
             moderation=moderation,
             chosen=choice.chosen(request, wanted, wish),
         )
@@ -135,7 +135,7 @@ class Making:
                 refusal = self._reserve(asked, policy, origin)
             except Conflict:
                 # The API key was rotated or revoked, the policy was replaced, another request bound the key first, or
-                # the source or its family moved on.
+                # the source or its lineage moved on.
                 asked = replace(asked, caller=self._confirmed(asked))
                 if replayed := self.replay(asked.caller, asked.binding, origin):
                     self._drop_files(asked)
@@ -168,15 +168,15 @@ class Making:
         return refusals[-1]  # that of the last time it was taken is the one that was recorded
 
     def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
-        """What was asked, with the source and its family as they are now."""
+        """What was asked, with the source and its lineage as they are now."""
         if asked.source is None:
             return asked
         source = self._checked_source(asked.caller, asked.source.intent.video_id)
-        return replace(asked, source=source, family=self._family(source, asked.request, policy))
+        return replace(asked, source=source, lineage=self._lineage(source, asked.request, policy))
 
-    def _family(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Family:
-        counted = policy.compiled.asks_about_lineage(wanted.declared.purpose)
-        return self._families.of(source, wanted, with_members=counted)
+    def _lineage(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Lineage:
+        asked = policy.compiled.asks_about_lineage(wanted.declared.purpose)
+        return self._lineages.of(source, wanted, with_members=asked)
 
     def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
         """The video of this project it is made from; None for an upload, and where there is none."""

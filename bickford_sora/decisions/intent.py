@@ -8,8 +8,8 @@ from bickford_sora.decisions import budgets, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.choice import Chosen
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.fields import plain
+from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.prices import quote
 from bickford_sora.decisions.request import VideoRequest
@@ -60,7 +60,7 @@ class Asked:
     source: Render | None = None
     """The render it is made from."""
     retry_of: str | None = None
-    family: Family = field(default_factory=Family)
+    lineage: Lineage = field(default_factory=Lineage)
     """What it joins."""
     moderation: Mapping[str, bool] = field(default_factory=dict)
     """By category, whether a moderation server flagged it."""
@@ -95,7 +95,7 @@ def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tupl
 
     A refusal binds no key, marks no source and sets nothing aside, unless an approver can still say yes. All of it
     stands only while the caller's API key is as it was, the policy that judged is in force, and nobody else joined the
-    family.
+    lineage.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = judged.price
@@ -104,7 +104,7 @@ def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tupl
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
     heads = {
         **asked.caller.heads,
-        **asked.family.heads,
+        **asked.lineage.heads,
         streams.policy(asked.caller.tenant): judged.policy_head,
         stream: 0,
     }
@@ -183,7 +183,7 @@ def _held(
 
 def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
     """Everything a policy may look at."""
-    request, family, declared = asked.request, asked.family, asked.request.declared
+    request, lineage, declared = asked.request, asked.lineage, asked.request.declared
     return Seen(
         operation=request.operation,
         model=request.model,
@@ -199,11 +199,11 @@ def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
         tags=frozenset(declared.tags),
         fields=request.fields,
         has_reference=asked.reference is not None,
-        remix_depth=family.remix_depth,
-        changes=family.changes,
-        renders_in_last_hour=family.renders_in_last_hour(declared.purpose, at),
-        seconds_since_last_render=family.seconds_since_last_render(declared.purpose, at),
-        lineage_has_approved_draft=family.has_approved_draft,
+        remix_depth=lineage.remix_depth,
+        changes=lineage.changes,
+        renders_in_last_hour=lineage.renders_in_last_hour(declared.purpose, at),
+        seconds_since_last_render=lineage.seconds_since_last_render(declared.purpose, at),
+        lineage_has_approved_draft=lineage.has_approved_draft,
         attestations=frozenset(declared.attestations),
         moderation=asked.moderation,
     )

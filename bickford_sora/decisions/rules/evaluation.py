@@ -46,11 +46,12 @@ class CompiledPolicy:
         return read or self.document.advice or bool(self.guards)
 
     def asks_about_lineage(self, purpose: Purpose | None) -> bool:
-        """Whether it looks at how often a purpose renders, or at what was approved: then its renders are read."""
+        """Whether it looks at the other renders of a lineage, for a render of this purpose."""
         limits = self.document.purposes.of(purpose)
         has_limit = limits.renders_per_hour_max is not None or limits.interval_s_min is not None
-        conditions = [rule.when for rule in self.document.rules]
-        return has_limit or any(each.cel is not None or each.has_approved_draft is not None for each in conditions)
+        return has_limit or any(
+            rule.when.cel is not None or rule.when.has_approved_draft is not None for rule in self.document.rules
+        )
 
 
 @dataclass(frozen=True, slots=True)
