@@ -39,10 +39,10 @@ from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.preparing import Desk
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
 from bickford_sora.renderer_file import read_renderer_file

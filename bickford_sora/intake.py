@@ -6,7 +6,7 @@ Synchronous; `bickford_sora.http` crosses from its event loop to here in one pla
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora import making
+from bickford_sora import finding
 from bickford_sora.answers import Answers
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
@@ -18,7 +18,8 @@ from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.errors import NotFound, TryLater
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.making import Desk, Making
+from bickford_sora.making import Making
+from bickford_sora.preparing import Desk
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.port import Capabilities
 from ledger.envelope import Sealed
@@ -67,7 +68,7 @@ class Intake:
 
     def find(self, caller: Caller, video_id: str, *, param: str = "video_id") -> Render:
         """A render the caller reads. Raises NotFound when there is none, it is of nobody it reads, or was deleted."""
-        return making.find_to_read(self._recording.ledger, caller, video_id, param=param)
+        return finding.find_to_read(self._recording.ledger, caller, video_id, param=param)
 
     def terms(
         self,
@@ -142,7 +143,7 @@ class Intake:
 
     def _own(self, caller: Caller, video_id: str) -> Render:
         """A render of the caller's own project: what it may change. Raises NotFound as `find`."""
-        return making.find(self._recording.ledger, caller, video_id, param="video_id")
+        return finding.find(self._recording.ledger, caller, video_id, param="video_id")
 
     def _capabilities(self, render: Render) -> Capabilities | None:
         """What the renderer that was asked is able to do, None when none was, or it is not configured any more."""

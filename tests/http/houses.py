@@ -41,10 +41,10 @@ from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.preparing import Desk
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES

@@ -1,0 +1,66 @@
+"""What budgets have left for a render, before it and after it. Pure."""
+
+from dataclasses import dataclass
+
+from bickford_sora.decisions import budgets
+from ledger.events import SpendReserved
+from ledger.spend import Budget, Spend, reservation
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one budget has left, in its unit."""
+
+    budget: Budget
+    period: str
+    """The day, month or minute it counts in, else the window's name."""
+    before: int
+    """Never below 0."""
+    asked: int | None
+    """What the render needs of it; None where its price in this currency is not known."""
+    is_closed: bool
+    """Whether it was overrun, and takes nothing until it is set again."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the render has room in it."""
+        return self.asked is not None and self.asked <= self.before and not self.is_closed
+
+    @property
+    def after(self) -> int | None:
+        """What is left when the render is taken, None when it does not fit."""
+        return self.before - self.asked if self.fits and self.asked is not None else None
+
+    @property
+    def further(self) -> int | None:
+        """How many more renders like this one would fit behind it, None where it needs nothing."""
+        return self.after // self.asked if self.after is not None and self.asked else None
+
+
+def rooms(spend: Spend, wanted: SpendReserved) -> list[Room]:
+    """What every budget that counts a render has left for it, soft ones too, by their ids."""
+    asked = reservation(wanted)
+    amounts = dict(asked.numbers())
+    found = []
+    for budget in budgets.applying(spend, asked.scopes, hard=False):
+        is_closed = budget.budget_id in spend.closed
+        before = 0 if is_closed else max(0, budget.cap - spend.use(budget, asked.periods))
+        period = asked.periods.of(budget.window)
+        found.append(Room(budget, period, before, amounts.get(budget.unit), is_closed))
+    return found
+
+
+def binding(spend: Spend, wanted: SpendReserved) -> str | None:
+    """The budget that stands in the way of a render, by its id; where all hold, the one that will be the first to.
+
+    That is the hard one with room for the fewest more of the same. None where no budget ever will.
+    """
+    short = budgets.short_of(spend, wanted)
+    if short is not None:
+        return short.budget.budget_id
+    left = [
+        (each.further, each.budget.budget_id)
+        for each in rooms(spend, wanted)
+        if each.budget.hard and each.further is not None
+    ]
+    return min(left)[1] if left else None
