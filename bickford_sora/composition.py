@@ -43,6 +43,7 @@ from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
+from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
 from bickford_sora.renderer_file import read_renderer_file
@@ -158,6 +159,7 @@ class Gateway:
     assets: LocalAssetStore
     recording: Recording
     intake: Intake
+    quoting: Quoting
     observations: Observations
     crew: Crew
     couriers: Crew
@@ -230,6 +232,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         assets=assets,
         recording=recording,
         intake=Intake(desk),
+        quoting=Quoting(desk),
         observations=Observations(recording, books.keys),
         crew=_crew(books, shop, owner),
         couriers=_couriers(books, recording, dispatch, links, owner),
@@ -291,6 +294,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
 
     return House(
         intake=gateway.intake,
+        quoting=gateway.quoting,
         observations=gateway.observations,
         webhooks=WebhookIntake(
             gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s

@@ -7,6 +7,7 @@ import typer
 
 from bickford_sora.cli.batching import BatchJob, run_batch
 from bickford_sora.cli.options import IdempotencyKey, Json, Out, Url, Wait
+from bickford_sora.cli.quoting import quoted, show_quote
 from bickford_sora.cli.talking import finish, server
 
 
@@ -27,6 +28,9 @@ def render(
         Path | None,
         typer.Option(help="First frame: an image of exactly that size.", exists=True, dir_okay=False, readable=True),
     ] = None,
+    quote: Annotated[
+        bool, typer.Option("--quote", help="Say what it would cost and whether it would be taken. Asks for nothing.")
+    ] = False,
     idempotency_key: IdempotencyKey = None,
     wait: Wait = False,
     out: Out = None,
@@ -39,6 +43,8 @@ def render(
     """
     if (prompt is None) == (batch is None):
         raise typer.BadParameter("give a PROMPT or a file with --batch")
+    if quote and (batch is not None or wait or out is not None):
+        raise typer.BadParameter("--quote is of one PROMPT, and makes nothing to wait for")
     with server(url) as client:
         if batch is not None:
             job = BatchJob(batch, idempotency_key, wait=wait, results=out, folder=out_dir)
@@ -46,6 +52,10 @@ def render(
                 raise typer.Exit(1)
             return
         assert prompt is not None  # noqa: S101 - one of the two is there
+        if quote:
+            wish = {"prompt": prompt, "model": model, "seconds": seconds, "size": size}
+            show_quote(quoted(client, wish, reference), as_json=as_json)
+            return
         video = client.create_sora_video_job(
             prompt,
             model=model,

@@ -80,6 +80,26 @@ async def ask_again(request: Request, order: Order, video_id: str) -> VideoAnswe
     )
 
 
+async def read_request(
+    request: Request,
+    order: Order,
+    route: str,
+    read: Callable[[Form], ParsedRequest],
+    *,
+    bytes_max: int | None = None,
+) -> tuple[Order, ParsedRequest, Terms]:
+    """The request in a body, on behalf of whoever it names. Raises InvalidRequest, TooLarge and TooSlow."""
+    limits = order.house.limits
+    body = await read_body(request, bytes_max=bytes_max or limits.body_bytes_max, silence_s=limits.body_silence_s)
+    return await order.house.crossing.run(_parsed, order, route, read, request.headers, body)
+
+
+def crossing_of(house: House, parsed: ParsedRequest) -> Crossing:
+    """Where a request is decided: what calls an address of the client's choice waits among its own kind."""
+    calls = parsed.reference is not None and parsed.reference.url is not None
+    return house.calling if calls else house.crossing
+
+
 def shown(house: House, links: Links, render: Render) -> Video:
     """The render as the protocol's object. Synchronous: behind the crossing."""
     return video_objects([View.of_render(render)], house.keys, links)[0]
@@ -96,17 +116,8 @@ async def _asked(
     request: Request, order: Order, route: str, read: Callable[[Form], ParsedRequest], *, bytes_max: int
 ) -> VideoAnswer:
     house = order.house
-    order, parsed, terms = await house.crossing.run(
-        _parsed,
-        order,
-        route,
-        read,
-        request.headers,
-        await read_body(request, bytes_max=bytes_max, silence_s=house.limits.body_silence_s),
-    )
-    # What calls an address of the client's choice waits among its own kind.
-    calls = parsed.reference is not None and parsed.reference.url is not None
-    crossing = house.calling if calls else house.crossing
+    order, parsed, terms = await read_request(request, order, route, read, bytes_max=bytes_max)
+    crossing = crossing_of(house, parsed)
     return await _answered(request, order, terms, crossing, lambda: house.intake.ask(order.caller, parsed, terms))
 
 

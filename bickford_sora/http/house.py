@@ -29,6 +29,7 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
@@ -91,6 +92,7 @@ class House:
     """Everything the routes use."""
 
     intake: Intake
+    quoting: Quoting
     observations: Observations
     webhooks: WebhookIntake
     callers: Callers

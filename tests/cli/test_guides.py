@@ -43,4 +43,9 @@ def test_the_guide_to_budgets_does_what_it_says(server: Served, tmp_path: Path) 
     assert [row[0] for row in before] == ["company", "films-in-flight"]
     assert [row[5] for row in before] == ["0.00 USD", "0 renders"]
     assert len((tmp_path / "charges.csv").read_text().splitlines()) == 3
+    (quoted,) = [answer for command, answer in answers.items() if command.endswith("--quote")]
+    assert "company\ttenant\tmonth" in quoted
+    assert quoted.endswith(
+        "49.20 USD\t48.80 USD\nfilms-in-flight\tproject:default\tin_flight\tin_flight\t2 renders\t1 renders\n"
+    )
     assert [row[5] for row in after] == ["0.40 USD", "0 renders"]

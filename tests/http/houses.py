@@ -45,6 +45,7 @@ from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
+from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
@@ -450,6 +451,7 @@ def make_kit(
     intake = Intake(desk)
     house = House(
         intake=intake,
+        quoting=Quoting(desk),
         observations=Observations(recording, keys),
         webhooks=WebhookIntake(
             recording,

@@ -62,6 +62,7 @@ VIDEO = {"id": "{video_id}"}
 REVIEW = {"verdict": "approved", "clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_minutes": 1}
 ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos"): Walk(ASKS, {"prompt": "A kite", "remix_video_id": "{video_id}"}),
+    ("POST", "/v1/videos/quote"): Walk(ASKS, {"prompt": "A kite", "remix_video_id": "{video_id}"}),
     ("GET", "/v1/videos"): Walk(READS),
     ("GET", "/v1/videos/{video_id}"): Walk(READS),
     ("DELETE", "/v1/videos/{video_id}"): Walk(ASKS),
