@@ -1,8 +1,9 @@
 """One request, one decision: everything between a parsed request and the facts that are recorded of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from bickford_sora.decisions import approvals, fields, intent, quotas
+from bickford_sora.allowance import Allowance
+from bickford_sora.decisions import approvals, fields, headroom, intent, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.intent import Asked, Binding, Kept
@@ -27,6 +28,14 @@ class PolicyReplaced(Exception):  # noqa: N818 - the name states the cause
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A render that was taken, and what is then left of the limits; None where nothing was decided anew."""
+
+    render: Render
+    allowance: Allowance | None = None
+
+
 class Making:
     """Makes renders of requests. Safe to use from several threads; errors as those of `bickford_sora.intake`."""
 
@@ -45,7 +54,7 @@ class Making:
         binding: Binding | None,
         *,
         retry_of: str | None = None,
-    ) -> Render:
+    ) -> Made:
         """The new render, or the one this key made meanwhile. `retry_of` is the failed video asked for again."""
         for _ in range(DECIDE_ATTEMPTS_MAX):
             policy = self._desk.policies.in_force(caller.tenant)
@@ -64,7 +73,7 @@ class Making:
         policy: Policy,
         *,
         retry_of: str | None,
-    ) -> Render:
+    ) -> Made:
         """As `make`, by this policy. From what is cheap to refuse to what costs time, and only then to storage.
 
         Raises PolicyReplaced when it is not in force any more.
@@ -73,17 +82,17 @@ class Making:
         asked = replace(prepared.asked, kept=self._keep(prepared), binding=binding, retry_of=retry_of)
         return self._decide(asked, policy, origin)
 
-    def _decide(self, asked: Asked, policy: Policy, origin: Origin) -> Render:
+    def _decide(self, asked: Asked, policy: Policy, origin: Origin) -> Made:
         for _ in range(DECIDE_ATTEMPTS_MAX):
             try:
-                refusal = self._reserve(asked, policy, origin)
+                refusal, allowance = self._reserve(asked, policy, origin)
             except Conflict:
                 # The API key was rotated or revoked, the policy was replaced, another request bound the key first, or
                 # the source or its lineage moved on.
                 asked = replace(asked, caller=self._confirmed(asked))
                 if replayed := self.replay(asked.caller, asked.binding, origin):
                     self._drop_files(asked)
-                    return replayed
+                    return Made(replayed)
                 if self._desk.policies.look_again(asked.caller.tenant).head != policy.head:
                     self._drop_files(asked)
                     raise PolicyReplaced from None
@@ -91,25 +100,31 @@ class Making:
                 continue
             # From here on the render is accepted: whatever dies now, a worker will find it.
             if refusal and refusal.kind == "approval":
-                return self._answered(asked.caller, asked.video_id, origin)  # it says that it is not approved yet
+                return Made(self._answered(asked.caller, asked.video_id, origin))  # it says that it is not approved yet
             if refusal:
                 self._drop_files(asked)
-                raise quotas.refused(refusal)
-            return self._recording.render(streams.render(asked.caller.tenant, asked.video_id))
+                raise quotas.refused(refusal, allowance)
+            return Made(self._recording.render(streams.render(asked.caller.tenant, asked.video_id)), allowance)
         raise TryLater("The source is changing. Send the request again.", code="conflict")
 
-    def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> Refusal | None:
-        """Records the decision, and what it sets aside. Returns why it may not be, None when it may."""
-        judged = intent.judge(asked, policy, self._recording.clock(), approval_s=self._desk.approval_s)
-        refusals: list[Refusal | None] = []
+    def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> tuple[Refusal | None, Allowance]:
+        """Records the decision, and what it sets aside.
+
+        Returns why it may not be, None when it may, and what is left of the limits.
+        """
+        at = self._recording.clock()
+        judged = intent.judge(asked, policy, at, approval_s=self._desk.approval_s)
+        decided: list[tuple[Refusal | None, Allowance]] = []
 
         def take(spend: Spend, periods: Periods) -> Draft:
             draft, refusal = intent.decide(asked, judged, spend, periods)
-            refusals.append(refusal)
+            wanted = intent.reservation(asked, judged.price, periods)
+            is_taken = refusal is None or refusal.kind == "approval"
+            decided.append((refusal, headroom.allowance(spend, wanted, at, is_taken=is_taken)))
             return draft
 
         self._recording.reserve(take, origin, on=asked.source)
-        return refusals[-1]  # that of the last time it was taken is the one that was recorded
+        return decided[-1]  # that of the last time it was taken is the one that was recorded
 
     def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
         """What was asked, with the source and its lineage as they are now."""

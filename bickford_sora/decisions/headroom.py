@@ -1,10 +1,17 @@
 """What budgets have left for a render, before it and after it. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from bickford_sora.allowance import Allowance, MoneyLeft, RequestsLeft, tightest
 from bickford_sora.decisions import budgets
 from ledger.events import SpendReserved
-from ledger.spend import Budget, Spend, reservation
+from ledger.spend import RENDERS, SECONDS, Budget, Spend, reservation
+
+LOOK_AGAIN_MS = 5_000
+"""When a cap on what is in flight may have room again: nobody knows."""
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +71,33 @@ def binding(spend: Spend, wanted: SpendReserved) -> str | None:
         if each.budget.hard and each.further is not None
     ]
     return min(left)[1] if left else None
+
+
+def allowance(spend: Spend, wanted: SpendReserved, at: datetime, *, is_taken: bool) -> Allowance:
+    """What hard budgets leave behind a decision that was taken on this spend at this moment.
+
+    `is_taken`: whether the render was taken, and has its part already.
+    """
+    hard = [each for each in rooms(spend, wanted) if each.budget.hard]
+    left = [(each.budget, (each.after or 0) if is_taken else each.before) for each in hard]
+    reset_ms = {"in_flight": LOOK_AGAIN_MS, "minute": _left_of_minute_ms(max(wanted.minute, spend.minute), at)}
+    requests = (
+        RequestsLeft(budget.cap, remaining, reset_ms[budget.window])
+        for budget, remaining in left
+        if budget.unit == RENDERS and budget.window in budgets.RATES
+    )
+    return Allowance(tightest(*requests), _least_money(left))
+
+
+def _least_money(left: Iterable[tuple[Budget, int]]) -> MoneyLeft | None:
+    found = [
+        MoneyLeft(budget.budget_id, remaining, budget.unit)
+        for budget, remaining in left
+        if budget.unit not in {RENDERS, SECONDS}
+    ]
+    return min(found, key=lambda each: each.remaining_micro, default=None)
+
+
+def _left_of_minute_ms(minute: str, at: datetime) -> int:
+    end = datetime.fromisoformat(minute).replace(tzinfo=UTC) + MINUTE
+    return max(0, round((end - at).total_seconds() * 1000))

@@ -12,14 +12,16 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from bickford_sora.allowance import Allowance
 from bickford_sora.decisions.declared import declared_by
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.decisions.requesters import PARAM as REQUESTER
-from bickford_sora.errors import OutcomeUnknown
+from bickford_sora.errors import OutcomeUnknown, ProtocolError
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.forms import Form, parse
 from bickford_sora.http.house import House, Order
+from bickford_sora.http.limit_headers import limit_headers
 from bickford_sora.http.links import Links
 from bickford_sora.http.policy_warnings import warning_headers
 from bickford_sora.http.video_object import Video, View, video_objects
@@ -124,13 +126,24 @@ async def _asked(
 async def _answered(
     request: Request, order: Order, terms: Terms, crossing: Crossing, ask_for: Callable[[], Answer]
 ) -> VideoAnswer:
+    try:
+        return await _once(request, order, terms, lambda: crossing.run(_decided, order, ask_for))
+    except ProtocolError as error:
+        error.allowance = (error.allowance or Allowance()).within(order.requests_left)
+        raise
+
+
+async def _once(
+    request: Request, order: Order, terms: Terms, decide: Callable[[], Awaitable[tuple[Answer, Video]]]
+) -> VideoAnswer:
+    """The answer, when equal requests that are under way have theirs."""
     if order.key is not None:
-        return await _told(request, order, *await crossing.run(_decided, order, ask_for))
+        return await _told(request, order, *await decide())
     name = f"{order.caller.key_id} {terms.request_hash}"
     async with order.house.underway.answering(name, is_repetition=order.retry_count > 0):
         if order.retry_count > 0 and await request.is_disconnected():
             raise ClientDisconnect  # it lost patience once more: nothing is decided for nobody
-        return await _told(request, order, *await crossing.run(_decided, order, ask_for))
+        return await _told(request, order, *await decide())
 
 
 async def _told(request: Request, order: Order, answer: Answer, video: Video) -> VideoAnswer:
@@ -147,7 +160,8 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
     # record of that: only an Idempotency-Key helps then.
     if await request.is_disconnected():
         await lost()
-    headers = {**poll_headers(order.house, video), **warning_headers(answer.render)}
+    allowance = (answer.allowance or Allowance()).within(order.requests_left)
+    headers = {**poll_headers(order.house, video), **warning_headers(answer.render), **limit_headers(allowance)}
     if answer.repeated:
         headers[REPEATED] = video.id
     return VideoAnswer(video, headers, lost)
