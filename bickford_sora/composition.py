@@ -38,6 +38,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
+from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
@@ -308,6 +309,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         ),
         budgets=Budgets(gateway.recording),
         spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
+        invoices=_invoices(gateway),
         wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
         api_keys=ApiKeys(
             recording=gateway.recording,
@@ -446,3 +448,13 @@ def _limits(settings: Settings) -> Limits:
         asset_bytes_max=settings.asset_bytes_max,
         asset_retention_s=settings.asset_retention_s,
     )
+
+
+def _invoices(gateway: Gateway) -> Invoices:
+    books = gateway.books
+
+    def is_current() -> bool:
+        head, timeout_s = books.ledger.head(), books.settings.projection_wait_s
+        return all(books.projector.wait_for(each.name, head, timeout_s) for each in (SPEND, AUDIT))
+
+    return Invoices(gateway.recording, books.keys, SpendTable(books.pool), Audit(books.pool), is_current)

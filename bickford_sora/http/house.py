@@ -28,6 +28,7 @@ from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
+from bickford_sora.invoices import Invoices
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.quoting import Quoting
@@ -120,6 +121,7 @@ class House:
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports
+    invoices: Invoices
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
     audit: AuditQuery

@@ -104,6 +104,7 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/spend"): Walk(OVERSEES),
     ("GET", "/v1/spend/charges"): Walk(OVERSEES),
     ("GET", "/v1/spend/charges.csv"): Walk(OVERSEES),
+    ("POST", "/v1/spend/reconciliations"): Walk(OVERSEES, {"invoice": "job_id,amount,currency\njob_9,1,USD\n"}),
     ("POST", "/v1/api_keys"): Walk(ADMINISTERS, {"name": "Another"}),
     ("GET", "/v1/api_keys"): Walk(OVERSEES),
     ("GET", "/v1/api_keys/{key_id}"): Walk(OVERSEES),
