@@ -107,9 +107,7 @@ def _said(each: ConfiguredRenderer, offers: Sequence[ModelOffer]) -> bytes:
 
 
 def _offered(offer: ModelOffer) -> list[object]:
-    price = offer.price
     return [
         [offer.model, offer.served_model, offer.sizes, offer.seconds, offer.extension_seconds],
         [sorted(offer.fields), offer.prompt_chars_max, offer.weight],
-        price and [price.unit, sorted(price.micro_per_unit.items()), price.currency, price.frames_per_second],
     ]

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bickford_sora.decisions.catalogue import Catalogue
@@ -21,6 +21,8 @@ from ledger.port import READ_EVENTS_MAX
 
 Decision = RenderAllowed | RenderDenied | RenderApprovalRequested
 _TYPES = frozenset(each.TYPE for each in (RenderIntent, RenderAllowed, RenderDenied, RenderApprovalRequested))
+LATEST = datetime.max.replace(tzinfo=UTC)
+"""When every price of a file holds: what others would have cost is asked of the last of them."""
 _BUDGET = "budget:"
 """What the names of budgets begin with, among the rules of a verdict."""
 
@@ -196,7 +198,7 @@ def _quoted(past: Past, prices: Catalogue) -> Money | None:
     request = VideoRequest(
         "", intent.model, intent.seconds, intent.size, intent.operation, intent.fields, intent.source_seconds
     )
-    found: Quote | None = quote(request, offer or route.offers[0], prices.prices_hash)
+    found: Quote | None = quote(request, offer or route.offers[0], prices.prices_hash, LATEST)
     return found.cost if found else None
 
 

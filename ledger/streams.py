@@ -82,6 +82,11 @@ def policy(tenant: str) -> str:
     return f"policy:{_tenant(tenant)}"
 
 
+def prices(tenant: str) -> str:
+    """The price tables of a tenant, in the order they came into force."""
+    return f"prices:{_tenant(tenant)}"
+
+
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of our API keys' public ids; says nothing about whether it exists."""
     return _API_KEY.fullmatch(text) is not None

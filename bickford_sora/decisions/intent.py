@@ -79,7 +79,7 @@ class Judged:
 
 def judge(asked: Asked, policy: Policy, at: datetime) -> Judged:
     """Asks the policy about a request at this moment: outside of the turn in which spend is decided."""
-    price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
+    price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash, at)
     verdict, refusal = policy.decide(_seen(asked, price, at), price.cost.currency if price else None)
     return Judged(verdict, refusal, price, policy.head)
 

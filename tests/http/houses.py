@@ -369,7 +369,7 @@ def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
         "capabilities": CAPABILITIES,
         "sizes": ("720x1280", "1280x720"),
         "seconds": ("4", "8", "12"),
-        "price": LIST_PRICES.get(model),
+        "prices": (LIST_PRICES[model],) if model in LIST_PRICES else (),
     }
     return ModelOffer(**{**offered, **change})
 

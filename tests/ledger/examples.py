@@ -40,7 +40,8 @@ SOURCE_VIDEO = e.SourceVideo(
     duration_ms=4_000,
     filename=SEALED,
 )
-QUOTE = e.Quote(cost=USD, prices_hash=SHA_B, unit="frame", quantity_milli=96_000)
+QUOTE = e.Quote(cost=USD, prices_hash=SHA_B, unit="frame", quantity_milli=96_000, micro_per_unit=10_000, tier="720p")
+REPORTED = e.Reported(duration_ms=4_000, frames=96, outputs=1, inference_ms=61_500, cost=USD)
 VIDEO_ASSET = e.Asset(
     variant="video",
     storage_uri="s3://videos/heron.mp4",
@@ -132,7 +133,7 @@ RENDERS: tuple[Fact, ...] = (
         progress=0,
     ),
     e.RenderProgress(status="in_progress", progress=40),
-    e.RenderCompleted(completed_at=MOMENT, expires_at=LATER),
+    e.RenderCompleted(completed_at=MOMENT, expires_at=LATER, reported=REPORTED),
     e.RenderFailed(code="content_policy", message=SEALED, failed_by="renderer"),
     e.RenderStored(assets=(VIDEO_ASSET, THUMBNAIL), expires_at=LATER),
     e.RenderExpired(assets_deleted=3),

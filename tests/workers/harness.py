@@ -334,7 +334,7 @@ def _offer(renderer: MemoryRenderer) -> ModelOffer:
         sizes=("720x1280",),
         seconds=("4", "8"),
         fields=frozenset({"n"}),
-        price=renderer.price,
+        prices=(renderer.price,),
     )
 
 
