@@ -145,16 +145,18 @@ class MemoryRenderer:
     credential = "mem"
     absence_proves = True
     capabilities = CAPABILITIES
-    price = LIST_PRICES["sora-2"]
 
     def __init__(self, clock: SteppingClock, mischief: Mischief, name: str = "memory") -> None:
         self.name = name
         self.replica = f"http://{name}/v1"
+        self.prices = (LIST_PRICES["sora-2"],)
         self._clock = clock
         self._mischief = mischief
         self.jobs_taken: list[Job] = []
         self.files_asked_for: list[tuple[Variant, int]] = []
         self.never_ends = False
+        self.reports: dict[str, Any] = {}
+        """What it says of jobs it completed, beside the rest."""
         self.skew_s = 0.0
         """How far its clock is from ours."""
 
@@ -200,9 +202,9 @@ class MemoryRenderer:
             job.polls += 1
             if job.news.status != "failed":
                 done = job.polls > 1 and not self.never_ends
-                job.news = replace(
-                    job.news, status="completed" if done else "in_progress", progress=100 if done else 50
-                )
+                job.news = replace(job.news, status="in_progress", progress=50)
+                if done:
+                    job.news = replace(job.news, status="completed", progress=100, **self.reports)
         return job.news
 
     def jobs(self) -> Iterator[JobNews]:
@@ -334,7 +336,7 @@ def _offer(renderer: MemoryRenderer) -> ModelOffer:
         sizes=("720x1280",),
         seconds=("4", "8"),
         fields=frozenset({"n"}),
-        prices=(renderer.price,),
+        prices=renderer.prices,
     )
 
 
