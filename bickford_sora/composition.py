@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 from pydantic import SecretStr
 
 from bickford_sora.api_keys import ApiKeys
+from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
@@ -58,6 +59,7 @@ from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver
 from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
+from bickford_sora.workers.lapse import Lapse
 from bickford_sora.workers.loop import Crew
 from bickford_sora.workers.purge import Purge
 from bickford_sora.workers.reconcile import Reconcile
@@ -207,6 +209,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         moderation=Moderation(egress, settings.environment()),
         catalogue=configuring.catalogue,
         is_stopped=stops.is_stopped,
+        approval_s=settings.approval_s,
         repeats_answers=settings.repeats_answers,
     )
     shop = Workshop(
@@ -310,6 +313,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             new_secret=secrets.token_bytes,
         ),
         reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
+        approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
         videos=Videos(books.pool),
@@ -366,6 +370,7 @@ def _crew(books: Books, shop: Workshop, owner: str) -> Crew:
             "store": Store(shop),
             "purge": Purge(shop),
             "expire": Expire(shop),
+            "lapse": Lapse(shop),
         },
         owner=owner,
         lease_s=books.settings.lease_s,

@@ -7,6 +7,7 @@ ProtocolError
 ├── NotReady             400  what was asked for does not exist yet
 ├── Unauthorized         401
 ├── Denied               403  policy refused it; nothing was sent, nothing is billed
+│   └── ApprovalRequired  403  policy wants an approver to look at it first
 ├── RoleMissing          403  the API key is not for this, or not for so much
 │   └── RequesterNotAllowed  403  it may not say on whose behalf it asks
 ├── LinkRefused          403  a signed link was altered, or has ended
@@ -90,6 +91,10 @@ class Denied(ProtocolError):  # noqa: N818
 
     status = 403
     type = "permission_error"
+
+
+class ApprovalRequired(Denied):
+    """An approver has to look at it first."""
 
 
 class RoleMissing(ProtocolError):  # noqa: N818 - it names what is missing

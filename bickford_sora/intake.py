@@ -133,7 +133,7 @@ class Intake:
         """What `make` makes, unless this very request has made something before."""
         if terms.key is not None:
             binding = self._idempotency.binding(terms.key, terms.request_hash)
-            return Answer(self._making.replay(caller, binding) or make(binding))
+            return Answer(self._making.replay(caller, binding, terms.origin) or make(binding))
         if terms.retry_count and self._desk.repeats_answers:
             video_id = self._answers.repeat(caller, terms.request_hash, terms.retry_count, terms.origin)
             if video_id is not None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora.decisions import choice, fields, intent, offers, quotas
+from bickford_sora.decisions import approvals, choice, fields, intent, offers, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.intent import Asked, Binding
+from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.offers import DEFAULTS, Shape, Wish
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
@@ -16,9 +16,9 @@ from bickford_sora.decisions.routing import IsStopped, choose
 from bickford_sora.decisions.rules.guardrails import texts_read
 from bickford_sora.decisions.rules.purposes import PurposeEntry
 from bickford_sora.errors import NotFound, TryLater, Unauthorized
-from bickford_sora.families import Families
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.lineages import Lineages
 from bickford_sora.moderation import Image, Moderation
 from bickford_sora.policies import Policies
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
@@ -44,6 +44,8 @@ class Desk:
     catalogue: Callable[[], Catalogue]
     """What is offered now."""
     is_stopped: IsStopped
+    approval_s: float
+    """How long a held render waits for an approver, in seconds."""
     repeats_answers: bool = True
     """Whether an answer that could not be delivered is given to the SDKs' repetition of a request."""
 
@@ -62,7 +64,7 @@ class Making:
         self._desk = desk
         self._recording = desk.recording
         self._idempotency = idempotency
-        self._families = Families(desk.recording.ledger, desk.keys)
+        self._lineages = Lineages(desk.recording.ledger, desk.keys)
         self._issued = IssuedKeys(desk.recording.ledger, desk.recording.clock)
 
     def make(
@@ -121,7 +123,7 @@ class Making:
             binding=binding,
             source=source,
             retry_of=retry_of,
-            family=self._family(source, wanted, policy),
+            lineage=self._lineage(source, wanted, policy),
             moderation=moderation,
             chosen=choice.chosen(request, wanted, wish),
         )
@@ -133,9 +135,9 @@ class Making:
                 refusal = self._reserve(asked, policy, origin)
             except Conflict:
                 # The API key was rotated or revoked, the policy was replaced, another request bound the key first, or
-                # the source or its family moved on.
+                # the source or its lineage moved on.
                 asked = replace(asked, caller=self._confirmed(asked))
-                if replayed := self.replay(asked.caller, asked.binding):
+                if replayed := self.replay(asked.caller, asked.binding, origin):
                     self._drop_files(asked)
                     return replayed
                 if self._desk.policies.look_again(asked.caller.tenant).head != policy.head:
@@ -144,6 +146,8 @@ class Making:
                 asked = self._seen_again(asked, policy)
                 continue
             # From here on the render is accepted: whatever dies now, a worker will find it.
+            if refusal and refusal.kind == "approval":
+                return self._answered(asked.caller, asked.video_id, origin)  # it says that it is not approved yet
             if refusal:
                 self._drop_files(asked)
                 raise quotas.refused(refusal)
@@ -152,7 +156,7 @@ class Making:
 
     def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> Refusal | None:
         """Records the decision, and what it sets aside. Returns why it may not be, None when it may."""
-        judged = intent.judge(asked, policy, self._recording.clock())
+        judged = intent.judge(asked, policy, self._recording.clock(), approval_s=self._desk.approval_s)
         refusals: list[Refusal | None] = []
 
         def take(spend: Spend, periods: Periods) -> Draft:
@@ -164,15 +168,15 @@ class Making:
         return refusals[-1]  # that of the last time it was taken is the one that was recorded
 
     def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
-        """What was asked, with the source and its family as they are now."""
+        """What was asked, with the source and its lineage as they are now."""
         if asked.source is None:
             return asked
         source = self._checked_source(asked.caller, asked.source.intent.video_id)
-        return replace(asked, source=source, family=self._family(source, asked.request, policy))
+        return replace(asked, source=source, lineage=self._lineage(source, asked.request, policy))
 
-    def _family(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Family:
-        counted = policy.compiled.asks_how_often(wanted.declared.purpose)
-        return self._families.of(source, wanted, with_members=counted)
+    def _lineage(self, source: Render | None, wanted: VideoRequest, policy: Policy) -> Lineage:
+        asked = policy.compiled.asks_about_lineage(wanted.declared.purpose)
+        return self._lineages.of(source, wanted, with_members=asked)
 
     def _source(self, caller: Caller, request: ParsedRequest) -> Render | None:
         """The video of this project it is made from; None for an upload, and where there is none."""
@@ -186,10 +190,31 @@ class Making:
         intent.check_source(source, param=param)
         return source
 
-    def replay(self, caller: Caller, binding: Binding | None) -> Render | None:
-        """The first answer given under this key. Raises KeyReused when something else was asked with it."""
+    def replay(self, caller: Caller, binding: Binding | None, origin: Origin) -> Render | None:
+        """The first answer given under this key. Raises KeyReused when something else was asked with it.
+
+        What was refused until it is approved starts, once it is.
+        """
         bound = self._idempotency.bound(caller, binding) if binding else None
-        return self.first_answer(caller, bound.video_id) if bound else None
+        return self._answered(caller, bound.video_id, origin) if bound else None
+
+    def _answered(self, caller: Caller, video_id: str, origin: Origin) -> Render:
+        """A render as it was shown first; one that was refused until it was approved, on its way.
+
+        Raises ApprovalRequired or Denied for one that was refused and may not start.
+        """
+        for _ in range(DECIDE_ATTEMPTS_MAX):
+            render = self._recording.render(streams.render(caller.tenant, video_id))
+            if not approvals.was_refused(render):
+                return self.first_answer(caller, video_id)
+            draft = approvals.started(render, caller, self._recording.clock())
+            if not draft:
+                return render
+            try:
+                self._recording.append(draft, origin, on=render)
+            except Conflict:
+                caller = self._issued.confirmed(caller)
+        raise TryLater("The render is changing. Send the request again.", code="conflict")
 
     def first_answer(self, caller: Caller, video_id: str) -> Render:
         """A render as it was shown first."""

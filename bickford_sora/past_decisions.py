@@ -1,26 +1,37 @@
 """What was asked and how it was decided, read from the ledger as a policy saw it: to explain it, or to ask again."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from bickford_sora.decisions.catalogue import Catalogue
-from bickford_sora.decisions.family import CADENCE
 from bickford_sora.decisions.prices import quote
 from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.rules.backtest import Fate, Recorded
 from bickford_sora.decisions.rules.seen import Seen
+from bickford_sora.decisions.standing import Standing, Standings
 from ledger import streams
 from ledger.application import Ledger
 from ledger.envelope import Event, Sealed
-from ledger.events import Money, Quote, RenderAllowed, RenderApprovalRequested, RenderDenied, RenderIntent, Verdict
+from ledger.events import (
+    Money,
+    Quote,
+    RenderAllowed,
+    RenderApprovalRequested,
+    RenderDenied,
+    RenderIntent,
+    RenderReviewed,
+    Verdict,
+)
 from ledger.keys import Keys
 from ledger.port import READ_EVENTS_MAX
 
 Decision = RenderAllowed | RenderDenied | RenderApprovalRequested
-_TYPES = frozenset(each.TYPE for each in (RenderIntent, RenderAllowed, RenderDenied, RenderApprovalRequested))
+_TYPES = frozenset(
+    each.TYPE for each in (RenderIntent, RenderAllowed, RenderDenied, RenderApprovalRequested, RenderReviewed)
+)
 LATEST = datetime.max.replace(tzinfo=UTC)
 """When every price of a file holds: what others would have cost is asked of the last of them."""
 _BUDGET = "budget:"
@@ -94,28 +105,24 @@ class PastDecisions:
 
     def find(self, tenant: str, video_id: str) -> Past | None:
         """The decision on one render, None when there is no such render."""
-        return next(_pairs(self.ledger.history(streams.render(tenant, video_id)), {}), None)
+        found = next(_Reading().take(self.ledger.history(streams.render(tenant, video_id))), None)
+        return found[0] if found else None
 
     def seen(self, past: Past) -> Seen:
         """What the policy saw of one render, its texts opened."""
-        return _seen(past, self._texts([past]), _recorded_pace(past.verdict), past.cost)
+        return _seen(past, self._texts([past]), _recorded_standing(past.verdict), past.cost)
 
     def recorded(self, question: Question, on_progress: OnProgress) -> Iterator[Recorded]:
         """The intents that are asked for, in the order they were recorded."""
-        families = _Families()
-        for page in self._pages(question.tenant, on_progress):
-            paced = [(past, families.pace(past)) for past in page]
-            wanted = [(past, pace) for past, pace in paced if question.wants(past)]
-            texts = self._texts(past for past, _ in wanted) if question.with_texts else {}
-            for past, pace in wanted:
-                yield _recorded(past, pace, texts, question.prices)
-
-    def _pages(self, tenant: str, on_progress: OnProgress) -> Iterator[list[Past]]:
+        reading = _Reading()
         after, head = 0, self.ledger.head()
-        waiting: dict[str, Event] = {}
         while after < head:
             events, after = self.ledger.pick(after, _TYPES, limit=READ_EVENTS_MAX)
-            yield list(_pairs((each for each in events if each.context.tenant == tenant), waiting))
+            found = reading.take(event for event in events if event.context.tenant == question.tenant)
+            wanted = [(past, standing) for past, standing in found if question.wants(past)]
+            texts = self._texts(past for past, _ in wanted) if question.with_texts else {}
+            for past, standing in wanted:
+                yield _recorded(past, standing, texts, question.prices)
             on_progress(min(after, head), head)
 
     def _texts(self, pasts: Iterable[Past]) -> dict[Sealed, str | None]:
@@ -124,60 +131,45 @@ class PastDecisions:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    """How a render stands in its family."""
-
-    remix_depth: int
-    renders_in_last_hour: int
-    seconds_since_last_render: int | None
-
-
 @dataclass(slots=True)
-class _Families:
-    """Every family, as the renders come in."""
+class _Reading:
+    """What has been read so far: intents that have no decision yet, and every lineage."""
 
-    _first: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By video: the first of its family, and the steps from there."""
-    _asked_at: dict[tuple[str, str | None], deque[datetime]] = field(default_factory=dict)
-    """By family and purpose: those of the last hour, and always the last one."""
+    standings: Standings = field(default_factory=Standings)
+    _waiting: dict[str, Event] = field(default_factory=dict)
+    """By stream."""
 
-    def pace(self, past: Past) -> _Pace:
-        """Takes in one more render, and says how it stood before it was decided."""
-        intent, source = past.intent, past.intent.remix_video_id
-        first, depth = intent.video_id, 0
-        if source is not None:
-            first, steps = self._first.get(source, (source, 0))
-            depth = steps + 1
-        before = self._asked_at.setdefault((first, intent.purpose), deque())
-        while len(before) > 1 and past.at - before[0] >= CADENCE:
-            before.popleft()
-        since = max(0, int((past.at - before[-1]).total_seconds())) if before else None
-        pace = _Pace(depth, sum(past.at - each < CADENCE for each in before), since)
+    def take(self, events: Iterable[Event]) -> Iterator[tuple[Past, Standing]]:
+        """Each intent with the first decision behind it, and how it stood then."""
+        for event in events:
+            fact = event.fact
+            if isinstance(fact, RenderIntent):
+                self._waiting[event.stream] = event
+            elif isinstance(fact, RenderReviewed):
+                self.standings.reviewed(_video_id(event.stream), approved=fact.verdict == "approved")
+            elif isinstance(fact, Decision) and event.stream in self._waiting:
+                yield self._decided(self._waiting.pop(event.stream), fact)
+
+    def _decided(self, asked: Event, decision: Decision) -> tuple[Past, Standing]:
+        intent = asked.fact
+        assert isinstance(intent, RenderIntent), asked.stream  # noqa: S101 - nothing else waits
+        past = Past(intent, decision, asked.context.occurred_at, asked.context.actor)
+        standing = self.standings.of(intent, past.at)
         if past.fate == "allowed":
-            self._first[intent.video_id] = (first, depth)
-            before.append(past.at)
-        return pace
+            self.standings.joined(intent, past.at)
+        return past, standing
 
 
-def _pairs(events: Iterable[Event], waiting: dict[str, Event]) -> Iterator[Past]:
-    """Each intent with the first decision behind it; what has none yet waits in `waiting`."""
-    for event in events:
-        fact = event.fact
-        if isinstance(fact, RenderIntent):
-            waiting[event.stream] = event
-        elif isinstance(fact, Decision) and (asked := waiting.pop(event.stream, None)) is not None:
-            intent = asked.fact
-            assert isinstance(intent, RenderIntent), event.stream  # noqa: S101 - nothing else waits
-            yield Past(intent, fact, asked.context.occurred_at, asked.context.actor)
+def _video_id(stream: str) -> str:
+    return streams.video_id(UUID(stream.rpartition(":")[2]))
 
 
-def _recorded(past: Past, pace: _Pace, texts: Mapping[Sealed, str | None], prices: Catalogue | None) -> Recorded:
+def _recorded(past: Past, standing: Standing, texts: Mapping[Sealed, str | None], prices: Catalogue | None) -> Recorded:
     was = past.cost
     would = was if prices is None else _quoted(past, prices)
     return Recorded(
         video_id=past.intent.video_id,
-        seen=_seen(past, texts, pace, would),
+        seen=_seen(past, texts, standing, would),
         was=past.fate,
         was_by=past.verdict.decided_by,
         was_cost_micro=was.amount_micro if was else None,
@@ -202,17 +194,18 @@ def _quoted(past: Past, prices: Catalogue) -> Money | None:
     return found.cost if found else None
 
 
-def _recorded_pace(verdict: Verdict) -> _Pace:
+def _recorded_standing(verdict: Verdict) -> Standing:
     saw = verdict.saw
     since = saw.get("seconds_since_last_render")
-    return _Pace(
-        _number(saw.get("remix_depth")),
-        _number(saw.get("renders_in_last_hour")),
-        since if isinstance(since, int) else None,
+    return Standing(
+        remix_depth=_number(saw.get("remix_depth")),
+        renders_in_last_hour=_number(saw.get("renders_in_last_hour")),
+        seconds_since_last_render=since if isinstance(since, int) else None,
+        has_approved_draft=saw.get("lineage_has_approved_draft") is True,
     )
 
 
-def _seen(past: Past, texts: Mapping[Sealed, str | None], pace: _Pace, cost: Money | None) -> Seen:
+def _seen(past: Past, texts: Mapping[Sealed, str | None], standing: Standing, cost: Money | None) -> Seen:
     """The intent as a policy sees it; of what only the moment knew, what the verdict says of it."""
     intent, saw = past.intent, past.verdict.saw
     moderation: Any = saw.get("moderation") or {}
@@ -231,12 +224,12 @@ def _seen(past: Past, texts: Mapping[Sealed, str | None], pace: _Pace, cost: Mon
         tags=frozenset(intent.tags),
         fields={**intent.fields, **{name: texts.get(each) or "" for name, each in intent.text_fields.items()}},
         has_reference=intent.input_reference is not None,
-        remix_depth=pace.remix_depth,
+        remix_depth=standing.remix_depth,
         # Facts from before it was counted say nothing of it; every remix had another prompt.
         changes=_number(saw.get("changes", int(intent.remix_video_id is not None))),
-        renders_in_last_hour=pace.renders_in_last_hour,
-        seconds_since_last_render=pace.seconds_since_last_render,
-        lineage_has_approved_draft=saw.get("lineage_has_approved_draft") is True,
+        renders_in_last_hour=standing.renders_in_last_hour,
+        seconds_since_last_render=standing.seconds_since_last_render,
+        lineage_has_approved_draft=standing.has_approved_draft,
         attestations=frozenset(intent.attestations),
         moderation=moderation,
     )

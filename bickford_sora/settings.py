@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     render_cost_max_micro: int | None = Field(default=None, ge=0)
     """Until a policy is published: most a render may cost, in millionths of the prices' currency. Unset: no cap."""
 
+    approval_s: float = Field(default=7 * 24 * 3600.0, ge=1)
+    """How long a held render waits for an approver, in seconds; then it is denied."""
     time_zone: ZoneInfo = ZoneInfo("UTC")
     """In which days and months of budgets begin, for example Europe/Berlin."""
 

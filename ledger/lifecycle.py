@@ -4,7 +4,8 @@
        │        │  ▲    │    │  ▲                │            │
        │        │  └────┘    └──┴ unknown        │            └─ asset_lost
        ├ denied └─ (failed) ◄────────────────────┘
-       └ held ── allowed | denied
+       └ held ── approved ── allowed
+            └─ denied
 
 A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted` may follow any end. A stored
 render whose retention ended stays `stored`: it was completed, its files are gone.
@@ -102,6 +103,15 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """What an approver is asked, and who said yes."""
+
+    requested: e.RenderApprovalRequested
+    approver: str | None = None
+    """Opaque id; None while nobody did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a render has no video."""
 
@@ -125,7 +135,11 @@ class Render:
     correlation: UUID | None = None
     """The request that asked for the render; its later facts share it."""
     trace: str | None = None
+    asked_with: str = ""
+    """Public id of the API key it was asked for with."""
     phase: Phase = Phase.INTENT
+    approval: Approval | None = None
+    """None: nobody had to be asked."""
     allowed: e.RenderAllowed | None = None
     submission: Submission | None = None
     submission_open: bool = False
@@ -223,6 +237,7 @@ def _asked_for(event: Event, intent: e.RenderIntent) -> Render:
         last_event_id=event.event_id,
         correlation=context.correlation,
         trace=context.trace,
+        asked_with=context.actor,
         last_event_at=context.occurred_at,
     )
 
@@ -288,7 +303,13 @@ def _always(_state: Render) -> bool:
     return True
 
 
+def _approved(state: Render) -> bool:
+    return state.approval is not None and state.approval.approver is not None
+
+
 _CONDITIONS: dict[type[Fact], Callable[[Render], bool]] = {
+    e.RenderApproved: lambda state: not _approved(state),
+    e.RenderAllowed: lambda state: state.phase is Phase.INTENT or _approved(state),
     e.RenderSubmissionRefused: lambda state: state.submission_open,
     e.RenderSubmissionUnknown: lambda state: state.submission_open,
     e.RenderSubmissionAbsent: lambda state: state.submission_open,
@@ -374,6 +395,11 @@ def _rerouted(state: Render, fact: e.RenderRerouted) -> e.RenderAllowed:
     )
 
 
+def _by_approver(state: Render, fact: e.RenderApproved, _at: datetime) -> _Change:
+    assert state.approval is not None, state.stream  # noqa: S101 - the phase says so
+    return {"approval": Approval(state.approval.requested, fact.approver)}
+
+
 def _ended(phase: Phase, failure: Failure) -> _Change:
     """The end without a video. A submission that is open stays so until its outcome is known."""
     return {"phase": phase, "failure": failure, "retry_at": None}
@@ -383,8 +409,8 @@ _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderAllowed: lambda _s, f, _at: {"phase": Phase.ALLOWED, "allowed": f},
     e.RenderDenied: lambda _s, f, _at: _ended(Phase.DENIED, Failure(f.code)),
     e.RenderRerouted: lambda s, f, _at: {"allowed": _rerouted(s, f), "retry_at": None},
-    e.RenderApprovalRequested: lambda _s, _f, _at: {"phase": Phase.HELD},
-    e.RenderApproved: lambda _s, _f, _at: {},
+    e.RenderApprovalRequested: lambda _s, f, _at: {"phase": Phase.HELD, "approval": Approval(f)},
+    e.RenderApproved: _by_approver,
     e.RenderSubmissionStarted: _submission_started,
     e.RenderSubmissionRefused: lambda s, f, _at: _submission_closed_without_job(s, f.retry_at),
     e.RenderSubmissionUnknown: _unknown,

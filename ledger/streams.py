@@ -72,6 +72,17 @@ def renderer(name: str) -> str:
     return f"renderer:{_name(name)}"
 
 
+def approval_id(video_id: str) -> str:
+    """The public id of the approval that a video needs: there is one at most, so that it leads back to the video."""
+    return f"approval_{video_id.removeprefix('video_')}"
+
+
+def approved_video_id(approval_id: str) -> str | None:
+    """The video an approval is about; None for what is no id of an approval."""
+    video = f"video_{approval_id.removeprefix('approval_')}"
+    return video if approval_id.startswith("approval_") and is_video_id(video) else None
+
+
 def review_id(unique: UUID) -> str:
     """A new public id of a review."""
     return f"review_{unique.hex}"

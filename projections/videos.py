@@ -122,6 +122,18 @@ class Videos:
             found = cursor.execute(query(name, VIDEOS.package), bounds).fetchall()
         return Page(tuple(found[:limit]), has_more=len(found) > limit)
 
+    def held(self, tenant: str, project: str | None, after_video_id: str | None = None, limit: int = 20) -> Page:
+        """Videos that wait for an approver behind `after_video_id`, the oldest first.
+
+        Of a project, or of all the tenant's (None). Raises ValueError for a limit that is not 1 to `PAGE_VIDEOS_MAX`.
+        """
+        if not 0 < limit <= PAGE_VIDEOS_MAX:
+            raise ValueError(f"limit is 1 to {PAGE_VIDEOS_MAX}")
+        bounds = {"tenant": tenant, "project": project, "after": after_video_id, "limit": limit + 1}
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Video)) as cursor:
+            found = cursor.execute(query("held", VIDEOS.package), bounds).fetchall()
+        return Page(tuple(found[:limit]), has_more=len(found) > limit)
+
 
 def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
     """The one row of a render. Raises lifecycle.ImpossibleStep for facts in an order that cannot be."""
@@ -177,7 +189,7 @@ def _video_asset(render: Render) -> Asset | None:
 
 VIDEOS = Projection(
     name="videos",
-    version=3,
+    version=4,
     tables={"videos": ("stream", *(field.name for field in fields(Video)))},
     rows=rows,
     categories=frozenset({"render"}),

@@ -5,7 +5,7 @@ whether the job was claimed before the webhook came or after. Leases and due tim
 `projections.leases`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from ledger import deliveries, lifecycle, streams
@@ -41,15 +41,21 @@ def next_step(render: Render) -> Step | None:
     # An open submission comes first, deleted or not: until its outcome is known there may be a job that costs money.
     if render.submission_open:
         return "reconcile"
-    if render.phase is Phase.ALLOWED:
-        return "submit"
-    if render.phase in (Phase.QUEUED, Phase.IN_PROGRESS):
-        return "follow"
-    if render.phase is Phase.COMPLETED:
-        return "store"
+    if not render.ended:
+        return _STEPS.get(render.phase)
     if render.deleted:
         return None if render.purged else "purge"
     return "expire" if render.expires_at is not None and not render.expired else None
+
+
+_STEPS: Mapping[Phase, Step] = {
+    Phase.HELD: "lapse",
+    Phase.ALLOWED: "submit",
+    Phase.QUEUED: "follow",
+    Phase.IN_PROGRESS: "follow",
+    Phase.COMPLETED: "store",
+}
+"""What is done about a render that goes on."""
 
 
 def _delivery(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
@@ -85,6 +91,8 @@ def _due_at(render: Render, step: Step) -> datetime | None:
         return render.submission.deadline_at if render.submission else None
     if step == "expire":
         return render.expires_at
+    if step == "lapse":
+        return render.approval.requested.expires_at if render.approval else None
     if step == "submit" and render.retry_at is not None:
         return render.retry_at
     trouble = render.trouble
@@ -98,7 +106,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=2,
+    version=3,
     tables={
         "items": (
             "stream",

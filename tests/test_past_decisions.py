@@ -176,3 +176,13 @@ def test_progress_reaches_the_end() -> None:
     told: list[tuple[int, int]] = []
     assert len([*past(kit).recorded(Question("main"), lambda done, total: told.append((done, total)))]) == 3
     assert told[-1] == (kit.ledger.head(), kit.ledger.head())
+
+
+def test_an_approved_draft_is_known_from_the_record_also_where_nobody_asked_then() -> None:
+    kit = make_kit()
+    draft = finished(kit, purpose="draft")
+    said = {"verdict": "approved", "clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_minutes": 1}
+    finished(kit, f"/v1/videos/{draft}/remix", purpose="final")
+    assert kit.request("POST", f"/v1/videos/{draft}/reviews", json=said).status_code == 200
+    finished(kit, f"/v1/videos/{draft}/remix", purpose="final")
+    assert [each.seen.lineage_has_approved_draft for each in recorded(kit)] == [False, False, True]

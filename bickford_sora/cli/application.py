@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "render": "Ask a running server for a video.",
     "videos": "Work with the videos of a running server.",
     "endpoints": "Work with the webhook endpoints of a running server.",
+    "approvals": "Approve or deny renders that a running server holds.",
     "budgets": "Work with the budgets of a running server.",
     "spend": "Report what a running server's renders cost.",
     "keys": "Work with the API keys of a running server.",

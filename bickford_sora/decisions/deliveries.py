@@ -22,6 +22,7 @@ from ledger.events import (
     RenderApprovalRequested,
     RenderAssetLost,
     RenderCancelled,
+    RenderDenied,
     RenderFailed,
     RenderJobLost,
     RenderReviewed,
@@ -67,12 +68,16 @@ _TRIGGERS: Mapping[type[Fact], tuple[str, ...]] = MappingProxyType(
         RenderAssetLost: ("video.failed",),
         RenderJobLost: ("video.failed",),
         RenderCancelled: ("video.failed",),
+        RenderDenied: ("video.failed",),
         RenderReviewed: ("video.reviewed",),
         RenderApprovalRequested: ("approval.requested",),
         BudgetThreshold: ("budget.threshold",),
     }
 )
 
+
+AFTER_APPROVAL = frozenset({"approval_denied", "approval_lapsed"})
+"""Codes of denials that came after the client was told to wait."""
 
 TRIGGERS = frozenset(kind.TYPE for kind in _TRIGGERS)
 """Types of the facts that anybody may be told of."""
@@ -81,8 +86,10 @@ TRIGGERS = frozenset(kind.TYPE for kind in _TRIGGERS)
 def triggered(fact: Fact) -> tuple[str, ...]:
     """The event types a fact is told as; most facts are told to nobody.
 
-    Not a denial, which was the answer to the request; and not what somebody deleted, who knows.
+    Not a denial that was the answer to the request; and not what somebody deleted, who knows.
     """
+    if isinstance(fact, RenderDenied) and fact.code not in AFTER_APPROVAL:
+        return ()
     if isinstance(fact, RenderCancelled) and fact.reason == "deleted":
         return ()
     return _TRIGGERS.get(type(fact), ())

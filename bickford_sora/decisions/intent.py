@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bickford_sora.decisions import budgets, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.choice import Chosen
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.family import Family
 from bickford_sora.decisions.fields import plain
+from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.prices import quote
 from bickford_sora.decisions.request import VideoRequest
@@ -23,6 +23,7 @@ from ledger.events import (
     InputReference,
     Quote,
     RenderAllowed,
+    RenderApprovalRequested,
     RenderDenied,
     RenderIntent,
     RenderRemixed,
@@ -59,7 +60,7 @@ class Asked:
     source: Render | None = None
     """The render it is made from."""
     retry_of: str | None = None
-    family: Family = field(default_factory=Family)
+    lineage: Lineage = field(default_factory=Lineage)
     """What it joins."""
     moderation: Mapping[str, bool] = field(default_factory=dict)
     """By category, whether a moderation server flagged it."""
@@ -75,20 +76,26 @@ class Judged:
     refusal: Refusal | None
     price: Quote | None
     policy_head: int
+    hold_until: datetime
+    """How long an approver may think about it."""
 
 
-def judge(asked: Asked, policy: Policy, at: datetime) -> Judged:
-    """Asks the policy about a request at this moment: outside of the turn in which spend is decided."""
+def judge(asked: Asked, policy: Policy, at: datetime, *, approval_s: float) -> Judged:
+    """Asks the policy about a request at this moment: outside of the turn in which spend is decided.
+
+    `approval_s`: for how many seconds an approver may think about it, where one has to.
+    """
     price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash, at)
     verdict, refusal = policy.decide(_seen(asked, price, at), price.cost.currency if price else None)
-    return Judged(verdict, refusal, price, policy.head)
+    return Judged(verdict, refusal, price, policy.head, at + timedelta(seconds=approval_s))
 
 
 def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
-    """The facts of a request, and the refusal when policy denies it or a budget is used up.
+    """The facts of a request, and the refusal when policy denies it, an approver is to be asked or a budget is used up.
 
-    A refusal binds no key, marks no source and sets nothing aside. Either stands only while the caller's API key is
-    as it was, the policy that judged is in force, and nobody else joined the family.
+    A refusal binds no key, marks no source and sets nothing aside, unless an approver can still say yes. All of it
+    stands only while the caller's API key is as it was, the policy that judged is in force, and nobody else joined the
+    lineage.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = judged.price
@@ -97,14 +104,17 @@ def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tupl
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
     heads = {
         **asked.caller.heads,
-        **asked.family.heads,
+        **asked.lineage.heads,
         streams.policy(asked.caller.tenant): judged.policy_head,
         stream: 0,
     }
-    if refusal:
+    if refusal and refusal.kind != "approval":
         facts.append((stream, RenderDenied(verdict=verdict, code=refusal.code, message=refusal.message)))
         return Draft(tuple(facts), heads), refusal
-    facts.append((stream, _allowed(asked.destination, verdict, price)))
+    if judged.refusal:
+        facts.append((stream, _held(asked, judged.refusal, verdict, price, until=judged.hold_until)))
+    else:
+        facts.append((stream, _allowed(asked.destination, verdict, price)))
     if asked.binding:
         binding_stream = _binding_stream(asked, asked.binding)
         facts.append((binding_stream, _bound(asked, asked.binding)))
@@ -113,7 +123,7 @@ def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tupl
         facts.append((asked.source.stream, _remixed(asked)))
         heads[asked.source.stream] = asked.source.version
     facts += [(spend.stream, fact) for fact in budgets.reserved(spend, wanted)]
-    return Draft(tuple(facts), heads), None
+    return Draft(tuple(facts), heads), refusal if refusal and refusal.on_hold == "refuse" else None
 
 
 VERSION_WHEN_ANSWERED = 2
@@ -154,9 +164,26 @@ def _allowed(destination: Destination, verdict: Verdict, price: Quote | None) ->
     )
 
 
+def _held(
+    asked: Asked, refusal: Refusal, verdict: Verdict, price: Quote | None, *, until: datetime
+) -> RenderApprovalRequested:
+    allowed = _allowed(asked.destination, verdict, price)
+    return RenderApprovalRequested(
+        approval_id=streams.approval_id(asked.video_id),
+        verdict=verdict,
+        expires_at=until,
+        on_hold=refusal.on_hold,
+        renderer=allowed.renderer,
+        credential=allowed.credential,
+        quote=price,
+        served_model=allowed.served_model,
+        replica=allowed.replica,
+    )
+
+
 def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
     """Everything a policy may look at."""
-    request, family, declared = asked.request, asked.family, asked.request.declared
+    request, lineage, declared = asked.request, asked.lineage, asked.request.declared
     return Seen(
         operation=request.operation,
         model=request.model,
@@ -172,11 +199,11 @@ def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
         tags=frozenset(declared.tags),
         fields=request.fields,
         has_reference=asked.reference is not None,
-        remix_depth=family.remix_depth,
-        changes=family.changes,
-        renders_in_last_hour=family.renders_in_last_hour(declared.purpose, at),
-        seconds_since_last_render=family.seconds_since_last_render(declared.purpose, at),
-        lineage_has_approved_draft=family.has_approved_draft,
+        remix_depth=lineage.remix_depth,
+        changes=lineage.changes,
+        renders_in_last_hour=lineage.renders_in_last_hour(declared.purpose, at),
+        seconds_since_last_render=lineage.seconds_since_last_render(declared.purpose, at),
+        lineage_has_approved_draft=lineage.has_approved_draft,
         attestations=frozenset(declared.attestations),
         moderation=asked.moderation,
     )

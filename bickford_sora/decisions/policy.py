@@ -7,7 +7,7 @@ cost for each render.
 from dataclasses import dataclass
 from typing import Literal
 
-from bickford_sora.decisions.rules.entries import AMOUNT_MAX
+from bickford_sora.decisions.rules.entries import AMOUNT_MAX, OnHold
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy, Outcome, evaluate
 from bickford_sora.decisions.rules.reading import read_policy
 from bickford_sora.decisions.rules.seen import Seen, saw
@@ -24,8 +24,10 @@ class Refusal:
 
     code: str
     message: str
-    kind: Literal["policy", "quota", "rate"] = "policy"
-    """Whether a rule denied it, a budget is used up, or it only came too early."""
+    kind: Literal["policy", "approval", "quota", "rate"] = "policy"
+    """Whether a rule denied it, somebody has to approve, a budget is used up, or it only came too early."""
+    on_hold: OnHold = "wait"
+    """Of kind `approval`: whether the render starts when it is approved, or when the client asks again."""
     retry_after_ms: int = 0
     """Of kind `rate`: when it may be asked again."""
 
@@ -89,8 +91,8 @@ def built_in(render_cost_max_micro: int | None = None) -> Policy:
 
 
 def _held(outcome: Outcome) -> Refusal:
-    """A render that somebody has to approve. Nobody can be asked yet, so that it is refused either way."""
-    return Refusal("approval_required", outcome.message or "")
+    """A render that somebody has to approve."""
+    return Refusal("approval_required", outcome.message or "", kind="approval", on_hold=outcome.on_hold or "wait")
 
 
 def units(micro: int) -> str:

@@ -3,7 +3,7 @@
 from bickford_sora.decisions import budgets
 from bickford_sora.decisions.budgets import Shortfall, UnknownPrice
 from bickford_sora.decisions.policy import Refusal, units
-from bickford_sora.errors import Denied, ProtocolError, QuotaExceeded, TooManyRequests
+from bickford_sora.errors import ApprovalRequired, Denied, ProtocolError, QuotaExceeded, TooManyRequests
 from ledger.events import SpendReserved, Verdict
 from ledger.spend import RENDERS, SECONDS, Spend
 
@@ -15,9 +15,13 @@ Decided = tuple[Verdict, Refusal | None]
 
 
 def held_to(decided: Decided, spend: Spend, wanted: SpendReserved) -> Decided:
-    """What policy decided, held to the budgets where it allows. A refusal names the budget as its rule."""
+    """What policy decided, held to the budgets where it does not deny. A refusal names the budget as its rule.
+
+    What an approver is to look at is held to them, too: its cost is set aside meanwhile.
+    """
     verdict, refusal = decided
-    short = None if refusal else budgets.short_of(spend, wanted)
+    is_denied = refusal is not None and refusal.kind != "approval"
+    short = None if is_denied else budgets.short_of(spend, wanted)
     if short is None:
         return decided
     saw = {**verdict.saw, "budget": short.budget.budget_id, "day": wanted.day}
@@ -29,6 +33,8 @@ def held_to(decided: Decided, spend: Spend, wanted: SpendReserved) -> Decided:
 
 def refused(refusal: Refusal) -> ProtocolError:
     """The error a client gets."""
+    if refusal.kind == "approval":
+        return ApprovalRequired(refusal.message, code=refusal.code)
     if refusal.kind == "quota":
         return QuotaExceeded(refusal.message, code=refusal.code)
     if refusal.kind == "rate":

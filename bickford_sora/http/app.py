@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from bickford_sora.http import (
     api_keys,
+    approvals,
     batches,
     budgets,
     characters,
@@ -43,6 +44,7 @@ def create_app(house: House) -> FastAPI:
     app.add_middleware(RequestScope, new_id=house.new_id)
     for module in (
         api_keys,
+        approvals,
         batches,
         budgets,
         characters,

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from bickford_sora.api_keys import ApiKeys
+from bickford_sora.approvals import Approvals
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
@@ -112,6 +113,7 @@ class House:
     wait_for_api_keys: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of API keys."""
     reviews: Reviews
+    approvals: Approvals
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports

@@ -30,6 +30,8 @@ READS = Depends(Takes(ROLES))
 """Sees what was asked for and what came of it: any key may."""
 REVIEWS = Depends(Takes(("approver", "admin")))
 """Judges what was made."""
+APPROVES = Depends(Takes(("approver",)))
+"""Decides whether a held render of somebody else's may happen."""
 OVERSEES = Depends(Takes(("auditor", "admin")))
 """Reads the facts themselves, and what is managed: API keys and webhook endpoints."""
 ADMINISTERS = Depends(Takes(("admin",)))

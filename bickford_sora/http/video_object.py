@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bickford_sora.errors import without_plural
 from bickford_sora.http.links import Links
+from ledger import streams
 from ledger.envelope import Sealed
 from ledger.events.render import ReviewVerdict
 from ledger.keys import Keys
@@ -56,6 +57,13 @@ class VideoReview(BaseModel):
     """How many there are."""
 
 
+class VideoApproval(BaseModel):
+    """The approval that a held video waits for."""
+
+    id: str
+    status: Literal["required"] = "required"
+
+
 class Video(BaseModel):
     """The protocol's video object."""
 
@@ -85,6 +93,8 @@ class Video(BaseModel):
     error: VideoError | None
     review: VideoReview | None
     """Null while nobody reviewed it. Not in the protocol."""
+    approval: VideoApproval | None
+    """What it waits for; null when it waits for no approver. Not in the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,7 @@ def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) 
         remixed_from_video_id=view.remixed_from_video_id,
         error=_error(view, texts),
         review=view.review,
+        approval=VideoApproval(id=streams.approval_id(view.video_id)) if view.phase is Phase.HELD else None,
     )
 
 

@@ -111,10 +111,13 @@ class RenderDenied(Fact):
     verdict: Verdict
     code: str
     message: str
+    approver: str | None = None
+    """Opaque id of who denied it; None: nobody was asked, or nobody answered in time."""
+    reason: Sealed | None = None
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 knew neither the rule that decided nor warnings."""
+        """Schema 1 knew neither the rule that decided nor warnings, and nobody was asked."""
         return fields if schema == 1 else super().upcast(schema, fields)
 
 
@@ -122,15 +125,26 @@ class RenderApprovalRequested(Fact):
     """Policy holds the render until an approver decides."""
 
     TYPE: ClassVar[str] = "render.approval_requested"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     approval_id: str
     verdict: Verdict
     expires_at: Moment | None = None
+    on_hold: Literal["wait", "refuse"] = "wait"
+    """Whether it starts when it is approved, or when the client asks again."""
+    renderer: str | None = None
+    """Where it goes, and what it costs, as it was when it was asked for; as `render.allowed` says it then."""
+    credential: str | None = None
+    quote: Quote | None = None
+    served_model: str | None = None
+    replica: str | None = None
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 knew neither the rule that decided nor warnings."""
-        return fields if schema == 1 else super().upcast(schema, fields)
+        """Schema 1 was never recorded; it knew neither the rule that decided nor where the render goes.
+
+        Schema 2 did not say what one unit costs.
+        """
+        return fields if schema in {1, 2} else super().upcast(schema, fields)
 
 
 class RenderApproved(Fact):
@@ -139,6 +153,7 @@ class RenderApproved(Fact):
     TYPE: ClassVar[str] = "render.approved"
     approval_id: str
     approver: str
+    """Opaque id; never the requester's."""
     reason: Sealed | None = None
 
 

@@ -17,6 +17,7 @@ from PIL import Image as Picture
 
 from bickford_sora import webhook_signatures
 from bickford_sora.api_keys import ApiKeys
+from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
@@ -86,6 +87,7 @@ FOREIGN_ROOT_KEY = "bk_live_foreign_root_key"
 WEBHOOK_SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 NOW = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 BODY_BYTES_MAX = 1_000_000
+APPROVAL_S = 3600.0
 SOURCE_BYTES_MAX = 600_000
 LINK_S = 900.0
 CALL_S = 150.0
@@ -118,6 +120,11 @@ class FoldedVideos:
             shown = [each for each in shown if (each.video_id > after_video_id) == (order == "asc")]
             shown = [each for each in shown if each.video_id != after_video_id]
         return Page(tuple(shown[:limit]), has_more=len(shown) > limit)
+
+    def held(self, tenant: str, project: str | None, after_video_id: str | None = None, limit: int = 20) -> Page:
+        found = sorted(self._rows(tenant, project), key=lambda each: each.video_id)
+        held = [each for each in found if each.phase == "held" and each.video_id > (after_video_id or "")]
+        return Page(tuple(held[:limit]), has_more=len(held) > limit)
 
     def _rows(self, tenant: str, project: str | None) -> Iterator[Video]:
         found = {event.stream for event in self._ledger.read(0, limit=10_000) if event.stream.startswith("render:")}
@@ -424,6 +431,7 @@ def make_kit(
         ),
         policies=policies,
         moderation=Moderation(egress, {"MODERATION_KEY": "sk-moderation"}),
+        approval_s=APPROVAL_S,
         catalogue=lambda: offered,
         is_stopped=is_stopped,
         repeats_answers=repeats_answers,
@@ -470,6 +478,7 @@ def make_kit(
             new_secret=lambda length: bytes(next(secret_bytes) for _ in range(length)),
         ),
         reviews=Reviews(recording, keys),
+        approvals=Approvals(recording=recording, keys=keys, query=FoldedVideos(ledger)),
         wait_for_api_keys=wait_for_videos,
         keys=keys,
         videos=FoldedVideos(ledger),

@@ -27,6 +27,7 @@ from tests.ledger.examples import EXAMPLES
 ASKS = ("requester",)
 READS = ("requester", "approver", "auditor", "admin")
 REVIEWS = ("approver", "admin")
+APPROVES = ("approver",)
 OVERSEES = ("auditor", "admin")
 ADMINISTERS = ("admin",)
 NOBODY = ()
@@ -90,6 +91,11 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ),
     ("GET", "/v1/webhook_endpoints/{webhook_endpoint_id}/deliveries"): Walk(OVERSEES),
     ("GET", "/v1/webhook_event_types"): Walk(READS),
+    ("GET", "/v1/approvals"): Walk(READS),
+    ("POST", "/v1/approvals"): Walk(APPROVES, {"approvals": ["{approval_id}"], "decision": "deny", "reason": "No"}),
+    ("GET", "/v1/approvals/{approval_id}"): Walk(READS),
+    ("POST", "/v1/approvals/{approval_id}"): Walk(APPROVES, {"decision": "deny", "reason": "No"}),
+    ("POST", "/v1/approvals/{approval_id}/start"): Walk(ASKS, answered=403),
     ("GET", "/v1/budgets"): Walk(READS),
     ("GET", "/v1/budgets/{budget_id}"): Walk(READS),
     ("PUT", "/v1/budgets/{budget_id}"): Walk(ADMINISTERS, BUDGET, of_tenant=True),

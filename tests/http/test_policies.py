@@ -14,7 +14,7 @@ from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import create_request
 from bickford_sora.decisions.rules.reading import read_policy
 from bickford_sora.decisions.rules.seen import Seen
-from bickford_sora.errors import Denied, InvalidRequest
+from bickford_sora.errors import Denied, InvalidRequest, Unauthorized
 from bickford_sora.http.policy_warnings import WARNINGS, WARNINGS_CHARS_MAX, warning_headers
 from bickford_sora.policies import Policies
 from bickford_sora.recording import Origin
@@ -216,7 +216,7 @@ def test_a_remix_changes_so_much() -> None:
     assert (fact.verdict.saw["changes"], fact.verdict.saw["remix_depth"]) == (1, 1)
 
 
-def test_cadence_counts_a_purpose_within_a_family() -> None:
+def test_cadence_counts_a_purpose_within_a_lineage() -> None:
     kit = governed("purposes: {draft: {renders_per_hour_max: 3}}")
     first = finished(kit, purpose="draft")
     second = finished(kit, f"/v1/videos/{first}/remix", purpose="draft")
@@ -230,7 +230,7 @@ def test_cadence_counts_a_purpose_within_a_family() -> None:
     finished(kit, f"/v1/videos/{second}/remix", purpose="draft")
 
 
-def test_an_interval_is_kept_within_a_family() -> None:
+def test_an_interval_is_kept_within_a_lineage() -> None:
     kit = governed("purposes: {draft: {interval_s_min: 60}}")
     first = finished(kit, purpose="draft")
     assert denied(kit, f"/v1/videos/{first}/remix", purpose="draft") == (403, "policy_denied")
@@ -265,7 +265,7 @@ class Interrupted(Policy):
         return decided
 
 
-def test_a_cadence_holds_when_a_family_is_joined_at_two_places_at_once() -> None:
+def test_a_cadence_holds_when_a_lineage_is_joined_at_two_places_at_once() -> None:
     """Both remixes see one draft of two; neither writes the stream that the other one does."""
     drafts = read_policy(f"{HEAD}purposes: {{draft: {{renders_per_hour_max: 3}}}}".encode())
     policy = Interrupted(drafts)
@@ -372,3 +372,35 @@ def test_a_policy_is_published_by_an_admin_of_the_whole_tenant_alone() -> None:
     assert kit.house.policies.versions("main") == []
     spanning = kit.issue("admin", by=ROOT_KEY, spans_tenant=True)
     assert kit.request("POST", "/v1/policy", key=spanning, content=HEAD.encode()).json()["version"] == 1
+
+
+REVIEW = {"verdict": "approved", "clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_minutes": 1}
+
+
+def review(kit: Kit, video_id: str, verdict: str) -> None:
+    answer = kit.request("POST", f"/v1/videos/{video_id}/reviews", json={**REVIEW, "verdict": verdict})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_final_waits_for_an_approved_draft_in_its_lineage() -> None:
+    kit = governed("rules: [{id: draft-first, effect: deny, when: {purposes: [final], has_approved_draft: false}}]")
+    assert denied(kit, purpose="final") == (403, "policy_denied")
+    first = finished(kit, purpose="draft")
+    second = finished(kit, f"/v1/videos/{first}/remix", purpose="draft")
+    assert denied(kit, f"/v1/videos/{second}/remix", purpose="final") == (403, "policy_denied")
+    review(kit, first, "approved")
+    asked(kit, f"/v1/videos/{second}/remix", purpose="final")
+    review(kit, first, "rejected")
+    assert denied(kit, f"/v1/videos/{second}/remix", purpose="final") == (403, "policy_denied")
+
+
+def test_what_is_published_with_a_key_that_is_revoked_meanwhile_is_not_in_force() -> None:
+    kit = make_kit()
+    secret = kit.issue("admin", by=ROOT_KEY, spans_tenant=True)
+    caller = kit.house.callers.authenticate({"api-key": secret})
+    origin = Origin("main", caller.key_id)
+    assert kit.house.policies.publish(caller, HEAD.encode(), origin).version == 1
+    assert kit.request("DELETE", f"/v1/api_keys/{caller.key_id}", key=ROOT_KEY).status_code == 200
+    with pytest.raises(Unauthorized):
+        kit.house.policies.publish(caller, NO_PRO.encode(), origin)
+    assert [each.version for each in kit.house.policies.versions("main")] == [1]

@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.media import DerivedImage, ImageFacts, VideoFacts
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
 from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.policy import built_in
+from bickford_sora.decisions.policy import Policy, built_in
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.request import create_request
 from bickford_sora.egress import Egress
@@ -33,6 +35,7 @@ from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Vari
 from bickford_sora.stops import Stops
 from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
+from bickford_sora.workers.lapse import Lapse
 from bickford_sora.workers.purge import Purge
 from bickford_sora.workers.reconcile import Reconcile
 from bickford_sora.workers.store import Store
@@ -46,6 +49,7 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
+from projections.videos import Page
 from projections.work import next_step
 from tests.ledger.spending import books_of, check_balanced
 
@@ -62,6 +66,7 @@ LIMITS = Limits(
     store_attempts_max=8,
     asset_bytes_max=1_000_000,
 )
+APPROVAL_S = 3600.0
 LIST_LATE_S = 50.0
 """Behind the deadline of a submission (35 s) and within its grace (30 s)."""
 LOOKS_MAX = 5_000
@@ -369,10 +374,17 @@ class MemoryFleet:
         self.away.discard(renderer.name)
 
 
+class NothingHeld:
+    """An inbox nobody looks into."""
+
+    def held(self, *_: object) -> Page:
+        return Page((), has_more=False)
+
+
 class Harness:
     """A gateway in memory. `run` does what the work loop does, with a clock that need not be waited for."""
 
-    def __init__(self, spool: Path, *, limits: Limits = LIMITS) -> None:
+    def __init__(self, spool: Path, *, limits: Limits = LIMITS, policy: Policy | None = None) -> None:
         self.clock = SteppingClock()
         self.mischief = Mischief()
         self.ledger = Ledger(MemoryRecorder(self.clock))
@@ -396,12 +408,14 @@ class Harness:
                     reference_bytes_max=100_000,
                     source_bytes_max=100_000,
                 ),
-                policies=Policies(taking, built_in=built_in(), models=list),
+                policies=Policies(taking, built_in=policy or built_in(), models=list),
                 moderation=Moderation(Egress(allow_private=()), {}),
+                approval_s=APPROVAL_S,
                 catalogue=lambda: catalogue_of(*self.offering),
                 is_stopped=self.stops.is_stopped,
             )
         )
+        self.approvals = Approvals(recording=taking, keys=self.keys, query=NothingHeld())
         self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
         self.offering = [self.renderer]
         self.fleet = MemoryFleet(self.renderers)
@@ -423,6 +437,7 @@ class Harness:
             "store": Store(self.shop),
             "purge": Purge(self.shop),
             "expire": Expire(self.shop),
+            "lapse": Lapse(self.shop),
         }
         self.accepted: list[str] = []
         self._due: dict[tuple[str, Step], datetime] = {}
@@ -444,6 +459,10 @@ class Harness:
 
     def delete(self, video_id: str) -> Cancellation | None:
         return self.intake.delete(CALLER, video_id, origin=ORIGIN)
+
+    def answer(self, video_id: str, approver: Caller, answer: Answer) -> None:
+        """An approver's answer to a held render."""
+        self.approvals.answer(approver, streams.approval_id(video_id), answer, origin=ORIGIN)
 
     def render(self, video_id: str) -> Render:
         render = self.ledger.render(streams.render("main", video_id))
@@ -504,7 +523,7 @@ class Harness:
 
 
 @contextmanager
-def harness(**change: Any) -> Iterator[Harness]:
-    """A harness with a spool of its own."""
+def harness(policy: Policy | None = None, **change: Any) -> Iterator[Harness]:
+    """A harness with a spool of its own. `policy` takes the built-in one's place."""
     with tempfile.TemporaryDirectory() as spool:
-        yield Harness(Path(spool), limits=replace(LIMITS, **change))
+        yield Harness(Path(spool), limits=replace(LIMITS, **change), policy=policy)

@@ -1,7 +1,7 @@
 """What another policy, or other prices, would have made of what was asked: recorded intents, asked again. Pure.
 
 The same evaluation decides as when a render is asked for. What a budget refused stays refused: budgets are not played
-again. Families are as they were recorded, whatever the other policy would have let into them.
+again. Lineages are as they were recorded, whatever the other policy would have let into them.
 """
 
 from collections import Counter

@@ -45,11 +45,13 @@ class CompiledPolicy:
         )
         return read or self.document.advice or bool(self.guards)
 
-    def asks_how_often(self, purpose: Purpose | None) -> bool:
-        """Whether it looks at how often a purpose renders: then somebody has to count."""
+    def asks_about_lineage(self, purpose: Purpose | None) -> bool:
+        """Whether it looks at the other renders of a lineage, for a render of this purpose."""
         limits = self.document.purposes.of(purpose)
         has_limit = limits.renders_per_hour_max is not None or limits.interval_s_min is not None
-        return has_limit or any(rule.when.cel is not None for rule in self.document.rules)
+        return has_limit or any(
+            rule.when.cel is not None or rule.when.has_approved_draft is not None for rule in self.document.rules
+        )
 
 
 @dataclass(frozen=True, slots=True)

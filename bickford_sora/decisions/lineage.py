@@ -1,4 +1,4 @@
-"""A video's family, as a policy sees it: everything that was made, by whatever steps, from one first video."""
+"""A video's lineage, as a policy sees it: everything that was made, by whatever steps, from one first video."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,37 +10,39 @@ from bickford_sora.decisions.request import VideoRequest
 from ledger.events import RenderIntent
 
 CADENCE = timedelta(hours=1)
-FAMILY_RENDERS_MAX = 500
-"""Most renders of a family that are looked at. A larger one counts as having rendered that often in the last hour."""
+LINEAGE_RENDERS_MAX = 500
+"""Most renders of a lineage that are looked at. A larger one counts as having rendered that often in the last hour."""
 ANCESTORS_MAX = 100
-"""Most steps that are followed from a video up to the first of its family."""
+"""Most steps that are followed from a video up to the first of its lineage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One render of a family."""
+    """One render of a lineage."""
 
     purpose: Purpose | None
     asked_at: datetime
+    approved: bool = False
+    """Whether who looked at it last approved of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """What a new render joins. Empty for one that begins a family."""
+class Lineage:
+    """What a new render joins. Empty for one that begins a lineage."""
 
     remix_depth: int = 0
     """Steps from the first video to the new render."""
     changes: int = 0
     """In how many places the new render differs from its source."""
     members: tuple[Member, ...] = ()
-    """Who is in it; known only where somebody asks how often it renders."""
+    """Who is in it; known only where a policy asks about them."""
     heads: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """The streams of its members as they were seen. Whoever joins moves one of them."""
 
     def renders_in_last_hour(self, purpose: Purpose | None, at: datetime) -> int:
         """How many of a purpose were asked for in the 60 minutes before `at`."""
-        if len(self.members) >= FAMILY_RENDERS_MAX:
-            return FAMILY_RENDERS_MAX
+        if len(self.members) >= LINEAGE_RENDERS_MAX:
+            return LINEAGE_RENDERS_MAX
         return sum(each.purpose == purpose and at - each.asked_at < CADENCE for each in self.members)
 
     def seconds_since_last_render(self, purpose: Purpose | None, at: datetime) -> int | None:
@@ -50,8 +52,8 @@ class Family:
 
     @property
     def has_approved_draft(self) -> bool:
-        """Whether a draft of it was approved. Nobody reviews yet, so that none was."""
-        return False
+        """Whether one of its drafts is approved."""
+        return any(each.purpose == "draft" and each.approved for each in self.members)
 
 
 def changes(request: VideoRequest, source: RenderIntent, was: Mapping[str, str | None]) -> int:

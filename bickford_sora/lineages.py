@@ -1,9 +1,9 @@
-"""Reading a video's family from the ledger."""
+"""Reading a video's lineage from the ledger."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bickford_sora.decisions.family import ANCESTORS_MAX, FAMILY_RENDERS_MAX, Family, Member, changes
+from bickford_sora.decisions.lineage import ANCESTORS_MAX, LINEAGE_RENDERS_MAX, Lineage, Member, changes
 from bickford_sora.decisions.request import VideoRequest
 from ledger import streams
 from ledger.application import Ledger
@@ -12,22 +12,22 @@ from ledger.lifecycle import Render
 
 
 @dataclass(frozen=True, slots=True)
-class Families:
+class Lineages:
     """Finds what a new render joins. Safe to use from several threads. Raises ledger.errors.Unavailable."""
 
     ledger: Ledger
     keys: Keys
 
-    def of(self, source: Render | None, request: VideoRequest, *, with_members: bool) -> Family:
-        """The family of `source`, which a request wants to be made from."""
+    def of(self, source: Render | None, request: VideoRequest, *, with_members: bool) -> Lineage:
+        """The lineage of `source`, which a request wants to be made from."""
         if source is None:
-            return Family()
+            return Lineage()
         ancestors = [*self._ancestors(source)]
         members = [*self._members(ancestors[-1])] if with_members else []
-        return Family(
+        return Lineage(
             remix_depth=len(ancestors),
             changes=self._changes(source, request),
-            members=tuple(Member(each.intent.purpose, each.created_at) for each in members),
+            members=tuple(Member(each.intent.purpose, each.created_at, approved=each.approved) for each in members),
             heads={each.stream: each.version for each in members},
         )
 
@@ -47,7 +47,7 @@ class Families:
         while waiting:
             each = waiting.pop(0)
             yield each
-            for video_id in each.remixes[: FAMILY_RENDERS_MAX - found]:
+            for video_id in each.remixes[: LINEAGE_RENDERS_MAX - found]:
                 made = self._render(each, video_id)
                 if made is not None:
                     waiting.append(made)
