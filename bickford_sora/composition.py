@@ -43,6 +43,7 @@ from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.price_tables import PriceTables
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
 from bickford_sora.renderer_file import read_renderer_file
@@ -170,6 +171,7 @@ class Gateway:
     stops: Stops
     characters: Characters
     policies: Policies
+    price_tables: PriceTables
 
 
 def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
@@ -180,10 +182,12 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
     recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=settings.time_zone)
     stops = Stops(recording, tenant=TENANT)
+    price_tables = PriceTables(recording)
     fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
     configuring = Configuring(
         _configured(settings, renderers),
         stops=stops,
+        publish=lambda found: price_tables.publish(TENANT, found),
         keys=books.keys,
         apply=lambda found: fleet.configure(found.renderers),
     )
@@ -248,6 +252,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
             call_s=settings.submit_timeout_s * CALL_TIMEOUTS,
         ),
         policies=policies,
+        price_tables=price_tables,
     )
 
 
@@ -321,6 +326,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         links=gateway.links,
         characters=gateway.characters,
         policies=gateway.policies,
+        price_tables=gateway.price_tables,
         rate_limit=RateLimit(settings.requests_per_minute_max, time.monotonic),
         endpoints=WebhookEndpoints(
             recording=gateway.recording,

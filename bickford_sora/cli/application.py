@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "endpoints": "Work with the webhook endpoints of a running server.",
     "approvals": "Approve or deny renders that a running server holds.",
     "budgets": "Work with the budgets of a running server.",
+    "prices": "Show what renders cost on a running server.",
     "spend": "Report what a running server's renders cost.",
     "keys": "Work with the API keys of a running server.",
     "review": "Say what a video is like, or show what was said of it.",

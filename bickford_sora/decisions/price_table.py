@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
 
 from bickford_sora.decisions.catalogue import ModelOffer, Price, Route, Unit
+from bickford_sora.decisions.prices import EVER
 
 
 class PriceRow(BaseModel):
@@ -48,6 +50,15 @@ def hash_of(text: str) -> str:
 def read_table(text: str) -> list[PriceRow]:
     """The prices of a table."""
     return _ROWS.validate_json(text)
+
+
+def in_force(rows: Sequence[PriceRow], at: datetime) -> list[PriceRow]:
+    """Those that hold at a moment, one of each offer."""
+    begun = [row for row in rows if row.effective_from is None or row.effective_from <= at]
+    newest: dict[tuple[str, str, str], PriceRow] = {}
+    for row in sorted(begun, key=lambda each: each.effective_from or EVER):
+        newest[row.model, row.renderer, row.credential] = row
+    return list(newest.values())
 
 
 def _canonical(offer: ModelOffer, price: Price) -> str:

@@ -22,7 +22,8 @@ PIXELS_MAX: Mapping[str, int] = MappingProxyType(
 )
 """The largest frame of each resolution tier."""
 
-_EVER = datetime.min.replace(tzinfo=UTC)
+EVER = datetime.min.replace(tzinfo=UTC)
+"""Since when a price holds that says nothing of it."""
 _SAMPLE = "sample list price, last seen on the vendor's pages in November 2026"
 
 LIST_PRICES: Mapping[str, Price] = MappingProxyType(
@@ -37,7 +38,7 @@ LIST_PRICES: Mapping[str, Price] = MappingProxyType(
 def in_force(prices: Iterable[Price], at: datetime) -> Price | None:
     """The newest of those that hold at a moment; None: none does yet."""
     begun = [each for each in prices if each.effective_from is None or each.effective_from <= at]
-    return max(begun, key=lambda price: price.effective_from or _EVER, default=None)
+    return max(begun, key=lambda price: price.effective_from or EVER, default=None)
 
 
 def quote(request: VideoRequest, offer: ModelOffer, prices_hash: str, at: datetime) -> Quote | None:

@@ -29,6 +29,7 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.price_tables import PriceTables
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
@@ -106,6 +107,7 @@ class House:
     links: Links
     characters: Characters
     policies: Policies
+    price_tables: PriceTables
     endpoints: WebhookEndpoints
     wait_for_endpoints: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of webhook endpoints."""

@@ -45,6 +45,7 @@ from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.price_tables import PriceTables
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
@@ -493,6 +494,7 @@ def make_kit(
             call_s=CALL_S,
         ),
         policies=policies,
+        price_tables=PriceTables(recording),
         rate_limit=RateLimit(requests_per_minute_max, clock.seconds),
         batches=Batches(recording, keys, intake),
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),

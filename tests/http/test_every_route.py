@@ -14,6 +14,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Route
 
+from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.http.roles import Takes
 from bickford_sora.recording import Origin
@@ -21,7 +22,17 @@ from ledger import streams
 from ledger.envelope import Sealed
 from ledger.events import CharacterRequested
 from projections.audit import AuditEvent, Filters
-from tests.http.houses import FOREIGN_KEY, FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit, error_of, make_kit
+from tests.http.houses import (
+    FOREIGN_KEY,
+    FOREIGN_ROOT_KEY,
+    KEY,
+    OTHER_KEY,
+    ROOT_KEY,
+    Kit,
+    catalogue,
+    error_of,
+    make_kit,
+)
 from tests.ledger.examples import EXAMPLES
 
 ASKS = ("requester",)
@@ -111,6 +122,8 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/policy"): Walk(ADMINISTERS, {}, answered=403),  # who administers one project may not, see the rest
     ("GET", "/v1/policy"): Walk(OVERSEES),
     ("GET", "/v1/policy/versions"): Walk(OVERSEES),
+    ("GET", "/v1/prices"): Walk(OVERSEES),
+    ("GET", "/v1/prices/{prices_hash}"): Walk(OVERSEES),
     ("POST", "/webhooks/{renderer}"): Walk(NOBODY, answered=404),
     ("GET", "/healthz"): Walk(NOBODY),
     ("GET", "/readyz"): Walk(NOBODY),
@@ -119,7 +132,9 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/docs/oauth2-redirect"): Walk(NOBODY),
 }
 """Every route there is."""
-OF_NOBODY = {"{thread_id}": "thread-1", "{renderer}": "unknown"}
+PRICES_HASH = "c" * 64
+"""Of the tenant, whatever the project."""
+OF_NOBODY = {"{thread_id}": "thread-1", "{renderer}": "unknown", "{prices_hash}": PRICES_HASH}
 """Named by whoever asks: each project has its own."""
 KEYED = {at: walk for at, walk in ROUTES.items() if walk.takes}
 NAMED = {
@@ -160,6 +175,7 @@ class Town:
 
     def __post_init__(self) -> None:
         kit = self.kit
+        kit.house.price_tables.publish("main", Catalogue(catalogue().routes, PRICES_HASH, "[]"))
         kit.app.state.house = kit.house = replace(kit.house, audit=OneTurn(kit))
         self.ids = {
             **OF_NOBODY,
