@@ -323,7 +323,7 @@ def test_no_page_begins_behind_what_is_anothers(town: Town, who: str) -> None:
 @pytest.mark.parametrize("who", THEIRS)
 def test_no_list_and_no_stream_tells_of_what_is_anothers(town: Town, who: str) -> None:
     for at in KEYED:
-        if at[0] == "GET" and at not in NAMED:
+        if at[0] == "GET" and at not in NAMED and "{" not in at[1]:
             path = f"{at[1]}?after=0" if at[1] == "/v1/ledger/stream" else at[1]
             town.kit.house.tide.closing.clear()
             answer = town.kit.request("GET", path, key=THEIRS[who])
