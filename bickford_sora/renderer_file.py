@@ -122,7 +122,10 @@ def _listed(given: Any) -> Any:
     return (given,) if isinstance(given, Mapping) else given
 
 
-Prices = Annotated[tuple[PriceEntry, ...], BeforeValidator(_listed)]
+Prices = Annotated[
+    tuple[PriceEntry, ...],
+    BeforeValidator(_listed, json_schema_input_type=PriceEntry | tuple[PriceEntry, ...]),
+]
 
 
 class ModelEntry(_Entry):

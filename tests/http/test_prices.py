@@ -74,4 +74,5 @@ def test_the_table_says_which_of_several_prices_is_in_force() -> None:
 
 def test_a_hash_of_no_table_is_not_found() -> None:
     answer = make_kit().request("GET", f"{PRICES}/{'0' * 64}", key=KEY)
-    assert (answer.status_code, error_of(answer)["code"]) == (404, "prices_not_found")
+    assert error_of(answer)[:1] == (404,), answer.text
+    assert answer.json()["error"]["code"] == "prices_not_found"
