@@ -32,6 +32,7 @@ from bickford_sora.decisions.policy import built_in
 from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
 from bickford_sora.http.links import Links
@@ -172,6 +173,7 @@ class Gateway:
     characters: Characters
     policies: Policies
     price_tables: PriceTables
+    four_eyes: FourEyes
 
 
 def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
@@ -200,10 +202,12 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         reference_bytes_max=settings.reference_bytes_max,
         source_bytes_max=settings.source_bytes_max,
     )
+    four_eyes = FourEyes(recording=recording, keys=books.keys, kinds=settings.four_eyes, approval_s=settings.approval_s)
     policies = Policies(
         recording,
         built_in=built_in(settings.render_cost_max_micro),
         models=lambda: configuring.catalogue().routes,
+        four_eyes=four_eyes,
     )
     desk = Desk(
         recording=recording,
@@ -253,6 +257,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         ),
         policies=policies,
         price_tables=price_tables,
+        four_eyes=four_eyes,
     )
 
 
@@ -307,7 +312,8 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             spanning=[api_key.get_secret_value()],
             issued=IssuedKeys(books.ledger, books.clock),
         ),
-        budgets=Budgets(gateway.recording),
+        budgets=Budgets(gateway.recording, gateway.four_eyes),
+        four_eyes=gateway.four_eyes,
         spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
         wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
         api_keys=ApiKeys(
@@ -315,6 +321,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             keys=books.keys,
             digest=lambda secret: books.keys.digest(PURPOSE, secret.encode()),
             query=ApiKeyTable(books.pool),
+            four_eyes=gateway.four_eyes,
             new_secret=secrets.token_bytes,
         ),
         reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),

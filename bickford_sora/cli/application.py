@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "budgets": "Work with the budgets of a running server.",
     "prices": "Show what renders cost on a running server.",
     "spend": "Report what a running server's renders cost.",
+    "changes": "Agree to what another admin of a running server wants to change.",
     "keys": "Work with the API keys of a running server.",
     "review": "Say what a video is like, or show what was said of it.",
     "watch": "Follow a video to its end, or every fact as it is recorded, without polling.",

@@ -340,6 +340,14 @@ class AsyncBickfordClient:
         )
         return parsed(JsonObject, await self._answer(call), call).root
 
+    async def save(self, path: str, *, to: Path, params: Mapping[str, object] | None = None) -> None:
+        """What any other route of the server answers a GET with, in a file: whole, or no file.
+
+        Raises SoraVideoError, and OSError when it cannot be written.
+        """
+        with InFile(to, DOWNLOAD_BYTES_MAX) as file:
+            await self._answer(Call(method="GET", path=path, params=given(params or {})), file)
+
     async def _start(self, call: Call) -> SoraVideo:
         wait_s = self._pace.wait_s(self._monotonic())
         if wait_s > 0:

@@ -172,6 +172,7 @@ def _held(
         approval_id=streams.approval_id(asked.video_id),
         verdict=verdict,
         expires_at=until,
+        message=refusal.message,
         on_hold=refusal.on_hold,
         renderer=allowed.renderer,
         credential=allowed.credential,

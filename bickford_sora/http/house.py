@@ -21,6 +21,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.errors import InvalidRequest
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
@@ -116,6 +117,7 @@ class House:
     """As `wait_for_videos`, for the read model of API keys."""
     reviews: Reviews
     approvals: Approvals
+    four_eyes: FourEyes
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports

@@ -129,6 +129,8 @@ class RenderApprovalRequested(Fact):
     approval_id: str
     verdict: Verdict
     expires_at: Moment | None = None
+    message: str = ""
+    """Which rule it was, in words for the client."""
     on_hold: Literal["wait", "refuse"] = "wait"
     """Whether it starts when it is approved, or when the client asks again."""
     renderer: str | None = None

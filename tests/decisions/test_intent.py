@@ -53,7 +53,7 @@ def asked(**change: object) -> Asked:
 
 
 def decide(asked: Asked, policy: Policy = POLICY, spend: Spend | None = None) -> tuple[Draft, Refusal | None]:
-    judged = intent.judge(asked, policy, NOON)
+    judged = intent.judge(asked, policy, NOON, approval_s=3600)
     return intent.decide(asked, judged, spend or Spend(streams.spend("main")), PERIODS)
 
 

@@ -6,6 +6,7 @@ Who adds a route is to say here which roles it takes and what is sent to it; unt
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from bickford_sora.http.roles import Takes
 from bickford_sora.recording import Origin
 from ledger import streams
 from ledger.envelope import Sealed
-from ledger.events import CharacterRequested
+from ledger.events import ChangeProposed, CharacterRequested
 from projections.audit import AuditEvent, Filters
 from tests.http.houses import (
     FOREIGN_KEY,
@@ -107,6 +108,8 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/approvals/{approval_id}"): Walk(READS),
     ("POST", "/v1/approvals/{approval_id}"): Walk(APPROVES, {"decision": "deny", "reason": "No"}),
     ("POST", "/v1/approvals/{approval_id}/start"): Walk(ASKS, answered=403),
+    ("GET", "/v1/changes/{change_id}"): Walk(OVERSEES),
+    ("POST", "/v1/changes/{change_id}"): Walk(ADMINISTERS, {"decision": "approve"}),
     ("GET", "/v1/budgets"): Walk(READS),
     ("GET", "/v1/budgets/{budget_id}"): Walk(READS),
     ("PUT", "/v1/budgets/{budget_id}"): Walk(ADMINISTERS, BUDGET, of_tenant=True),
@@ -141,6 +144,7 @@ NAMED = {
     at: walk
     for at, walk in KEYED.items()
     if not walk.of_tenant
+    and at != ("POST", "/v1/approvals")  # it answers for each of several
     and any(mark in at[1] or mark in json.dumps(walk.body) for mark in ("video_id}", "batch_id}", "_id}"))
     and "{thread_id}" not in at[1]
 }
@@ -182,6 +186,8 @@ class Town:
             "{video_id}": kit.finished(),
             "{batch_id}": kit.request("POST", "/v1/videos/batches", json={"requests": [{"prompt": "a"}]}).json()["id"],
             "{character_id}": self._character(),
+            "{approval_id}": self._approval(),
+            "{change_id}": self._change(),
             "{webhook_endpoint_id}": kit.request("POST", "/v1/webhook_endpoints", json=ENDPOINT).json()["id"],
             "{budget_id}": kit.request("PUT", "/v1/budgets/ours_1", key=ROOT_KEY, json=BUDGET).json()["id"],
             "{key_id}": kit.request("POST", "/v1/api_keys", json={"name": "Ours"}).json()["id"],
@@ -214,6 +220,24 @@ class Town:
     def tells(self, answer: httpx.Response) -> list[str]:
         """What an answer tells of what is there."""
         return [mark for mark, each in self.ids.items() if mark not in OF_NOBODY and each in answer.text]
+
+    def _approval(self) -> str:
+        """A render that waits for an approver."""
+        held = b"version: 1\ndefault: allow\nrules:\n- {id: long, effect: require_approval, when: {seconds_min: 12}}"
+        self.kit.request("POST", "/v1/policy", key=ROOT_KEY, content=held, headers={"content-type": "application/yaml"})
+        return streams.approval_id(self.kit.create(seconds="12"))
+
+    def _change(self) -> str:
+        """A change of its keys that an admin proposed."""
+        example = EXAMPLES["change.proposed"]
+        assert isinstance(example, ChangeProposed)
+        change_id = streams.change_id("c" * 64)
+        until = self.kit.clock() + timedelta(days=1)
+        change = {"change_id": change_id, "kind": "keys", "subject": "alpha", "expires_at": until}
+        stream = streams.change("main", change_id)
+        fact = example.model_copy(update=change)
+        self.kit.recording.append(Draft(((stream, fact),), {stream: 0}), Origin("main", "key_1"))
+        return change_id
 
     def _character(self) -> str:
         character_id = streams.character_id(self.kit.recording.new_id())

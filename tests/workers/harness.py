@@ -22,6 +22,7 @@ from bickford_sora.decisions.policy import Policy, built_in
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.request import create_request
 from bickford_sora.egress import Egress
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.intake import Intake
 from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
@@ -408,7 +409,12 @@ class Harness:
                     reference_bytes_max=100_000,
                     source_bytes_max=100_000,
                 ),
-                policies=Policies(taking, built_in=policy or built_in(), models=list),
+                policies=Policies(
+                    taking,
+                    built_in=policy or built_in(),
+                    models=list,
+                    four_eyes=FourEyes(recording=taking, keys=self.keys),
+                ),
                 moderation=Moderation(Egress(allow_private=()), {}),
                 approval_s=APPROVAL_S,
                 catalogue=lambda: catalogue_of(*self.offering),
