@@ -14,6 +14,9 @@ from ledger.events import Money, Quote, RenderIntent, Reported
 SURPLUS_MS = 1_000
 """From how much more than what was asked for on the length counts, in milliseconds."""
 
+AMOUNT_MICRO_MAX = 10**15
+"""Most that a report can come to, in millionths: a thousand million of the currency's units. More is not believed."""
+
 
 def due(quote: Quote, intent: RenderIntent, reported: Reported | None) -> Money:
     """What is to be paid, at the price of the quote, whatever the price is by now."""
@@ -24,7 +27,8 @@ def due(quote: Quote, intent: RenderIntent, reported: Reported | None) -> Money:
     quantity = made_milli(quote, intent, reported)
     if quantity is None or quantity == quote.quantity_milli or quote.micro_per_unit is None:
         return quote.cost
-    return Money(amount_micro=cost(quote.micro_per_unit, quantity), currency=quote.cost.currency)
+    amount = cost(quote.micro_per_unit, quantity)
+    return quote.cost if amount > AMOUNT_MICRO_MAX else Money(amount_micro=amount, currency=quote.cost.currency)
 
 
 def made_milli(quote: Quote, intent: RenderIntent, reported: Reported) -> int | None:

@@ -95,7 +95,12 @@ def _as_duration(value: Any) -> float | None:
 
 
 def _as_micro(usage: Any) -> int | None:
-    """US dollars of a `usage` as millionths, the half to the even one."""
+    """US dollars of a `usage` as millionths, the half to the even one.
+
+    None where somebody else bills us for the rest (`is_byok`, our own key at the server behind it).
+    """
+    if isinstance(usage, dict) and usage.get("is_byok"):
+        return None
     cost = _as_number(usage.get("cost")) if isinstance(usage, dict) else None
     if cost is None or not 0 <= cost <= COST_USD_MAX:
         return None

@@ -51,6 +51,7 @@ def quoted(price: Price, **fields: Any) -> tuple[Quote, RenderIntent]:
         (Price("second", ANY), {}, {"inference_ms": 900_000}, 400),
         (Price("second", ANY), {}, {"cost": usd(123), "duration_ms": 1}, 123),
         (Price("second", ANY, currency="EUR"), {}, {"cost": usd(123)}, 400),
+        (Price("frame", {ANY_SIZE: 10**8}, frames_per_second=1), {}, {"frames": 10**8}, 4 * 10**8),
     ],
 )
 def test_what_was_made_is_settled(price: Price, fields: dict[str, int], reported: dict[str, Any], micro: int) -> None:
