@@ -27,6 +27,9 @@ def render(
         Path | None,
         typer.Option(help="First frame: an image of exactly that size.", exists=True, dir_okay=False, readable=True),
     ] = None,
+    purpose: Annotated[str | None, typer.Option(help="draft or final: what the policy goes by.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="For policy and reports; may be repeated.")] = None,
+    requester: Annotated[str | None, typer.Option(help="On whose behalf, where the API key may say so.")] = None,
     idempotency_key: IdempotencyKey = None,
     wait: Wait = False,
     out: Out = None,
@@ -52,6 +55,7 @@ def render(
             seconds=seconds,
             size=size,
             input_reference=reference,
+            extra_body={"purpose": purpose, "tags": ",".join(tag) if tag else None, "requester": requester},
             idempotency_key=idempotency_key,
         )
         finish(client, video, wait=wait, out=out, as_json=as_json)
