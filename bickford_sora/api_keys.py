@@ -8,8 +8,9 @@ from typing import Protocol
 from bickford_sora.decisions import api_keys as decisions
 from bickford_sora.decisions.api_keys import Fresh, Grant
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.errors import NotFound, TryLater
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
 from ledger import streams
@@ -54,6 +55,7 @@ class ApiKeys:
     digest: Callable[[str], str] = field(repr=False)
     """The keyed hash by which a presented key is known."""
     query: ApiKeysQuery
+    four_eyes: FourEyes
     new_secret: Callable[[int], bytes]
     """So many unpredictable bytes."""
 
@@ -73,11 +75,18 @@ class ApiKeys:
         name = self.keys.seal(
             asked.name, requester=decisions.requester_of(fresh.digest), subject=fresh.key_id, field="key.issued.name"
         )
-        self._decide(
-            caller,
-            lambda who: decisions.issued(who, grant, fresh, name, now, expires_in_s=asked.expires_in_s),
-            origin,
-        )
+        what = asked.model_dump(mode="json")
+
+        def issued(who: Caller) -> Draft:
+            agreed = NOTHING
+            if "admin" in grant.roles:
+                told = f"issue a key with the roles {', '.join(grant.roles)} in {grant.project}"
+                subject = decisions.ANY_PROJECT if grant.spans_tenant else grant.project
+                agreed = self.four_eyes.cleared(who, "keys", subject, what, told, origin=origin)
+            key = decisions.issued(who, grant, fresh, name, now, expires_in_s=asked.expires_in_s)
+            return key.together_with(agreed)
+
+        self._decide(caller, issued, origin)
         return WithSecret(self.find(caller, fresh.key_id), secret)
 
     def find(self, caller: Caller, key_id: str, *, param: str = "key_id") -> ApiKey:

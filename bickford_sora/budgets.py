@@ -1,14 +1,17 @@
 """Budgets, as an admin of the tenant sets and removes them (`/v1/budgets`), and how much of them is used."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bickford_sora.decisions import budget_setting as decisions
+from bickford_sora.decisions.budget_setting import BudgetAsked
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.errors import TryLater
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording, TakeAt
 from ledger.errors import Conflict
 from ledger.spend import Budget, Periods, Spend
 
@@ -40,19 +43,20 @@ class Budgets:
     """
 
     recording: Recording
+    four_eyes: FourEyes
 
     def set(self, caller: Caller, budget_id: str, fields: Mapping[str, object], *, origin: Origin) -> BudgetNow:
         """Sets a budget, new or changed. Raises InvalidRequest and Conflicting."""
         decisions.check_manager(caller)
         asked = decisions.read(fields)
         decisions.checked_id(budget_id)
-        self._decide(caller, lambda who, spend: decisions.set_to(who, spend, budget_id, asked), origin)
+        self._decide(caller, budget_id, asked, origin)
         return self.find(caller, budget_id)
 
     def remove(self, caller: Caller, budget_id: str, *, origin: Origin) -> None:
         """Removes a budget: it holds no longer. Raises NotFound."""
         decisions.check_manager(caller)
-        self._decide(caller, lambda who, spend: decisions.removed(who, spend, budget_id), origin)
+        self._decide(caller, budget_id, None, origin)
 
     def find(self, caller: Caller, budget_id: str) -> BudgetNow:
         """A budget the caller may see. Raises NotFound."""
@@ -67,21 +71,43 @@ class Budgets:
         shown = (budget for _, budget in sorted(spend.budgets.items()) if decisions.sees(caller, budget))
         return [_now(spend, budget, periods) for budget in shown]
 
-    def _decide(self, caller: Caller, decision: Callable[[Caller, Spend], Draft], origin: Origin) -> None:
-        """Takes a decision in turn with all others about this tenant's money; again when the caller's key moved on."""
+    def _decide(self, caller: Caller, budget_id: str, asked: BudgetAsked | None, origin: Origin) -> None:
+        """Decides in turn with all others about this tenant's money; again when the caller's key moved on."""
         issued = IssuedKeys(self.recording.ledger, self.recording.clock)
+        agreed = NOTHING
         for _ in range(DECIDE_ATTEMPTS_MAX):
-
-            def take(spend: Spend, _: Periods, who: Caller = caller) -> Draft:
-                return decision(who, spend)
-
             try:
-                self.recording.reserve(take, origin)
+                self.recording.reserve(self._change(caller, budget_id, asked, agreed), origin)
+            except TakesFourEyes:
+                agreed = self._agreed(caller, budget_id, asked, origin)
+                continue
             except Conflict:
-                caller = issued.confirmed(caller)
+                caller, agreed = issued.confirmed(caller), NOTHING
                 continue
             return
         raise TryLater("The budget is being changed. Send the request again.", code="conflict")
+
+    def _change(self, caller: Caller, budget_id: str, asked: BudgetAsked | None, agreed: Draft) -> TakeAt:
+        def take(spend: Spend, _: Periods) -> Draft:
+            if asked is None:
+                draft = decisions.removed(caller, spend, budget_id)
+            else:
+                draft = decisions.set_to(caller, spend, budget_id, asked)
+            loosens = decisions.loosens(spend.budgets.get(budget_id), asked)
+            if draft and loosens and not agreed and "budgets" in self.four_eyes.kinds:
+                raise TakesFourEyes
+            return draft.together_with(agreed) if draft else draft
+
+        return take
+
+    def _agreed(self, caller: Caller, budget_id: str, asked: BudgetAsked | None, origin: Origin) -> Draft:
+        content = asked.model_dump(mode="json") if asked else None
+        summary = f"{'set' if asked else 'remove'} budget {budget_id}: {json.dumps(content)}"
+        return self.four_eyes.cleared(caller, "budgets", budget_id, content, summary, origin=origin)
+
+
+class TakesFourEyes(Exception):  # noqa: N818 - the name states the cause
+    """A change that lets more happen was not agreed to by another admin. Nothing was recorded."""
 
 
 def _now(spend: Spend, budget: Budget, periods: Periods) -> BudgetNow:

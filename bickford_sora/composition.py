@@ -32,6 +32,7 @@ from bickford_sora.decisions.policy import built_in
 from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
 from bickford_sora.http.links import Links
@@ -44,6 +45,7 @@ from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
+from bickford_sora.price_tables import PriceTables
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
@@ -173,6 +175,8 @@ class Gateway:
     stops: Stops
     characters: Characters
     policies: Policies
+    price_tables: PriceTables
+    four_eyes: FourEyes
 
 
 def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
@@ -183,10 +187,12 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
     recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=settings.time_zone)
     stops = Stops(recording, tenant=TENANT)
+    price_tables = PriceTables(recording)
     fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
     configuring = Configuring(
         _configured(settings, renderers),
         stops=stops,
+        publish=lambda found: price_tables.publish(TENANT, found),
         keys=books.keys,
         apply=lambda found: fleet.configure(found.renderers),
     )
@@ -199,10 +205,12 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         reference_bytes_max=settings.reference_bytes_max,
         source_bytes_max=settings.source_bytes_max,
     )
+    four_eyes = FourEyes(recording=recording, keys=books.keys, kinds=settings.four_eyes, approval_s=settings.approval_s)
     policies = Policies(
         recording,
         built_in=built_in(settings.render_cost_max_micro),
         models=lambda: configuring.catalogue().routes,
+        four_eyes=four_eyes,
     )
     desk = Desk(
         recording=recording,
@@ -252,6 +260,8 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
             call_s=settings.submit_timeout_s * CALL_TIMEOUTS,
         ),
         policies=policies,
+        price_tables=price_tables,
+        four_eyes=four_eyes,
     )
 
 
@@ -307,7 +317,8 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             spanning=[api_key.get_secret_value()],
             issued=IssuedKeys(books.ledger, books.clock),
         ),
-        budgets=Budgets(gateway.recording),
+        budgets=Budgets(gateway.recording, gateway.four_eyes),
+        four_eyes=gateway.four_eyes,
         spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
         invoices=_invoices(gateway),
         wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
@@ -316,6 +327,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             keys=books.keys,
             digest=lambda secret: books.keys.digest(PURPOSE, secret.encode()),
             query=ApiKeyTable(books.pool),
+            four_eyes=gateway.four_eyes,
             new_secret=secrets.token_bytes,
         ),
         reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
@@ -327,6 +339,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         links=gateway.links,
         characters=gateway.characters,
         policies=gateway.policies,
+        price_tables=gateway.price_tables,
         rate_limit=RateLimit(settings.requests_per_minute_max, time.monotonic),
         endpoints=WebhookEndpoints(
             recording=gateway.recording,

@@ -1,7 +1,5 @@
 """What is configured now: renderers, and the catalogue of what they offer; from the renderer file, or the settings."""
 
-import hashlib
-import json
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +7,9 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
+from bickford_sora.decisions import price_table
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Price, Route
-from bickford_sora.decisions.prices import LIST_PRICES
+from bickford_sora.decisions.prices import LIST_PRICES, up_to_ms
 from bickford_sora.renderer_file import (
     ModelEntry,
     PriceEntry,
@@ -78,7 +77,7 @@ def of_settings(settings: Settings, renderers: Sequence[RendererSettings]) -> Co
     if not renderers:
         return Configuration()
     routes = {model: Route((_offer_of_settings(settings, renderers[0], model),)) for model in settings.models}
-    return Configuration(configured, Catalogue(MappingProxyType(routes), prices_hash(routes)))
+    return Configuration(configured, _catalogue(routes))
 
 
 def of_file(file: RendererFile, environment: Mapping[str, str], resolve: Resolve = resolve_by_system) -> Configuration:
@@ -92,19 +91,12 @@ def catalogue_of(file: RendererFile) -> Catalogue:
     entries = {entry.name: entry for entry in file.renderers}
     models = dict.fromkeys(model.name for entry in file.renderers for model in entry.models)
     routes = {name: _route(name, file, entries) for name in models}
-    return Catalogue(MappingProxyType(routes), prices_hash(routes))
+    return _catalogue(routes)
 
 
-def prices_hash(routes: Mapping[str, Route]) -> str:
-    """Names the prices of all offers in every quote made from them."""
-    prices = [
-        [model, offer.renderer, offer.credential, offer.price.unit, offer.price.currency]
-        + [list(each) for each in offer.price.micro_per_unit.items()]
-        for model, route in sorted(routes.items())
-        for offer in route.offers
-        if offer.price is not None
-    ]
-    return hashlib.sha256(json.dumps(prices).encode()).hexdigest()
+def _catalogue(routes: Mapping[str, Route]) -> Catalogue:
+    text = price_table.text_of(routes)
+    return Catalogue(MappingProxyType(routes), price_table.hash_of(text), text)
 
 
 def _configured(entry: RendererEntry, environment: Mapping[str, str], resolve: Resolve) -> ConfiguredRenderer:
@@ -151,13 +143,21 @@ def _offer(entry: RendererEntry, model: ModelEntry, weight: int = 1) -> ModelOff
         extension_seconds=model.extension_seconds,
         fields=frozenset(model.fields),
         prompt_chars_max=model.prompt_chars_max,
-        price=None if model.price is None else _price(model.price),
+        prices=tuple(_price(each) for each in model.price),
         weight=weight,
     )
 
 
 def _price(entry: PriceEntry) -> Price:
-    return Price(entry.unit, MappingProxyType(entry.micro_per_unit), entry.currency, entry.frames_per_second)
+    return Price(
+        unit=entry.unit,
+        micro_per_unit=MappingProxyType(entry.micro_per_unit),
+        currency=entry.currency,
+        frames_per_second=entry.frames_per_second,
+        p95_ms=MappingProxyType({tier: up_to_ms(seconds) for tier, seconds in entry.p95_by_tier.items()}),
+        effective_from=entry.begins_at,
+        source=entry.source,
+    )
 
 
 def _offer_of_settings(settings: Settings, renderer: RendererSettings, model: str) -> ModelOffer:
@@ -172,5 +172,5 @@ def _offer_of_settings(settings: Settings, renderer: RendererSettings, model: st
         seconds=settings.seconds,
         fields=capabilities.fields,
         prompt_chars_max=settings.prompt_chars_max,
-        price=LIST_PRICES.get(model),
+        prices=(LIST_PRICES[model],) if model in LIST_PRICES else (),
     )

@@ -26,9 +26,17 @@ class Configuring:
     """The configuration of this process. Safe to use from several threads."""
 
     def __init__(
-        self, current: Configuration, *, stops: Stops, keys: Keys, apply: Callable[[Configuration], None]
+        self,
+        current: Configuration,
+        *,
+        stops: Stops,
+        publish: Callable[[Catalogue], None],
+        keys: Keys,
+        apply: Callable[[Configuration], None],
     ) -> None:
+        """`publish` puts its prices on record, without which no decision is taken by it. Raises LedgerError as that."""
         self._current = current
+        self._publish = publish
         self._stops = stops
         self._keys = keys
         self._apply = apply
@@ -64,11 +72,17 @@ class Configuring:
             self.problem = str(error)
             return
         self.problem = None
-        if found != self._current:
-            log.info("renderers_configured", renderers=[each.name for each in found.renderers])
+        if found == self._current:
+            return
+        try:
             self._adopt(found)
+        except LedgerError as error:  # it is tried again at the next look
+            log.warning("prices_unpublished", error=type(error).__name__)
+            return
+        log.info("renderers_configured", renderers=[each.name for each in found.renderers])
 
     def _adopt(self, found: Configuration) -> None:
+        self._publish(found.catalogue)
         self._apply(found)
         self._current = found
         for each in found.renderers:
@@ -107,9 +121,7 @@ def _said(each: ConfiguredRenderer, offers: Sequence[ModelOffer]) -> bytes:
 
 
 def _offered(offer: ModelOffer) -> list[object]:
-    price = offer.price
     return [
         [offer.model, offer.served_model, offer.sizes, offer.seconds, offer.extension_seconds],
         [sorted(offer.fields), offer.prompt_chars_max, offer.weight],
-        price and [price.unit, sorted(price.micro_per_unit.items()), price.currency, price.frames_per_second],
     ]

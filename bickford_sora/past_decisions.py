@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,8 @@ Decision = RenderAllowed | RenderDenied | RenderApprovalRequested
 _TYPES = frozenset(
     each.TYPE for each in (RenderIntent, RenderAllowed, RenderDenied, RenderApprovalRequested, RenderReviewed)
 )
+LATEST = datetime.max.replace(tzinfo=UTC)
+"""When every price of a file holds: what others would have cost is asked of the last of them."""
 _BUDGET = "budget:"
 """What the names of budgets begin with, among the rules of a verdict."""
 
@@ -188,7 +190,7 @@ def _quoted(past: Past, prices: Catalogue) -> Money | None:
     request = VideoRequest(
         "", intent.model, intent.seconds, intent.size, intent.operation, intent.fields, intent.source_seconds
     )
-    found: Quote | None = quote(request, offer or route.offers[0], prices.prices_hash)
+    found: Quote | None = quote(request, offer or route.offers[0], prices.prices_hash, LATEST)
     return found.cost if found else None
 
 

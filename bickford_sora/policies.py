@@ -14,6 +14,7 @@ from bickford_sora.decisions.policy import Policy
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy
 from bickford_sora.decisions.rules.reading import PolicyInvalid, read_policy
 from bickford_sora.errors import InvalidRequest, RoleMissing, TryLater
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
 from ledger import streams
@@ -42,12 +43,15 @@ class Policies:
     Every method raises ledger.errors.Unavailable when the database does not answer.
     """
 
-    def __init__(self, recording: Recording, *, built_in: Policy, models: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, recording: Recording, *, built_in: Policy, models: Callable[[], Collection[str]], four_eyes: FourEyes
+    ) -> None:
         """`models` are those that can be asked for now: a policy that names another one cannot be published."""
         self._recording = recording
         self.built_in = built_in
         """What decides until a policy is published."""
         self._models = models
+        self._four_eyes = four_eyes
         self._issued = IssuedKeys(recording.ledger, recording.clock)
         self._known: dict[str, Policy] = {}
 
@@ -86,8 +90,12 @@ class Policies:
             if before is not None and before.policy_hash == policy.hash:
                 return before
             head = before.version if before else 0
+            agreed = self._four_eyes.cleared(
+                caller, "policy", "policy", policy.hash, f"publish the policy {policy.hash}", origin=origin
+            )
+            draft = Draft(((stream, fact),), {**caller.heads, stream: head}).together_with(agreed)
             try:
-                self._recording.append(Draft(((stream, fact),), {**caller.heads, stream: head}), origin)
+                self._recording.append(draft, origin)
             except Conflict:
                 caller = self._issued.confirmed(caller)
                 continue

@@ -4,14 +4,25 @@ Secrets are not in it: a credential names the environment variable that holds it
 """
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
+from bickford_sora.decisions.catalogue import Unit
 from bickford_sora.decisions.fields import FIELDS
-from bickford_sora.decisions.prices import PIXELS_MAX
+from bickford_sora.decisions.prices import ANY_SIZE, PIXELS_MAX
 from bickford_sora.renderers.dialects import DIALECTS, capabilities_of
 
 FILE_BYTES_MAX = 1024 * 1024
@@ -21,6 +32,11 @@ _SECONDS = r"^[1-9][0-9]{0,3}$"
 _ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 Name = Annotated[str, Field(pattern=_NAME)]
+P95_S_MAX = 7 * 24 * 3600
+"""Longest time a renderer may be said to work on one output, in seconds."""
+MICRO_PER_UNIT_MAX = 10**12
+"""Dearest unit, in millionths: a million of the currency's units."""
+WorkSeconds = Annotated[float, Field(gt=0, le=P95_S_MAX)]
 Seconds = Annotated[str, Field(pattern=_SECONDS, coerce_numbers_to_str=True)]
 
 
@@ -62,20 +78,54 @@ class LimitsEntry(_Entry):
 
 
 class PriceEntry(_Entry):
-    """What one unit costs."""
+    """What one unit costs, and from when on."""
 
-    unit: Literal["second", "frame", "output"] = "second"
-    micro_per_unit: dict[str, Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    unit: Unit = "second"
+    micro_per_unit: dict[str, Annotated[int, Field(ge=0, le=MICRO_PER_UNIT_MAX)]] = Field(min_length=1)
     """Millionths of the currency's unit, by resolution tier; `*` holds for every size."""
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     frames_per_second: int | None = Field(default=None, ge=1)
+    p95_s: WorkSeconds | dict[str, WorkSeconds] | None = None
+    """Of renderer seconds: within how many seconds of work 95 of 100 outputs are made, for every size or by tier."""
+    effective_from: AwareDatetime | date | None = None
+    """A moment, or a day, which begins at midnight UTC. None: since ever."""
+    source: str | None = Field(default=None, min_length=1, max_length=500)
+    """Where the figure comes from."""
+
+    @property
+    def p95_by_tier(self) -> Mapping[str, float]:
+        """The seconds of work by tier; nothing where none are given."""
+        if self.p95_s is None:
+            return {}
+        return self.p95_s if isinstance(self.p95_s, dict) else {ANY_SIZE: self.p95_s}
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """The moment from which on it holds, in UTC."""
+        given = self.effective_from
+        if given is None or isinstance(given, datetime):
+            return given and given.astimezone(UTC)
+        return datetime.combine(given, time(), UTC)
 
     @model_validator(mode="after")
-    def _has_known_tiers(self) -> Self:
-        unknown = set(self.micro_per_unit) - set(PIXELS_MAX) - {"*"}
+    def _can_be_reckoned_with(self) -> Self:
+        unknown = {*self.micro_per_unit, *self.p95_by_tier} - set(PIXELS_MAX) - {ANY_SIZE}
         if unknown:
             raise ValueError(f"tiers are {', '.join(PIXELS_MAX)} and *, not {', '.join(sorted(unknown))}")
+        if (self.unit == "renderer_second") != bool(self.p95_by_tier):
+            raise ValueError("a price by renderer_second needs p95_s, and no other price has it")
         return self
+
+
+def _listed(given: Any) -> Any:
+    """One price stands for a list of it."""
+    return (given,) if isinstance(given, Mapping) else given
+
+
+Prices = Annotated[
+    tuple[PriceEntry, ...],
+    BeforeValidator(_listed, json_schema_input_type=PriceEntry | tuple[PriceEntry, ...]),
+]
 
 
 class ModelEntry(_Entry):
@@ -90,7 +140,14 @@ class ModelEntry(_Entry):
     fields: tuple[str, ...] = ()
     """Fields beyond the protocol that are let through."""
     prompt_chars_max: int = Field(default=32_000, ge=1, le=32_000)
-    price: PriceEntry | None = None
+    price: Prices = ()
+    """One, or several of which each holds from its `effective_from` on."""
+
+    @model_validator(mode="after")
+    def _has_one_price_at_a_time(self) -> Self:
+        if len({each.begins_at for each in self.price}) < len(self.price):
+            raise ValueError("two prices hold from the same moment on: give each its effective_from")
+        return self
 
 
 class RendererEntry(_Entry):

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ledger.events.changes import Kind
+
 SYSTEM_DATA_DIR = Path("/var/lib/bickford-sora")
 
 
@@ -85,6 +87,9 @@ class Settings(BaseSettings):
 
     approval_s: float = Field(default=7 * 24 * 3600.0, ge=1)
     """How long a held render waits for an approver, in seconds; then it is denied."""
+    four_eyes: Annotated[tuple[Kind, ...], NoDecode] = ()
+    """What takes a second admin, separated by commas: `policy`, `budgets` (raising or removing a cap), `keys` (an
+    admin's)."""
     time_zone: ZoneInfo = ZoneInfo("UTC")
     """In which days and months of budgets begin, for example Europe/Berlin."""
 
@@ -147,7 +152,7 @@ class Settings(BaseSettings):
     """Log as JSON lines. Unset: when standard error is not a terminal."""
     log_level: str = "info"
 
-    @field_validator("allow_private_addresses", "models", "seconds", "sizes", mode="before")
+    @field_validator("allow_private_addresses", "four_eyes", "models", "seconds", "sizes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

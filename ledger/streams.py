@@ -21,6 +21,7 @@ _BATCH = re.compile(r"batch_([0-9a-f]{32})")
 _VIDEO = re.compile(r"video_([0-9a-f]{32})")
 _ENDPOINT = re.compile(r"we_([0-9a-f]{32})")
 _API_KEY = re.compile(r"key_[0-9a-f]{16}")
+_CHANGE = re.compile(r"change_[0-9a-f]{32}")
 _CHARACTER = re.compile(r"char_([0-9a-f]{32})")
 
 
@@ -91,6 +92,28 @@ def review_id(unique: UUID) -> str:
 def policy(tenant: str) -> str:
     """The policies of a tenant, in the order they came into force."""
     return f"policy:{_tenant(tenant)}"
+
+
+def prices(tenant: str) -> str:
+    """The price tables of a tenant, in the order they came into force."""
+    return f"prices:{_tenant(tenant)}"
+
+
+def change_id(digest: str) -> str:
+    """The public id of a change that takes four eyes, from its keyed hash: the same change is found again."""
+    return f"change_{digest[:32]}"
+
+
+def is_change_id(text: str) -> bool:
+    """Whether `text` has the form of a change's id; says nothing about whether it exists."""
+    return _CHANGE.fullmatch(text) is not None
+
+
+def change(tenant: str, change_id: str) -> str:
+    """A change that takes four eyes: proposed, approved, made."""
+    if not is_change_id(change_id):
+        raise ValueError("not the id of a change")
+    return f"change:{_tenant(tenant)}:{change_id.removeprefix('change_')}"
 
 
 def is_key_id(text: str) -> bool:

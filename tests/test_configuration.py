@@ -9,6 +9,7 @@ import yaml
 from bickford_sora import configuration
 from bickford_sora.configuration import Configuration, of_file
 from bickford_sora.configuring import Configuring
+from bickford_sora.price_tables import PriceTables
 from bickford_sora.recording import Recording
 from bickford_sora.renderer_file import RendererFile, RendererFileInvalid, read_renderer_file
 from bickford_sora.stops import Stops
@@ -91,10 +92,13 @@ def test_a_secret_that_is_not_set_is_named_and_never_shown(tmp_path: Path) -> No
 def kept() -> tuple[Stops, Callable[[Configuration], Configuring], list[Configuration]]:
     keys = Keys(b"m" * 32, MemoryKeyStore())
     recording = Recording(Ledger(MemoryRecorder(system_clock)), clock=system_clock, new_id=id_maker(system_clock))
+    tables = PriceTables(recording)
     stops, applied = Stops(recording, tenant="main"), list[Configuration]()
 
     def start(found: Configuration) -> Configuring:
-        return Configuring(found, stops=stops, keys=keys, apply=applied.append)
+        return Configuring(
+            found, stops=stops, publish=lambda offered: tables.publish("main", offered), keys=keys, apply=applied.append
+        )
 
     return stops, start, applied
 

@@ -141,7 +141,7 @@ def test_a_question_is_narrowed_by_project_and_time() -> None:
 def test_other_prices_make_other_costs() -> None:
     kit = make_kit()
     kit.create(seconds="8")
-    dearer = offer(price=replace(offer().price, micro_per_unit={"*": 1_000_000}, currency="EUR"))  # type: ignore[type-var]
+    dearer = offer(prices=(replace(offer().prices[0], micro_per_unit={"*": 1_000_000}, currency="EUR"),))
     (was,) = recorded(kit)
     (would,) = recorded(kit, prices=catalogue(dearer))
     assert (was.seen.cost_micro, was.currency) == (800_000, "USD")

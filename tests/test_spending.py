@@ -13,6 +13,7 @@ from bickford_sora.database.migrations import migrate
 from bickford_sora.decisions import budgets
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.spending import ATTEMPTS_MAX, Spending
+from ledger import spend as spends
 from ledger import streams
 from ledger.application import Ledger
 from ledger.clock import system_clock
@@ -101,6 +102,29 @@ def test_a_cap_lowered_or_raised_elsewhere_holds_for_the_next_decision() -> None
     assert [ask(spending), ask(spending)] == [True, False]
     town.cap(1)
     assert ask(spending) is False
+
+
+def test_whatever_races_no_reservation_passes_the_cap_that_was_in_force_at_its_place() -> None:
+    town = Town(Ledger(MemoryRecorder()))
+    town.cap(150)
+    deciders = [town.decider() for _ in range(4)]
+
+    def change(renders: int) -> None:
+        cap = BudgetSet(budget_id="all", scope="tenant", window="total", cap=usd(renders * COST_MICRO))
+        deciders[renders % 4].append(lambda spend: Draft(((spend.stream, cap),)), context())
+
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(ask, deciders[number % 4]) for number in range(200)]
+        changed = [pool.submit(change, renders) for renders in (60, 20, 90, 30, 110)]
+        accepted = sum(each.result(60) for each in asked)
+        for each in changed:
+            each.result(60)
+    state = Spend(STREAM)
+    for event in town.ledger.history(STREAM):
+        spends.evolve(state, event.version, event.fact)
+        if isinstance(event.fact, SpendReserved):
+            assert state.used["tenant", "total", "USD"] <= state.budgets["all"].cap, event.version
+    assert town.spent_micro() == accepted * COST_MICRO
 
 
 class Gated(MemoryRecorder):

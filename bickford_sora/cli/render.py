@@ -31,6 +31,9 @@ def render(
     quote: Annotated[
         bool, typer.Option("--quote", help="Say what it would cost and whether it would be taken. Asks for nothing.")
     ] = False,
+    purpose: Annotated[str | None, typer.Option(help="draft or final: what the policy goes by.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="For policy and reports; may be repeated.")] = None,
+    requester: Annotated[str | None, typer.Option(help="On whose behalf, where the API key may say so.")] = None,
     idempotency_key: IdempotencyKey = None,
     wait: Wait = False,
     out: Out = None,
@@ -52,8 +55,9 @@ def render(
                 raise typer.Exit(1)
             return
         assert prompt is not None  # noqa: S101 - one of the two is there
+        declared = {"purpose": purpose, "tags": ",".join(tag) if tag else None, "requester": requester}
         if quote:
-            wish = {"prompt": prompt, "model": model, "seconds": seconds, "size": size}
+            wish = {"prompt": prompt, "model": model, "seconds": seconds, "size": size, **declared}
             show_quote(quoted(client, wish, reference), as_json=as_json)
             return
         video = client.create_sora_video_job(
@@ -62,6 +66,7 @@ def render(
             seconds=seconds,
             size=size,
             input_reference=reference,
+            extra_body=declared,
             idempotency_key=idempotency_key,
         )
         finish(client, video, wait=wait, out=out, as_json=as_json)

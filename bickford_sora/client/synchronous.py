@@ -125,17 +125,19 @@ class BickfordClient:
         seconds: str | int | None = None,
         size: str | None = None,
         input_reference: InputReference | None = None,
+        extra_body: Mapping[str, object] | None = None,
         idempotency_key: str | None = None,
     ) -> SoraVideo:
         """Asks for a video. What is not given is the server's default.
 
-        `input_reference` is an image of exactly `size` pixels. Give an `idempotency_key` of your own to make the
-        create safe to repeat beyond this call, too. Raises SoraVideoError.
+        `input_reference` is an image of exactly `size` pixels. `extra_body` holds further fields, such as `seed`,
+        `purpose`, `tags` (names with commas between them) and `requester`. Give an `idempotency_key` of your own to
+        make the create safe to repeat beyond this call, too. Raises SoraVideoError.
         """
         call = Call(
             method="POST",
             path="/videos",
-            form=given({"prompt": prompt, "model": model, "seconds": seconds, "size": size}),
+            form=given({**(extra_body or {}), "prompt": prompt, "model": model, "seconds": seconds, "size": size}),
             input_reference=None if input_reference is None else read_reference(input_reference),
             idempotency_key=idempotency_key or new_idempotency_key(),
         )

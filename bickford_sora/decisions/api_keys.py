@@ -27,6 +27,8 @@ SECRET_BYTES = 32
 """Randomness in a key we make."""
 PROJECT = "[a-z0-9][a-z0-9_-]{0,62}"
 """What can name a project."""
+ANY_PROJECT = "*"
+"""What a key is for that spans its tenant."""
 API_KEYS_MAX = 500
 """API keys of one project that are accepted at a time.
 

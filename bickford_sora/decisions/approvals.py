@@ -121,8 +121,8 @@ def lapsed(render: Render, now: datetime) -> Draft:
 def required(requested: RenderApprovalRequested) -> ApprovalRequired:
     """The error for a render that an approver has to look at first."""
     return ApprovalRequired(
-        f"This render needs an approval: {requested.approval_id}. Once it is approved, send the same request with the "
-        "same Idempotency-Key, or start it by that id.",
+        f"{requested.message} It waits for an approver as {requested.approval_id}. Once it is approved, send the same "
+        "request with the same Idempotency-Key, or start it by that id.",
         code="approval_required",
         param=requested.approval_id,
     )

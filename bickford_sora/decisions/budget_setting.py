@@ -131,6 +131,17 @@ def set_to(caller: Caller, spend: Spend, budget_id: str, asked: BudgetAsked) -> 
     return Draft(((spend.stream, fact),), caller.heads)
 
 
+def loosens(known: Budget | None, asked: BudgetAsked | None) -> bool:
+    """Whether a change of a budget lets more happen than before; None: it is removed."""
+    if known is None or not known.hard:
+        return False
+    if asked is None:
+        return True
+    wanted = _budget(known.budget_id, asked)
+    holds_for_the_same = (wanted.scope, wanted.window, wanted.unit) == (known.scope, known.window, known.unit)
+    return not (holds_for_the_same and wanted.hard and wanted.cap <= known.cap)
+
+
 def removed(caller: Caller, spend: Spend, budget_id: str) -> Draft:
     """The end of a budget. Raises NotFound."""
     if budget_id not in spend.budgets:

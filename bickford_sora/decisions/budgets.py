@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from bickford_sora.decisions import settlement
 from ledger.envelope import Fact
 from ledger.events import (
     BudgetOverrun,
     BudgetThreshold,
     Money,
     RenderCompleted,
+    Reported,
     SpendReleased,
     SpendReserved,
     SpendSettled,
@@ -100,20 +102,22 @@ def concerns_money(before: Render, after: Render, facts: Sequence[Fact]) -> bool
 def consequences(after: Render, facts: Sequence[Fact], spend: Spend) -> list[Fact]:
     """What the newest facts of a render mean for its reservation. `after` is the render behind them.
 
-    A completed job is settled. An end without one releases what was set aside, unless a job was, or may have been,
-    made that the renderer did not itself call failed: that is taken to be billed, and a correction can follow.
+    A completed job is settled at what its renderer reports, by the price it was allowed at. An end without one releases
+    what was set aside, unless a job was, or may have been, made that the renderer did not itself call failed: that is
+    taken to be billed as quoted, and a correction can follow.
     While it is open whether there is a job, the reservation stays.
     """
     video_id = after.intent.video_id
     open_ = spend.open.get(video_id)
     if open_ is None:
         return []
-    if any(isinstance(fact, RenderCompleted) for fact in facts):
-        return settled(spend, video_id, _cost(open_))
+    completed = next((fact for fact in facts if isinstance(fact, RenderCompleted)), None)
+    if completed is not None:
+        return settled(spend, video_id, _due(after, open_, completed.reported))
     if not after.ended or after.submission_open:
         return []
     if after.job is not None and not _failed_at_renderer(after):
-        return settled(spend, video_id, _cost(open_))
+        return settled(spend, video_id, _due(after, open_, None))
     return [SpendReleased(video_id=video_id, cost=_cost(open_))]
 
 
@@ -166,6 +170,14 @@ def _severity(found: Shortfall | UnknownPrice) -> tuple[bool, int]:
 
 def _failed_at_renderer(render: Render) -> bool:
     return render.failure is not None and render.failure.failed_by == "renderer"
+
+
+def _due(render: Render, open_: Reservation, reported: Reported | None) -> Money | None:
+    """What is settled, in the currency of what was set aside; all of that where there is no such quote."""
+    quote = render.allowed.quote if render.allowed else None
+    if quote is None or quote.cost.currency != open_.currency:
+        return _cost(open_)
+    return settlement.due(quote, render.intent, reported)
 
 
 def _cost(open_: Reservation) -> Money | None:

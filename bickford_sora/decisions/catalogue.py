@@ -5,12 +5,14 @@ Built in `bickford_sora.composition` from the renderer file, or from the setting
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
 from bickford_sora.renderers.port import Capabilities
 
-Unit = Literal["second", "frame", "output"]
+Unit = Literal["second", "image", "frame", "output", "renderer_second"]
+"""What is counted. Images are what some price pages call outputs; the last is the time the renderer works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class Price:
     currency: str = "USD"
     frames_per_second: int | None = None
     """What frames are counted at where a request does not say; None: not known."""
+    p95_ms: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Of renderer seconds, by resolution tier: within how many milliseconds of work 95 of 100 outputs are made."""
+    effective_from: datetime | None = None
+    """From when on it holds; None: since ever."""
+    source: str | None = None
+    """Where the figure comes from, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,8 @@ class ModelOffer:
     fields: frozenset[str] = frozenset()
     """Fields beyond the protocol that are let through: at most those the dialect understands."""
     prompt_chars_max: int = 32_000
-    price: Price | None = None
+    prices: tuple[Price, ...] = ()
+    """What it costs, and from when on; none: not known."""
     weight: int = 1
     """Share of new renders where the route is weighted."""
 
@@ -63,6 +72,8 @@ class Catalogue:
     routes: Mapping[str, Route] = field(default_factory=lambda: MappingProxyType({}))
     prices_hash: str = ""
     """Names the price table in every quote made from it."""
+    prices_text: str = ""
+    """The price table itself; see `price_table`."""
 
     def offer(self, model: str, renderer: str, credential: str) -> ModelOffer | None:
         """What this renderer offers under this name."""

@@ -16,6 +16,10 @@ class Draft:
     def __bool__(self) -> bool:
         return bool(self.facts)
 
+    def together_with(self, other: "Draft") -> "Draft":
+        """Both, in one append."""
+        return Draft((*self.facts, *other.facts), {**self.heads, **other.heads})
+
     def relying_on(self, heads: Mapping[str, int]) -> "Draft":
         """The same facts, refused also when one of these streams has moved on."""
         return replace(self, heads={**heads, **self.heads})

@@ -95,7 +95,7 @@ def judge(asked: Asked, policy: Policy, at: datetime, *, approval_s: float) -> J
 
     `approval_s`: for how many seconds an approver may think about it, where one has to.
     """
-    price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash)
+    price = quote(asked.request, asked.destination.offer, asked.destination.prices_hash, at)
     verdict, refusal = policy.decide(_seen(asked, price, at), price.cost.currency if price else None)
     return Judged(verdict, refusal, price, policy.head, at + timedelta(seconds=approval_s))
 
@@ -182,6 +182,7 @@ def _held(
         approval_id=streams.approval_id(asked.video_id),
         verdict=verdict,
         expires_at=until,
+        message=refusal.message,
         on_hold=refusal.on_hold,
         renderer=allowed.renderer,
         credential=allowed.credential,

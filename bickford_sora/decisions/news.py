@@ -15,6 +15,7 @@ from ledger.events import (
     RenderJobLost,
     RenderProgress,
     RenderStored,
+    Reported,
 )
 from ledger.lifecycle import PROGRESS_INTERVAL_S, PROGRESS_STEP, Phase, Render
 
@@ -33,6 +34,8 @@ class News:
     expires_at: datetime | None = None
     error_code: str | None = None
     error_message: Sealed | None = None
+    reported: Reported | None = None
+    """Of a completed job: what it made and charged."""
 
 
 def heard(render: Render, news: News, now: datetime) -> Draft:
@@ -40,7 +43,8 @@ def heard(render: Render, news: News, now: datetime) -> Draft:
     if render.phase not in _AT_RENDERER:
         return NOTHING
     if news.status == "completed":
-        return _one(render, RenderCompleted(completed_at=news.completed_at, expires_at=news.expires_at))
+        fact = RenderCompleted(completed_at=news.completed_at, expires_at=news.expires_at, reported=news.reported)
+        return _one(render, fact)
     if news.status == "failed":
         code = news.error_code or "renderer_failed"
         return _one(render, RenderFailed(code=code, message=news.error_message, failed_by="renderer"))

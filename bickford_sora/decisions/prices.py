@@ -1,6 +1,8 @@
 """What a render is expected to cost, from the price its offer names. Integer micro-units, rounded in `up` alone."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal
 from types import MappingProxyType
 
 from bickford_sora.decisions.catalogue import ModelOffer, Price
@@ -20,47 +22,74 @@ PIXELS_MAX: Mapping[str, int] = MappingProxyType(
 )
 """The largest frame of each resolution tier."""
 
+EVER = datetime.min.replace(tzinfo=UTC)
+"""Since when a price holds that says nothing of it."""
+_SAMPLE = "sample list price, last seen on the vendor's pages in November 2026"
+
 LIST_PRICES: Mapping[str, Price] = MappingProxyType(
     {
-        "sora-2": Price("second", MappingProxyType({"720p": 100_000, "1024p": 100_000})),
-        "sora-2-pro": Price("second", MappingProxyType({"720p": 300_000, "1024p": 500_000})),
+        "sora-2": Price("second", MappingProxyType({"720p": 100_000, "1024p": 100_000}), source=_SAMPLE),
+        "sora-2-pro": Price("second", MappingProxyType({"720p": 300_000, "1024p": 500_000}), source=_SAMPLE),
     }
 )
-"""Sample list prices in US dollars, last seen on the vendors' pages in November 2026; a renderer file has its own."""
+"""Sample list prices in US dollars; a renderer file has its own."""
 
 
-def quote(request: VideoRequest, offer: ModelOffer, prices_hash: str) -> Quote | None:
-    """The expected cost, None when no price is known or what is billed cannot be told beforehand."""
-    price = offer.price
+def in_force(prices: Iterable[Price], at: datetime) -> Price | None:
+    """The newest of those that hold at a moment; None: none does yet."""
+    begun = [each for each in prices if each.effective_from is None or each.effective_from <= at]
+    return max(begun, key=lambda price: price.effective_from or EVER, default=None)
+
+
+def quote(request: VideoRequest, offer: ModelOffer, prices_hash: str, at: datetime) -> Quote | None:
+    """The expected cost at a moment, None when no price is known or what is billed cannot be told beforehand."""
+    price = in_force(offer.prices, at)
     if price is None:
         return None
-    per_unit = _per_unit(price, request.size)
+    tier = _tier(price.micro_per_unit, request.size)
     quantity = quantity_milli(request, price)
-    if per_unit is None or quantity is None:
+    if tier is None or quantity is None:
         return None
+    per_unit = price.micro_per_unit[tier]
     return Quote(
         cost=Money(amount_micro=cost(per_unit, quantity), currency=price.currency),
         prices_hash=prices_hash,
         unit=price.unit,
         quantity_milli=quantity,
+        micro_per_unit=per_unit,
+        tier=tier,
     )
 
 
 def quantity_milli(request: VideoRequest, price: Price) -> int | None:
     """How many units are billed, in thousandths, rounded up: frames and outputs that were asked for override seconds.
 
-    None when frames are counted and nothing says how many there are a second.
+    None when frames are counted and nothing says how many there are a second, or when the renderer's time is and
+    nothing says how long it works on such a size.
     """
-    outputs, frames = _number(request, "n") or 1, _number(request, "num_frames")
-    per_second = _number(request, "fps") or price.frames_per_second
-    if price.unit == "output":
-        return 1000 * outputs
-    if price.unit == "frame":
-        if frames is None:
-            if per_second is None:
-                return None
-            frames = int(request.seconds) * per_second
-        return 1000 * frames * outputs
+    outputs = _number(request, "n") or 1
+    match price.unit:
+        case "output" | "image":
+            return 1000 * outputs
+        case "renderer_second":
+            tier = _tier(price.p95_ms, request.size)
+            return None if tier is None else price.p95_ms[tier] * outputs
+        case "frame":
+            frames = _frames(request, price)
+            return None if frames is None else 1000 * frames * outputs
+        case "second":
+            return _seconds_milli(request, price, outputs)
+
+
+def _frames(request: VideoRequest, price: Price) -> int | None:
+    frames, per_second = _number(request, "num_frames"), _number(request, "fps") or price.frames_per_second
+    if frames is not None or per_second is None:
+        return frames
+    return int(request.seconds) * per_second
+
+
+def _seconds_milli(request: VideoRequest, price: Price, outputs: int) -> int | None:
+    frames, per_second = _number(request, "num_frames"), _number(request, "fps") or price.frames_per_second
     if frames is None:
         return 1000 * int(request.seconds) * outputs
     return None if per_second is None else up(1000 * frames * outputs, per_second)
@@ -76,12 +105,17 @@ def up(amount: int, divisor: int) -> int:
     return -(-amount // divisor)
 
 
-def _per_unit(price: Price, size: str) -> int | None:
-    """Of the smallest tier that holds a frame of this size."""
+def up_to_ms(seconds: float) -> int:
+    """Seconds as milliseconds, rounded up to whole ones, of the number as it was written."""
+    return int((Decimal(str(seconds)) * 1000).to_integral_value(ROUND_CEILING))
+
+
+def _tier(tiers: Collection[str], size: str) -> str | None:
+    """The smallest of these tiers that holds a frame of this size; None: none does."""
     width, height = pixels(size)
-    held = [tier for tier, most in PIXELS_MAX.items() if tier in price.micro_per_unit and width * height <= most]
+    held = [tier for tier, most in PIXELS_MAX.items() if tier in tiers and width * height <= most]
     tier = min(held, key=PIXELS_MAX.__getitem__) if held else ANY_SIZE
-    return price.micro_per_unit.get(tier)
+    return tier if tier in tiers else None
 
 
 def _number(request: VideoRequest, name: str) -> int | None:

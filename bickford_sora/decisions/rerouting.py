@@ -1,6 +1,7 @@
 """Who else can make a render whose renderer certainly did not take it. Pure."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer
 from bickford_sora.decisions.offers import prompt_chars_max
@@ -18,8 +19,12 @@ def next_offer(
     catalogue: Catalogue,
     tried: Collection[tuple[str, str]],
     is_stopped: IsStopped,
+    *,
+    at: datetime,
 ) -> Offered | None:
-    """The next of its route that takes all of it and is not dearer than what was allowed; None: nobody.
+    """The next of its route that takes all of it and is not dearer, `at` this moment, than what was allowed.
+
+    None: nobody.
 
     A render that needs its source's job stays where that is.
     """
@@ -29,7 +34,7 @@ def next_offer(
     for offer in route.offers:
         if (offer.renderer, offer.credential) in tried or is_stopped(offer.renderer, offer.credential, offer.model):
             continue
-        cost = quote(_request(render.intent), offer, catalogue.prices_hash)
+        cost = quote(_request(render.intent), offer, catalogue.prices_hash, at)
         if _takes(offer, render.intent, prompt_chars) and _is_no_dearer(cost, allowed.quote):
             return Offered(offer.renderer, offer.credential, offer.served_model, cost)
     return None

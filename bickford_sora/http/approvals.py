@@ -49,6 +49,8 @@ class Approval(BaseModel):
     """The rule that holds it."""
     rules: list[str]
     """All that matched."""
+    message: str
+    """What the rule says."""
     model: str
     seconds: str
     size: str
@@ -184,6 +186,7 @@ def _object(house: House, render: Render) -> Approval:
         expires_at=int(until.timestamp()) if until else None,
         rule=requested.verdict.decided_by,
         rules=[*requested.verdict.rules],
+        message=requested.message,
         model=intent.model,
         seconds=intent.seconds,
         size=intent.size,

@@ -22,6 +22,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.errors import InvalidRequest
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
@@ -31,6 +32,7 @@ from bickford_sora.intake import Intake, Terms
 from bickford_sora.invoices import Invoices
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.price_tables import PriceTables
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
@@ -110,6 +112,7 @@ class House:
     links: Links
     characters: Characters
     policies: Policies
+    price_tables: PriceTables
     endpoints: WebhookEndpoints
     wait_for_endpoints: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of webhook endpoints."""
@@ -118,6 +121,7 @@ class House:
     """As `wait_for_videos`, for the read model of API keys."""
     reviews: Reviews
     approvals: Approvals
+    four_eyes: FourEyes
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports

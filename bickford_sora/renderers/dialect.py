@@ -64,6 +64,8 @@ class Dialect:
     """What is asked to see whether the server is there."""
     refusals: frozenset[int] = frozenset()
     """Statuses, besides those that mean it everywhere, by which a submit is certainly refused."""
+    tells_cost: bool = False
+    """Whether `usage.cost` of its jobs is what it charged, in US dollars."""
     fails_by_status: bool = False
     """Whether a question about a failed job is answered with an error status, and the job as its body."""
     same_job: Callable[[str, str], bool] = str.__eq__

@@ -67,4 +67,5 @@ DIALECT = Dialect(
     content_params=content_params,
     absence_proves=False,
     probe_path="/videos/models",
+    tells_cost=True,
 )

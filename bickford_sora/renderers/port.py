@@ -122,8 +122,12 @@ class JobNews:
     """Why it failed: a plain word, always there when the status is failed."""
     error_message: str | None = field(default=None, repr=False)
     """The renderer's own words: untrusted free text, cut to a limit."""
-    outputs: int = 1
+    outputs: int | None = None
     """How many videos the job makes."""
+    duration_s: float | None = None
+    """How long each of them is, in seconds, where it says more of it than `seconds`."""
+    frames: int | None = None
+    """How many each of them has."""
     inference_s: float | None = None
     """How long the engine worked, in seconds, where it says so."""
     cost_micro: int | None = None

@@ -259,7 +259,12 @@ class HttpRenderer:
     def _news(self, answer: Answer) -> JobNews:
         news = read_job(answer.body)
         redacted = self._transport.redacted
-        return replace(news, error_code=redacted(news.error_code), error_message=redacted(news.error_message))
+        return replace(
+            news,
+            error_code=redacted(news.error_code),
+            error_message=redacted(news.error_message),
+            cost_micro=news.cost_micro if self.dialect.tells_cost else None,
+        )
 
     def _error(self, answer: Answer) -> outcomes.ErrorAnswer:
         error = outcomes.read_error_answer(answer, now=self._clock())

@@ -18,6 +18,9 @@ JOB_ID_CHARS_MAX = 512
 MESSAGE_CHARS_MAX = 2_000
 FIELD_CHARS_MAX = 256
 OUTPUTS_MAX = 100
+FRAMES_MAX = 10_000_000
+DURATION_S_MAX = 7 * 24 * 3600.0
+"""Longest video, or work on one, that is believed, in seconds."""
 COST_USD_MAX = 1_000_000
 FAILED_CODE = "renderer_failed"
 """Of a failed job when the renderer gives no usable reason."""
@@ -76,18 +79,28 @@ def _as_moment(value: Any) -> datetime | None:
         return None
 
 
-def _as_outputs(value: Any) -> int:
+def _as_outputs(value: Any) -> int | None:
     number = _as_number(value)
-    return 1 if number is None else int(min(max(number, 1), OUTPUTS_MAX))
+    return None if number is None or number < 1 else int(min(number, OUTPUTS_MAX))
+
+
+def _as_frames(value: Any) -> int | None:
+    number = _as_number(value)
+    return None if number is None or not 1 <= number <= FRAMES_MAX else int(number)
 
 
 def _as_duration(value: Any) -> float | None:
     number = _as_number(value)
-    return None if number is None or number < 0 else number
+    return None if number is None or not 0 <= number <= DURATION_S_MAX else number
 
 
 def _as_micro(usage: Any) -> int | None:
-    """US dollars of a `usage` as millionths, the half to the even one."""
+    """US dollars of a `usage` as millionths, the half to the even one.
+
+    None where somebody else bills us for the rest (`is_byok`, our own key at the server behind it).
+    """
+    if isinstance(usage, dict) and usage.get("is_byok"):
+        return None
     cost = _as_number(usage.get("cost")) if isinstance(usage, dict) else None
     if cost is None or not 0 <= cost <= COST_USD_MAX:
         return None
@@ -125,7 +138,9 @@ class _Video(BaseModel):
     error: Any = None
     duration: _Text = None
     """TensorRT-LLM's word for `seconds`."""
-    num_outputs: Annotated[int, BeforeValidator(_as_outputs)] = 1
+    num_outputs: Annotated[int | None, BeforeValidator(_as_outputs)] = None
+    num_frames: Annotated[int | None, BeforeValidator(_as_frames)] = None
+    duration_s: _Duration = None
     inference_time_s: _Duration = None
     usage: Annotated[int | None, BeforeValidator(_as_micro)] = None
 
@@ -226,6 +241,11 @@ def read_deleted(body: bytes) -> bool:
         raise NonsenseAnswer("not the answer to a delete") from None
 
 
+def seconds_of(said: str | None) -> float | None:
+    """A length as `seconds` has it, as a number; None where it is none that can be believed."""
+    return _as_duration(said)
+
+
 def _news(video: _Video) -> JobNews:
     word = (video.status or "queued").lower()
     # a word nobody knows is no end: the job is asked for again until it says one
@@ -247,6 +267,8 @@ def _news(video: _Video) -> JobNews:
         error_code=(code or _ENDED_WITHOUT_ERROR.get(word, FAILED_CODE)) if failed else None,
         error_message=message,
         outputs=video.num_outputs,
+        duration_s=video.duration_s,
+        frames=video.num_frames,
         inference_s=video.inference_time_s,
         cost_micro=video.usage,
     )

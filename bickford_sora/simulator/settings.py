@@ -46,6 +46,15 @@ class SimulatorSettings(BaseModel):
     cloud_url: str | None = Field(
         default=None, description="where the sglang flavour says that it has put its files, instead of serving them"
     )
+    inference_time_s: float | None = Field(
+        default=None, ge=0, description="how long flavours that say so say that they worked; else `render_time_s`"
+    )
+    usd_per_s: float = Field(
+        default=0.1, ge=0, description="what the openrouter flavour says that a second of video cost"
+    )
+    outputs_max: int = Field(
+        default=10, ge=1, le=10, description="how many videos the sglang flavour makes at most, without a word"
+    )
     extension_seconds: tuple[str, ...] = Field(min_length=1, default=("4", "8", "12", "16", "20"))
     source_bytes_max: int = Field(default=512 * 1024 * 1024, ge=1)
     reference_bytes_max: int = Field(default=20 * 1024 * 1024, ge=1)
@@ -56,6 +65,11 @@ class SimulatorSettings(BaseModel):
     webhook_attempts_max: int = Field(default=4, ge=1)
     webhook_backoff_s: float = Field(default=0.2, ge=0, description="before the second attempt; doubles each time")
     webhook_timeout_s: float = Field(default=10, gt=0)
+
+    @property
+    def worked_s(self) -> float:
+        """How long a job is said to have taken, in seconds."""
+        return self.render_time_s if self.inference_time_s is None else self.inference_time_s
 
     @model_validator(mode="after")
     def _can_be_obeyed(self) -> Self:

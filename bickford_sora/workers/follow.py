@@ -6,10 +6,13 @@ from datetime import datetime
 from bickford_sora.decisions import news
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.news import News
+from bickford_sora.decisions.prices import up_to_ms
 from bickford_sora.renderers.errors import JobGone, ReadFailed
 from bickford_sora.renderers.port import JobNews
+from bickford_sora.renderers.wire import seconds_of
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
 from bickford_sora.workers.workshop import RETRIES_ASSUMED, Task, Workshop
+from ledger.events import Money, Reported
 from ledger.lifecycle import Phase, Render
 
 
@@ -62,4 +65,19 @@ class Follow:
             expires_at=heard.expires_at,
             error_code=heard.error_code,
             error_message=self.shop.sealed(render, "render.failed.message", heard.error_message),
+            reported=_reported(heard) if heard.status == "completed" else None,
         )
+
+
+def _reported(heard: JobNews) -> Reported | None:
+    """What the renderer says it made and charged; None where that is nothing."""
+    duration_s = heard.duration_s or seconds_of(heard.seconds)
+    cost = None if heard.cost_micro is None else Money(amount_micro=heard.cost_micro, currency="USD")
+    reported = Reported(
+        duration_ms=up_to_ms(duration_s) if duration_s else None,
+        frames=heard.frames,
+        outputs=heard.outputs,
+        inference_ms=None if heard.inference_s is None else up_to_ms(heard.inference_s),
+        cost=cost,
+    )
+    return None if reported == Reported() else reported

@@ -188,11 +188,11 @@ class Store:
 
 
 def _outputs(render: Render, job: Job, renderer: Renderer) -> int:
-    """How many videos there are to fetch: as many as were asked, and billed, or more where the renderer says so."""
+    """How many videos there are to fetch: as many as the renderer says, and bills, else as many as were asked."""
     asked = render.intent.fields.get("n", 1)
     if not isinstance(asked, int) or asked <= 1:
         return 1
-    return min(max(renderer.status(job.job_id).outputs, asked), OUTPUTS_MAX)
+    return min(renderer.status(job.job_id).outputs or asked, OUTPUTS_MAX)
 
 
 def _of_video(facts: VideoFacts | ImageFacts) -> dict[str, Any]:

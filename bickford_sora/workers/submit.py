@@ -287,7 +287,7 @@ def next_offer(shop: Workshop, render: Render) -> Offered | None:
         if isinstance(each.fact, RenderAllowed | RenderRerouted)
     }
     return rerouting.next_offer(
-        render, len(shop.keys.open(render.intent.prompt)), shop.catalogue(), tried, shop.stops.is_stopped
+        render, len(shop.keys.open(render.intent.prompt)), shop.catalogue(), tried, shop.stops.is_stopped, at=shop.now()
     )
 
 

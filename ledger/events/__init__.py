@@ -9,6 +9,7 @@ from types import MappingProxyType
 from ledger.envelope import Fact
 from ledger.events.answers import AnswerRepeated, AnswerUndelivered
 from ledger.events.batches import BatchLinesDecided, BatchOpened
+from ledger.events.changes import ChangeApproved, ChangeDenied, ChangeMade, ChangeProposed
 from ledger.events.characters import CharacterCreated, CharacterRefused, CharacterRequested, CharacterUnknown
 from ledger.events.endpoints import (
     DeliveryGivenUp,
@@ -57,6 +58,7 @@ from ledger.events.parts import (
     InputReference,
     Money,
     Quote,
+    Reported,
     ReviewWeights,
     SourceVideo,
     Step,
@@ -106,6 +108,10 @@ __all__ = [
     "BudgetSet",
     "BudgetThreshold",
     "CallerRecorded",
+    "ChangeApproved",
+    "ChangeDenied",
+    "ChangeMade",
+    "ChangeProposed",
     "CharacterCreated",
     "CharacterRefused",
     "CharacterRequested",
@@ -157,6 +163,7 @@ __all__ = [
     "RendererConfigured",
     "RendererResumed",
     "RendererStopped",
+    "Reported",
     "ReviewWeights",
     "SourceVideo",
     "SpendAdjusted",

@@ -112,9 +112,28 @@ class Quote(Part):
     cost: Money
     prices_hash: Sha256
     unit: str = "second"
-    """What is counted: seconds, frames or outputs."""
+    """What is counted: seconds, images, frames, outputs, or seconds of a renderer's work."""
     quantity_milli: int | None = Field(default=None, ge=0)
-    """How many units the renderer bills, in thousandths; None: not recorded."""
+    """How many units are expected to be billed, in thousandths; None: not recorded."""
+    micro_per_unit: int | None = Field(default=None, ge=0)
+    """What one unit costs; None: not recorded."""
+    tier: str | None = None
+    """The resolution tier of that price, `*` for every size."""
+
+
+class Reported(Part):
+    """What a renderer says of a job it completed, as far as it says so and it can be believed."""
+
+    duration_ms: int | None = Field(default=None, ge=1)
+    """How long each of its videos is, in milliseconds."""
+    frames: int | None = Field(default=None, ge=1)
+    """How many each of its videos has."""
+    outputs: int | None = Field(default=None, ge=1)
+    """How many videos it made."""
+    inference_ms: int | None = Field(default=None, ge=0)
+    """How long the engine worked on the job, in milliseconds."""
+    cost: Money | None = None
+    """What it says it charged."""
 
 
 class BatchLine(Part):

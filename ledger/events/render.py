@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from ledger.envelope import Fact, Moment, Sealed, Sha256
-from ledger.events.parts import Asset, InputReference, Quote, ReviewWeights, SourceVideo, Step, Verdict
+from ledger.events.parts import Asset, InputReference, Quote, Reported, ReviewWeights, SourceVideo, Step, Verdict
 
 ReviewVerdict = Literal["approved", "rejected"]
 Progress = int
@@ -64,7 +64,7 @@ class RenderAllowed(Fact):
     """Policy let the render happen, on this renderer, at this price."""
 
     TYPE: ClassVar[str] = "render.allowed"
-    SCHEMA: ClassVar[int] = 3
+    SCHEMA: ClassVar[int] = 4
     verdict: Verdict
     renderer: str
     credential: str
@@ -78,20 +78,29 @@ class RenderAllowed(Fact):
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 knew one name of a model and one replica of a renderer, 2 neither who decided nor warnings."""
-        return fields if schema in {1, 2} else super().upcast(schema, fields)
+        """Schema 1 knew one name of a model and one replica of a renderer, 2 neither who decided nor warnings.
+
+        Schema 3 did not say what one unit costs.
+        """
+        return fields if schema in {1, 2, 3} else super().upcast(schema, fields)
 
 
 class RenderRerouted(Fact):
     """The renderer certainly did not take the render; the next one of its route is asked. Never dearer than allowed."""
 
     TYPE: ClassVar[str] = "render.rerouted"
+    SCHEMA: ClassVar[int] = 2
     code: str
     """Why the one before did not take it."""
     renderer: str
     credential: str
     quote: Quote | None = None
     served_model: str | None = None
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 did not say what one unit costs."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderDenied(Fact):
@@ -116,10 +125,12 @@ class RenderApprovalRequested(Fact):
     """Policy holds the render until an approver decides."""
 
     TYPE: ClassVar[str] = "render.approval_requested"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     approval_id: str
     verdict: Verdict
     expires_at: Moment | None = None
+    message: str = ""
+    """Which rule it was, in words for the client."""
     on_hold: Literal["wait", "refuse"] = "wait"
     """Whether it starts when it is approved, or when the client asks again."""
     renderer: str | None = None
@@ -131,8 +142,11 @@ class RenderApprovalRequested(Fact):
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 was never recorded; it knew neither the rule that decided nor where the render goes."""
-        return fields if schema == 1 else super().upcast(schema, fields)
+        """Schema 1 was never recorded; it knew neither the rule that decided nor where the render goes.
+
+        Schema 2 did not say what one unit costs.
+        """
+        return fields if schema in {1, 2} else super().upcast(schema, fields)
 
 
 class RenderApproved(Fact):
@@ -215,12 +229,20 @@ class RenderCompleted(Fact):
     """The renderer finished. The file is still the renderer's."""
 
     TYPE: ClassVar[str] = "render.completed"
+    SCHEMA: ClassVar[int] = 2
     status: Literal["completed"] = "completed"
     progress: Literal[100] = 100
     completed_at: Moment | None = None
     """As the renderer reports it."""
     expires_at: Moment | None = None
     """When the renderer's download ends."""
+    reported: Reported | None = None
+    """What it says it made and charged; None: nothing."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 took no note of what the renderer reports."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderFailed(Fact):

@@ -87,3 +87,16 @@ def test_what_cannot_be_used_is_refused_with_its_reason(server: Served, tmp_path
         assert "policy_invalid" in refused(server, "policy", command, str(wrong))
     assert "video_not_found" in refused(server, "policy", "explain", "video_" + "0" * 32)
     assert "video_not_found" in refused(server, "policy", "explain", "nonsense")
+
+
+def test_what_a_render_is_for_is_told_with_the_command(server: Served) -> None:
+    server.run("policy", "publish", str(_written(server, OPEN)))
+    server.json("render", "A kite", "--purpose", "final", "--tag", "spring", "--tag", "sea")
+    assert "final" in server.run("spend", "--by", "purpose")
+    assert [line.split("\t")[0] for line in server.run("spend", "--by", "tag").splitlines()][:2] == ["sea", "spring"]
+
+
+def _written(server: Served, policy: str) -> Path:
+    file = server.folder / "open.yaml"
+    file.write_text(policy)
+    return file

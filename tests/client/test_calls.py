@@ -56,6 +56,15 @@ def test_what_is_not_given_is_left_to_the_server(ask: Ask, scripted: Scripted) -
     )
 
 
+def test_further_fields_are_sent_with_the_others(ask: Ask, scripted: Scripted) -> None:
+    server = scripted(answering(200, video()))
+    ask(server.url).create_sora_video_job("A kite", extra_body={"purpose": "draft", "seed": 7, "tags": None})
+    request = server.requests[0]
+    assert b'name="purpose"' in request
+    assert b'name="seed"' in request
+    assert b'name="tags"' not in request
+
+
 @pytest.mark.parametrize("given", ["path", "text", "bytes", "file"])
 def test_an_image_may_be_a_path_bytes_or_an_open_file(ask: Ask, scripted: Scripted, tmp_path: Path, given: str) -> None:
     path = tmp_path / "first frame.png"

@@ -23,7 +23,7 @@ def offer(renderer: str = "simulator", can: Capabilities = CAPABILITIES, **chang
         "capabilities": can,
         "sizes": ("720x1280", "1280x720"),
         "seconds": ("4", "8"),
-        "price": LIST_PRICES["sora-2"],
+        "prices": (LIST_PRICES["sora-2"],),
     }
     return ModelOffer(**{**offered, **change})
 

@@ -53,7 +53,7 @@ def asked(**change: object) -> Asked:
 
 
 def decide(asked: Asked, policy: Policy = POLICY, spend: Spend | None = None) -> tuple[Draft, Refusal | None]:
-    judged = intent.judge(asked, policy, NOON, approval_s=60)
+    judged = intent.judge(asked, policy, NOON, approval_s=3600)
     return intent.decide(asked, judged, spend or Spend(streams.spend("main")), PERIODS)
 
 
@@ -81,7 +81,7 @@ def test_a_key_is_bound_in_the_same_decision_and_only_when_accepted() -> None:
 
 
 def test_a_model_without_a_price_is_refused_where_renders_have_a_cost_limit() -> None:
-    unpriced = Destination(offer(price=None))
+    unpriced = Destination(offer(prices=()))
     _, refusal = decide(asked(destination=unpriced), built_in(10**9))
     assert refusal is not None
     assert refusal.code == "price_unknown"

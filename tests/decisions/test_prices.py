@@ -8,11 +8,13 @@ from bickford_sora.decisions.catalogue import Price
 from bickford_sora.decisions.prices import ANY_SIZE, LIST_PRICES, cost, quote
 from bickford_sora.decisions.request import VideoRequest
 from ledger.events import Quote
+from tests.decisions.given import NOON
 from tests.decisions.offered import PRICES_HASH, offer
 
 
 def quoted(price: Price | None, *, size: str = "1280x720", seconds: str = "4", **fields: Any) -> Quote | None:
-    return quote(VideoRequest("a cat", "sora-2", seconds, size, fields=fields), offer(price=price), PRICES_HASH)
+    made_by = offer(prices=() if price is None else (price,))
+    return quote(VideoRequest("a cat", "sora-2", seconds, size, fields=fields), made_by, PRICES_HASH, NOON)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ from bickford_sora.dispatch import Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.egress import resolve as system_resolve
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.app import create_app
 from bickford_sora.http.house import House, Limits
 from bickford_sora.http.links import Links
@@ -46,6 +47,7 @@ from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
+from bickford_sora.price_tables import PriceTables
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
@@ -68,6 +70,7 @@ from ledger.events import (
     RenderStored,
     RenderSubmissionStarted,
 )
+from ledger.events.changes import Kind
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
@@ -293,6 +296,23 @@ class Kit:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["secret"])
 
+    def second_admin(self) -> str:
+        """Another admin of the tenant main, whoever has to agree to admins."""
+        careful = self.house.api_keys
+        self.house = self.app.state.house = replace(self.house, api_keys=replace(careful, four_eyes=self.nobody_else))
+        secret = self.issue("admin", by=ROOT_KEY, spans_tenant=True)
+        self.house = self.app.state.house = replace(self.house, api_keys=careful)
+        return secret
+
+    @property
+    def nobody_else(self) -> FourEyes:
+        """Four eyes for nothing."""
+        return FourEyes(recording=self.recording, keys=self.keys)
+
+    def pass_time(self, seconds: float) -> None:
+        """Lets time pass."""
+        self.clock.now += timedelta(seconds=seconds)
+
     def create(self, prompt: str = "A calm sea", *, key: str = KEY, **fields: str) -> str:
         """The id of a new video."""
         answer = self.request("POST", "/v1/videos", key=key, json={"prompt": prompt, **fields})
@@ -388,7 +408,7 @@ def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
         "capabilities": CAPABILITIES,
         "sizes": ("720x1280", "1280x720"),
         "seconds": ("4", "8", "12"),
-        "price": LIST_PRICES.get(model),
+        "prices": (LIST_PRICES[model],) if model in LIST_PRICES else (),
     }
     return ModelOffer(**{**offered, **change})
 
@@ -405,6 +425,7 @@ def make_kit(
     *,
     policy: Policy | None = None,
     clock: SettableClock | None = None,
+    four_eyes: Sequence[Kind] = (),
     offers: Catalogue | None = None,
     is_stopped: IsStopped = lambda _renderer, _credential, _model: False,
     repeats_answers: bool = True,
@@ -429,7 +450,8 @@ def make_kit(
 
     offered = offers or catalogue()
     egress = Egress(allow_private=("127.0.0.0/8",), resolve=resolve)
-    policies = Policies(recording, built_in=policy or built_in(), models=lambda: offered.routes)
+    second_admin = FourEyes(recording=recording, keys=keys, kinds=four_eyes, approval_s=APPROVAL_S)
+    policies = Policies(recording, built_in=policy or built_in(), models=lambda: offered.routes, four_eyes=second_admin)
     desk = Desk(
         recording=recording,
         keys=keys,
@@ -482,12 +504,14 @@ def make_kit(
             spanning=[ROOT_KEY, FOREIGN_ROOT_KEY],
             issued=IssuedKeys(ledger, clock),
         ),
-        budgets=Budgets(recording),
+        budgets=Budgets(recording, second_admin),
+        four_eyes=second_admin,
         api_keys=ApiKeys(
             recording=recording,
             keys=keys,
             digest=lambda secret: keys.digest(PURPOSE, secret.encode()),
             query=FoldedApiKeys(ledger),
+            four_eyes=second_admin,
             new_secret=lambda length: bytes(next(secret_bytes) for _ in range(length)),
         ),
         reviews=Reviews(recording, keys),
@@ -506,6 +530,7 @@ def make_kit(
             call_s=CALL_S,
         ),
         policies=policies,
+        price_tables=PriceTables(recording),
         rate_limit=RateLimit(requests_per_minute_max, clock.seconds),
         batches=Batches(recording, keys, intake),
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),

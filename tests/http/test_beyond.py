@@ -15,7 +15,7 @@ from tests.http.houses import Kit, catalogue, error_of, make_kit, offer, png
 REFUSED = "invalid_request_error"
 ENGINE = offer(
     fields=frozenset({"seed", "negative_prompt", "n", "num_frames", "fps", "lora"}),
-    price=Price("frame", {"*": 1_000}, frames_per_second=24),
+    prices=(Price("frame", {"*": 1_000}, frames_per_second=24),),
 )
 
 

@@ -6,6 +6,7 @@ Who adds a route is to say here which roles it takes and what is sent to it; unt
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -14,14 +15,25 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Route
 
+from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.http.roles import Takes
 from bickford_sora.recording import Origin
 from ledger import streams
 from ledger.envelope import Sealed
-from ledger.events import CharacterRequested
+from ledger.events import ChangeProposed, CharacterRequested
 from projections.audit import AuditEvent, Filters
-from tests.http.houses import FOREIGN_KEY, FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit, error_of, make_kit
+from tests.http.houses import (
+    FOREIGN_KEY,
+    FOREIGN_ROOT_KEY,
+    KEY,
+    OTHER_KEY,
+    ROOT_KEY,
+    Kit,
+    catalogue,
+    error_of,
+    make_kit,
+)
 from tests.ledger.examples import EXAMPLES
 
 ASKS = ("requester",)
@@ -97,6 +109,8 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/approvals/{approval_id}"): Walk(READS),
     ("POST", "/v1/approvals/{approval_id}"): Walk(APPROVES, {"decision": "deny", "reason": "No"}),
     ("POST", "/v1/approvals/{approval_id}/start"): Walk(ASKS, answered=403),
+    ("GET", "/v1/changes/{change_id}"): Walk(OVERSEES),
+    ("POST", "/v1/changes/{change_id}"): Walk(ADMINISTERS, {"decision": "approve"}),
     ("GET", "/v1/budgets"): Walk(READS),
     ("GET", "/v1/budgets/{budget_id}"): Walk(READS),
     ("PUT", "/v1/budgets/{budget_id}"): Walk(ADMINISTERS, BUDGET, of_tenant=True),
@@ -113,6 +127,8 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/policy"): Walk(ADMINISTERS, {}, answered=403),  # who administers one project may not, see the rest
     ("GET", "/v1/policy"): Walk(OVERSEES),
     ("GET", "/v1/policy/versions"): Walk(OVERSEES),
+    ("GET", "/v1/prices"): Walk(OVERSEES),
+    ("GET", "/v1/prices/{prices_hash}"): Walk(OVERSEES),
     ("POST", "/webhooks/{renderer}"): Walk(NOBODY, answered=404),
     ("GET", "/healthz"): Walk(NOBODY),
     ("GET", "/readyz"): Walk(NOBODY),
@@ -121,13 +137,16 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/docs/oauth2-redirect"): Walk(NOBODY),
 }
 """Every route there is."""
-OF_NOBODY = {"{thread_id}": "thread-1", "{renderer}": "unknown"}
+PRICES_HASH = "c" * 64
+"""Of the tenant, whatever the project."""
+OF_NOBODY = {"{thread_id}": "thread-1", "{renderer}": "unknown", "{prices_hash}": PRICES_HASH}
 """Named by whoever asks: each project has its own."""
 KEYED = {at: walk for at, walk in ROUTES.items() if walk.takes}
 NAMED = {
     at: walk
     for at, walk in KEYED.items()
     if not walk.of_tenant
+    and at != ("POST", "/v1/approvals")  # it answers for each of several
     and any(mark in at[1] or mark in json.dumps(walk.body) for mark in ("video_id}", "batch_id}", "_id}"))
     and "{thread_id}" not in at[1]
 }
@@ -162,12 +181,15 @@ class Town:
 
     def __post_init__(self) -> None:
         kit = self.kit
+        kit.house.price_tables.publish("main", Catalogue(catalogue().routes, PRICES_HASH, "[]"))
         kit.app.state.house = kit.house = replace(kit.house, audit=OneTurn(kit))
         self.ids = {
             **OF_NOBODY,
             "{video_id}": kit.finished(),
             "{batch_id}": kit.request("POST", "/v1/videos/batches", json={"requests": [{"prompt": "a"}]}).json()["id"],
             "{character_id}": self._character(),
+            "{approval_id}": self._approval(),
+            "{change_id}": self._change(),
             "{webhook_endpoint_id}": kit.request("POST", "/v1/webhook_endpoints", json=ENDPOINT).json()["id"],
             "{budget_id}": kit.request("PUT", "/v1/budgets/ours_1", key=ROOT_KEY, json=BUDGET).json()["id"],
             "{key_id}": kit.request("POST", "/v1/api_keys", json={"name": "Ours"}).json()["id"],
@@ -200,6 +222,24 @@ class Town:
     def tells(self, answer: httpx.Response) -> list[str]:
         """What an answer tells of what is there."""
         return [mark for mark, each in self.ids.items() if mark not in OF_NOBODY and each in answer.text]
+
+    def _approval(self) -> str:
+        """A render that waits for an approver."""
+        held = b"version: 1\ndefault: allow\nrules:\n- {id: long, effect: require_approval, when: {seconds_min: 12}}"
+        self.kit.request("POST", "/v1/policy", key=ROOT_KEY, content=held, headers={"content-type": "application/yaml"})
+        return streams.approval_id(self.kit.create(seconds="12"))
+
+    def _change(self) -> str:
+        """A change of its keys that an admin proposed."""
+        example = EXAMPLES["change.proposed"]
+        assert isinstance(example, ChangeProposed)
+        change_id = streams.change_id("c" * 64)
+        until = self.kit.clock() + timedelta(days=1)
+        change = {"change_id": change_id, "kind": "keys", "subject": "alpha", "expires_at": until}
+        stream = streams.change("main", change_id)
+        fact = example.model_copy(update=change)
+        self.kit.recording.append(Draft(((stream, fact),), {stream: 0}), Origin("main", "key_1"))
+        return change_id
 
     def _character(self) -> str:
         character_id = streams.character_id(self.kit.recording.new_id())
@@ -309,7 +349,7 @@ def test_no_page_begins_behind_what_is_anothers(town: Town, who: str) -> None:
 @pytest.mark.parametrize("who", THEIRS)
 def test_no_list_and_no_stream_tells_of_what_is_anothers(town: Town, who: str) -> None:
     for at in KEYED:
-        if at[0] == "GET" and at not in NAMED:
+        if at[0] == "GET" and at not in NAMED and "{" not in at[1]:
             path = f"{at[1]}?after=0" if at[1] == "/v1/ledger/stream" else at[1]
             town.kit.house.tide.closing.clear()
             answer = town.kit.request("GET", path, key=THEIRS[who])

@@ -141,12 +141,11 @@ def test_a_header_of_warnings_has_a_limit() -> None:
     assert 1_000 < len(warning_headers(render)[WARNINGS]) <= WARNINGS_CHARS_MAX
 
 
-@pytest.mark.parametrize("on_hold", ["wait", "refuse"])
-def test_a_render_that_needs_approval_is_refused_until_somebody_can_be_asked(on_hold: str) -> None:
-    kit = governed(f"rules:\n- {{id: ask, effect: require_approval, on_hold: {on_hold}, message: Ask Ann.}}")
+def test_a_render_that_needs_approval_says_which_rule_and_what_to_do() -> None:
+    kit = governed("rules:\n- {id: ask, effect: require_approval, on_hold: refuse, message: Ask Ann.}")
     answer = kit.request("POST", "/v1/videos", json={"prompt": "A cat"})
     assert error_of(answer)[::3] == (403, "approval_required")
-    assert answer.json()["error"]["message"].endswith("Ask Ann.")
+    assert "Rule ask of the policy asks for approval of this render. Ask Ann." in answer.json()["error"]["message"]
 
 
 def test_a_limit_on_cost_says_what_it_costs() -> None:
@@ -308,7 +307,12 @@ def test_no_create_is_decided_by_a_policy_that_was_replaced_before_it() -> None:
 def test_a_choice_is_made_anew_by_the_policy_that_decides() -> None:
     """Another process published meanwhile: what the old policy chose must not be decided by the new one."""
     kit = governed(CHOICE)
-    other = Policies(kit.recording, built_in=kit.house.policies.built_in, models=lambda: ["sora-2", "sora-2-pro"])
+    other = Policies(
+        kit.recording,
+        built_in=kit.house.policies.built_in,
+        models=lambda: ["sora-2", "sora-2-pro"],
+        four_eyes=kit.nobody_else,
+    )
     other.publish(GOVERNOR, (HEAD + CHOICE.replace("sora-2-pro", "sora-2")).encode(), Origin("main", "key_2"))
     video = asked(kit, purpose="final")
     assert video["model"] == "sora-2"
@@ -317,7 +321,7 @@ def test_a_choice_is_made_anew_by_the_policy_that_decides() -> None:
 
 def test_nothing_is_left_of_a_decision_by_a_policy_that_was_replaced() -> None:
     kit = governed(CHOICE)
-    other = Policies(kit.recording, built_in=kit.house.policies.built_in, models=list)
+    other = Policies(kit.recording, built_in=kit.house.policies.built_in, models=list, four_eyes=kit.nobody_else)
     other.publish(GOVERNOR, HEAD.encode(), Origin("main", "key_2"))
     asked(kit, purpose="final")
     assert sum(isinstance(event.fact, RenderIntent) for event in kit.ledger.read(0)) == 1

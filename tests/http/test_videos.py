@@ -9,7 +9,7 @@ from tests.http.houses import BODY_BYTES_MAX, KEY, NOW, OTHER_KEY, Kit, error_of
 
 VIDEO_KEYS = {
     "id", "object", "model", "status", "progress", "created_at", "completed_at", "expires_at", "prompt", "size",
-    "seconds", "remixed_from_video_id", "error", "url", "duration", "review",
+    "seconds", "remixed_from_video_id", "error", "url", "duration", "review", "approval",
 }  # fmt: skip
 
 
@@ -22,8 +22,8 @@ def test_a_created_video_has_all_its_keys_and_tells_when_to_ask_again(kit: Kit) 
     assert (video["object"], video["status"], video["progress"]) == ("video", "queued", 0)
     assert (video["model"], video["seconds"], video["size"]) == ("sora-2", "8", "720x1280")
     assert (video["prompt"], video["created_at"]) == ("A calm sea", int(NOW.timestamp()))
-    unknown = ("completed_at", "expires_at", "remixed_from_video_id", "error", "url", "review")
-    assert [video[key] for key in unknown] == [None] * 6
+    unknown = ("completed_at", "expires_at", "remixed_from_video_id", "error", "url", "review", "approval")
+    assert [video[key] for key in unknown] == [None] * len(unknown)
     assert video["duration"] == 8
     assert answer.headers["openai-poll-after-ms"] == "1234"
 

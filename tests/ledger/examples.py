@@ -40,7 +40,8 @@ SOURCE_VIDEO = e.SourceVideo(
     duration_ms=4_000,
     filename=SEALED,
 )
-QUOTE = e.Quote(cost=USD, prices_hash=SHA_B, unit="frame", quantity_milli=96_000)
+QUOTE = e.Quote(cost=USD, prices_hash=SHA_B, unit="frame", quantity_milli=96_000, micro_per_unit=10_000, tier="720p")
+REPORTED = e.Reported(duration_ms=4_000, frames=96, outputs=1, inference_ms=61_500, cost=USD)
 VIDEO_ASSET = e.Asset(
     variant="video",
     storage_uri="s3://videos/heron.mp4",
@@ -118,6 +119,7 @@ RENDERS: tuple[Fact, ...] = (
         approval_id="approval_1",
         verdict=VERDICT,
         expires_at=LATER,
+        message="Rule dear of the policy asks for approval of this render.",
         on_hold="refuse",
         renderer="vllm",
         credential="main",
@@ -148,7 +150,7 @@ RENDERS: tuple[Fact, ...] = (
         progress=0,
     ),
     e.RenderProgress(status="in_progress", progress=40),
-    e.RenderCompleted(completed_at=MOMENT, expires_at=LATER),
+    e.RenderCompleted(completed_at=MOMENT, expires_at=LATER, reported=REPORTED),
     e.RenderFailed(code="content_policy", message=SEALED, failed_by="renderer"),
     e.RenderStored(assets=(VIDEO_ASSET, THUMBNAIL), expires_at=LATER),
     e.RenderExpired(assets_deleted=3),
@@ -332,6 +334,18 @@ GOVERNANCE: tuple[Fact, ...] = (
         expires_at=LATER,
         replaces="key_0",
     ),
+    e.ChangeProposed(
+        change_id="change_1",
+        kind="budgets",
+        subject="monthly",
+        content_hash=SHA_A,
+        summary="set budget monthly",
+        proposer="req-1",
+        expires_at=LATER,
+    ),
+    e.ChangeApproved(change_id="change_1", approver="req-2"),
+    e.ChangeDenied(change_id="change_1", approver="req-2"),
+    e.ChangeMade(change_id="change_1"),
     e.KeyRotated(key_id="key_1", project="films", new_key_id="key_2", expires_at=LATER),
     e.KeyRevoked(key_id="key_1", project="films"),
     e.CallerRecorded(

@@ -57,8 +57,8 @@ ENDED = {"deleted", "purged"}
 
 TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
     "asked": ((), Phase.INTENT, ANY | ENDING | {"allowed", "denied", "approval_requested"}),
-    "held": (("approval_requested",), Phase.HELD, ANY | ENDING | {"allowed", "denied", "approved"}),
-    "approved": (("approval_requested", "approved"), Phase.HELD, ANY | ENDING | {"allowed", "denied", "approved"}),
+    "held": (("approval_requested",), Phase.HELD, ANY | ENDING | {"denied", "approved"}),
+    "approved": (("approval_requested", "approved"), Phase.HELD, ANY | ENDING | {"allowed", "denied"}),
     "denied": (("denied",), Phase.DENIED, ANY | ENDED),
     "allowed": (("allowed",), Phase.ALLOWED, ANY | ENDING | {"submission_started", "rerouted"}),
     "submitting": (

@@ -81,6 +81,7 @@ def test_openrouter_is_sent_json_with_a_duration_and_the_image_within(scripted: 
 @pytest.mark.parametrize(
     ("usage", "cost_micro"),
     [
+        ({"cost": 0.02, "is_byok": True}, None),
         ({"cost": 0.4}, 400_000),
         ({"cost": 1.2345675}, 1_234_568),
         ({"cost": 1.2345665}, 1_234_566),
@@ -95,7 +96,9 @@ def test_openrouter_is_sent_json_with_a_duration_and_the_image_within(scripted: 
         ("free", None),
     ],
 )
-def test_what_openrouter_charged_is_told_in_millionths(scripted: Scripted, usage: object, cost_micro: int) -> None:
+def test_what_openrouter_charged_is_told_in_millionths(
+    scripted: Scripted, usage: object, cost_micro: int | None
+) -> None:
     answer = {"id": "video_1", "status": "completed", "usage": usage, "unsigned_urls": ["https://elsewhere.test/"]}
     renderer, _ = scripted(answering(200, answer), dialect="openrouter")
     assert renderer.status("video_1").cost_micro == cost_micro
@@ -120,3 +123,9 @@ def test_half_a_second_is_refused_where_the_server_takes_whole_ones(scripted: Sc
     with pytest.raises(Refused, match="unsupported_by_renderer"):
         renderer.submit(replace(ORDER, seconds="4.5"))
     assert server.requests == []
+
+
+@pytest.mark.parametrize("dialect", ["openai", "vllm_omni", "litellm"])
+def test_no_other_dialect_is_believed_about_money(scripted: Scripted, dialect: str) -> None:
+    renderer, _ = scripted(answering(200, {**VIDEO, "usage": {"cost": 9.0}}), dialect=dialect)
+    assert renderer.status("video_1").cost_micro is None

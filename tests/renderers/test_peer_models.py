@@ -43,6 +43,8 @@ VALUES: dict[str, object] = {
     "size": "832x480",
     "created_at": 1_763_640_000,
     "num_outputs": 2,
+    "num_frames": 96,
+    "duration_s": 4.0,
     "inference_time_s": 3.5,
     "usage": {"cost": 0.5},
 }
@@ -99,7 +101,9 @@ def test_what_the_server_answers_is_read(dialect: str) -> None:
     assert news.seconds == ("4" if fields & {"seconds", "duration"} else None)
     assert news.size == ("832x480" if "size" in fields else None)
     assert news.prompt == ("a boat" if "prompt" in fields else None)
-    assert news.outputs == (2 if "num_outputs" in fields else 1)
+    assert news.outputs == (2 if "num_outputs" in fields else None)
+    assert news.frames == (96 if "num_frames" in fields else None)
+    assert news.duration_s == (4.0 if "duration_s" in fields else None)
     assert news.inference_s == (3.5 if "inference_time_s" in fields else None)
     assert news.cost_micro == (500_000 if "usage" in fields else None)
 

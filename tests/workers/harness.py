@@ -9,17 +9,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.media import DerivedImage, ImageFacts, VideoFacts
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
 from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.policy import built_in
+from bickford_sora.decisions.policy import Policy, built_in
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.request import create_request
 from bickford_sora.egress import Egress
+from bickford_sora.four_eyes import FourEyes
 from bickford_sora.intake import Intake
 from bickford_sora.moderation import Moderation
 from bickford_sora.policies import Policies
@@ -47,6 +50,7 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
+from projections.videos import Page
 from projections.work import next_step
 from tests.ledger.spending import books_of, check_balanced
 
@@ -63,6 +67,7 @@ LIMITS = Limits(
     store_attempts_max=8,
     asset_bytes_max=1_000_000,
 )
+APPROVAL_S = 3600.0
 LIST_LATE_S = 50.0
 """Behind the deadline of a submission (35 s) and within its grace (30 s)."""
 LOOKS_MAX = 5_000
@@ -146,16 +151,18 @@ class MemoryRenderer:
     credential = "mem"
     absence_proves = True
     capabilities = CAPABILITIES
-    price = LIST_PRICES["sora-2"]
 
     def __init__(self, clock: SteppingClock, mischief: Mischief, name: str = "memory") -> None:
         self.name = name
         self.replica = f"http://{name}/v1"
+        self.prices = (LIST_PRICES["sora-2"],)
         self._clock = clock
         self._mischief = mischief
         self.jobs_taken: list[Job] = []
         self.files_asked_for: list[tuple[Variant, int]] = []
         self.never_ends = False
+        self.reports: dict[str, Any] = {}
+        """What it says of jobs it completed, beside the rest."""
         self.skew_s = 0.0
         """How far its clock is from ours."""
 
@@ -201,9 +208,9 @@ class MemoryRenderer:
             job.polls += 1
             if job.news.status != "failed":
                 done = job.polls > 1 and not self.never_ends
-                job.news = replace(
-                    job.news, status="completed" if done else "in_progress", progress=100 if done else 50
-                )
+                job.news = replace(job.news, status="in_progress", progress=50)
+                if done:
+                    job.news = replace(job.news, status="completed", progress=100, **self.reports)
         return job.news
 
     def jobs(self) -> Iterator[JobNews]:
@@ -335,7 +342,7 @@ def _offer(renderer: MemoryRenderer) -> ModelOffer:
         sizes=("720x1280",),
         seconds=("4", "8"),
         fields=frozenset({"n"}),
-        price=renderer.price,
+        prices=renderer.prices,
     )
 
 
@@ -368,10 +375,17 @@ class MemoryFleet:
         self.away.discard(renderer.name)
 
 
+class NothingHeld:
+    """An inbox nobody looks into."""
+
+    def held(self, *_: object) -> Page:
+        return Page((), has_more=False)
+
+
 class Harness:
     """A gateway in memory. `run` does what the work loop does, with a clock that need not be waited for."""
 
-    def __init__(self, spool: Path, *, limits: Limits = LIMITS) -> None:
+    def __init__(self, spool: Path, *, limits: Limits = LIMITS, policy: Policy | None = None) -> None:
         self.clock = SteppingClock()
         self.mischief = Mischief()
         self.ledger = Ledger(MemoryRecorder(self.clock))
@@ -395,13 +409,19 @@ class Harness:
                     reference_bytes_max=100_000,
                     source_bytes_max=100_000,
                 ),
-                policies=Policies(taking, built_in=built_in(), models=list),
+                policies=Policies(
+                    taking,
+                    built_in=policy or built_in(),
+                    models=list,
+                    four_eyes=FourEyes(recording=taking, keys=self.keys),
+                ),
                 moderation=Moderation(Egress(allow_private=()), {}),
-                approval_s=3600.0,
+                approval_s=APPROVAL_S,
                 catalogue=lambda: catalogue_of(*self.offering),
                 is_stopped=self.stops.is_stopped,
             )
         )
+        self.approvals = Approvals(recording=taking, keys=self.keys, query=NothingHeld())
         self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
         self.offering = [self.renderer]
         self.fleet = MemoryFleet(self.renderers)
@@ -445,6 +465,10 @@ class Harness:
 
     def delete(self, video_id: str) -> Cancellation | None:
         return self.intake.delete(CALLER, video_id, origin=ORIGIN)
+
+    def answer(self, video_id: str, approver: Caller, answer: Answer) -> None:
+        """An approver's answer to a held render."""
+        self.approvals.answer(approver, streams.approval_id(video_id), answer, origin=ORIGIN)
 
     def render(self, video_id: str) -> Render:
         render = self.ledger.render(streams.render("main", video_id))
@@ -505,7 +529,7 @@ class Harness:
 
 
 @contextmanager
-def harness(**change: Any) -> Iterator[Harness]:
-    """A harness with a spool of its own."""
+def harness(policy: Policy | None = None, **change: Any) -> Iterator[Harness]:
+    """A harness with a spool of its own. `policy` takes the built-in one's place."""
     with tempfile.TemporaryDirectory() as spool:
-        yield Harness(Path(spool), limits=replace(LIMITS, **change))
+        yield Harness(Path(spool), limits=replace(LIMITS, **change), policy=policy)

@@ -54,7 +54,7 @@ def test_a_renderer_that_is_only_busy_is_waited_for(shop: Harness) -> None:
 
 def test_the_next_one_is_never_dearer_than_what_was_allowed(shop: Harness) -> None:
     other = shop.another()
-    other.price = replace(LIST_PRICES["sora-2"], micro_per_unit={"*": 999_000})
+    other.prices = (replace(LIST_PRICES["sora-2"], micro_per_unit={"*": 999_000}),)
     shop.mischief.scripts["submit"] = ["unauthorized"]
     video_id = shop.ask()
     shop.run()

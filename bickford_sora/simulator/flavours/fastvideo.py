@@ -105,7 +105,7 @@ class FastVideo(Engine):
             "completed_at": job.completed_at,
             "error": {"message": job.error.message} if job.error else None,
             "peak_memory_mb": 0.0 if completed else None,
-            "inference_time_s": self.settings.render_time_s if completed else None,
+            "inference_time_s": self.settings.worked_s if completed else None,
         }
 
     def listed(self, registry: JobRegistry, query: QueryParams) -> dict[str, Any]:

@@ -37,7 +37,6 @@ BEYOND: Kinds = {
 }
 TAKEN: Kinds = {**FIELDS, **BEYOND}
 _STATUSES = {"queued": "pending"}
-USD_PER_S = 0.1
 
 
 class OpenRouter(OpenAI):
@@ -103,7 +102,7 @@ class OpenRouter(OpenAI):
             shown |= {"error": job.error.message}
             shown["status"] = job.error.code if job.error.code in {"cancelled", "expired"} else "failed"
         if job.media:
-            cost = round(USD_PER_S * float(job.seconds), 6)
+            cost = round(self.settings.usd_per_s * float(job.seconds), 6)
             shown |= {
                 "generation_id": job.id,
                 "unsigned_urls": [f"{self.prefix}/videos/{job.id}/content?index=0"],

@@ -25,7 +25,7 @@ from bickford_sora.simulator.flavours.engine_fields import (
     read_typed,
 )
 from bickford_sora.simulator.flavours.openai import File, read_limit, read_output
-from bickford_sora.simulator.intake import OUTPUTS_MAX, CreateRequest, read_prompt
+from bickford_sora.simulator.intake import CreateRequest, read_prompt
 from bickford_sora.simulator.jobs import Job, JobRegistry
 from bickford_sora.simulator.problems import Problem, invalid
 from bickford_sora.simulator.sources import read_data_url
@@ -66,7 +66,7 @@ class SGLang(Engine):
         return spread
 
     def check_create(self, fields: Fields) -> CreateRequest:
-        """Any size and length; the number of outputs is cut to 10; the model is believed."""
+        """Any size and length; the number of outputs is cut to the most it makes; the model is believed."""
         typed = read_typed(fields, TAKEN)
         size = read_size(typed, self.settings)
         frame_rate = typed.get("fps", self.settings.frame_rate)
@@ -81,7 +81,7 @@ class SGLang(Engine):
             seed=typed.get("seed"),
             frame_rate=frame_rate,
             frames=typed.get("num_frames"),
-            outputs=max(1, min(outputs, OUTPUTS_MAX)),
+            outputs=max(1, min(outputs, self.settings.outputs_max)),
             has_audio=False,
             extras=extras_of(typed, BEYOND),
         )
@@ -127,7 +127,7 @@ class SGLang(Engine):
             "file_paths": paths if completed else None,
             "num_outputs": job.outputs if completed else None,
             "peak_memory_mb": 0.0 if completed else None,
-            "inference_time_s": self.settings.render_time_s if completed else None,
+            "inference_time_s": self.settings.worked_s if completed else None,
             "revised_prompt": None,
             "action": None,
             "lidar": None,

@@ -131,7 +131,7 @@ class VLLMOmni(Engine):
             "media_type": "video/mp4",
             "expires_at": job.expires_at,
             "file_name": f"{job.id}.mp4" if completed else None,
-            "inference_time_s": self.settings.render_time_s if job.is_finished else None,
+            "inference_time_s": self.settings.worked_s if job.is_finished else None,
             "fps": float(scene.frame_rate),
             "num_frames": scene.frames,
             "duration_s": scene.length_s,
