@@ -6,6 +6,7 @@ from bickford_sora.allowance import Allowance
 from bickford_sora.decisions import approvals, fields, headroom, intent, quotas
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
+from bickford_sora.decisions.headroom import Room
 from bickford_sora.decisions.intent import Asked, Binding, Kept
 from bickford_sora.decisions.policy import Policy, Refusal
 from bickford_sora.decisions.request import ParsedRequest
@@ -114,17 +115,18 @@ class Making:
         """
         at = self._recording.clock()
         judged = intent.judge(asked, policy, at, approval_s=self._desk.approval_s)
-        decided: list[tuple[Refusal | None, Allowance]] = []
+        decided: list[tuple[Refusal | None, list[Room]]] = []
 
         def take(spend: Spend, periods: Periods) -> Draft:
-            draft, refusal = intent.decide(asked, judged, spend, periods)
             wanted = intent.reservation(asked, judged.price, periods)
-            is_taken = refusal is None or refusal.kind == "approval"
-            decided.append((refusal, headroom.allowance(spend, wanted, at, is_taken=is_taken)))
+            draft, refusal = intent.decide(asked, judged, spend, wanted)
+            decided.append((refusal, headroom.rooms(spend, wanted)))
             return draft
 
         self._recording.reserve(take, origin, on=asked.source)
-        return decided[-1]  # that of the last time it was taken is the one that was recorded
+        refusal, rooms = decided[-1]  # those of the last time it was taken were recorded
+        is_taken = refusal is None or refusal.kind == "approval"
+        return refusal, headroom.allowance(rooms, at, is_taken=is_taken)
 
     def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
         """What was asked, with the source and its lineage as they are now."""

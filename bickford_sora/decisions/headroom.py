@@ -73,31 +73,32 @@ def binding(spend: Spend, wanted: SpendReserved) -> str | None:
     return min(left)[1] if left else None
 
 
-def allowance(spend: Spend, wanted: SpendReserved, at: datetime, *, is_taken: bool) -> Allowance:
-    """What hard budgets leave behind a decision that was taken on this spend at this moment.
+def allowance(rooms: Iterable[Room], at: datetime, *, is_taken: bool) -> Allowance:
+    """What hard budgets leave behind a decision that was taken at this moment, of what they had for it.
 
     `is_taken`: whether the render was taken, and has its part already.
     """
-    hard = [each for each in rooms(spend, wanted) if each.budget.hard]
-    left = [(each.budget, (each.after or 0) if is_taken else each.before) for each in hard]
-    reset_ms = {"in_flight": LOOK_AGAIN_MS, "minute": _left_of_minute_ms(max(wanted.minute, spend.minute), at)}
+    left = [(each, (each.after or 0) if is_taken else each.before) for each in rooms if each.budget.hard]
     requests = (
-        RequestsLeft(budget.cap, remaining, reset_ms[budget.window])
-        for budget, remaining in left
-        if budget.unit == RENDERS and budget.window in budgets.RATES
+        RequestsLeft(room.budget.cap, remaining, _reset_ms(room, at))
+        for room, remaining in left
+        if room.budget.unit == RENDERS and room.budget.window in budgets.RATES
     )
     return Allowance(tightest(*requests), _least_money(left))
 
 
-def _least_money(left: Iterable[tuple[Budget, int]]) -> MoneyLeft | None:
+def _least_money(left: Iterable[tuple[Room, int]]) -> MoneyLeft | None:
     found = [
-        MoneyLeft(budget.budget_id, remaining, budget.unit)
-        for budget, remaining in left
-        if budget.unit not in {RENDERS, SECONDS}
+        MoneyLeft(room.budget.budget_id, remaining, room.budget.unit)
+        for room, remaining in left
+        if room.budget.unit not in {RENDERS, SECONDS}
     ]
     return min(found, key=lambda each: each.remaining_micro, default=None)
 
 
-def _left_of_minute_ms(minute: str, at: datetime) -> int:
-    end = datetime.fromisoformat(minute).replace(tzinfo=UTC) + MINUTE
+def _reset_ms(room: Room, at: datetime) -> int:
+    """Until a cap that passes by itself has all its room again."""
+    if room.budget.window != "minute":
+        return LOOK_AGAIN_MS
+    end = datetime.fromisoformat(room.period).replace(tzinfo=UTC) + MINUTE
     return max(0, round((end - at).total_seconds() * 1000))

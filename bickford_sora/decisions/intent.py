@@ -100,16 +100,15 @@ def judge(asked: Asked, policy: Policy, at: datetime, *, approval_s: float) -> J
     return Judged(verdict, refusal, price, policy.head, at + timedelta(seconds=approval_s))
 
 
-def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tuple[Draft, Refusal | None]:
+def decide(asked: Asked, judged: Judged, spend: Spend, wanted: SpendReserved) -> tuple[Draft, Refusal | None]:
     """The facts of a request, and the refusal when policy denies it, an approver is to be asked or a budget is used up.
 
-    A refusal binds no key, marks no source and sets nothing aside, unless an approver can still say yes. All of it
+    `wanted` is its reservation. A refusal binds no key, marks no source and sets nothing aside, unless an approver can still say yes. All of it
     stands only while the caller's API key is as it was, the policy that judged is in force, and nobody else joined the
     lineage.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = judged.price
-    wanted = reservation(asked, price, periods)
     verdict, refusal = quotas.held_to((judged.verdict, judged.refusal), spend, wanted)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
     heads = {

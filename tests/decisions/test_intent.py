@@ -54,7 +54,8 @@ def asked(**change: object) -> Asked:
 
 def decide(asked: Asked, policy: Policy = POLICY, spend: Spend | None = None) -> tuple[Draft, Refusal | None]:
     judged = intent.judge(asked, policy, NOON, approval_s=3600)
-    return intent.decide(asked, judged, spend or Spend(streams.spend("main")), PERIODS)
+    wanted = intent.reservation(asked, judged.price, PERIODS)
+    return intent.decide(asked, judged, spend or Spend(streams.spend("main")), wanted)
 
 
 def test_an_intent_its_verdict_and_what_is_set_aside_are_one_decision() -> None:
