@@ -103,9 +103,9 @@ def judge(asked: Asked, policy: Policy, at: datetime, *, approval_s: float) -> J
 def decide(asked: Asked, judged: Judged, spend: Spend, wanted: SpendReserved) -> tuple[Draft, Refusal | None]:
     """The facts of a request, and the refusal when policy denies it, an approver is to be asked or a budget is used up.
 
-    `wanted` is its reservation. A refusal binds no key, marks no source and sets nothing aside, unless an approver can still say yes. All of it
-    stands only while the caller's API key is as it was, the policy that judged is in force, and nobody else joined the
-    lineage.
+    `wanted` is its reservation. A refusal binds no key, marks no source and sets nothing aside, unless an approver can
+    still say yes. All of it stands only while the caller's API key is as it was, the policy that judged is in force,
+    and nobody else joined the lineage.
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = judged.price

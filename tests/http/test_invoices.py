@@ -1,6 +1,8 @@
 """Invoices over HTTP: every line beside what was recorded, and what differs corrected once, in today's books."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Origin
 from ledger import streams
 from ledger.events import JobClaimed, SpendAdjusted
+from projections.spend import RenderCost, Which
 from tests.http.houses import FOREIGN_ROOT_KEY, KEY, NOW, OTHER_KEY, ROOT_KEY, Kit, error_of
 from tests.http.test_spend import report
 
@@ -203,3 +206,44 @@ def test_the_same_invoice_from_four_at_once_corrects_once(kit: Kit, monkeypatch:
     assert len(corrections(kit)) == sum(each["adjusted"] for each in told) == 5
     assert {fact.cost.amount_micro for fact in corrections(kit)} == {10_000}
     assert NOW.strftime("%Y-%m-%d") == corrections(kit)[0].day
+
+
+class Meanwhile:
+    """The read model of spend; what happens between a look at it and what is decided by it."""
+
+    def __init__(self, kit: Kit, happens: Callable[[], object]) -> None:
+        self._own = kit.house.invoices.costs
+        self._happens = [happens]
+        kit.app.state.house = kit.house = replace(kit.house, invoices=replace(kit.house.invoices, costs=self))
+
+    def costs(self, which: Which) -> Sequence[RenderCost]:
+        found = self._own.costs(which)
+        if which.first is not None and self._happens:
+            self._happens.pop()()
+        return found
+
+
+def test_a_correction_that_comes_in_between_is_seen_and_not_made_again(kit: Kit) -> None:
+    first, second = billed(kit, 1), billed(kit, 2)
+    lines = ("job_1,0.45,USD,2026-11-20,R-7", "job_2,0.45,USD,2026-11-20,R-7")
+    Meanwhile(kit, lambda: reconciled(kit, lines[0], adjust=True))
+    told = reconciled(kit, *lines, adjust=True)
+    assert (named(told)["matched"], named(told)["differing"], told["adjusted"]) == ([first], [second], 1)
+    assert [fact.video_id for fact in corrections(kit)] == [first, second]
+
+
+def test_an_admin_whose_key_is_revoked_meanwhile_corrects_nothing(kit: Kit) -> None:
+    billed(kit, 1)
+    issued = {"name": "Ours", "roles": ["admin"], "spans_tenant": True}
+    key = kit.request("POST", "/v1/api_keys", key=ROOT_KEY, json=issued).json()
+    Meanwhile(kit, lambda: kit.request("DELETE", f"/v1/api_keys/{key['id']}", key=ROOT_KEY))
+    assert send(kit, "job_1,0.45,USD,2026-11-20,", key=key["secret"], adjust=True).status_code == 401
+    assert corrections(kit) == []
+
+
+def test_an_invoice_waits_for_read_models_and_is_bounded(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    billed(kit, 1)
+    monkeypatch.setattr(invoices, "COSTS_MAX", 1)
+    assert error_of(send(kit, "job_1,0.4,USD,,"))[::3] == (400, "too_many_renders")
+    kit.app.state.house = replace(kit.house, invoices=replace(kit.house.invoices, is_current=lambda: False))
+    assert error_of(send(kit, "job_1,0.4,USD,,"))[::3] == (503, "projection_behind")
