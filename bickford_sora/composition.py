@@ -39,12 +39,14 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
+from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
 from bickford_sora.renderer_file import read_renderer_file
@@ -160,6 +162,7 @@ class Gateway:
     assets: LocalAssetStore
     recording: Recording
     intake: Intake
+    quoting: Quoting
     observations: Observations
     crew: Crew
     couriers: Crew
@@ -238,6 +241,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         assets=assets,
         recording=recording,
         intake=Intake(desk),
+        quoting=Quoting(desk),
         observations=Observations(recording, books.keys),
         crew=_crew(books, shop, owner),
         couriers=_couriers(books, recording, dispatch, links, owner),
@@ -301,6 +305,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
 
     return House(
         intake=gateway.intake,
+        quoting=gateway.quoting,
         observations=gateway.observations,
         webhooks=WebhookIntake(
             gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
@@ -315,6 +320,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,
         spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
+        invoices=_invoices(gateway),
         wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
         api_keys=ApiKeys(
             recording=gateway.recording,
@@ -455,3 +461,13 @@ def _limits(settings: Settings) -> Limits:
         asset_bytes_max=settings.asset_bytes_max,
         asset_retention_s=settings.asset_retention_s,
     )
+
+
+def _invoices(gateway: Gateway) -> Invoices:
+    books = gateway.books
+
+    def is_current() -> bool:
+        head, timeout_s = books.ledger.head(), books.settings.projection_wait_s
+        return all(books.projector.wait_for(each.name, head, timeout_s) for each in (SPEND, AUDIT))
+
+    return Invoices(gateway.recording, books.keys, SpendTable(books.pool), Audit(books.pool), is_current)

@@ -33,6 +33,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
+from bickford_sora.allowance import Allowance
+
 NO_RETRY: Mapping[str, str] = MappingProxyType({"x-should-retry": "false"})
 """Tells the SDKs not to send the same request again."""
 
@@ -51,6 +53,8 @@ class ProtocolError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     headers: Mapping[str, str] = MappingProxyType({})
+    allowance: Allowance | None = None
+    """What was left of the limits, where they were looked at."""
 
     def __init__(self, message: str, *, code: str, param: str | None = None) -> None:
         super().__init__(message)

@@ -6,7 +6,8 @@ Synchronous; `bickford_sora.http` crosses from its event loop to here in one pla
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bickford_sora import making
+from bickford_sora import finding
+from bickford_sora.allowance import Allowance
 from bickford_sora.answers import Answers
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
@@ -18,7 +19,8 @@ from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.errors import NotFound, TryLater
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.making import Desk, Making
+from bickford_sora.making import Made, Making
+from bickford_sora.preparing import Desk
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.port import Capabilities
 from ledger.envelope import Sealed
@@ -48,6 +50,8 @@ class Answer:
     """Keyed hash of the request; None where an Idempotency-Key makes a repetition safe."""
     repeated: bool = False
     """Whether an earlier request made it, whose answer could not be delivered."""
+    allowance: Allowance | None = None
+    """What is left of the limits; None where nothing was decided anew."""
 
 
 class Intake:
@@ -67,7 +71,7 @@ class Intake:
 
     def find(self, caller: Caller, video_id: str, *, param: str = "video_id") -> Render:
         """A render the caller reads. Raises NotFound when there is none, it is of nobody it reads, or was deleted."""
-        return making.find_to_read(self._recording.ledger, caller, video_id, param=param)
+        return finding.find_to_read(self._recording.ledger, caller, video_id, param=param)
 
     def terms(
         self,
@@ -93,7 +97,7 @@ class Intake:
     def retry(self, caller: Caller, video_id: str, terms: Terms) -> Answer:
         """A new, newly governed render that asks again for what failed."""
 
-        def make(binding: Binding | None) -> Render:
+        def make(binding: Binding | None) -> Made:
             failed = self._own(caller, video_id)
             intent.check_retryable(failed)
             origin = replace(terms.origin, causation=failed.last_event_id)
@@ -129,20 +133,23 @@ class Intake:
         except Erased:
             return None
 
-    def _once(self, caller: Caller, terms: Terms, make: Callable[[Binding | None], Render]) -> Answer:
+    def _once(self, caller: Caller, terms: Terms, make: Callable[[Binding | None], Made]) -> Answer:
         """What `make` makes, unless this very request has made something before."""
         if terms.key is not None:
             binding = self._idempotency.binding(terms.key, terms.request_hash)
-            return Answer(self._making.replay(caller, binding, terms.origin) or make(binding))
+            replayed = self._making.replay(caller, binding, terms.origin)
+            made = Made(replayed) if replayed else make(binding)
+            return Answer(made.render, allowance=made.allowance)
         if terms.retry_count and self._desk.repeats_answers:
             video_id = self._answers.repeat(caller, terms.request_hash, terms.retry_count, terms.origin)
             if video_id is not None:
                 return Answer(self._making.first_answer(caller, video_id), terms.request_hash, repeated=True)
-        return Answer(make(None), terms.request_hash)
+        made = make(None)
+        return Answer(made.render, terms.request_hash, allowance=made.allowance)
 
     def _own(self, caller: Caller, video_id: str) -> Render:
         """A render of the caller's own project: what it may change. Raises NotFound as `find`."""
-        return making.find(self._recording.ledger, caller, video_id, param="video_id")
+        return finding.find(self._recording.ledger, caller, video_id, param="video_id")
 
     def _capabilities(self, render: Render) -> Capabilities | None:
         """What the renderer that was asked is able to do, None when none was, or it is not configured any more."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bickford_sora import making
+from bickford_sora import finding
 from bickford_sora.decisions import reviews as decisions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.reviews import Judgement, Reviewer
@@ -40,7 +40,7 @@ class Reviews:
         said = decisions.read(fields)
         review_id = streams.review_id(self.recording.new_id())
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            render = making.find(self.recording.ledger, caller, video_id, param="video_id")
+            render = finding.find(self.recording.ledger, caller, video_id, param="video_id")
             notes = self._sealed(render, said)
             draft = decisions.reviewed(render, Reviewer(caller, review_id), said, self.weights, notes=notes)
             try:
@@ -54,7 +54,7 @@ class Reviews:
 
     def of(self, caller: Caller, video_id: str) -> tuple[Review, ...]:
         """What was said of a video the caller reads, in its order. Raises NotFound."""
-        return making.find_to_read(self.recording.ledger, caller, video_id, param="video_id").reviews
+        return finding.find_to_read(self.recording.ledger, caller, video_id, param="video_id").reviews
 
     def _sealed(self, render: Render, said: Judgement) -> Sealed | None:
         """The notes under the render's own key: they are erased with its prompt."""

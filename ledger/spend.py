@@ -92,6 +92,8 @@ class Spend:
     minute_used: dict[Use, int] = field(default_factory=dict)
     told: set[tuple[str, str, int]] = field(default_factory=set)
     """Thresholds that were told of: budget, period, percent."""
+    corrections: int = 0
+    """How many there were: whoever compares what was spent with an invoice sees by it whether others corrected it."""
 
     @property
     def id(self) -> str:
@@ -110,6 +112,7 @@ class Spend:
             self.minute,
             dict(self.minute_used),
             set(self.told),
+            self.corrections,
         )
 
     def use(self, budget: Budget, periods: Periods) -> int:
@@ -234,6 +237,7 @@ def _add(numbers: dict[Use, int], what: Use, number: int) -> None:
 
 def _adjusted(state: Spend, fact: e.SpendAdjusted) -> None:
     """A correction counts in the day in which it is made, whenever its render was: what is closed does not change."""
+    state.corrections += 1
     day = Periods(fact.day, "")
     for scope in scopes(project=fact.project, key_id=fact.key_id, requester=fact.requester):
         for period in (fact.day, day.of("month"), "total"):

@@ -63,6 +63,15 @@ class Filters:
 EVERYTHING = Filters()
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A renderer's job that belongs to a render."""
+
+    renderer: str
+    job_id: str
+    video_id: str
+
+
 class Audit:
     """Answers from the audit table. Raises ledger.errors.Unavailable when the database does not answer."""
 
@@ -82,6 +91,12 @@ class Audit:
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(AuditEvent)) as cursor:
             # Not prepared: each set of filters deserves its own plan.
             return cursor.execute(query("events", AUDIT.package), bounds, prepare=False).fetchall()
+
+    def claims(self, tenant: str, *, job_ids: Sequence[str] = (), video_ids: Sequence[str] = ()) -> list[Claim]:
+        """The jobs of these names, at whatever renderer, and those of these videos, as they were claimed."""
+        asked = {"tenant": tenant, "job_ids": list(job_ids), "video_ids": list(video_ids)}
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Claim)) as cursor:
+            return cursor.execute(query("claims", AUDIT.package), asked).fetchall()
 
 
 def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
@@ -120,7 +135,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
 
 AUDIT = Projection(
     name="audit",
-    version=1,
+    version=2,
     tables={"events": tuple(field.name for field in fields(AuditEvent))},
     rows=rows,
     whole_stream=False,

@@ -5,7 +5,7 @@ in which it was made.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -23,6 +23,8 @@ TOTALS_MAX = 10_000
 """Most rows of one report."""
 CHARGES_MAX = 1_000
 """Most charges on one page."""
+COSTS_MAX = 200_000
+"""Most renders whose cost is told at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,50 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderCost:
+    """What one render cost in all, and whom it counts for."""
+
+    video_id: str
+    day: str
+    """In which it was reserved."""
+    project: str | None
+    key_id: str | None
+    requester: str | None
+    model: str | None
+    renderer: str | None
+    purpose: str | None
+    tags: list[str]
+    currency: str | None
+    """None where no price was known, and nothing was corrected."""
+    state: Literal["open", "settled", "released"]
+    settled_micro: int
+    adjusted_micro: int
+    """What was corrected since."""
+    positions: list[int]
+    """Of the facts that say so, in the ledger."""
+
+    @property
+    def amount_micro(self) -> int:
+        """With its corrections."""
+        return self.settled_micro + self.adjusted_micro
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Which:
+    """Which renders' cost is asked about: those of these ids, and those of these days, both included."""
+
+    tenant: str
+    project: str | None = None
+    """None: of every project."""
+    renderer: str | None = None
+    """None: of every renderer."""
+    video_ids: Sequence[str] = ()
+    first: str | None = None
+    """None: of no days."""
+    last: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """Whose spend is asked about, and of which days, both included."""
 
@@ -90,6 +136,12 @@ class SpendTable:
         bounds = {**_bounds(span), "after": after, "limit": CHARGES_MAX}
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Charge)) as cursor:
             return cursor.execute(query("charges", SPEND.package), bounds).fetchall()
+
+    def costs(self, which: Which) -> list[RenderCost]:
+        """What each of some renders cost, by their ids; at most `COSTS_MAX`."""
+        asked = {**asdict(which), "video_ids": list(which.video_ids), "limit": COSTS_MAX}
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(RenderCost)) as cursor:
+            return cursor.execute(query("costs", SPEND.package), asked).fetchall()
 
 
 def _bounds(span: Span) -> dict[str, object]:

@@ -101,7 +101,7 @@ def _print(console: Console, stage: Stage, report: Report) -> None:
         word = "[green]held[/]  " if check.kept else "[red]BROKEN[/]"
         console.print(f"{word}  {escape(check.promise)} [dim]({escape(check.seen)})[/]")
     console.print(
-        f"\n{report.renders} renders, {report.events} facts, {report.billed} jobs billed, "
+        f"\n{report.renders} renders, {report.refused} refused, {report.events} facts, {report.billed} jobs billed, "
         f"{report.duplicate_webhooks_ignored} repeated webhooks ignored, {report.elapsed_s:.1f} s."
     )
     console.print(f"The video is {escape(str(report.video_path))}")

@@ -7,6 +7,7 @@ import typer
 
 from bickford_sora.cli.batching import BatchJob, run_batch
 from bickford_sora.cli.options import IdempotencyKey, Json, Out, Url, Wait
+from bickford_sora.cli.quoting import quoted, show_quote
 from bickford_sora.cli.talking import finish, server
 
 
@@ -27,6 +28,9 @@ def render(
         Path | None,
         typer.Option(help="First frame: an image of exactly that size.", exists=True, dir_okay=False, readable=True),
     ] = None,
+    quote: Annotated[
+        bool, typer.Option("--quote", help="Say what it would cost and whether it would be taken. Asks for nothing.")
+    ] = False,
     purpose: Annotated[str | None, typer.Option(help="draft or final: what the policy goes by.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="For policy and reports; may be repeated.")] = None,
     requester: Annotated[str | None, typer.Option(help="On whose behalf, where the API key may say so.")] = None,
@@ -42,6 +46,8 @@ def render(
     """
     if (prompt is None) == (batch is None):
         raise typer.BadParameter("give a PROMPT or a file with --batch")
+    if quote and (batch is not None or wait or out is not None):
+        raise typer.BadParameter("--quote is of one PROMPT, and makes nothing to wait for")
     with server(url) as client:
         if batch is not None:
             job = BatchJob(batch, idempotency_key, wait=wait, results=out, folder=out_dir)
@@ -49,13 +55,18 @@ def render(
                 raise typer.Exit(1)
             return
         assert prompt is not None  # noqa: S101 - one of the two is there
+        declared = {"purpose": purpose, "tags": ",".join(tag) if tag else None, "requester": requester}
+        if quote:
+            wish = {"prompt": prompt, "model": model, "seconds": seconds, "size": size, **declared}
+            show_quote(quoted(client, wish, reference), as_json=as_json)
+            return
         video = client.create_sora_video_job(
             prompt,
             model=model,
             seconds=seconds,
             size=size,
             input_reference=reference,
-            extra_body={"purpose": purpose, "tags": ",".join(tag) if tag else None, "requester": requester},
+            extra_body=declared,
             idempotency_key=idempotency_key,
         )
         finish(client, video, wait=wait, out=out, as_json=as_json)

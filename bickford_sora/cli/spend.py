@@ -1,5 +1,6 @@
 """`bickford-sora spend`: what was spent, by whom and for what."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,9 @@ import typer
 
 from bickford_sora.cli.options import Json, Url, in_a_folder
 from bickford_sora.cli.output import note, print_json, print_table
+from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.talking import server
+from bickford_sora.decisions.invoices import INVOICE_BYTES_MAX
 
 spend = typer.Typer(help="Report what a running server's renders cost.", invoke_without_command=True)
 
@@ -20,6 +23,8 @@ Until = Annotated[str | None, typer.Option(help="Last day or month.")]
 Project = Annotated[str | None, typer.Option(help="One project; else all that the key reads.")]
 _PLACE = "/spend"
 _MICRO = 1_000_000
+_LISTS = {"matched": "matched", "differing": "differs", "theirs_only": "theirs only", "ours_only": "ours only"}
+"""The lists of an answer, and how they are called."""
 
 
 @spend.callback()
@@ -74,6 +79,61 @@ def export(
     with server(url) as client:
         client.save(f"{_PLACE}/charges.csv", to=file, params={"since": since, "until": until, "project": project})
     print(file)
+
+
+@spend.command()
+def reconcile(
+    invoice: Annotated[
+        Path, typer.Argument(help="The vendor's CSV file.", metavar="INVOICE", exists=True, dir_okay=False)
+    ],
+    *,
+    renderer: Annotated[str | None, typer.Option(help="Whose invoice it is. Else anybody's.")] = None,
+    since: Annotated[str | None, typer.Option(help="First day it is of, or month. Else the days it names.")] = None,
+    until: Until = None,
+    adjust: Annotated[bool, typer.Option("--adjust", help="Correct what differs, once.")] = False,
+    reason: Annotated[str | None, typer.Option(help="With --adjust: why.")] = None,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Hold a vendor's invoice against what renders cost: a job or video id, amount and currency a line."""
+    asked: dict[str, Any] = {
+        "invoice": _text(invoice),
+        "renderer": renderer,
+        "since": since,
+        "until": until,
+        "adjust": adjust,
+        "reason": reason,
+    }
+    with server(url) as client:
+        answer: dict[str, Any] = client.ask("POST", f"{_PLACE}/reconciliations", json=asked)
+    if as_json:
+        print_json(answer)
+        return
+    columns = ("", "billed as", "video", "lines", "billed", "cost", "adjustment", "day", "project", "jobs")
+    print_table(columns, (_reconciled(name, each) for name in _LISTS for each in answer[name]))
+    counts = ", ".join(f"{len(answer[name])} {word}" for name, word in _LISTS.items())
+    note(f"{counts}; {answer['adjusted']} corrected.")
+
+
+def _text(path: Path) -> str:
+    """A file's text. Raises CommandRefused for one that is too large or no UTF-8."""
+    if path.stat().st_size > INVOICE_BYTES_MAX:
+        raise CommandRefused(f"{path} has more than {INVOICE_BYTES_MAX} bytes.", code="invoice_too_large")
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CommandRefused(f"{path} is not UTF-8 text. Save it as CSV in UTF-8.", code="invoice_unreadable") from None
+
+
+def _reconciled(name: str, render: Mapping[str, Any]) -> tuple[object, ...]:
+    money = (_money(render[each]) for each in ("billed", "cost", "adjustment"))
+    lines, jobs = (" ".join(map(str, render[each])) for each in ("lines", "jobs"))
+    word = "open" if render["state"] == "open" else _LISTS[name]
+    return (word, render["billed_id"], render["video_id"], lines, *money, render["day"], render["project"], jobs)
+
+
+def _money(money: Mapping[str, Any] | None) -> str | None:
+    return f"{_units(money['amount_micro'])} {money['currency']}" if money else None
 
 
 def _units(micro: int) -> str:

@@ -44,18 +44,28 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a request's words and files."""
+
+    prompt: Sealed
+    text_fields: Mapping[str, Sealed] = field(default_factory=dict)
+    reference: InputReference | None = None
+    source_video: SourceVideo | None = None
+    """The uploaded video it is made from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """Everything a request became before it is decided."""
 
     video_id: str
     caller: Caller
     request: VideoRequest
-    prompt: Sealed
     destination: Destination
-    text_fields: Mapping[str, Sealed] = field(default_factory=dict)
-    reference: InputReference | None = None
-    source_video: SourceVideo | None = None
-    """The uploaded video it is made from."""
+    has_reference: bool = False
+    """Whether it came with a reference image."""
+    kept: Kept | None = None
+    """None while nothing is kept: it can be judged, not recorded."""
     binding: Binding | None = None
     source: Render | None = None
     """The render it is made from."""
@@ -99,7 +109,7 @@ def decide(asked: Asked, judged: Judged, spend: Spend, periods: Periods) -> tupl
     """
     stream = streams.render(asked.caller.tenant, asked.video_id)
     price = judged.price
-    wanted = _reservation(asked, price, periods)
+    wanted = reservation(asked, price, periods)
     verdict, refusal = quotas.held_to((judged.verdict, judged.refusal), spend, wanted)
     facts: list[tuple[str, Fact]] = [(stream, _intent(asked))]
     heads = {
@@ -199,7 +209,7 @@ def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
         purpose=declared.purpose,
         tags=frozenset(declared.tags),
         fields=request.fields,
-        has_reference=asked.reference is not None,
+        has_reference=asked.has_reference,
         remix_depth=lineage.remix_depth,
         changes=lineage.changes,
         renders_in_last_hour=lineage.renders_in_last_hour(declared.purpose, at),
@@ -210,7 +220,8 @@ def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
     )
 
 
-def _reservation(asked: Asked, price: Quote | None, periods: Periods) -> SpendReserved:
+def reservation(asked: Asked, price: Quote | None, periods: Periods) -> SpendReserved:
+    """What is set aside for a render at this price."""
     outputs = asked.request.fields.get("n")
     return SpendReserved(
         video_id=asked.video_id,
@@ -235,7 +246,8 @@ def _remixed(asked: Asked) -> RenderRemixed:
 
 
 def _intent(asked: Asked) -> RenderIntent:
-    binding = asked.binding
+    binding, kept = asked.binding, asked.kept
+    assert kept is not None, asked.video_id  # noqa: S101 - nothing is recorded of what was not kept
     return RenderIntent(
         video_id=asked.video_id,
         project=asked.caller.project,
@@ -244,15 +256,15 @@ def _intent(asked: Asked) -> RenderIntent:
         model=asked.request.model,
         seconds=asked.request.seconds,
         size=asked.request.size,
-        prompt=asked.prompt,
-        input_reference=asked.reference,
+        prompt=kept.prompt,
+        input_reference=kept.reference,
         remix_video_id=asked.source.intent.video_id if asked.source else None,
         retry_of_video_id=asked.retry_of,
         idempotency_stream=_binding_stream(asked, binding) if binding else None,
-        source_video=asked.source_video,
+        source_video=kept.source_video,
         source_seconds=asked.request.source_seconds,
         fields=plain(asked.request.fields),
-        text_fields=dict(asked.text_fields),
+        text_fields=dict(kept.text_fields),
         purpose=asked.request.declared.purpose,
         tags=asked.request.declared.tags,
         attestations=asked.request.declared.attestations,

@@ -1,14 +1,14 @@
 """What a client is told when a budget stands in the way: which one, what is left of it, and what to do."""
 
+from bickford_sora.allowance import Allowance
 from bickford_sora.decisions import budgets
 from bickford_sora.decisions.budgets import Shortfall, UnknownPrice
+from bickford_sora.decisions.headroom import LOOK_AGAIN_MS
 from bickford_sora.decisions.policy import Refusal, units
 from bickford_sora.errors import ApprovalRequired, Denied, ProtocolError, QuotaExceeded, TooManyRequests
 from ledger.events import SpendReserved, Verdict
 from ledger.spend import RENDERS, SECONDS, Spend
 
-RETRY_AFTER_MS = 5_000
-"""When a render that met a cap on what is in flight may be asked for again."""
 MINUTE_MS = 60_000
 
 Decided = tuple[Verdict, Refusal | None]
@@ -31,8 +31,14 @@ def held_to(decided: Decided, spend: Spend, wanted: SpendReserved) -> Decided:
     return verdict.model_copy(update={"rules": rules, "saw": saw}), _refusal(short)
 
 
-def refused(refusal: Refusal) -> ProtocolError:
-    """The error a client gets."""
+def refused(refusal: Refusal, allowance: Allowance | None = None) -> ProtocolError:
+    """The error a client gets. `allowance` is what is left of the limits."""
+    error = _error(refusal)
+    error.allowance = allowance
+    return error
+
+
+def _error(refusal: Refusal) -> ProtocolError:
     if refusal.kind == "approval":
         return ApprovalRequired(refusal.message, code=refusal.code)
     if refusal.kind == "quota":
@@ -57,7 +63,7 @@ def _refusal(short: Shortfall | UnknownPrice) -> Refusal:
     asked = amount(short.asked, budget.unit)
     if short.is_rate:
         message = f"Rate limit reached: {what} has {left} and this render needs {asked}. Send it again after a pause."
-        pause = MINUTE_MS if budget.window == "minute" else RETRY_AFTER_MS
+        pause = MINUTE_MS if budget.window == "minute" else LOOK_AGAIN_MS
         return Refusal("rate_limit_exceeded", message, kind="rate", retry_after_ms=pause)
     message = (
         f"Quota exceeded: {what} has {left} and this render needs {asked}. Ask for less, or have the budget raised."

@@ -10,6 +10,8 @@ from ledger import streams
 from ledger.envelope import Event
 from ledger.events import JobClaimed, RenderCompleted, RenderFailed, RenderStored, WebhookReceived
 
+QUOTA = "insufficient_quota"
+"""How a render is refused that would pass a cap."""
 BLOCKED = "blocked"
 """Name of the render that is to fail."""
 
@@ -40,6 +42,8 @@ class Evidence:
     events: Sequence[Event]
     """In the ledger's order."""
     replay_equal: bool
+    refusal: str
+    """With which code the render was refused that would have passed its cap; empty when it was not."""
 
     @property
     def received(self) -> list[str]:
@@ -70,6 +74,8 @@ class Report:
     failed: int
     duplicate_webhooks_ignored: int
     billed: int
+    refused: int
+    """By its cap, before anything was sent."""
     replay_equal: bool
     elapsed_s: float
     video_id: str
@@ -111,6 +117,11 @@ def checked(evidence: Evidence) -> Iterator[Check]:
     )
     yield Check("the blocked one failed, and no other", failed == [BLOCKED], ", ".join(failed))
     yield Check("the remix and its source name each other", _remixed(evidence), "lineage")
+    yield Check(
+        "a render that would pass its one-dollar cap was refused",
+        evidence.refusal == QUOTA,
+        evidence.refusal or "accepted",
+    )
     yield Check("the rebuilt read models equal the live ones", evidence.replay_equal, "row by row")
 
 

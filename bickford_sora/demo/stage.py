@@ -25,6 +25,8 @@ from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 WEBHOOK_SECRET = "whsec_ZGVtbyBzZWNyZXQsIG5vdCBhIHNlY3JldCBhdCBhbGw="  # noqa: S105 - both ends are ours, for a minute
 MODEL = "sora-2"
 SECONDS = "4"
+TOO_LONG_SECONDS = "12"
+"""At the price list's 0.10 USD a second more than a dollar."""
 SIZE = "1280x720"
 RENDER_TIME_S = 3.0
 STOP_S = 20.0
@@ -142,7 +144,7 @@ def _settings(data_dir: Path, simulator_url: str) -> Settings:
         api_key=None,
         api_keys=None,
         models=(MODEL,),
-        seconds=(SECONDS,),
+        seconds=(SECONDS, TOO_LONG_SECONDS),
         sizes=(SIZE,),
         render_cost_max_micro=None,
         openai_base_url=simulator_url,

@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+from pydantic import JsonValue
 
+from bickford_sora.client.errors import SoraVideoError
 from bickford_sora.client.models import SoraVideo
+from bickford_sora.client.synchronous import BickfordClient
 from bickford_sora.composition import PROJECTIONS, TENANT
 from bickford_sora.demo.report import BLOCKED, Evidence, Report, belongs, checked
-from bickford_sora.demo.stage import MODEL, RENDER_TIME_S, SECONDS, SIZE, Stage
+from bickford_sora.demo.stage import MODEL, RENDER_TIME_S, SECONDS, SIZE, TOO_LONG_SECONDS, Stage
 from bickford_sora.demo.telling import Narrator
 from bickford_sora.simulator.faults import Fault, FaultKind
 from ledger import streams
@@ -26,6 +29,7 @@ WAIT_S = 60.0
 LOOK_S = 0.1
 KILL_AT_PERCENT = 20
 """The worker is killed when every render has got this far."""
+DOLLAR_MICRO = 1_000_000
 ANSWER_LATE_S = RENDER_TIME_S + 1.2
 """When the renderer answers the remix's request: after the webhook that says it is done."""
 WEBHOOKS = """each one twice, and the remix's even before the
@@ -37,6 +41,7 @@ PROMPTS = {
     "coffee": "Close-up of a steaming coffee cup on a wooden table, morning light through blinds, soft depth of field.",
     "reference": "She turns around and smiles, then slowly walks out of the frame.",
     "remix": "Shift the color palette to teal, sand, and rust, with a warm backlight.",
+    "dear": "An aerial shot of an endless salt lake, slowly turning.",
     BLOCKED: "A scene the renderer's moderation will not make.",
 }
 
@@ -60,9 +65,10 @@ class Story:
         self._wait(renders, _finished, "stored")
         renders |= self._fail_and_remix(renders["coupe"])
         self._settle_webhooks()
+        refusal = self._spend_too_much()
         equal = self._replay()
         video_path = self._download(renders["coupe"])
-        return self._report(self._evidence(renders, answers, equal), video_path)
+        return self._report(self._evidence(renders, answers, equal, refusal), video_path)
 
     def _misbehave(self) -> None:
         """Every webhook comes twice, the remix's before its time; one job is blocked."""
@@ -135,6 +141,25 @@ class Story:
         bill = self._stage.simulator.simulator.registry.billed()
         return [each.id for each in bill if each.prompt.endswith(f"({self._run})")]
 
+    def _spend_too_much(self) -> str:
+        """The code with which a key of one dollar is refused a longer render; empty when it is not."""
+        admin, name = self._stage.client, f"one-dollar-{self._run}"
+        key = admin.ask("POST", "/api_keys", json={"name": name})
+        cap: dict[str, JsonValue] = {"amount_micro": DOLLAR_MICRO, "currency": "USD"}
+        asked: dict[str, JsonValue] = {"scope": f"key:{key['id']}", "window": "total", "cap": cap}
+        admin.ask("PUT", f"/budgets/{name}", json=asked)
+        self._say(f"A new API key may spend one dollar, and asks for {TOO_LONG_SECONDS} s at 0.10 USD each:")
+        try:
+            with BickfordClient(base_url=f"{self._stage.url}/v1", api_key=str(key["secret"])) as client:
+                client.create_sora_video_job(self._prompt("dear"), model=MODEL, seconds=TOO_LONG_SECONDS, size=SIZE)
+        except SoraVideoError as error:
+            self._say(f"  {error.code}. {error.message}")
+            return error.code
+        finally:
+            admin.ask("DELETE", f"/budgets/{name}")
+            admin.ask("DELETE", f"/api_keys/{key['id']}")
+        return ""
+
     def _replay(self) -> bool:
         """Whether the read models, thrown away and rebuilt from the ledger, hold the same rows."""
         self._stage.workers.stop()
@@ -149,7 +174,7 @@ class Story:
         target = self._stage.folder / f"{video_id}.mp4"
         return self._stage.client.download_sora_content(video_id, to=target)
 
-    def _evidence(self, renders: dict[str, str], answers: int, replay_equal: bool) -> Evidence:
+    def _evidence(self, renders: dict[str, str], answers: int, replay_equal: bool, refusal: str) -> Evidence:
         source = self._stage.books.ledger.render(streams.render(TENANT, renders["coupe"]))
         videos, jobs = frozenset(renders.values()), frozenset(self._billed())
         return Evidence(
@@ -160,6 +185,7 @@ class Story:
             remixes_of_first=[*source.remixes] if source else [],
             events=[event for event in self._events() if belongs(event, videos=videos, jobs=jobs)],
             replay_equal=replay_equal,
+            refusal=refusal,
         )
 
     def _report(self, evidence: Evidence, video_path: Path) -> Report:
@@ -172,6 +198,7 @@ class Story:
             failed=sum(video.status == "failed" for video in evidence.renders.values()),
             duplicate_webhooks_ignored=len(evidence.acknowledged_webhooks) - len(evidence.received),
             billed=len(evidence.billed_jobs),
+            refused=int(bool(evidence.refusal)),
             replay_equal=evidence.replay_equal,
             elapsed_s=time.monotonic() - self._stage.began,
             video_id=first,

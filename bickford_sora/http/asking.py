@@ -12,14 +12,16 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from bickford_sora.allowance import Allowance
 from bickford_sora.decisions.declared import declared_by
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.decisions.requesters import PARAM as REQUESTER
-from bickford_sora.errors import OutcomeUnknown
+from bickford_sora.errors import OutcomeUnknown, ProtocolError
 from bickford_sora.http.bodies import read_body
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.forms import Form, parse
 from bickford_sora.http.house import House, Order
+from bickford_sora.http.limit_headers import limit_headers
 from bickford_sora.http.links import Links
 from bickford_sora.http.policy_warnings import warning_headers
 from bickford_sora.http.video_object import Video, View, video_objects
@@ -80,6 +82,26 @@ async def ask_again(request: Request, order: Order, video_id: str) -> VideoAnswe
     )
 
 
+async def read_request(
+    request: Request,
+    order: Order,
+    route: str,
+    read: Callable[[Form], ParsedRequest],
+    *,
+    bytes_max: int | None = None,
+) -> tuple[Order, ParsedRequest, Terms]:
+    """The request in a body, on behalf of whoever it names. Raises InvalidRequest, TooLarge and TooSlow."""
+    limits = order.house.limits
+    body = await read_body(request, bytes_max=bytes_max or limits.body_bytes_max, silence_s=limits.body_silence_s)
+    return await order.house.crossing.run(_parsed, order, route, read, request.headers, body)
+
+
+def crossing_of(house: House, parsed: ParsedRequest) -> Crossing:
+    """Where a request is decided: what calls an address of the client's choice waits among its own kind."""
+    calls = parsed.reference is not None and parsed.reference.url is not None
+    return house.calling if calls else house.crossing
+
+
 def shown(house: House, links: Links, render: Render) -> Video:
     """The render as the protocol's object. Synchronous: behind the crossing."""
     return video_objects([View.of_render(render)], house.keys, links)[0]
@@ -96,30 +118,32 @@ async def _asked(
     request: Request, order: Order, route: str, read: Callable[[Form], ParsedRequest], *, bytes_max: int
 ) -> VideoAnswer:
     house = order.house
-    order, parsed, terms = await house.crossing.run(
-        _parsed,
-        order,
-        route,
-        read,
-        request.headers,
-        await read_body(request, bytes_max=bytes_max, silence_s=house.limits.body_silence_s),
-    )
-    # What calls an address of the client's choice waits among its own kind.
-    calls = parsed.reference is not None and parsed.reference.url is not None
-    crossing = house.calling if calls else house.crossing
+    order, parsed, terms = await read_request(request, order, route, read, bytes_max=bytes_max)
+    crossing = crossing_of(house, parsed)
     return await _answered(request, order, terms, crossing, lambda: house.intake.ask(order.caller, parsed, terms))
 
 
 async def _answered(
     request: Request, order: Order, terms: Terms, crossing: Crossing, ask_for: Callable[[], Answer]
 ) -> VideoAnswer:
+    try:
+        return await _once(request, order, terms, lambda: crossing.run(_decided, order, ask_for))
+    except ProtocolError as error:
+        error.allowance = (error.allowance or Allowance()).within(order.requests_left)
+        raise
+
+
+async def _once(
+    request: Request, order: Order, terms: Terms, decide: Callable[[], Awaitable[tuple[Answer, Video]]]
+) -> VideoAnswer:
+    """The answer, when equal requests that are under way have theirs."""
     if order.key is not None:
-        return await _told(request, order, *await crossing.run(_decided, order, ask_for))
+        return await _told(request, order, *await decide())
     name = f"{order.caller.key_id} {terms.request_hash}"
     async with order.house.underway.answering(name, is_repetition=order.retry_count > 0):
         if order.retry_count > 0 and await request.is_disconnected():
             raise ClientDisconnect  # it lost patience once more: nothing is decided for nobody
-        return await _told(request, order, *await crossing.run(_decided, order, ask_for))
+        return await _told(request, order, *await decide())
 
 
 async def _told(request: Request, order: Order, answer: Answer, video: Video) -> VideoAnswer:
@@ -136,7 +160,8 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
     # record of that: only an Idempotency-Key helps then.
     if await request.is_disconnected():
         await lost()
-    headers = {**poll_headers(order.house, video), **warning_headers(answer.render)}
+    allowance = (answer.allowance or Allowance()).within(order.requests_left)
+    headers = {**poll_headers(order.house, video), **warning_headers(answer.render), **limit_headers(allowance)}
     if answer.repeated:
         headers[REPEATED] = video.id
     return VideoAnswer(video, headers, lost)

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from bickford_sora.allowance import RequestsLeft
 from bickford_sora.api_keys import ApiKeys
 from bickford_sora.approvals import Approvals
 from bickford_sora.assets.port import AssetStore
@@ -28,9 +29,11 @@ from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
+from bickford_sora.invoices import Invoices
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
@@ -93,6 +96,7 @@ class House:
     """Everything the routes use."""
 
     intake: Intake
+    quoting: Quoting
     observations: Observations
     webhooks: WebhookIntake
     callers: Callers
@@ -121,6 +125,7 @@ class House:
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports
+    invoices: Invoices
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
     audit: AuditQuery
@@ -219,6 +224,8 @@ class Order:
     key: str | None
     retry_count: int = 0
     """How often the client says it sent this before; 0 when it does not say."""
+    requests_left: RequestsLeft | None = None
+    """Of its API key's rate limit; None where there is none."""
 
     def terms(self, route: str, request: ParsedRequest | None) -> Terms:
         """The terms it comes with; `route` and `request` as in `Intake.terms`."""
@@ -242,7 +249,8 @@ async def _order(
         raise InvalidRequest("Send one Idempotency-Key.", code="invalid_idempotency_key", param="Idempotency-Key")
     said = request.headers.get(RETRY_COUNT, "")
     retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
-    return Order(house, caller, made, undertaking.origin(caller), keys[0] if keys else None, retries)
+    key, left = keys[0] if keys else None, house.rate_limit.left(caller)
+    return Order(house, caller, made, undertaking.origin(caller), key, retries, left)
 
 
 TheOrder = Annotated[Order, Depends(_order)]

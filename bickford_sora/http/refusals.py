@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.errors import NO_RETRY, Gone, InvalidRequest, ProtocolError, TryLater
+from bickford_sora.http.limit_headers import limit_headers
 from ledger.errors import Erased, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -19,7 +20,8 @@ _UNEXPECTED = "The server had an error while processing your request. Quote the 
 
 def answer(error: ProtocolError) -> JSONResponse:
     """The answer that tells a client of an error."""
-    return JSONResponse(error.body(), status_code=error.status, headers=dict(error.headers))
+    headers = {**error.headers, **limit_headers(error.allowance)}
+    return JSONResponse(error.body(), status_code=error.status, headers=headers)
 
 
 def unexpected(method: str) -> JSONResponse:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.docs.pages import ROOT
+
 from .commands import COMMAND, environment, reachable_folder, run, run_process
 
 STORY_TIMEOUT_S = 90.0
@@ -20,6 +22,7 @@ COUNTS = {
     "stored": 4,
     "failed": 1,
     "billed": 5,
+    "refused": 1,
     "duplicate_webhooks_ignored": 5,
     "replay_equal": True,
 }
@@ -29,6 +32,11 @@ COUNTS = {
 def data_dir() -> Iterator[Path]:
     with reachable_folder() as folder:
         yield folder
+
+
+def held_in_the_readme() -> list[str]:
+    """The lines of promises in the README's example."""
+    return [line for line in (ROOT / "README.md").read_text("utf-8").splitlines() if line.startswith("held ")]
 
 
 class Kept:
@@ -82,6 +90,7 @@ def test_after_one_killed_in_the_middle_a_kept_demo_holds_answers_every_command_
         report = kept.report()
         assert [check["promise"] for check in report["checks"] if not check["kept"]] == []
         assert report["held"] is True
+        assert [f"held    {each['promise']} ({each['seen']})" for each in report["checks"]] == held_in_the_readme()
         assert {name: report[name] for name in COUNTS} == COUNTS
         assert Path(report["video_path"]).read_bytes()[4:8] == b"ftyp"
         assert run_process(data_dir, "demo", status=1).stderr.startswith("error (demo_running): ")

@@ -1,5 +1,7 @@
 """The guides' commands, as they stand there and in their order, against a running server."""
 
+import csv
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,16 @@ REFUSED = {"One sea too many": "insufficient_quota"}
 """What a guide says is refused, by what is in the command, and how."""
 
 
+FILE = re.compile(r"[a-z]+\.csv")
+
+
+def write_invoice(folder: Path) -> None:
+    """What a vendor bills for the charges: five cents more for the first one."""
+    charges = list(csv.DictReader((folder / "charges.csv").read_text("utf-8").splitlines()))
+    lines = [f"{each['ResourceId']},{'0.45' if each is charges[0] else each['BilledCost']},USD" for each in charges]
+    (folder / "invoice.csv").write_text("\n".join(["video_id,amount,currency", *lines]), "utf-8")
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     with served() as running:
@@ -27,7 +39,9 @@ def told(server: Served, guide: str, folder: Path) -> dict[str, str]:
     page = (ROOT / "docs" / "guides" / guide).read_text("utf-8")
     answers: dict[str, str] = {}
     for number, line in enumerate(line for block in fences(page, "sh") for line in block.splitlines()):
-        program, *arguments = shlex.split(line.replace("charges.csv", str(folder / "charges.csv")))
+        if "invoice.csv" in line:
+            write_invoice(folder)
+        program, *arguments = (FILE.sub(lambda name: str(folder / name[0]), word) for word in shlex.split(line))
         assert program == "bickford-sora"
         refused = next((code for part, code in REFUSED.items() if part in line), None)
         said = run(server.data_dir, *arguments, status=1 if refused else 0)
@@ -43,4 +57,19 @@ def test_the_guide_to_budgets_does_what_it_says(server: Served, tmp_path: Path) 
     assert [row[0] for row in before] == ["company", "films-in-flight"]
     assert [row[5] for row in before] == ["0.00 USD", "0 renders"]
     assert len((tmp_path / "charges.csv").read_text().splitlines()) == 3
+    (quoted,) = [answer for command, answer in answers.items() if command.endswith("--quote")]
+    assert "company\ttenant\tmonth" in quoted
+    assert quoted.endswith(
+        "49.20 USD\t48.80 USD\nfilms-in-flight\tproject:default\tin_flight\tin_flight\t2 renders\t1 renders\n"
+    )
+    compared, adjusted = (
+        [line.split("\t") for line in answer.splitlines()]
+        for command, answer in answers.items()
+        if "invoice.csv" in command
+    )
+    assert [(row[0], *row[4:7]) for row in compared] == [
+        ("matched", "0.4 USD", "0.4 USD", ""),
+        ("differs", "0.45 USD", "0.4 USD", "0.05 USD"),
+    ]
+    assert adjusted == compared, "it tells what it corrected"
     assert [row[5] for row in after] == ["0.40 USD", "0 renders"]

@@ -5,7 +5,7 @@ import pytest
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.decisions.intent import Asked, Binding
+from bickford_sora.decisions.intent import Asked, Binding, Kept
 from bickford_sora.decisions.policy import Policy, Refusal, built_in
 from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.routing import Destination
@@ -46,7 +46,7 @@ def asked(**change: object) -> Asked:
         "video_id": NEW_ID,
         "caller": CALLER,
         "request": REQUEST,
-        "prompt": Sealed("sealed"),
+        "kept": Kept(Sealed("sealed")),
         "destination": Destination(offer(), prices_hash=PRICES_HASH),
     }
     return Asked(**{**fields, **change})  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def test_a_model_without_a_price_is_refused_where_renders_have_a_cost_limit() ->
 
 def test_policy_sees_fields_beyond_the_protocol_and_no_free_text() -> None:
     request = replace(REQUEST, fields={"n": 2, "negative_prompt": "blur"})
-    draft, _ = decide(asked(request=request, text_fields={"negative_prompt": Sealed("sealed")}))
+    draft, _ = decide(asked(request=request, kept=Kept(Sealed("sealed"), {"negative_prompt": Sealed("sealed")})))
     new, allowed, _ = (fact for _, fact in draft.facts)
     assert isinstance(new, e.RenderIntent)
     assert isinstance(allowed, e.RenderAllowed)

@@ -35,8 +35,10 @@ EDGE = [
             "callers",
             "characters",
             "endpoints",
+            "finding",
             "idempotency",
             "intake",
+            "invoices",
             "making",
             "observations",
             "policies",
@@ -46,7 +48,19 @@ EDGE = [
     ),
     *(
         PACKAGE / "decisions" / f"{name}.py"
-        for name in ("endpoints", "fields", "intent", "media", "offers", "policy", "request", "routing", "wrong")
+        for name in (
+            "endpoints",
+            "fields",
+            "intent",
+            "invoice_match",
+            "invoices",
+            "media",
+            "offers",
+            "policy",
+            "request",
+            "routing",
+            "wrong",
+        )
     ),
 ]
 BEHIND = [*(PACKAGE / "decisions").glob("*.py"), *(PACKAGE / "workers").glob("*.py")]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger import streams
 from ledger.application import Ledger
-from projections.spend import CHARGES_MAX, SPEND, By, Charge, Span, Total
+from projections.spend import CHARGES_MAX, SPEND, By, Charge, RenderCost, Span, Total, Which
 
 Movement = dict[str, Any]
 SUMS = ("renders", "seconds", "reserved", "settled", "released", "open", "adjusted")
@@ -41,6 +41,16 @@ class FoldedSpend:
                     charges.append(Charge(**{**kept, **{name: whose[name] for name in (*OF_WHOM, "seconds")}}))
         return charges[:CHARGES_MAX]
 
+    def costs(self, which: Which) -> list[RenderCost]:
+        found = self._movements(which.tenant)
+        return [
+            _cost(row, [each for each in found if each["video_id"] == video_id])
+            for video_id, row in sorted(_first(found).items())
+            if (video_id in which.video_ids or (which.first or "~") <= row["day"] <= (which.last or ""))
+            and which.project in {None, row["project"]}
+            and which.renderer in {None, row["renderer"]}
+        ]
+
     def _movements(self, tenant: str) -> list[Movement]:
         stream = streams.spend(tenant)
         events = self._ledger.history(stream)
@@ -50,6 +60,21 @@ class FoldedSpend:
 def _first(found: list[Movement]) -> dict[str, Movement]:
     """The reservation of each render, without what was added to it."""
     return {row["video_id"]: row for row in reversed(found) if row["kind"] == "reserved"}
+
+
+def _cost(row: Movement, moved: list[Movement]) -> RenderCost:
+    kinds = [each["kind"] for each in moved]
+    amounts = {kind: sum(each["amount_micro"] for each in moved if each["kind"] == kind) for kind in kinds}
+    currencies = [each["currency"] for each in moved if each["kind"] == "adjusted"]
+    return RenderCost(
+        video_id=row["video_id"],
+        **{name: row[name] for name in OF_WHOM},
+        currency=row["currency"] or max(currencies, default=None),
+        state="settled" if "settled" in kinds else "released" if "released" in kinds else "open",
+        settled_micro=amounts.get("settled", 0),
+        adjusted_micro=amounts.get("adjusted", 0),
+        positions=[each["position"] for each in moved],
+    )
 
 
 def _of_renders(found: list[Movement]) -> Iterator[tuple[Movement, dict[str, int]]]:

@@ -41,12 +41,14 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
+from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
+from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
@@ -59,6 +61,7 @@ from ledger.application import Ledger
 from ledger.envelope import Fact
 from ledger.events import (
     Asset,
+    JobClaimed,
     RenderCompleted,
     RenderExpired,
     RenderFailed,
@@ -74,7 +77,7 @@ from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
 from projections import audit
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
-from projections.audit import AuditEvent, Filters
+from projections.audit import AuditEvent, Claim, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.videos import Page, Video, rows
 from tests.http.folded_spend import FoldedSpend
@@ -232,6 +235,15 @@ class FoldedAudit:
             and filters.type in (None, each.type)
             and filters.video_id in (None, each.video_id)
         ][:limit]
+
+    def claims(self, tenant: str, *, job_ids: Sequence[str] = (), video_ids: Sequence[str] = ()) -> list[Claim]:
+        facts = [event.fact for event in self._ledger.read(0, limit=10_000) if event.context.tenant == tenant]
+        claimed = [fact for fact in facts if isinstance(fact, JobClaimed)]
+        return [
+            Claim(each.renderer, each.job_id, each.video_id)
+            for each in claimed
+            if each.job_id in job_ids or each.video_id in video_ids
+        ]
 
 
 class SettableClock:
@@ -472,6 +484,7 @@ def make_kit(
     intake = Intake(desk)
     house = House(
         intake=intake,
+        quoting=Quoting(desk),
         observations=Observations(recording, keys),
         webhooks=WebhookIntake(
             recording,
@@ -521,6 +534,7 @@ def make_kit(
         rate_limit=RateLimit(requests_per_minute_max, clock.seconds),
         batches=Batches(recording, keys, intake),
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),
+        invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
         audit=FoldedAudit(ledger),
         audited=ledger.head,

@@ -74,6 +74,7 @@ VIDEO = {"id": "{video_id}"}
 REVIEW = {"verdict": "approved", "clarity": 1, "continuity": 1, "brand_fit": 1, "review_time_minutes": 1}
 ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos"): Walk(ASKS, {"prompt": "A kite", "remix_video_id": "{video_id}"}),
+    ("POST", "/v1/videos/quote"): Walk(ASKS, {"prompt": "A kite", "remix_video_id": "{video_id}"}),
     ("GET", "/v1/videos"): Walk(READS),
     ("GET", "/v1/videos/{video_id}"): Walk(READS),
     ("DELETE", "/v1/videos/{video_id}"): Walk(ASKS),
@@ -117,6 +118,7 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/spend"): Walk(OVERSEES),
     ("GET", "/v1/spend/charges"): Walk(OVERSEES),
     ("GET", "/v1/spend/charges.csv"): Walk(OVERSEES),
+    ("POST", "/v1/spend/reconciliations"): Walk(OVERSEES, {"invoice": "job_id,amount,currency\njob_9,1,USD\n"}),
     ("POST", "/v1/api_keys"): Walk(ADMINISTERS, {"name": "Another"}),
     ("GET", "/v1/api_keys"): Walk(OVERSEES),
     ("GET", "/v1/api_keys/{key_id}"): Walk(OVERSEES),

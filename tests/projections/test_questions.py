@@ -6,7 +6,7 @@ from render_histories import VERDICT, Author
 from ledger import events as e
 from ledger.envelope import Sealed
 from ledger.errors import Unavailable
-from projections.audit import AUDIT_EVENTS_MAX, Audit, Filters
+from projections.audit import AUDIT_EVENTS_MAX, Audit, Claim, Filters
 from projections.lineage import Lineage
 from projections.port import Pool
 from projections.projector import Projector
@@ -241,6 +241,16 @@ def test_every_fact_of_a_render_is_found_by_video_and_by_requester(
     assert audit.events("acme", Filters(project="film", requester="ann")) == of_video
     assert [event.stream for event in audit.events("acme", Filters(requester="bob"))] == [bobs]
     assert audit.events("acme", Filters(requester="nobody")) == []
+
+
+def test_a_job_is_found_by_its_name_and_by_its_video(pool: Pool, projector: Projector, author: Author) -> None:
+    first, second = author.queued_render("job-1"), author.queued_render("job-2")
+    publish(author, projector)
+    audit = Audit(pool)
+    (claim,) = audit.claims("acme", job_ids=["job-1", "job-9"])
+    assert claim == Claim("openai", "job-1", video_id(author, first))
+    assert audit.claims("acme", video_ids=[video_id(author, second)])[0].job_id == "job-2"
+    assert audit.claims("another", job_ids=["job-1"]) == audit.claims("acme") == []
 
 
 def test_the_audit_is_filtered_by_what_it_holds(pool: Pool, projector: Projector, author: Author) -> None:

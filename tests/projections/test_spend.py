@@ -16,7 +16,7 @@ from ledger.identifiers import new_uuid7
 from ledger.spend import Spend
 from projections.port import Pool
 from projections.projector import Projector
-from projections.spend import By, Span, SpendTable, Total
+from projections.spend import By, Span, SpendTable, Total, Which
 from tests.http.folded_spend import FoldedSpend
 
 DAYS = ("2026-11-01", "2026-11-20", "2026-12-01")
@@ -150,6 +150,14 @@ def test_every_report_equals_the_sum_over_the_ledger_to_the_millionth(
         for by in get_args(By):
             assert table.totals(span, by) == folded.totals(span, by), by
         assert table.charges(span) == folded.charges(span)
+        for which in (
+            Which(tenant=span.tenant, project=span.project, first=span.first, last=span.last),
+            Which(
+                tenant=span.tenant, project=span.project, video_ids=["video_0", "video_3", "video_9"], renderer="vllm"
+            ),
+            Which(tenant=span.tenant, video_ids=["video_1"], renderer="another"),
+        ):
+            assert table.costs(which) == folded.costs(which)
     whole = table.totals(books.span(), "month")
     assert sum(each.reserved_micro for each in whole) == sum(
         each.settled_micro + each.released_micro + each.open_micro for each in whole
@@ -163,7 +171,7 @@ def _facts(state: Spend, step: Step, number: int) -> Iterator[Fact]:
     if step.what == "reserve":
         yield reserved(number, step.micro if step.is_priced else None, **whose)
     elif step.what == "adjust":
-        yield e.SpendAdjusted(cost=usd(-step.micro), **whose)
+        yield e.SpendAdjusted(video_id=f"video_{step.which}", cost=usd(-step.micro), **whose)
     elif open_id is not None:
         was = state.open[open_id]
         cost = None if was.currency is None else usd(was.amount_micro)

@@ -24,9 +24,9 @@ from bickford_sora.decisions.request import create_request
 from bickford_sora.egress import Egress
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.intake import Intake
-from bickford_sora.making import Desk
 from bickford_sora.moderation import Moderation
 from bickford_sora.policies import Policies
+from bickford_sora.preparing import Desk
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome

@@ -1,0 +1,28 @@
+"""Renders by their ids, as far as a caller may know of them."""
+
+from bickford_sora.decisions.caller import Caller
+from bickford_sora.errors import NotFound
+from ledger import streams
+from ledger.application import Ledger
+from ledger.lifecycle import Render
+
+
+def find(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render:
+    """A render of the caller's project. Raises NotFound when there is none, it is another's, or was deleted."""
+    render = find_to_read(ledger, caller, video_id, param=param)
+    if render.intent.project != caller.project:
+        raise _unknown(param)
+    return render
+
+
+def find_to_read(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render:
+    """As `find`, of any project the caller reads."""
+    if streams.is_video_id(video_id):
+        render = ledger.render(streams.render(caller.tenant, video_id))
+        if render is not None and caller.reads(render.intent.project) and not render.deleted:
+            return render
+    raise _unknown(param)
+
+
+def _unknown(param: str) -> NotFound:
+    return NotFound("No video with this id exists.", code="video_not_found", param=param)
