@@ -113,6 +113,23 @@ class ApiKeys:
         self._decide(caller, lambda who: decisions.revoked(who, self._managed(who, key_id)), origin)
         return self.find(caller, key_id)
 
+    def delegate(self, caller: Caller, key_id: str, fields: Mapping[str, object], *, origin: Origin) -> ApiKey:
+        """Lets another key of the caller's project approve in its place for a while.
+
+        Raises InvalidRequest, NotFound, and Conflicting for a key that approves already, or has ended.
+        """
+        delegation = decisions.read_delegation(fields)
+        now = self.recording.clock()
+
+        def delegated(who: Caller) -> Draft:
+            key = self.find(who, key_id)
+            if key.project != who.project:
+                raise NotFound("No API key with this id exists.", code="api_key_not_found", param="key_id")
+            return decisions.delegated(who, key, delegation, now)
+
+        self._decide(caller, delegated, origin)
+        return self.find(caller, key_id)
+
     def page(self, caller: Caller, after: str | None, limit: int) -> ApiKeyPage:
         """The keys the caller may manage, the last issued first. Raises NotFound for an unknown `after`."""
         if after is not None:

@@ -2,7 +2,8 @@
 
     issued ─ rotated ─ revoked
 
-Neither is needed and each happens once; nothing follows `revoked`. A key whose time is over ends without a fact.
+Neither is needed and each happens once; nothing follows `revoked`. Meanwhile the right to approve may be delegated to
+it. A key whose time is over ends without a fact.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,6 +41,8 @@ class ApiKey:
     revoked_at: datetime | None = None
     replaces: str | None
     replaced_by: str | None = None
+    approver_until: datetime | None = None
+    """Until when it may approve in another one's place."""
     last_event_id: UUID
 
     @property
@@ -114,5 +117,6 @@ def _rotated(state: ApiKey, fact: e.KeyRotated, _at: datetime) -> _Change:
 
 _CHANGES: dict[type[Fact], Callable[[ApiKey, Any, datetime], _Change]] = {
     e.KeyRotated: _rotated,
+    e.KeyDelegated: lambda _s, f, _at: {"approver_until": f.expires_at},
     e.KeyRevoked: lambda _s, _f, at: {"revoked_at": at},
 }

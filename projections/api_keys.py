@@ -37,6 +37,7 @@ class ApiKeyRow:
     revoked_at: datetime | None
     replaces: str | None
     replaced_by: str | None
+    approver_until: datetime | None
     issued_position: int
     version: int
 
@@ -94,6 +95,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
         key.revoked_at,
         key.replaces,
         key.replaced_by,
+        key.approver_until,
         events[0].position,
         key.version,
     )
@@ -102,7 +104,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
 
 API_KEYS = Projection(
     name="api_keys",
-    version=1,
+    version=2,
     tables={"api_keys": ("stream", *(field.name for field in fields(ApiKeyRow)))},
     rows=rows,
     categories=frozenset({"key"}),

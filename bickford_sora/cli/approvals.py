@@ -74,6 +74,24 @@ def start(
         print_fields({name: video[name] for name in ("id", "status", "model", "seconds", "size")})
 
 
+@approvals.command()
+def delegate(
+    key_id: Annotated[str, typer.Argument(help="Public id of the API key that is to approve.", metavar="KEY")],
+    *,
+    hours: Annotated[int, typer.Option(min=1, max=744, help="For how many hours.")] = 24,
+    as_json: Json = False,
+    url: Url = None,
+) -> None:
+    """Let another key of the project approve in place of the one in use."""
+    place = f"/api_keys/{quote(key_id, safe='')}/delegate"
+    with server(url) as client:
+        key: dict[str, Any] = client.ask("POST", place, json={"expires_in_s": hours * 3600})
+    if as_json:
+        print_json(key)
+    else:
+        print(f"{key_id} approves until {moment(key['approver_until'])}")
+
+
 def _answer(decision: str, ids: list[str], reason: str, url: str | None, *, as_json: bool) -> None:
     asked: dict[str, Any] = {"approvals": ids, "decision": decision, "reason": reason}
     with server(url) as client:

@@ -19,7 +19,7 @@ from bickford_sora.errors import Conflicting, InvalidRequest, RoleMissing, Unaut
 from ledger import streams
 from ledger.api_keys import ApiKey
 from ledger.envelope import Fact, Sealed
-from ledger.events import KeyIssued, KeyRevoked, KeyRotated
+from ledger.events import KeyDelegated, KeyIssued, KeyRevoked, KeyRotated
 from ledger.events.governance import Role
 
 PREFIX = "bk_live_"
@@ -38,6 +38,8 @@ NAME_CHARS_MAX = 255
 OVERLAP_S = 24 * 3600
 """How long a rotated key is accepted beside its successor unless it is said otherwise, in seconds."""
 OVERLAP_S_MAX = 30 * 24 * 3600
+DELEGATION_S_MAX = 31 * 24 * 3600
+"""Longest time the right to approve is delegated for, in seconds."""
 EXPIRES_IN_S_MAX = 10 * 365 * 24 * 3600
 """Longest time a key that has an end is accepted, in seconds."""
 
@@ -78,6 +80,14 @@ class Rotation(BaseModel):
     """How long the old key is accepted beside the new one."""
     expires_in_s: ExpiresIn | None = None
     """None: the new key lives as long as the old one was issued for."""
+
+
+class Delegation(BaseModel):
+    """For how long another key may approve."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    expires_in_s: Annotated[int, Field(ge=60, le=DELEGATION_S_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +145,7 @@ def tenant_of(secret: str) -> str | None:
     return match["tenant"] if match and streams.is_tenant(match["tenant"]) else None
 
 
-Model = TypeVar("Model", NewKey, Rotation)
+Model = TypeVar("Model", NewKey, Rotation, Delegation)
 
 
 def read_new(fields: Mapping[str, object]) -> NewKey:
@@ -153,6 +163,11 @@ def read_new(fields: Mapping[str, object]) -> NewKey:
 def read_rotation(fields: Mapping[str, object]) -> Rotation:
     """How a key is to be replaced. Raises InvalidRequest naming what is wrong."""
     return _read(Rotation, fields)
+
+
+def read_delegation(fields: Mapping[str, object]) -> Delegation:
+    """For how long another key is to approve. Raises InvalidRequest naming what is wrong or missing."""
+    return _read(Delegation, fields)
 
 
 def granted(asked: NewKey, caller: Caller) -> Grant:
@@ -250,17 +265,36 @@ def revoked(caller: Caller, key: ApiKey) -> Draft:
     return Draft(((key.stream, fact),), {**caller.heads, key.stream: key.version})
 
 
+def delegated(caller: Caller, key: ApiKey, delegation: Delegation, now: datetime) -> Draft:
+    """Another key of the project may approve in the caller's place for a while; asked for again, until then instead.
+
+    Raises RoleMissing for whoever approves in another one's place itself, and Conflicting for a key that is an
+    approver's, or is not accepted any more.
+    """
+    if caller.approves_by_delegation:
+        raise RoleMissing("What was delegated is not delegated further. Ask the approver.", code="role_missing")
+    if "approver" in key.roles:
+        raise Conflicting("This API key is an approver's already.", code="api_key_approves")
+    if key.status(now) != "active":
+        raise Conflicting(f"This API key is {key.status(now)}. Name another one.", code="api_key_not_active")
+    until = now + timedelta(seconds=delegation.expires_in_s)
+    fact = KeyDelegated(key_id=key.key_id, project=key.project, delegated_by=caller.key_id, expires_at=until)
+    return Draft(((key.stream, fact),), {**caller.heads, key.stream: key.version})
+
+
 def caller_of(key: ApiKey, now: datetime) -> Caller:
     """Whom the key stands for. Raises Unauthorized when it is not accepted any more."""
     check_accepted(key, now)
+    stands_in = "approver" not in key.roles and key.approver_until is not None and now < key.approver_until
     return Caller(
         key.tenant,
         key.project,
         key.requester,
         key.key_id,
-        frozenset(key.roles),
+        frozenset({*key.roles, "approver"} if stands_in else key.roles),
         key.spans_tenant,
         key.may_assert_requester,
+        approves_by_delegation=stands_in,
         key_head=(key.stream, key.version),
     )
 

@@ -28,6 +28,8 @@ class Caller:
     """Whether it is believed when it says on whose behalf it asks."""
     asserted: bool = False
     """Whether `requester` is somebody it named, not whoever has the key."""
+    approves_by_delegation: bool = False
+    """Whether it is an approver for a while, in another one's place: then it delegates to nobody."""
     key_head: tuple[str, int] | None = None
     """The key's stream and the version it had; None: a configured key, which has no facts.
 

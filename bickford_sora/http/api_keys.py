@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from bickford_sora.api_keys import WithSecret
-from bickford_sora.decisions.api_keys import NewKey, Rotation
+from bickford_sora.decisions.api_keys import Delegation, NewKey, Rotation
 from bickford_sora.decisions.caller import ROLES, Caller
 from bickford_sora.http.bodies import read_json
 from bickford_sora.http.documentation import REFUSALS, json_body
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
-from bickford_sora.http.roles import ADMINISTERS, OVERSEES
+from bickford_sora.http.roles import ADMINISTERS, APPROVES, OVERSEES
 from ledger.api_keys import ApiKey as State
 from ledger.api_keys import Status, status
 from ledger.envelope import Sealed
@@ -52,6 +52,8 @@ class ApiKey(BaseModel):
     revoked_at: int | None
     replaces: str | None
     replaced_by: str | None
+    approver_until: int | None
+    """Until when it may approve in another one's place; null: nobody asked it to."""
 
 
 class ApiKeyWithSecret(ApiKey):
@@ -112,6 +114,18 @@ async def rotate(key_id: str, request: Request, response: Response, order: TheOr
     return await order.house.crossing.run(_rotated, order, key_id, fields)
 
 
+@router.post(
+    "/{key_id}/delegate",
+    summary="Let another key approve for a while",
+    dependencies=[APPROVES],
+    openapi_extra=_documented(Delegation),
+)
+async def delegate(key_id: str, request: Request, order: TheOrder) -> ApiKey:
+    """An approver has another key of the project approve in its place. Sent again, until then instead."""
+    fields = await _fields(request, order.house)
+    return await order.house.crossing.run(_delegated, order, key_id, fields)
+
+
 @router.delete("/{key_id}", summary="Revoke an API key", dependencies=[ADMINISTERS])
 async def revoke(key_id: str, order: TheOrder) -> ApiKey:
     """Ends the key at once and for good; it is still listed."""
@@ -149,6 +163,11 @@ def _rotated(order: Order, key_id: str, fields: dict[str, object]) -> ApiKeyWith
     return _with_secret(order.house, order.house.api_keys.rotate(order.caller, key_id, fields, origin=order.origin))
 
 
+def _delegated(order: Order, key_id: str, fields: dict[str, object]) -> ApiKey:
+    keys = order.house.api_keys
+    return _shown(order.house, keys.delegate(order.caller, key_id, fields, origin=order.origin))[0]
+
+
 def _revoked(order: Order, key_id: str) -> ApiKey:
     return _shown(order.house, order.house.api_keys.revoke(order.caller, key_id, origin=order.origin))[0]
 
@@ -174,6 +193,7 @@ def _object(key: State | ApiKeyRow, name: str | None, now: datetime) -> ApiKey:
         revoked_at=int(key.revoked_at.timestamp()) if key.revoked_at else None,
         replaces=key.replaces,
         replaced_by=key.replaced_by,
+        approver_until=int(key.approver_until.timestamp()) if key.approver_until else None,
     )
 
 

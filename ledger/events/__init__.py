@@ -23,6 +23,7 @@ from ledger.events.endpoints import (
 )
 from ledger.events.governance import (
     CallerRecorded,
+    KeyDelegated,
     KeyIssued,
     KeyRevoked,
     KeyRotated,
@@ -128,6 +129,7 @@ __all__ = [
     "IdempotencyBound",
     "InputReference",
     "JobClaimed",
+    "KeyDelegated",
     "KeyIssued",
     "KeyRevoked",
     "KeyRotated",

@@ -105,6 +105,18 @@ class KeyRotated(Fact):
     """From when on the old key is not accepted any more."""
 
 
+class KeyDelegated(Fact):
+    """An approver lets another key approve in its place for a while."""
+
+    TYPE: ClassVar[str] = "key.delegated"
+    key_id: str
+    """The key that may approve."""
+    project: str
+    delegated_by: str
+    """Public id of the approver's key."""
+    expires_at: Moment
+
+
 class KeyRevoked(Fact):
     """An API key is no longer accepted."""
 

@@ -233,3 +233,41 @@ def test_what_is_no_answer_is_refused_by_name(waiting: Kit, body: dict[str, Any]
     refused = waiting.request("POST", f"/v1/approvals/{approval_id}", key=key, json=body)
     assert error_of(refused)[::2] == (400, param)
     assert waiting.ledger.head() == head
+
+
+def issued(kit: Kit, *roles: str) -> tuple[str, str]:
+    """The id of a new key, and the key."""
+    made = kit.request("POST", "/v1/api_keys", json={"name": "Bo", "roles": [*roles]}).json()
+    return made["id"], made["secret"]
+
+
+def delegate(kit: Kit, key_id: str, *, key: str, **change: Any) -> httpx.Response:
+    body = {"expires_in_s": 3600, **change}
+    return kit.request("POST", f"/v1/api_keys/{key_id}/delegate", key=key, json=body)
+
+
+def test_an_approver_has_another_one_approve_for_a_while(waiting: Kit) -> None:
+    bo_id, bo = issued(waiting, "requester")
+    approver = waiting.issue("approver")
+    assert error_of(answer(waiting, held(waiting), key=bo))[3] == "role_missing"
+    assert delegate(waiting, bo_id, key=approver).json()["approver_until"] is not None
+    assert answer(waiting, held(waiting), key=bo).json()["state"] == "started"
+    own = ask(waiting, key=bo).json()["approval"]["id"]
+    assert error_of(answer(waiting, own, key=bo))[3] == "own_approval"
+    late = held(waiting)
+    waiting.pass_time(3600)
+    assert error_of(answer(waiting, late, key=bo))[3] == "role_missing"
+
+
+def test_what_was_delegated_goes_no_further_and_to_no_approver(waiting: Kit) -> None:
+    (bo_id, bo), (cy_id, _) = issued(waiting, "requester"), issued(waiting, "requester")
+    ann_id, ann = issued(waiting, "approver")
+    assert delegate(waiting, bo_id, key=ann).status_code == 200
+    assert error_of(delegate(waiting, cy_id, key=bo))[3] == "role_missing"
+    assert error_of(delegate(waiting, ann_id, key=waiting.issue("approver")))[::3] == (409, "api_key_approves")
+    assert error_of(delegate(waiting, bo_id, key=OTHER_KEY))[::3] == (404, "api_key_not_found")
+    for seconds in (59, 31 * 24 * 3600 + 1):
+        assert error_of(delegate(waiting, cy_id, key=ann, expires_in_s=seconds))[2:] == (
+            "expires_in_s",
+            "invalid_value",
+        )

@@ -123,6 +123,7 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/api_keys"): Walk(OVERSEES),
     ("GET", "/v1/api_keys/{key_id}"): Walk(OVERSEES),
     ("POST", "/v1/api_keys/{key_id}/rotate"): Walk(ADMINISTERS),
+    ("POST", "/v1/api_keys/{key_id}/delegate"): Walk(APPROVES, {"expires_in_s": 3600}),
     ("DELETE", "/v1/api_keys/{key_id}"): Walk(ADMINISTERS),
     ("POST", "/v1/policy"): Walk(ADMINISTERS, {}, answered=403),  # who administers one project may not, see the rest
     ("GET", "/v1/policy"): Walk(OVERSEES),

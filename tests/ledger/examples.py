@@ -346,6 +346,7 @@ GOVERNANCE: tuple[Fact, ...] = (
     e.ChangeApproved(change_id="change_1", approver="req-2"),
     e.ChangeDenied(change_id="change_1", approver="req-2"),
     e.ChangeMade(change_id="change_1"),
+    e.KeyDelegated(key_id="key_2", project="films", delegated_by="key_1", expires_at=LATER),
     e.KeyRotated(key_id="key_1", project="films", new_key_id="key_2", expires_at=LATER),
     e.KeyRevoked(key_id="key_1", project="films"),
     e.CallerRecorded(

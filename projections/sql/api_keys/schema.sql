@@ -13,6 +13,7 @@ create table api_keys (
     revoked_at            timestamptz,
     replaces              text,
     replaced_by           text,
+    approver_until        timestamptz,
     issued_position       bigint      not null,
     version               integer     not null
 );
