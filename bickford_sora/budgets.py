@@ -77,7 +77,7 @@ class Budgets:
         agreed = NOTHING
         for _ in range(DECIDE_ATTEMPTS_MAX):
             try:
-                self.recording.reserve(self._change(caller, budget_id, asked, agreed), origin)
+                self.recording.on_spend(self._change(caller, budget_id, asked, agreed), origin)
             except TakesFourEyes:
                 agreed = self._agreed(caller, budget_id, asked, origin)
                 continue

@@ -123,7 +123,7 @@ class Invoices:
             facts = (invoice_match.adjusted(each, day=periods.day, reason=reason) for each in pairs)
             return Draft(tuple((spend.stream, fact) for fact in facts), caller.heads)
 
-        self.recording.reserve(take, origin)
+        self.recording.on_spend(take, origin)
 
     def _costs(
         self,

@@ -123,7 +123,7 @@ class Making:
             decided.append((refusal, headroom.rooms(spend, wanted)))
             return draft
 
-        self._recording.reserve(take, origin, on=asked.source)
+        self._recording.on_spend(take, origin, on=asked.source)
         refusal, rooms = decided[-1]  # those of the last time it was taken were recorded
         is_taken = refusal is None or refusal.kind == "approval"
         return refusal, headroom.allowance(rooms, at, is_taken=is_taken)

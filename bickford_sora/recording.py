@@ -69,7 +69,7 @@ class Recording:
                 return self._append_with_money(draft, context, after, facts)
         return self.ledger.append(decision)
 
-    def reserve(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> None:
+    def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> None:
         """Decides on the spend as it is, in turn with everybody else who does, and appends what was decided.
 
         Raises as `append` does; `on` is the source whose stream the draft writes.

@@ -95,7 +95,7 @@ def _reserved(recording: Recording) -> bool:
         facts += [(spend.stream, fact) for fact in budgets.reserved(spend, wanted)]
         return Draft(tuple(facts), {stream: 0})
 
-    recording.reserve(take, Origin(TENANT, "key_1"))
+    recording.on_spend(take, Origin(TENANT, "key_1"))
     return told[-1]
 
 
