@@ -48,7 +48,7 @@ def quoted(shop: Harness, video_id: str) -> e.Quote:
 def cap(shop: Harness, micro: int) -> None:
     """Only this much in a month, for everybody."""
     fact = e.BudgetSet(budget_id="monthly", scope="tenant", window="month", cap=usd(micro))
-    shop.shop.recording.reserve(lambda spend, _: Draft(((spend.stream, fact),), {}), ORIGIN)
+    shop.shop.recording.on_spend(lambda spend, _: Draft(((spend.stream, fact),), {}), ORIGIN)
 
 
 @pytest.mark.parametrize(
