@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import psycopg
+import structlog
 from psycopg_pool import PoolTimeout
 from pydantic import SecretStr
 
@@ -96,6 +97,8 @@ from projections.work import WORK, Work
 TENANT = "main"
 """The tenant of every key until tenants are configured."""
 MIGRATIONS = files("ledger.migrations")
+log = structlog.get_logger(__name__)
+
 LAG_READY_S = 30.0
 """How far a read model may be behind in a process that is ready, in seconds."""
 COURIERS = 4
@@ -133,7 +136,8 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
         ledger = Ledger(recorder)
         keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
         projector = Projector(ledger, pool, PROJECTIONS)
-        projector.ensure()
+        for name in projector.ensure():
+            log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
         yield Books(settings, url, pool, ledger, keys, projector, clock, Watch())

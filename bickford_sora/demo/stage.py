@@ -14,13 +14,14 @@ from pydantic import SecretStr
 
 from bickford_sora.callers import load_or_make_api_key
 from bickford_sora.client.synchronous import BickfordClient
-from bickford_sora.composition import Books, Gateway, compose, house, keys_folder, open_books
+from bickford_sora.composition import PROJECTIONS, Books, Gateway, compose, house, keys_folder, open_books
 from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+from projections.rebuild import Rebuild
 
 WEBHOOK_SECRET = "whsec_ZGVtbyBzZWNyZXQsIG5vdCBhIHNlY3JldCBhdCBhbGw="  # noqa: S105 - both ends are ours, for a minute
 MODEL = "sora-2"
@@ -117,6 +118,8 @@ def set_stage(data_dir: Path) -> Iterator[Stage]:
         simulator = stack.enter_context(SimulatorServer(SimulatorSettings(render_time_s=RENDER_TIME_S, frame_rate=12)))
         settings = _settings(data_dir, simulator.url)
         books = stack.enter_context(open_books(settings))
+        if stale := books.projector.ensure():  # the folder is from another version
+            Rebuild(books.ledger, books.pool, PROJECTIONS).rebuild(*stale)
         gateway = compose(books, settings.renderers(), stack)
         key = load_or_make_api_key(keys_folder(settings) / "api.key", settings).secret
         server = stack.enter_context(ServerThread(create_app(house(gateway, key))))
