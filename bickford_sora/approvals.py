@@ -57,7 +57,6 @@ class Approvals:
 
     def answer(self, caller: Caller, approval_id: str, answer: Answer, *, origin: Origin) -> Render:
         """Approves or denies. Raises NotFound, Conflicting when it is too late, RoleMissing for one's own render."""
-        self._own(caller, approval_id)
 
         def decided(who: Caller, render: Render) -> Draft:
             return decisions.answered(render, who, answer, self._sealed(render, answer), self.recording.clock())
@@ -72,7 +71,6 @@ class Approvals:
 
     def start(self, caller: Caller, approval_id: str, *, origin: Origin) -> Render:
         """Starts what was refused until it was approved. Raises NotFound, ApprovalRequired and Denied."""
-        self._own(caller, approval_id)
         return self._decide(
             caller, approval_id, lambda who, render: decisions.started(render, who, self.recording.clock()), origin
         )
@@ -101,7 +99,7 @@ class Approvals:
         self, caller: Caller, approval_id: str, decision: Callable[[Caller, Render], Draft], origin: Origin
     ) -> Render:
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            render = self.find(caller, approval_id)
+            render = self._own(caller, approval_id)
             draft = decision(caller, render)
             if not draft:
                 return render

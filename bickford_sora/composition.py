@@ -193,22 +193,9 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
     fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
-    configuring = Configuring(
-        _configured(settings, renderers),
-        stops=stops,
-        publish=lambda found: price_tables.publish(TENANT, found),
-        keys=books.keys,
-        apply=lambda found: fleet.configure(found.renderers),
-    )
+    configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
-    references = References(
-        assets=assets,
-        inspector=inspector,
-        keys=books.keys,
-        egress=egress,
-        reference_bytes_max=settings.reference_bytes_max,
-        source_bytes_max=settings.source_bytes_max,
-    )
+    references = _references(books, assets, inspector, egress)
     four_eyes = FourEyes(recording=recording, keys=books.keys, kinds=settings.four_eyes, approval_s=settings.approval_s)
     policies = Policies(
         recording,
@@ -266,6 +253,33 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         policies=policies,
         price_tables=price_tables,
         four_eyes=four_eyes,
+    )
+
+
+def _configuring(
+    books: Books,
+    renderers: Sequence[RendererSettings],
+    stops: Stops,
+    price_tables: PriceTables,
+    fleet: Fleet[ConfiguredRenderer],
+) -> Configuring:
+    return Configuring(
+        _configured(books.settings, renderers),
+        stops=stops,
+        publish=lambda found: price_tables.publish(TENANT, found),
+        keys=books.keys,
+        apply=lambda found: fleet.configure(found.renderers),
+    )
+
+
+def _references(books: Books, assets: LocalAssetStore, inspector: MediaInspector, egress: Egress) -> References:
+    return References(
+        assets=assets,
+        inspector=inspector,
+        keys=books.keys,
+        egress=egress,
+        reference_bytes_max=books.settings.reference_bytes_max,
+        source_bytes_max=books.settings.source_bytes_max,
     )
 
 
