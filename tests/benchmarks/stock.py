@@ -39,6 +39,7 @@ from projections import schemas
 from projections.audit import AUDIT
 from projections.lineage import LINEAGE
 from projections.port import Projection, Row
+from projections.story import Story
 from projections.videos import VIDEOS
 from projections.work import WORK
 from tests.benchmarks.database import library_settings
@@ -163,7 +164,7 @@ class StockView(PostgresTrackingRecorder):
 def _rows(projection: Projection, history: list[Event]) -> Iterator[tuple[str, Row]]:
     stream = history[-1].stream
     if projection.rows is not None and projection.reads(stream):
-        yield from projection.rows(stream, history if projection.whole_stream else history[-1:])
+        yield from projection.rows(Story(stream, history if projection.whole_stream else history[-1:]))
 
 
 @dataclass
