@@ -31,20 +31,16 @@ from eventsourcing.projection import ProjectionRunner
 from psycopg import Cursor, sql
 from psycopg.rows import DictRow
 
+from bickford_sora.composition import PROJECTIONS
 from ledger.application import Ledger
 from ledger.envelope import Context, Event
 from ledger.mapper import FactMapper, encode
 from ledger.sql import query
 from projections import schemas
-from projections.audit import AUDIT
-from projections.lineage import LINEAGE
 from projections.port import Projection, Row
 from projections.story import Story
-from projections.videos import VIDEOS
-from projections.work import WORK
 from tests.benchmarks.database import library_settings
 
-PROJECTIONS = (VIDEOS, LINEAGE, AUDIT, WORK)
 SAMPLE_EVENTS = 2_000
 SAVE_EVENTS = 50
 """Events in one save; a large one can hang in the library's pipelined insert."""
