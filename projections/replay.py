@@ -15,6 +15,7 @@ from operator import itemgetter
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ledger import streams
 from ledger.application import Ledger
 from ledger.errors import Corrupt
 from ledger.sql import query
@@ -48,6 +49,7 @@ class Replay:
         self._projections = projections
         self._on_progress = on_progress
         self._held: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        self._by_category: dict[str, list[Projection]] = {}
         self._by_name = {each.name: each for each in projections}
 
     def run(self, source: Connection[TupleRow], target: Connection[TupleRow], *, until: int) -> None:
@@ -68,7 +70,7 @@ class Replay:
 
     def _take(self, target: Connection[TupleRow], stream: str, rows: Iterable[Row]) -> int:
         """Folds one stream into rows. Returns the number of its events."""
-        readers = [each for each in self._projections if each.rows is not None and each.reads(stream)]
+        readers = self._readers(streams.category(stream))
         try:
             if not readers:
                 return self._validate(rows)
@@ -78,6 +80,15 @@ class Replay:
         for projection in readers:
             self._hold(target, projection, story)
         return len(story.events)
+
+    def _readers(self, category: str) -> list[Projection]:
+        """The projections that make rows of such streams in Python."""
+        known = self._by_category.get(category)
+        if known is None:
+            in_python = [each for each in self._projections if each.rows is not None]
+            known = [each for each in in_python if each.categories is None or category in each.categories]
+            self._by_category[category] = known
+        return known
 
     def _validate(self, rows: Iterable[Row]) -> int:
         """Decodes events one by one and keeps none: there are streams that take part in everything, and have no end."""
