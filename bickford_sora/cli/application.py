@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "Show every fact of one render, from the ledger.",
     "audit": "Search all facts: who did what, when, and because of what.",
     "replay": "Rebuild read models from the ledger, beside the live ones.",
+    "projections": "Look after the read models.",
     "migrate": "Update the database's schema, and say what protects it.",
     "bench": "Measure this machine: ours beside a baseline.",
     "version": "Show the version.",
