@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     """How far a webhook's timestamp may be from our clock, in seconds (Standard Webhooks)."""
     projection_wait_s: float = Field(default=2.0, ge=0)
     """How long a list waits for the read model to reach the ledger's head, in seconds."""
+    metrics_public: bool = False
+    """Whether `/metrics` is read without an API key."""
 
     allow_private_addresses: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks or addresses that may be called although they are not public, separated by commas."""

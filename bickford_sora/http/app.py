@@ -13,6 +13,7 @@ from bickford_sora.http import (
     edits,
     health,
     invoices,
+    metrics,
     policies,
     prices,
     quotes,
@@ -45,7 +46,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     refusals.register(app)
-    app.add_middleware(RequestScope, new_id=house.new_id)
+    app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
     for module in (
         api_keys,
         approvals,
@@ -67,6 +68,7 @@ def create_app(house: House) -> FastAPI:
         webhook_endpoints,
         webhooks,
         health,
+        metrics,
     ):
         app.include_router(module.router)
     return app

@@ -21,7 +21,7 @@ def database(database_url: str) -> str:
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "insert into ledger.events (position, stream, version, type, event_id, recorded_at, occurred_at, tenant, "
-            "actor, payload) values (1, %s, 1, 'job.unheard_of', gen_random_uuid(), now(), now(), 'main', 'worker', %s)",
+            "actor, payload) values (1, %s, 1, 'job.unheard_of', gen_random_uuid(), now(), now(), 'main', 'x', %s)",
             (BAD, b'{"f":{},"v":1}'),
         )
     return database_url
