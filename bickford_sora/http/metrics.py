@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bickford_sora.http.documentation import REFUSALS
@@ -18,9 +17,7 @@ async def may_read(request: Request, house: TheHouse, presented: Annotated[objec
         (await authenticated(request, house, presented)).check("auditor", "admin")
 
 
-@router.get(
-    "/metrics", summary="Numbers for Prometheus", dependencies=[Depends(may_read)], response_class=PlainTextResponse
-)
+@router.get("/metrics", summary="Numbers for Prometheus", dependencies=[Depends(may_read)], response_class=Response)
 async def metrics(house: TheHouse) -> Response:
     """How far the read models are, and what this process answered and how fast, in Prometheus's text format."""
     text = await house.crossing.run(house.metrics.text)
