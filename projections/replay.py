@@ -73,7 +73,8 @@ class Replay:
         readers = self._readers(streams.category(stream))
         try:
             if not readers:
-                return self._validate(rows)
+                # One by one, and none is kept: there are streams that take part in everything, and have no end.
+                return self._ledger.validate(rows)
             story = Story(stream, self._ledger.events_in(rows))
         except Corrupt as error:
             raise RebuildRefused(", ".join(self._by_name), stream, error) from error
@@ -89,10 +90,6 @@ class Replay:
             known = [each for each in in_python if each.categories is None or category in each.categories]
             self._by_category[category] = known
         return known
-
-    def _validate(self, rows: Iterable[Row]) -> int:
-        """Decodes events one by one and keeps none: there are streams that take part in everything, and have no end."""
-        return sum(len(self._ledger.events_in([row])) for row in rows)
 
     def _hold(self, target: Connection[TupleRow], projection: Projection, story: Story) -> None:
         assert projection.rows is not None, projection.name  # noqa: S101 - the database makes the rows of the others
@@ -111,8 +108,18 @@ class Replay:
         rows = self._held.pop((name, table), [])
         try:
             tables.copy(target, projection, projection.next_schema, table, rows)
+        except tables.UNWRITABLE:
+            for row in rows:
+                self._write_alone(target, projection, table, row)
+            raise  # each could be written alone
+
+    def _write_alone(self, target: Connection[TupleRow], projection: Projection, table: str, row: Row) -> None:
+        """Names the stream of a row that the table cannot hold."""
+        try:
+            tables.copy(target, projection, projection.next_schema, table, [row])
         except tables.UNWRITABLE as error:
-            raise RebuildRefused(name, f"a row of {table}", error) from error
+            stream = row[projection.tables[table].index("stream")]
+            raise RebuildRefused(projection.name, stream, error) from error
 
 
 def _rows(source: Connection[TupleRow], categories: list[str] | None, until: int) -> Generator[Row, None, None]:
