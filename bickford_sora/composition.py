@@ -44,6 +44,7 @@ from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
@@ -369,6 +370,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
         assets=gateway.assets,
         batches=Batches(gateway.recording, books.keys, gateway.intake),
+        pasts=Pasts(books.ledger, books.clock),
         audit=Audit(books.pool),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),

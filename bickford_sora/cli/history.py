@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
-from bickford_sora.cli.output import print_json, print_table
+from bickford_sora.cli.output import ERASED, print_json, print_table
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition import TENANT
 from ledger import streams
@@ -17,7 +17,6 @@ from ledger.envelope import Event, Sealed
 from ledger.errors import Erased
 from ledger.keys import Keys
 
-ERASED = "(erased)"
 NOT_SHOWN = frozenset({"video_id", "idempotency_stream", "fingerprint"})
 """Fields a table does without: the command was asked for the one, the others mean nothing to a reader."""
 

@@ -15,6 +15,8 @@ from rich.text import Text
 
 GAP = "  "
 """Between two columns."""
+ERASED = "(erased)"
+"""What stands in the place of a text whose key was destroyed."""
 INDENT = "    "
 """Before what a row goes on with."""
 

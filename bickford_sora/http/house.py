@@ -31,6 +31,7 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.invoices import Invoices
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.price_tables import PriceTables
 from bickford_sora.quoting import Quoting
@@ -128,6 +129,7 @@ class House:
     invoices: Invoices
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
+    pasts: Pasts
     audit: AuditQuery
     """Every fact, for streams."""
     audited: Callable[[], int]

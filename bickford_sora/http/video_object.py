@@ -167,13 +167,16 @@ class View:
         )
 
 
-def video_objects(views: Sequence[View], keys: Keys, links: Links) -> list[Video]:
-    """The video objects, their texts in the clear. Raises ledger.errors.Unavailable when the keys cannot be had."""
+def video_objects(views: Sequence[View], keys: Keys, links: Links | None) -> list[Video]:
+    """The video objects, their texts in the clear; without `links`, no link to a file.
+
+    Raises ledger.errors.Unavailable when the keys cannot be had.
+    """
     texts = keys.open_all(text for view in views for text in (view.prompt, view.failure_message) if text is not None)
     return [_video_object(view, texts, links) for view in views]
 
 
-def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) -> Video:
+def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links | None) -> Video:
     stored = view.phase is Phase.STORED
     kept = stored and not view.expired
     return Video(
@@ -184,7 +187,7 @@ def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) 
         created_at=int(view.created_at.timestamp()),
         completed_at=int(view.completed_at.timestamp()) if stored and view.completed_at else None,
         expires_at=int(view.expires_at.timestamp()) if view.expires_at else None,
-        url=links.video(view.tenant, view.project, view.video_id) if kept else None,
+        url=links.video(view.tenant, view.project, view.video_id) if kept and links else None,
         prompt=texts[view.prompt],
         size=view.size,
         seconds=view.seconds,

@@ -45,6 +45,7 @@ from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
@@ -536,6 +537,7 @@ def make_kit(
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),
         invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
+        pasts=Pasts(ledger, clock),
         audit=FoldedAudit(ledger),
         audited=ledger.head,
         tide=Tide(ledger.head),
