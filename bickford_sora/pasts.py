@@ -54,6 +54,10 @@ class Past:
         """A render as it was, None when it did not exist. Raises InvalidStream for what is no video id."""
         return lifecycle.fold(None, self.ledger.past(streams.render(tenant, video_id), self.position))
 
+    def of_tenant(self, tenant: str) -> Callable[[str], Render | None]:
+        """Finds a tenant's renders as they were, by their video ids."""
+        return lambda video_id: self.render(tenant, video_id)
+
     def find(self, caller: Caller, video_id: str, *, param: str) -> Render:
         """A render the caller reads. Raises NotFound when there was none, it is another's, or was deleted by then."""
         found = self.render(caller.tenant, video_id) if streams.is_video_id(video_id) else None
@@ -107,6 +111,10 @@ class Pasts:
 
     ledger: Ledger
     clock: Clock
+
+    def now(self) -> Past:
+        """Everything that is recorded: what is read of it belongs together, whatever is recorded meanwhile."""
+        return Past(self.ledger, self.ledger.head())
 
     def at(self, as_of: str, *, param: str = "as_of") -> Past:
         """The past as of a position or a moment: `1234`, or ISO 8601, in UTC where it names no time zone.

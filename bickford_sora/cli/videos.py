@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 import typer
 
+from bickford_sora.cli.lineage_tree import tree
 from bickford_sora.cli.looking import past_books, unknown_then
 from bickford_sora.cli.options import AsOf, IdempotencyKey, Json, Out, Url, Wait, in_a_folder
-from bickford_sora.cli.output import ERASED, moment, note, print_json, print_table, progress_shown
+from bickford_sora.cli.output import moment, note, print_json, print_table, printable, progress_shown
 from bickford_sora.cli.talking import finish, server, show
 from bickford_sora.client.models import SoraVideo, SoraVideoPage
 from bickford_sora.composition import TENANT
+from bickford_sora.families import family
+from bickford_sora.http.lineages import VideoLineage, told_lineage
 from bickford_sora.http.video_object import View, video_objects
+from bickford_sora.unsealing import ERASED
 from ledger import streams
 from ledger.keys import Keys
 from ledger.lifecycle import Render
@@ -68,6 +73,19 @@ def show_(video_id: VideoId, *, as_of: AsOf = None, as_json: Json = False, url: 
         return
     with server(url) as client:
         show(client.retrieve_sora_video_job(video_id), as_json=as_json)
+
+
+@videos.command()
+def lineage(video_id: VideoId, *, as_of: AsOf = None, as_json: Json = False, url: Url = None) -> None:
+    """Show what a video was made from, what was made from it, and what each step changed."""
+    found = _lineage(video_id, url) if as_of is None else _past_lineage(video_id, as_of, url)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    for line in tree(found):
+        print(printable(line))
+    if found.has_more:
+        note("There are more than are shown.")
 
 
 @videos.command()
@@ -131,6 +149,19 @@ def delete(video_id: VideoId, *, as_json: Json = False, url: Url = None) -> None
         print(f"deleted {video_id}")
 
 
+def _lineage(video_id: str, url: str | None) -> VideoLineage:
+    with server(url) as client:
+        return VideoLineage.model_validate(client.ask("GET", f"/videos/{quote(video_id, safe='')}/lineage"))
+
+
+def _past_lineage(video_id: str, as_of: str, url: str | None) -> VideoLineage:
+    with past_books(as_of, url) as (opened, past):
+        found = past.render(TENANT, video_id) if streams.is_video_id(video_id) else None
+        if found is None:
+            raise unknown_then(past)
+        return told_lineage(family(found, past.of_tenant(TENANT), opened.keys))
+
+
 def _past_page(
     as_of: str, url: str | None, *, limit: int, order: Literal["asc", "desc"], after: str | None
 ) -> SoraVideoPage:
@@ -140,7 +171,9 @@ def _past_page(
         page = past.page(TENANT, None, after, limit, order, on_progress=progress)
         data = _shown(page.renders, opened.keys)
     last_id = data[-1].id if data else None
-    return SoraVideoPage(data=tuple(data), has_more=page.has_more, first_id=data[0].id if data else None, last_id=last_id)
+    return SoraVideoPage(
+        data=tuple(data), has_more=page.has_more, first_id=data[0].id if data else None, last_id=last_id
+    )
 
 
 def _shown(renders: Sequence[Render], keys: Keys) -> list[SoraVideo]:

@@ -17,7 +17,6 @@ POSITION = "bickford-as-of"
 """The header that names the position an answer is as of: asked for by it, the answer is the same for ever."""
 
 
-def told(response: Response, past: Past | None) -> None:
+def told(response: Response, past: Past) -> None:
     """Says in an answer which past it shows."""
-    if past is not None:
-        response.headers[POSITION] = str(past.position)
+    response.headers[POSITION] = str(past.position)

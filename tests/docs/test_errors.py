@@ -41,6 +41,7 @@ EDGE = [
             "invoices",
             "making",
             "observations",
+            "pasts",
             "policies",
             "references",
             "webhook_intake",

@@ -88,6 +88,8 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos/extensions"): Walk(ASKS, {"prompt": "A kite", "seconds": "4", "video": VIDEO}),
     ("POST", "/v1/videos/characters"): Walk(ASKS, {"name": "Mia"}, answered=400),
     ("GET", "/v1/videos/characters/{character_id}"): Walk(READS),
+    ("GET", "/v1/videos/{video_id}/lineage"): Walk(READS),
+    ("GET", "/v1/videos/{video_id}/lineage.svg"): Walk(READS),
     ("GET", "/v1/videos/{video_id}/stream"): Walk(READS),
     ("POST", "/v1/videos/batches"): Walk(ASKS, {"requests": [{"prompt": "A kite"}]}),
     ("GET", "/v1/videos/batches/{batch_id}"): Walk(READS),
