@@ -16,7 +16,7 @@ from bickford_sora.pasts import Past
 from ledger.lifecycle import STATUSES, Status
 
 SVG = "image/svg+xml"
-SAFE = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
+SAFE = {"content-security-policy": "default-src 'none'", "x-content-type-options": "nosniff"}
 """A picture with somebody's prompts in it runs nothing and loads nothing."""
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(authenticated)], responses=REFUSALS)
