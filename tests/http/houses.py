@@ -62,7 +62,6 @@ from ledger.application import Ledger
 from ledger.envelope import Fact
 from ledger.events import (
     Asset,
-    JobClaimed,
     RenderCompleted,
     RenderExpired,
     RenderFailed,
@@ -76,11 +75,10 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
-from projections import audit
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
-from projections.audit import AuditEvent, Claim, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.videos import Page, Video, rows
+from tests.http.folded_audit import FoldedAudit
 from tests.http.folded_spend import FoldedSpend
 
 KEY = "bk_live_alpha_key"
@@ -212,39 +210,6 @@ class FoldedApiKeys:
             for _, (_, *row) in API_KEYS.rows(stream, self._ledger.history(stream))
         ]
         return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
-
-
-class FoldedAudit:
-    """As `FoldedVideos`, every fact."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def events(self, tenant: str, filters: Filters, *, after: int, limit: int) -> list[AuditEvent]:
-        found = [
-            AuditEvent(*row)
-            for event in self._ledger.read(0, limit=10_000)
-            for _, row in audit.rows(event.stream, [event])
-        ]
-        ours = {each.video_id for each in found if each.project == filters.project and each.type == "render.intent"}
-        return [
-            each
-            for each in found
-            if each.tenant == tenant
-            and each.position > after
-            and (filters.project in (None, each.project) or each.video_id in ours)
-            and filters.type in (None, each.type)
-            and filters.video_id in (None, each.video_id)
-        ][:limit]
-
-    def claims(self, tenant: str, *, job_ids: Sequence[str] = (), video_ids: Sequence[str] = ()) -> list[Claim]:
-        facts = [event.fact for event in self._ledger.read(0, limit=10_000) if event.context.tenant == tenant]
-        claimed = [fact for fact in facts if isinstance(fact, JobClaimed)]
-        return [
-            Claim(each.renderer, each.job_id, each.video_id)
-            for each in claimed
-            if each.job_id in job_ids or each.video_id in video_ids
-        ]
 
 
 class SettableClock:

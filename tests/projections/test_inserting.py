@@ -1,15 +1,17 @@
 """What the database makes of stored events is what the facts say, in every form they were ever stored in."""  # noqa: INP001
 
+from dataclasses import astuple
+
 import pytest
 from render_histories import SHA, Author, Tables, insert_raw
 
 from ledger.application import Ledger
-from ledger.envelope import Event
 from projections.audit import AUDIT
 from projections.errors import RebuildRefused
-from projections.port import Pool, Projection, Row
+from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from tests.http.folded_audit import audit_events, marks
 from tests.ledger.golden import FOLDER
 
 RENDER = "render:acme:01931b7e5c4f7a3b8d2e6f1a9c0b4d5e"
@@ -22,33 +24,6 @@ def projections() -> list[Projection]:
     return [AUDIT]
 
 
-def audited(event: Event) -> Row:
-    """The row of an event, from its fact."""
-    known, context = vars(event.fact), event.context
-    video_id = f"video_{event.stream.rpartition(':')[2]}" if event.stream == RENDER else known.get("video_id")
-    return (
-        event.position,
-        event.stream,
-        event.version,
-        event.fact.TYPE,
-        event.event_id,
-        event.recorded_at,
-        context.occurred_at,
-        context.tenant,
-        context.actor,
-        context.correlation,
-        context.causation,
-        context.trace,
-        known.get("project"),
-        video_id,
-        known.get("requester"),
-        known.get("renderer"),
-        known.get("job_id"),
-        known.get("webhook_event_id"),
-        known.get("code"),
-    )
-
-
 def test_an_audit_row_says_what_the_fact_says(
     ledger_database: str, ledger: Ledger, projector: Projector, rebuild: Rebuild, tables: Tables
 ) -> None:
@@ -59,10 +34,13 @@ def test_an_audit_row_says_what_the_fact_says(
         versions[stream] += 1
         insert_raw(ledger_database, stream, versions[stream], type_name, path.read_bytes())
     assert projector.catch_up() == sum(versions.values())
-    expected = [audited(event) for event in ledger.read(0)]
+    expected = [astuple(each) for each in audit_events(ledger)]
     assert sorted(tables.rows(AUDIT, "events")) == expected
+    found = sorted((each.position, each.stream, "acme", *mark) for each in ledger.read(0) for mark in marks(each))
+    assert sorted(tables.rows(AUDIT, "marks")) == found != []
     rebuild.rebuild()
     assert sorted(tables.rows(AUDIT, "events")) == expected
+    assert sorted(tables.rows(AUDIT, "marks")) == found
 
 
 def test_a_row_the_database_cannot_make_is_named(
