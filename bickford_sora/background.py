@@ -39,6 +39,9 @@ class Background:
         wakes = threading.Event(), threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
         runs: dict[str, Callable[[threading.Event], None]] = {}
+        if books.search is not None:
+            index, told = books.search, PostgresBell(books.url, self._stop)
+            runs["search"] = lambda stop: index.run(stop, told)
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run

@@ -19,6 +19,7 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
@@ -91,6 +92,8 @@ from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
 from projections.projector import Projector
+from projections.questions import Questions
+from projections.search import Search
 from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
@@ -116,6 +119,8 @@ class Books:
     pool: Pool
     ledger: Ledger
     keys: Keys
+    search: Search | None
+    """The index of words; None where it is switched off."""
     projector: Projector
     clock: Clock
     watch: Watch
@@ -141,7 +146,13 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
-        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch())
+        search = Search(ledger, keys, pool)
+        if settings.full_text_search:
+            search.ensure()
+        else:
+            search.drop()
+        kept = search if settings.full_text_search else None
+        yield Books(settings, url, pool, ledger, keys, kept, projector, clock, Watch())
 
 
 @contextmanager
@@ -255,6 +266,25 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         price_tables=price_tables,
         four_eyes=four_eyes,
     )
+
+
+def audits(books: Books) -> Audits:
+    """What auditors are answered by."""
+    return Audits(
+        ledger=books.ledger,
+        keys=books.keys,
+        query=Audit(books.pool),
+        questions=Questions(books.pool),
+        clock=books.clock,
+        wait_for_words=books.search.wait_for if books.search else None,
+    )
+
+
+def _wait_for_audit(books: Books, timeout_s: float) -> bool:
+    """Whether all that an auditor is answered from had everything recorded before the call."""
+    head, ends_at = books.ledger.head(), time.monotonic() + timeout_s
+    names = (AUDIT.name, VIDEOS.name, SPEND.name, API_KEYS.name)
+    return all(books.projector.wait_for(name, head, max(0.0, ends_at - time.monotonic())) for name in names)
 
 
 def _configuring(
@@ -371,7 +401,8 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         assets=gateway.assets,
         batches=Batches(gateway.recording, books.keys, gateway.intake),
         pasts=Pasts(books.ledger, books.clock),
-        audit=Audit(books.pool),
+        audits=audits(books),
+        wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),
         ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],

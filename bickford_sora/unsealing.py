@@ -15,6 +15,10 @@ from ledger.lifecycle import Render
 
 ERASED = "(erased)"
 """What stands in the place of a text whose key was destroyed."""
+KEPT = "(secret)"
+"""What stands in the place of a secret, which nobody is told again."""
+_SECRETS = frozenset({"secret"})
+"""Fields that sign or open something: whoever reads facts is not to do that."""
 _OF_THE_EVENT = frozenset({"stream", "version", "last_event_id", "last_event_at"})
 """What every fact changes of a render."""
 
@@ -23,12 +27,16 @@ Changed = dict[str, tuple[Any, Any]]
 
 
 def opened(part: BaseModel, keys: Keys) -> dict[str, Any]:
-    """A fact's fields with sealed texts in the clear, and what was erased said so."""
+    """A fact's fields with sealed texts in the clear. What was erased is said so, and secrets are not told."""
     shown = part.model_dump(mode="json")
     for name, field in type(part).model_fields.items():
         value = getattr(part, name)
         if isinstance(value, BaseModel):
             shown[name] = opened(value, keys)
+        elif isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value):
+            shown[name] = [opened(each, keys) for each in value]
+        elif name in _SECRETS:
+            shown[name] = KEPT
         elif value is not None and _is_sealed(field.annotation):
             texts = isinstance(value, dict)
             shown[name] = {each: _text(text, keys) for each, text in value.items()} if texts else _text(value, keys)

@@ -103,15 +103,18 @@ class Ledger(Application[str]):
             full = len(kept) == HISTORIES_ROWS
             after += len(rows)
 
-    def position_at(self, moment: datetime) -> int:
+    def position_at(self, moment: datetime, *, included: bool = True) -> int:
         """The position of the last event recorded at `moment` or before, 0 when there is none.
+
+        Not `included`: before it.
 
         `recorded_at` never runs backwards along positions, so a few looks find it.
         """
         below, above = 0, self.head() + 1
         while above - below > 1:
             middle = (below + above) // 2
-            if self.recorded_at(middle) <= moment:
+            recorded_at = self.recorded_at(middle)
+            if recorded_at < moment or (included and recorded_at == moment):
                 below = middle
             else:
                 above = middle

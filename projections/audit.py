@@ -149,20 +149,18 @@ class Audit:
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Claim)) as cursor:
             return cursor.execute(query("claims", AUDIT.package), asked).fetchall()
 
-    def _rows(
-        self, statement: sql.Composable, asked: dict[str, Any], *, prepare: bool | None = None
-    ) -> list[AuditEvent]:
+    def _rows(self, statement: sql.Composed, asked: dict[str, Any], *, prepare: bool | None = None) -> list[AuditEvent]:
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(AuditEvent)) as cursor:
             return cursor.execute(statement, asked, prepare=prepare).fetchall()
 
 
-def _asked(name: str, **parts: sql.Composable) -> sql.Composable:
+def _asked(name: str, **parts: sql.Composable) -> sql.Composed:
     """A query for whole rows."""
     columns = sql.SQL(", ").join(sql.Identifier("a", name) for name in AUDIT.tables["events"])
     return sql.SQL(query(name, AUDIT.package)).format(columns=columns, **parts)
 
 
-def _page(*, marked: int, worded: bool, order: Order) -> sql.Composable:
+def _page(*, marked: int, worded: bool, order: Order) -> sql.Composed:
     """The query of a page: it begins at a mark where one is asked for, and asks for words only where there are some."""
     filters = [query("filters", AUDIT.package)]
     filters += [query("also_marked", AUDIT.package)] if marked > 1 else []

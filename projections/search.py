@@ -5,6 +5,7 @@ subject is erased its words go, and a replay afterwards neither finds its key no
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,6 +30,8 @@ VERSION = 1
 BATCH_EVENTS_MAX = 2_000
 WORDS_CHARS_MAX = 200_000
 """Of one fact; PostgreSQL holds a megabyte of words."""
+WAIT_STEP_S = 0.02
+"""Time between two looks at a position that is waited for, in seconds."""
 ENSURE_LOCK = 7305811
 """Key of the advisory lock under which the tables are made."""
 
@@ -106,6 +109,15 @@ class Search:
         """The position the index has come to."""
         with reading(self._pool) as connection:
             return _reached(connection)[1]
+
+    def wait_for(self, position: int, timeout_s: float) -> bool:
+        """Whether the index had everything up to `position` within `timeout_s`, whoever keeps it."""
+        gives_up_at = time.monotonic() + timeout_s
+        while self.reached() < position:
+            if time.monotonic() >= gives_up_at:
+                return False
+            time.sleep(WAIT_STEP_S)
+        return True
 
     def catch_up(self, on_progress: OnProgress = lambda _done, _total: None) -> int:
         """Takes in all there is. Returns the position it came to. Whatever dies, it goes on from there."""

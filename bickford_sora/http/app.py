@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from bickford_sora.http import (
     api_keys,
     approvals,
+    audit,
     batches,
     budgets,
     changes,
@@ -50,6 +51,7 @@ def create_app(house: House) -> FastAPI:
     for module in (
         api_keys,
         approvals,
+        audit,
         batches,
         budgets,
         changes,

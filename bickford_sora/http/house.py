@@ -13,6 +13,7 @@ from bickford_sora.allowance import RequestsLeft
 from bickford_sora.api_keys import ApiKeys
 from bickford_sora.approvals import Approvals
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import Callers
@@ -41,7 +42,6 @@ from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
-from projections.audit import AuditEvent, Filters
 from projections.videos import Page, Video
 
 RETRY_COUNT = "x-stainless-retry-count"
@@ -70,13 +70,6 @@ class VideosQuery(Protocol):
 
         Of a project, or of all the tenant's (None).
         """
-
-
-class AuditQuery(Protocol):
-    """The read model of every fact. Errors: `ledger.errors.Unavailable` when the database does not answer."""
-
-    def events(self, tenant: str, filters: Filters, /, *, after: int, limit: int) -> list[AuditEvent]:
-        """A tenant's events behind position `after`, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +123,11 @@ class House:
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
     pasts: Pasts
-    audit: AuditQuery
-    """Every fact, for streams."""
+    audits: Audits
+    wait_for_audit: Callable[[float], bool]
+    """As `wait_for_videos`, for the read models an auditor is answered from."""
     audited: Callable[[], int]
-    """The position `audit` has come to."""
+    """The position the read model of every fact has come to."""
     tide: Tide
     """Wakes streams, and ends them."""
     crossing: Crossing = field(default_factory=Crossing)

@@ -21,6 +21,7 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers
@@ -79,6 +80,7 @@ from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.videos import Page, Video, rows
 from tests.http.folded_audit import FoldedAudit
+from tests.http.folded_questions import FoldedQuestions
 from tests.http.folded_spend import FoldedSpend
 
 KEY = "bk_live_alpha_key"
@@ -503,7 +505,15 @@ def make_kit(
         invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
         pasts=Pasts(ledger, clock),
-        audit=FoldedAudit(ledger),
+        audits=Audits(
+            ledger=ledger,
+            keys=keys,
+            query=FoldedAudit(ledger),
+            questions=FoldedQuestions(ledger),
+            clock=clock,
+            wait_for_words=None,
+        ),
+        wait_for_audit=wait_for_videos,
         audited=ledger.head,
         tide=Tide(ledger.head),
         endpoints=WebhookEndpoints(

@@ -94,6 +94,10 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos/batches"): Walk(ASKS, {"requests": [{"prompt": "A kite"}]}),
     ("GET", "/v1/videos/batches/{batch_id}"): Walk(READS),
     ("GET", "/v1/ledger/stream"): Walk(OVERSEES),
+    ("GET", "/v1/audit/events"): Walk(OVERSEES),
+    ("GET", "/v1/audit/events/{event_id}"): Walk(OVERSEES),
+    ("GET", "/v1/audit/questions"): Walk(OVERSEES),
+    ("GET", "/v1/audit/questions/{name}"): Walk(OVERSEES),
     ("POST", "/v1/threads/{thread_id}/observations"): Walk(ASKS, {"status": "completed"}, answered=201),
     ("POST", "/v1/webhook_endpoints"): Walk(ADMINISTERS, ENDPOINT),
     ("GET", "/v1/webhook_endpoints"): Walk(OVERSEES),
@@ -142,7 +146,7 @@ ROUTES: dict[tuple[str, str], Walk] = {
 """Every route there is."""
 PRICES_HASH = "c" * 64
 """Of the tenant, whatever the project."""
-OF_NOBODY = {"{thread_id}": "thread-1", "{renderer}": "unknown", "{prices_hash}": PRICES_HASH}
+OF_NOBODY = {"{thread_id}": "thread-1", "{renderer}": "unknown", "{prices_hash}": PRICES_HASH, "{name}": "unused_keys"}
 """Named by whoever asks: each project has its own."""
 KEYED = {at: walk for at, walk in ROUTES.items() if walk.takes}
 NAMED = {
@@ -167,11 +171,14 @@ class OneTurn:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._audit = kit.house.audit
+        self._audit = kit.house.audits.query
 
-    def events(self, tenant: str, filters: Filters, /, *, after: int, limit: int) -> list[AuditEvent]:
+    def events(self, tenant: str, filters: Filters, /, **bounds: Any) -> list[AuditEvent]:
         self._kit.house.tide.closing.set()
-        return self._audit.events(tenant, filters, after=after, limit=limit)
+        return self._audit.events(tenant, filters, **bounds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._audit, name)
 
 
 @dataclass
@@ -185,7 +192,7 @@ class Town:
     def __post_init__(self) -> None:
         kit = self.kit
         kit.house.price_tables.publish("main", Catalogue(catalogue().routes, PRICES_HASH, "[]"))
-        kit.app.state.house = kit.house = replace(kit.house, audit=OneTurn(kit))
+        kit.app.state.house = kit.house = replace(kit.house, audits=replace(kit.house.audits, query=OneTurn(kit)))
         self.ids = {
             **OF_NOBODY,
             "{video_id}": kit.finished(),
@@ -196,6 +203,9 @@ class Town:
             "{webhook_endpoint_id}": kit.request("POST", "/v1/webhook_endpoints", json=ENDPOINT).json()["id"],
             "{budget_id}": kit.request("PUT", "/v1/budgets/ours_1", key=ROOT_KEY, json=BUDGET).json()["id"],
             "{key_id}": kit.request("POST", "/v1/api_keys", json={"name": "Ours"}).json()["id"],
+            "{event_id}": next(
+                str(event.event_id) for event in kit.ledger.read(0) if event.stream.startswith("render")
+            ),
         }
 
     @property
