@@ -81,6 +81,10 @@ class MemoryTurn:
         """The leaf hashes of the next facts behind `after`."""
         return [leaf_of(row) for row in self._tree.recorder.read(after, limit=limit)]
 
+    def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile, of its width."""
+        return self._tree.tile(tile)
+
     def keep(self, full: Sequence[tuple[Tile, bytes]], edge: Edge, ledger_id: UUID) -> None:
         """Keeps the tiles that became full, and the edge behind them."""
         self._tree.tiles |= {(tile.level, tile.index): hashes for tile, hashes in full}

@@ -58,6 +58,9 @@ class TreeTurn(Protocol):
     def leaves(self, after: int, limit: int) -> Sequence[bytes]:
         """The leaf hashes of the next facts behind position `after`. Raises Corrupt when a position is missing."""
 
+    def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile, as `TreeReader.tile`."""
+
     def keep(self, full: Sequence[tuple[Tile, bytes]], edge: Edge, ledger_id: UUID) -> None:
         """Keeps the tiles that became full, and the edge behind them."""
 
@@ -69,4 +72,4 @@ class TreeStore(TreeReader, Protocol):
     """A kept tree that grows. Full tiles and checkpoints are written once."""
 
     def turn(self) -> AbstractContextManager[TreeTurn | None]:
-        """The turn, None while somebody else has it. Whoever dies gives it back, and what was not kept is done again."""
+        """The turn, None while somebody else has it. Who dies gives it back, and what was not kept is done again."""

@@ -7,15 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 
 from ledger.errors import Corrupt
 from ledger.proof.checkpoints import Checkpoint
-from ledger.proof.errors import NotCovered
+from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.merkle import HASH_BYTES
 from ledger.proof.port import CHECKPOINTS_READ_MAX, KeptCheckpoint, TreeStore
-from ledger.proof.tiles import WIDTH, Edge, Tile
+from ledger.proof.tiles import HEIGHT, WIDTH, Edge, Tile
 from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
@@ -45,14 +46,7 @@ class PostgresTree(TreeStore):
     def tile(self, tile: Tile) -> bytes:
         """The hashes of a tile, of its width. Raises NotCovered."""
         with self._recorder.reading() as connection:
-            row = connection.execute(query("tile", _SQL), (tile.level, tile.index), binary=True).fetchone()
-            found: bytes = row[0] if row else b""
-            if not found:
-                _, size, partial = _edge(connection)
-                found = _partial(tile, size, partial)
-        if len(found) < tile.width * HASH_BYTES:
-            raise NotCovered(f"the tree has no tile {tile.path} yet")
-        return found[: tile.width * HASH_BYTES]
+            return _tile(connection, tile)
 
     def newest(self, *, covering: int = 0) -> KeptCheckpoint | None:
         """The newest checkpoint of at least `covering` facts."""
@@ -91,22 +85,36 @@ class PostgresTurn:
         moments = Moments()
         return [leaf_hash(_envelope(row, moments)) for row in rows]
 
+    def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile, of its width."""
+        return _tile(self._connection, tile)
+
     def keep(self, full: Sequence[tuple[Tile, bytes]], edge: Edge, ledger_id: UUID) -> None:
-        """Keeps the tiles that became full, and the edge behind them."""
-        if full:
-            with self._connection.cursor() as cursor:
+        """Keeps the tiles that became full, and the edge behind them. Raises Diverged when there is such a tile."""
+        with self._connection.cursor() as cursor:
+            try:
                 cursor.executemany(query("tile_add", _SQL), [(each.level, each.index, hashes) for each, hashes in full])
-        partial = dict(edge.partial())
-        levels = max((each.level for each in partial), default=-1) + 1
-        by_level = {each.level: hashes for each, hashes in partial.items()}
-        kept = [by_level.get(level, b"") for level in range(levels)]
-        moved = {"ledger_id": ledger_id, "size": edge.size, "partial": kept}
+            except UniqueViolation as error:
+                raise Diverged("the tree's edge was moved back: it has tiles behind it") from error
+        by_level = {each.level: hashes for each, hashes in edge.partial()}
+        partial = [by_level.get(level, b"") for level in range(max(by_level, default=-1) + 1)]
+        moved = {"ledger_id": ledger_id, "size": edge.size, "partial": partial}
         self._connection.execute(query("edge_move", _SQL), moved)
 
     def sign(self, checkpoint: Checkpoint, note: str, taken_at: datetime) -> None:
         """Keeps a checkpoint."""
         kept = {"size": checkpoint.size, "root": checkpoint.root, "note": note, "taken_at": taken_at}
         self._connection.execute(query("checkpoint_add", _SQL), kept)
+
+
+def _tile(connection: Connection[TupleRow], tile: Tile) -> bytes:
+    """The hashes of a tile, cut to its width: a full one has those of the partial ones before it. Raises NotCovered."""
+    row = connection.execute(query("tile", _SQL), (tile.level, tile.index), binary=True).fetchone()
+    _, size, partial = _edge(connection) if row is None else (None, 0, [])
+    found: bytes = row[0] if row else _partial(tile, size, partial)
+    if len(found) < tile.width * HASH_BYTES:
+        raise NotCovered(f"the tree has no tile {tile.path} yet")
+    return found[: tile.width * HASH_BYTES]
 
 
 def _ledger_id(connection: Connection[TupleRow]) -> UUID:
@@ -125,7 +133,7 @@ def _edge(connection: Connection[TupleRow]) -> tuple[UUID | None, int, list[byte
 
 def _partial(tile: Tile, size: int, partial: Sequence[bytes]) -> bytes:
     """The partial tile of a level, empty for any other."""
-    at_edge = tile.level < len(partial) and tile.index == (size >> 8 * tile.level) // WIDTH
+    at_edge = tile.level < len(partial) and tile.index == (size >> HEIGHT * tile.level) // WIDTH
     return partial[tile.level] if at_edge else b""
 
 
