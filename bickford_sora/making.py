@@ -1,6 +1,7 @@
 """One request, one decision: everything between a parsed request and the facts that are recorded of it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from bickford_sora.allowance import Allowance
 from bickford_sora.decisions import approvals, fields, headroom, intent, quotas
@@ -35,6 +36,8 @@ class Made:
 
     render: Render
     allowance: Allowance | None = None
+    opened: Mapping[Sealed, str] = field(default_factory=dict)
+    """What its sealed texts say, as far as they were sealed just now."""
 
 
 class Making:
@@ -105,7 +108,7 @@ class Making:
             if refusal:
                 self._drop_files(asked)
                 raise quotas.refused(refusal, allowance)
-            return Made(render, allowance)
+            return Made(render, allowance, {render.intent.prompt: asked.request.prompt})
         raise TryLater("The source is changing. Send the request again.", code="conflict")
 
     def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> tuple[Render, Refusal | None, Allowance]:
