@@ -83,7 +83,7 @@ def search(
     )
     with books() as opened:
         _catch_up(opened, words=text is not None)
-        _show(_found(audits(opened), _auditor(tenant), filters, between, limit, order), as_json=as_json)
+        _show(_found(audits(opened), _auditor(tenant), filters, between, limit=limit, order=order), as_json=as_json)
 
 
 @audit.command()
@@ -144,7 +144,7 @@ def _auditor(tenant: str) -> Caller:
 
 
 def _found(
-    asked: Audits, auditor: Caller, filters: Filters, between: Between, limit: int, order: Order
+    asked: Audits, auditor: Caller, filters: Filters, between: Between, *, limit: int, order: Order
 ) -> Iterator[AuditEvent]:
     """At most `limit` events, read in pages."""
     after = None

@@ -41,7 +41,7 @@ class FoldedQuestions:
             if render.phase is Phase.HELD and asked and asked.expires_at and asked.expires_at < at:
                 yield _row(render)
 
-    def _spend_without_video(self, tenant: str, at: datetime) -> Iterator[Row]:
+    def _spend_without_video(self, tenant: str, _at: datetime) -> Iterator[Row]:
         spent: Counter[str] = Counter()
         for event in self._ledger.history(streams.spend(tenant)):
             if isinstance(event.fact, e.SpendSettled | e.SpendAdjusted) and event.fact.video_id and event.fact.cost:
@@ -50,7 +50,7 @@ class FoldedQuestions:
             if spent[render.intent.video_id] > 0 and render.phase is not Phase.STORED:
                 yield _row(render)
 
-    def _videos_without_decision(self, tenant: str, at: datetime) -> Iterator[Row]:
+    def _videos_without_decision(self, tenant: str, _at: datetime) -> Iterator[Row]:
         yield from (_row(render) for render in self._renders(tenant) if render.phase is Phase.INTENT)
 
     def _renders(self, tenant: str) -> Iterator[Render]:

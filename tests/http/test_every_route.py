@@ -203,9 +203,7 @@ class Town:
             "{webhook_endpoint_id}": kit.request("POST", "/v1/webhook_endpoints", json=ENDPOINT).json()["id"],
             "{budget_id}": kit.request("PUT", "/v1/budgets/ours_1", key=ROOT_KEY, json=BUDGET).json()["id"],
             "{key_id}": kit.request("POST", "/v1/api_keys", json={"name": "Ours"}).json()["id"],
-            "{event_id}": next(
-                str(event.event_id) for event in kit.ledger.read(0) if event.stream.startswith("render")
-            ),
+            "{event_id}": self._fact(),
         }
 
     @property
@@ -235,6 +233,10 @@ class Town:
     def tells(self, answer: httpx.Response) -> list[str]:
         """What an answer tells of what is there."""
         return [mark for mark, each in self.ids.items() if mark not in OF_NOBODY and each in answer.text]
+
+    def _fact(self) -> str:
+        """A fact about one of its renders."""
+        return next(str(each.event_id) for each in self.kit.ledger.read(0) if each.stream.startswith("render"))
 
     def _approval(self) -> str:
         """A render that waits for an approver."""
