@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ledger.envelope import Moment
 from ledger.exchange.errors import ExportDamaged
+from ledger.exchange.selection import Selection, select_rows
 from ledger.sql import query
 
 LINE_BYTES_MAX = 4_096
@@ -49,6 +50,14 @@ def key_names(payload: bytes) -> set[str]:
         for requester, subject in _NAME.findall(payload)
         for name in (requester.decode(), f"{requester.decode()}/{subject.decode()}")
     }
+
+
+def names_in(connection: Connection[TupleRow], selection: Selection, *, last: int) -> set[str]:
+    """The names of the keys of all texts in an export, which is one for each subject in it."""
+    names: set[str] = set()
+    for row in select_rows(connection, selection, last=last):
+        names |= key_names(row.state)
+    return names
 
 
 def export_keys(connection: Connection[TupleRow], path: Path, names: Collection[str] | None) -> int:

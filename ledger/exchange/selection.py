@@ -1,7 +1,7 @@
 """Which facts an export holds, and their rows."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,10 +34,9 @@ class Selection:
     positions: tuple[int, ...] | None = None
     """These alone."""
 
-    @property
-    def is_filtered(self) -> bool:
-        """Whether positions between the first and the last may be missing."""
-        return any((self.tenant, self.types, self.since, self.before)) or self.positions is not None
+    def at(self, positions: Iterable[int]) -> "Selection":
+        """The same, at these positions alone."""
+        return replace(self, positions=tuple(positions))
 
 
 def identify(connection: Connection[TupleRow]) -> UUID:
