@@ -200,6 +200,11 @@ def answer(tenant: str, project: str, key_id: str, request_hash: str) -> str:
     return f"answer:{_tenant(tenant)}:{_digest(project, key_id, request_hash)}"
 
 
+def log_key() -> str:
+    """The keys that sign checkpoints of the whole ledger, of whichever tenant its facts are."""
+    return "log_key:checkpoints"
+
+
 def category(stream: str) -> str:
     """The first part of a stream id, for example `render`."""
     return stream.partition(":")[0]
