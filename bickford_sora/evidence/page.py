@@ -31,6 +31,8 @@ from ledger.events import (
 
 CHECKED_BY = "python -I verify_ledger.py facts.jsonl receipts --part --public-key log.key"
 """The command that checks a pack, run in its folder."""
+_SHOWN_ABOVE = ("verdict.", "quote.", "video_id")
+"""Fields that a history does without: the sections in front of it tell them."""
 TEXT_CHARS_MAX = 400
 """Longest value of a history's table; the facts beside the page have all of it."""
 _IN_WORDS: Mapping[type[Fact], str] = {
@@ -59,7 +61,7 @@ def page(evidence: Evidence, about: About, texts: Texts) -> str:
     body = [
         element("h1", about.title),
         fields(_heading(evidence, about)),
-        element("p", [element("strong", "Check it yourself. "), *_how_to_check()], class_="note"),
+        element("div", _how_to_check(), class_="note"),
     ]
     for events in evidence.renders.values():
         body += _render(events, evidence, texts)
@@ -81,11 +83,12 @@ def _heading(evidence: Evidence, about: About) -> Iterator[tuple[str, str]]:
 
 def _how_to_check() -> list[Html]:
     return [
-        element("span", "Unpack the archive and run, in its folder: "),
-        element("code", CHECKED_BY),
+        element("strong", "Check it yourself. "),
+        element("span", "Unpack the archive and run, in its folder:"),
+        element("pre", CHECKED_BY),
         element(
             "span",
-            " It needs Python 3.11 and nothing else. Compare the public key and the checkpoint with those you got from"
+            "It needs Python 3.11 and nothing else. Compare the public key and the checkpoint with those you got from"
             " elsewhere. It proves what was recorded and when, not that a renderer told the truth.",
         ),
     ]
@@ -107,7 +110,7 @@ def _render(events: Sequence[Event], evidence: Evidence, texts: Texts) -> Iterat
     assets = [asset for event in events if isinstance(event.fact, RenderStored) for asset in event.fact.assets]
     if assets:
         yield element("h3", "Files")
-        yield table(("File", "SHA-256", "Bytes", "Kept at"), map(_asset, assets))
+        yield fields(map(_asset, assets))
     yield element("h3", "Every fact")
     yield _history(events, texts)
 
@@ -180,20 +183,23 @@ def _amount(cost: Money | None) -> str:
     return "no price" if cost is None else f"{units(cost.amount_micro)} {cost.currency}"
 
 
-def _asset(asset: Asset) -> Sequence[str]:
-    return (f"{asset.variant}, {asset.media_type}", asset.sha256, f"{asset.bytes:,}", asset.storage_uri)
+def _asset(asset: Asset) -> tuple[str, str]:
+    return asset.variant, f"SHA-256 {asset.sha256}, {asset.bytes:,} bytes, {asset.media_type}, at {asset.storage_uri}"
 
 
 def _history(events: Sequence[Event], texts: Texts) -> Html:
     return table(
-        ("Position", "Recorded", "Fact", "By", "What it says"),
+        ("Position", "Recorded", "Fact, and by whom", "What it says"),
         [
             (
                 str(event.position),
                 "" if event.recorded_at is None else moment(event.recorded_at),
-                event.fact.TYPE,
-                event.context.actor,
-                "; ".join(f"{name} = {value[:TEXT_CHARS_MAX]}" for name, value in texts.fields(event.fact)),
+                f"{event.fact.TYPE}\n{event.context.actor}",
+                "; ".join(
+                    f"{name} = {value[:TEXT_CHARS_MAX]}"
+                    for name, value in texts.fields(event.fact)
+                    if not name.startswith(_SHOWN_ABOVE)
+                ),
             )
             for event in events
         ],
