@@ -15,12 +15,15 @@ from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.merkle import HASH_BYTES
+from ledger.proof.microseconds import give_microseconds
 from ledger.proof.port import CHECKPOINTS_READ_MAX, KeptCheckpoint, TreeStore
 from ledger.proof.tiles import HEIGHT, WIDTH, Edge, Tile
 from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
 _SQL = "ledger.proof.sql"
+TILES_AHEAD = 128
+"""Tiles that are read at a time where one follows the other: a megabyte."""
 
 
 class PostgresTree(TreeStore):
@@ -48,6 +51,12 @@ class PostgresTree(TreeStore):
         with self._recorder.reading() as connection:
             return _tile(connection, tile)
 
+    def full_tiles(self, level: int, first: int, count: int) -> dict[int, bytes]:
+        """The full tiles of a level by their index, `count` from `first` on, as far as there are so many."""
+        bounds = {"level": level, "first": first, "count": count}
+        with self._recorder.reading() as connection:
+            return dict(connection.execute(query("tiles", _SQL), bounds, binary=True).fetchall())
+
     def newest(self, *, covering: int = 0) -> KeptCheckpoint | None:
         """The newest checkpoint of at least `covering` facts."""
         with self._recorder.reading() as connection:
@@ -68,6 +77,27 @@ class PostgresTree(TreeStore):
             yield PostgresTurn(connection) if row and row[0] else None
 
 
+class TilesAhead:
+    """Reads tiles one behind the other, many at a time: `ledger.proof.tiles.ReadTile`. Not for several threads."""
+
+    def __init__(self, tree: PostgresTree) -> None:
+        self._tree = tree
+        self._level = -1
+        self._first = 0
+        self._held: dict[int, bytes] = {}
+
+    def __call__(self, tile: Tile) -> bytes:
+        """The hashes of a tile, of its width. Raises NotCovered."""
+        if tile.level or tile.width < WIDTH:  # few, or at the edge
+            return self._tree.tile(tile)
+        if not self._first <= tile.index < self._first + TILES_AHEAD or self._level != tile.level:
+            self._level, self._first = tile.level, tile.index
+            self._held = self._tree.full_tiles(tile.level, tile.index, TILES_AHEAD)
+        if tile.index not in self._held:
+            raise NotCovered(f"the tree has no tile {tile.path}")
+        return self._held[tile.index]
+
+
 class PostgresTurn:
     """The right to make the tree grow: a transaction that holds the lock."""
 
@@ -79,7 +109,9 @@ class PostgresTurn:
     def leaves(self, after: int, limit: int) -> Sequence[bytes]:
         """The leaf hashes of the facts behind `after`. The server hashes their payloads. Raises Corrupt."""
         bounds = {"after": after, "limit": limit}
-        rows = self._connection.execute(query("leaves_after", _SQL), bounds, binary=True).fetchall()
+        with self._connection.cursor() as cursor:
+            give_microseconds(cursor)
+            rows = cursor.execute(query("leaves_after", _SQL), bounds, binary=True).fetchall()
         if rows and rows[-1][0] != after + len(rows):
             raise Corrupt(f"positions {after + 1} to {rows[-1][0]} have a gap")
         moments = Moments()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from ledger.proof.findings import Finding, Findings, Kind
+from ledger.proof.microseconds import give_microseconds
 from ledger.proof.row_check import OnFact, Row, RowCheck
 from ledger.proof.tiles import ReadTile
 from ledger.proof.tree_check import Held, TreeCheck
@@ -67,6 +68,7 @@ def verify_rows(
 def stored_rows(recorder: PostgresRecorder, on_progress: OnProgress, total: int) -> Iterable[Sequence[Row]]:
     """Every row of the ledger as it is now, in one snapshot, however many there are."""
     with recorder.reading() as connection, connection.transaction(), connection.cursor("verify") as cursor:
+        give_microseconds(cursor)
         cursor.execute(query("rows", "ledger.proof.sql"), binary=True)
         done = 0
         while batch := cast("Sequence[Row]", cursor.fetchmany(FETCH_ROWS)):
