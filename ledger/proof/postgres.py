@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg import Connection
@@ -17,11 +17,14 @@ from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.merkle import HASH_BYTES
 from ledger.proof.microseconds import give_microseconds
 from ledger.proof.port import CHECKPOINTS_READ_MAX, KeptCheckpoint, TreeStore
+from ledger.proof.row_check import Row
 from ledger.proof.tiles import HEIGHT, WIDTH, Edge, Tile
 from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
 _SQL = "ledger.proof.sql"
+FETCH_ROWS = 2_000
+"""Rows that are read at a time."""
 TILES_AHEAD = 128
 """Tiles that are read at a time where one follows the other: a megabyte."""
 
@@ -68,6 +71,14 @@ class PostgresTree(TreeStore):
         with self._recorder.reading() as connection:
             rows = connection.execute(query("checkpoints_after", _SQL), {"after": after, "limit": limit}, binary=True)
             return [KeptCheckpoint(*row) for row in rows]
+
+    def rows(self) -> Iterator[Sequence[Row]]:
+        """Every row of the ledger as it is now, in one snapshot, some at a time, however many there are."""
+        with self._recorder.reading() as connection, connection.transaction(), connection.cursor("verify") as cursor:
+            give_microseconds(cursor)
+            cursor.execute(query("rows", _SQL), binary=True)
+            while batch := cast("Sequence[Row]", cursor.fetchmany(FETCH_ROWS)):
+                yield batch
 
     @contextmanager
     def turn(self) -> Iterator["PostgresTurn | None"]:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from uuid import UUID
 
 import anyio
 import httpx
@@ -75,6 +76,12 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
+from ledger.proof.checkpoints import origin_of
+from ledger.proof.memory import MemoryTree
+from ledger.proof.notes import Signer
+from ledger.proof.port import KeptCheckpoint
+from ledger.proof.proofs import Proofs
+from ledger.proof.sequencer import Sequencer
 from projections import audit
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
 from projections.audit import AuditEvent, Claim, Filters
@@ -309,6 +316,11 @@ class Kit:
         """Four eyes for nothing."""
         return FourEyes(recording=self.recording, keys=self.keys)
 
+    def checkpoint(self) -> KeptCheckpoint:
+        """A checkpoint of everything there is."""
+        tree = cast("MemoryTree", self.house.proofs.tree)
+        return Sequencer(tree, clock=self.clock, signer=signer_of, interval_s=1).take()
+
     def pass_time(self, seconds: float) -> None:
         """Lets time pass."""
         self.clock.now += timedelta(seconds=seconds)
@@ -398,6 +410,11 @@ class Kit:
         return video_id
 
 
+def signer_of(ledger_id: UUID) -> Signer:
+    """Who signs the house's checkpoints."""
+    return Signer(origin_of(ledger_id), b"l" * 32)
+
+
 def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
     """What the house's renderer offers."""
     offered: dict[str, Any] = {
@@ -470,6 +487,7 @@ def make_kit(
         is_stopped=is_stopped,
         repeats_answers=repeats_answers,
     )
+    tree = MemoryTree(recorder, UUID(int=1))
     problems: list[str] = []
     secret_bytes = itertools.cycle(range(251))
     waits: list[float] = []
@@ -536,6 +554,7 @@ def make_kit(
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),
         invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
+        proofs=Proofs(tree, recorder),
         audit=FoldedAudit(ledger),
         audited=ledger.head,
         tide=Tide(ledger.head),
