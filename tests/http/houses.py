@@ -82,12 +82,15 @@ from ledger.proof.notes import Signer
 from ledger.proof.port import KeptCheckpoint
 from ledger.proof.proofs import Proofs
 from ledger.proof.sequencer import Sequencer
-from projections import audit
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
+from projections.api_keys import rows as api_key_rows
 from projections.audit import AuditEvent, Claim, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
+from projections.endpoints import rows as endpoint_rows
+from projections.story import Story
 from projections.videos import Page, Video, rows
 from tests.http.folded_spend import FoldedSpend
+from tests.made_in_sql import audit_row
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
@@ -142,7 +145,7 @@ class FoldedVideos:
     def _rows(self, tenant: str, project: str | None) -> Iterator[Video]:
         found = {event.stream for event in self._ledger.read(0, limit=10_000) if event.stream.startswith("render:")}
         for stream in sorted(found):
-            for _, (_, *row) in rows(stream, self._ledger.history(stream)):
+            for _, (_, *row) in rows(Story(stream, self._ledger.history(stream))):
                 video = Video(*row)
                 if video.tenant == tenant and project in (None, video.project):
                     yield video
@@ -186,7 +189,7 @@ class FoldedEndpoints:
     def _rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         streams_read = {event.stream for event in self._ledger.read(0, limit=10_000)}
         for stream in sorted(each for each in streams_read if ENDPOINTS.reads(each)):
-            for name, (_, *row) in ENDPOINTS.rows(stream, self._ledger.history(stream)):
+            for name, (_, *row) in endpoint_rows(Story(stream, self._ledger.history(stream))):
                 if name == table:
                     yield tuple(row)
 
@@ -215,7 +218,7 @@ class FoldedApiKeys:
         tables = [
             row
             for stream in sorted(each for each in streams_read if API_KEYS.reads(each))
-            for _, (_, *row) in API_KEYS.rows(stream, self._ledger.history(stream))
+            for _, (_, *row) in api_key_rows(Story(stream, self._ledger.history(stream)))
         ]
         return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
 
@@ -227,11 +230,7 @@ class FoldedAudit:
         self._ledger = ledger
 
     def events(self, tenant: str, filters: Filters, *, after: int, limit: int) -> list[AuditEvent]:
-        found = [
-            AuditEvent(*row)
-            for event in self._ledger.read(0, limit=10_000)
-            for _, row in audit.rows(event.stream, [event])
-        ]
+        found = [AuditEvent(*audit_row(event)) for event in self._ledger.read(0, limit=10_000)]
         ours = {each.video_id for each in found if each.project == filters.project and each.type == "render.intent"}
         return [
             each
