@@ -40,6 +40,7 @@ from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
+from ledger.proof.proofs import Proofs
 from projections.audit import AuditEvent, Filters
 from projections.videos import Page, Video
 
@@ -128,6 +129,8 @@ class House:
     invoices: Invoices
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
+    proofs: Proofs
+    """What the kept tree can prove."""
     audit: AuditQuery
     """Every fact, for streams."""
     audited: Callable[[], int]
