@@ -8,9 +8,9 @@ whether the job was claimed before the webhook came or after. Leases and due tim
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from ledger import deliveries, lifecycle, streams
+from ledger import deliveries, erasures, lifecycle, streams
 from ledger.envelope import Event
-from ledger.events import DeliveryScheduled, Step, WebhookReceived
+from ledger.events import DeliveryScheduled, ErasureDecided, Step, WebhookReceived
 from ledger.lifecycle import Phase, Render
 from ledger.sql import query
 from projections.connections import reading
@@ -18,7 +18,7 @@ from projections.port import Pool, Projection, TableRow
 
 
 def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
-    """The next step of a render or a delivery, or the nudge of a webhook.
+    """The next step of a render, a delivery or a requester's erasure, or the nudge of a webhook.
 
     Raises lifecycle.ImpossibleStep for facts in an order that cannot be.
     """
@@ -29,6 +29,9 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
     if isinstance(first, DeliveryScheduled):
         yield from _delivery(stream, events)
         return
+    if isinstance(first, ErasureDecided) and streams.category(stream) == "requester":
+        yield from _erasure(stream, events)
+        return
     render = lifecycle.fold(None, events)
     assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
     step = next_step(render)
@@ -38,12 +41,14 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
 
 def next_step(render: Render) -> Step | None:
     """What a worker does about this render, None when there is nothing to do."""
+    if render.erasure is not None:
+        return "erase"
     # An open submission comes first, deleted or not: until its outcome is known there may be a job that costs money.
     if render.submission_open:
         return "reconcile"
     if not render.ended:
         return _STEPS.get(render.phase)
-    if render.deleted:
+    if render.goes:
         return None if render.purged else "purge"
     return "expire" if render.expires_at is not None and not render.expired else None
 
@@ -66,6 +71,13 @@ def _delivery(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
     due_at = delivery.retry_at or delivery.scheduled_at
     place = (stream, delivery.tenant, scheduled.project, scheduled.video_id)
     yield "items", (*place, "deliver", due_at, None, None, delivery.scheduled_at, delivery.version)
+
+
+def _erasure(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+    erasure = erasures.fold(None, events)
+    if erasure is not None and not erasure.is_done:
+        place = (stream, erasure.tenant, erasure.decided.project, None)
+        yield "items", (*place, "erase", None, None, None, erasure.decided_at, erasure.version)
 
 
 def _item(render: Render, step: Step) -> tuple[object, ...]:
@@ -106,7 +118,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=3,
+    version=4,
     tables={
         "items": (
             "stream",
@@ -123,7 +135,7 @@ WORK = Projection(
         "nudges": ("stream", "job_stream", "position", "received_at"),
     },
     rows=rows,
-    categories=frozenset({"render", "webhook", "delivery"}),
+    categories=frozenset({"render", "webhook", "delivery", "requester"}),
 )
 
 
