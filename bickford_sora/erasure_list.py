@@ -71,10 +71,6 @@ class ErasureList:
         for number, line in enumerate(lines[:-1], start=1):
             yield self._read(line, number)
 
-    def check(self) -> int:
-        """How many lines there are, after reading each. Raises ErasureListDamaged."""
-        return sum(1 for _ in self)
-
     @contextmanager
     def _opened(self) -> Iterator[int]:
         """The file, locked against other writers until it is closed."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import batched
 from typing import cast
 from uuid import UUID
 
@@ -81,7 +80,9 @@ class Erasures:
 
         Returns what that was. Raises ErasureListDamaged, naming the line.
         """
-        again = [entry for entries in batched(self.kept, LOOKED_UP_MAX) for entry in self._alive(entries)]
+        listed = [*self.kept]
+        pages = (listed[start : start + LOOKED_UP_MAX] for start in range(0, len(listed), LOOKED_UP_MAX))
+        again = [entry for page in pages for entry in self._alive(page)]
         for entry in again:
             log.warning("erasure_reapplied", subject=entry.decided.subject, kind=entry.decided.kind)
             self.keys.destroy(requester=entry.requester, subject=entry.subject)

@@ -32,7 +32,7 @@ def place(
     if len(given) + tenant != 1:
         raise typer.BadParameter("give one of --render, --requester, --project and --tenant")
     scope, subject = given[0] if given else ("tenant", None)
-    asked = {"scope": scope, "reason": reason} | ({} if subject is None else {"subject": subject})
+    asked: dict[str, Any] = {"scope": scope, "reason": reason} | ({} if subject is None else {"subject": subject})
     with server(url) as client:
         _show(client.ask("POST", _PLACE, json=asked), as_json=as_json)
 

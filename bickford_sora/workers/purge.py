@@ -73,7 +73,7 @@ class Purge:
         return retry_at
 
     def _is_late(self, render: Render) -> bool:
-        """Whether a job would have ended by now, counted from the end of the video, or a job that turned up after it."""
+        """Whether a job would have ended by now, counted from the end of the video or a job that turned up later."""
         known = [at for at in (render.deleted_at, render.erased_at, render.progress_at) if at is not None]
         return self.shop.now() - max(known) >= timedelta(seconds=self.shop.limits.render_deadline_s)
 
