@@ -21,8 +21,8 @@ from ledger.keys import Keys
 class LegalHolds:
     """Places, shows and lifts holds. Safe to use from several threads.
 
-    Raises RoleMissing unless the caller's key spans the tenant, Unauthorized when it was revoked meanwhile, and
-    `ledger.errors.Unavailable` when the database does not answer.
+    Placing and lifting raise RoleMissing unless the caller's key spans the tenant, and Unauthorized when it was revoked
+    meanwhile. Every method raises `ledger.errors.Unavailable` when the database does not answer.
     """
 
     recording: Recording
@@ -60,9 +60,9 @@ class LegalHolds:
         return decisions.find(self.recording.ledger.holds(caller.tenant), hold_id)
 
     def all(self, caller: Caller) -> list[Hold]:
-        """The holds in force, in the order they were placed."""
-        decisions.check_manager(caller)
-        return [*self.recording.ledger.holds(caller.tenant).standing.values()]
+        """The holds in force, in the order they were placed; those on the caller's project alone for a project's key."""
+        standing = self.recording.ledger.holds(caller.tenant).standing.values()
+        return [hold for hold in standing if decisions.sees(caller, hold)]
 
     def reason(self, hold: Hold) -> str | None:
         """Why it was placed, in the clear; None once that was erased."""

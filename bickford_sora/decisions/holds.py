@@ -70,6 +70,12 @@ def check_manager(caller: Caller) -> None:
         raise RoleMissing("Legal holds take an admin's key that spans the tenant.", code="role_missing")
 
 
+def sees(caller: Caller, hold: Hold) -> bool:
+    """Whether a hold is shown to a caller: of the tenant's, a project's key sees those on its own project."""
+    placed = hold.placed
+    return caller.everywhere or (placed.scope == "project" and placed.subject == caller.project)
+
+
 def placed(caller: Caller, holds: Holds, hold_id: str, asked: HoldAsked, reason: Sealed) -> Draft:
     """Places it. Raises Conflicting when there are too many."""
     if len(holds.standing) >= HOLDS_MAX:

@@ -175,7 +175,10 @@ def test_a_hold_on_nothing_is_refused(kit: Kit, asked: dict[str, Any], code: str
 @pytest.mark.parametrize("key", [KEY, OTHER_KEY])
 def test_whoever_does_not_span_the_tenant_neither_holds_nor_erases_a_requester(kit: Kit, key: str) -> None:
     assert error_of(hold(kit, key, scope="project", subject="alpha"))[3] == "role_missing"
-    assert error_of(kit.request("GET", "/v1/holds", key=key))[3] == "role_missing"
+    hold(kit, scope="requester", subject="req-1")
+    assert kit.request("GET", "/v1/holds", key=key).json()["data"] == []
+    theirs = hold(kit, scope="project", subject="alpha" if key == KEY else "beta").json()
+    assert kit.request("GET", "/v1/holds", key=key).json()["data"] == [theirs]
     assert error_of(erase(kit, key, requester="req-1"))[3] == "role_missing"
 
 

@@ -13,7 +13,7 @@ from ledger.events.erasure import HoldScope
 from ledger.holds import Holds
 from ledger.identifiers import first_of, made_at, new_uuid7
 from ledger.lifecycle import ImpossibleStep
-from tests.decisions.given import given
+from tests.decisions.given import INTENT, given
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 WHY = Sealed("s1.req-1/x.hold.placed.reason.AAAA")
@@ -51,7 +51,7 @@ def test_a_hold_stands_until_it_is_lifted() -> None:
 
 
 def test_a_hold_covers_its_own_and_nothing_else() -> None:
-    render = given()
+    render = given(INTENT)
     intent = render.intent
     own = {"render": intent.video_id, "requester": intent.requester, "project": intent.project, "tenant": None}
     for number, (scope, subject) in enumerate(own.items()):

@@ -301,7 +301,7 @@ def test_the_end_of_the_prompts_retention_leaves_the_files(there: Harness) -> No
 def test_what_a_restored_backup_brings_back_is_erased_again() -> None:
     with harness() as there:
         stored, asked = finished(there), there.ask("under way")
-        backup = dict(there.keys._store._keys)  # type: ignore[attr-defined]  # noqa: SLF001 - a dump of the table
+        backup = dict(there.keys._store._keys)  # type: ignore[attr-defined]
         until = there.ledger.head()
         there.run()
         for video_id in (stored, asked):
@@ -310,11 +310,11 @@ def test_what_a_restored_backup_brings_back_is_erased_again() -> None:
         there.run()
         # The backup is restored: an older ledger, and the keys of then.
         recorder = MemoryRecorder(there.clock)
-        for row in there.ledger._recorder.read(0, until=until):  # noqa: SLF001 - a dump of the table
-            recorder._order.append(row)  # noqa: SLF001 - its restore
-            recorder._streams[str(row.originator_id)].append(row)  # noqa: SLF001 - its restore
+        for row in there.ledger._recorder.read(0, until=until):
+            recorder._order.append(row)
+            recorder._streams[str(row.originator_id)].append(row)
         ledger, store = Ledger(recorder), MemoryKeyStore()
-        store._keys.update(backup)  # noqa: SLF001 - the restore of the table
+        store._keys.update(backup)
         keys = Keys(b"m" * 32, store)
         assert keys.open(there.render(stored).intent.prompt), "the backup has it"
         erasures = type(there.erasures)(
@@ -342,13 +342,13 @@ def test_what_a_restored_backup_brings_back_is_erased_again() -> None:
 
 def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harness) -> None:
     video_id, other = finished(there), finished(there, "a boat")
-    facts = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]  # noqa: SLF001 - the bytes
+    facts = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]
     before = {name: tables(there, name) for name in ("videos", "audit", "spend")}
     texts = there.keys.open_all([there.render(each).intent.prompt for each in (video_id, other)])
     erase(there, video_id)
     there.run()
     there.check_money()
-    now = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]  # noqa: SLF001 - the bytes
+    now = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]
     assert now[: len(facts)] == facts
     assert tables(there, "spend") == before["spend"]
     assert tables(there, "audit")[: len(before["audit"])] == before["audit"]
