@@ -60,7 +60,7 @@ class LegalHolds:
         return decisions.find(self.recording.ledger.holds(caller.tenant), hold_id)
 
     def all(self, caller: Caller) -> list[Hold]:
-        """The holds in force, in the order they were placed; those on the caller's project alone for a project's key."""
+        """The holds in force, in the order they were placed; for a project's key those on its project alone."""
         standing = self.recording.ledger.holds(caller.tenant).standing.values()
         return [hold for hold in standing if decisions.sees(caller, hold)]
 

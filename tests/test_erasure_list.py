@@ -66,7 +66,7 @@ def test_damage_is_named_by_its_line_and_nothing_is_read(kept: ErasureList, atta
     lines[line : line + (2 if attack == "swapped" else 1)] = changes[attack]
     kept.path.write_bytes(b"".join(lines))
     with pytest.raises(ErasureListDamaged, match=rf"erasures\.jsonl, line {line + 1}: ") as damaged:
-        [*kept]
+        list(kept)
     assert damaged.value.code == "erasure_list_damaged"
 
 
