@@ -3,8 +3,8 @@
 Synchronous; `bickford_sora.http` crosses from its event loop to here in one place.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from bickford_sora import finding
 from bickford_sora.allowance import Allowance
@@ -52,6 +52,8 @@ class Answer:
     """Whether an earlier request made it, whose answer could not be delivered."""
     allowance: Allowance | None = None
     """What is left of the limits; None where nothing was decided anew."""
+    opened: Mapping[Sealed, str] = field(default_factory=dict)
+    """What its sealed texts say, as far as they were sealed just now."""
 
 
 class Intake:
@@ -142,13 +144,13 @@ class Intake:
             binding = self._idempotency.binding(terms.key, terms.request_hash)
             replayed = self._making.replay(caller, binding, terms.origin)
             made = Made(replayed) if replayed else make(binding)
-            return Answer(made.render, allowance=made.allowance)
+            return Answer(made.render, allowance=made.allowance, opened=made.opened)
         if terms.retry_count and self._desk.repeats_answers:
             video_id = self._answers.repeat(caller, terms.request_hash, terms.retry_count, terms.origin)
             if video_id is not None:
                 return Answer(self._making.first_answer(caller, video_id), terms.request_hash, repeated=True)
         made = make(None)
-        return Answer(made.render, terms.request_hash, allowance=made.allowance)
+        return Answer(made.render, terms.request_hash, allowance=made.allowance, opened=made.opened)
 
     def _own(self, caller: Caller, video_id: str) -> Render:
         """A render of the caller's own project: what it may change. Raises NotFound as `find`."""

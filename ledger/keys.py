@@ -87,7 +87,7 @@ class Keys:
     def open_all(self, sealed: Iterable[Sealed]) -> dict[Sealed, str | None]:
         """Several texts with one look for their keys, None for those that were erased. Raises Corrupt as `open`."""
         texts = {each: _parts(each) for each in sealed}
-        known = self._store.get({name for each in texts for name in _names(each)})
+        known = self._store.get({name for each in texts for name in _names(each)}) if texts else {}
         opened: dict[Sealed, str | None] = {}
         for each, parts in texts.items():
             try:

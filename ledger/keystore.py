@@ -21,8 +21,8 @@ class PostgresKeyStore:
     def add(self, name: str, wrapped: bytes) -> bytes:
         """Stores a wrapped key unless the name has one; raises Erased when it was destroyed."""
         with self._recorder.reading() as connection:
-            connection.execute(query("key_add"), (name, wrapped), prepare=True)
-        stored = self.get([name]).get(name)
+            added = connection.execute(query("key_add"), (name, wrapped), prepare=True).fetchone()
+        stored = bytes(added[0]) if added else self.get([name]).get(name)
         if stored is None:
             raise Erased(f"the key {name} was destroyed")
         return stored

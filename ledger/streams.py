@@ -221,6 +221,11 @@ def holds(tenant: str) -> str:
     return f"holds:{_tenant(tenant)}"
 
 
+def log_key() -> str:
+    """The keys that sign checkpoints of the whole ledger, of whichever tenant its facts are."""
+    return "log_key:checkpoints"
+
+
 def category(stream: str) -> str:
     """The first part of a stream id, for example `render`."""
     return stream.partition(":")[0]

@@ -82,7 +82,7 @@ class Replay:
 
     def _fold(self, target: Connection[TupleRow], stream: str, events: Sequence[Event]) -> None:
         for projection in self._projections:
-            if not projection.reads(stream):
+            if projection.rows is None or not projection.reads(stream):
                 continue
             try:
                 made = list(projection.rows(stream, events))

@@ -183,7 +183,8 @@ def _decided(order: Order, ask_for: Callable[[], Answer]) -> tuple[Answer, Video
     """The video that was asked for. After a lost answer of the ledger only an Idempotency-Key makes repeating safe."""
     try:
         answer = ask_for()
-        return answer, shown(order.house, order.links, answer.render)
+        made = video_objects([View.of_render(answer.render)], order.house.keys, order.links, opened=answer.opened)
+        return answer, made[0]
     except Unavailable as error:
         if order.key is not None:
             raise

@@ -175,9 +175,15 @@ class View:
         )
 
 
-def video_objects(views: Sequence[View], keys: Keys, links: Links) -> list[Video]:
-    """The video objects, their texts in the clear. Raises ledger.errors.Unavailable when the keys cannot be had."""
-    texts = keys.open_all(text for view in views for text in (view.prompt, view.failure_message) if text is not None)
+def video_objects(
+    views: Sequence[View], keys: Keys, links: Links, *, opened: Mapping[Sealed, str] = MappingProxyType({})
+) -> list[Video]:
+    """The video objects, their texts in the clear; `opened` are those that are known already.
+
+    Raises ledger.errors.Unavailable when the keys of the others cannot be had.
+    """
+    sealed = {text for view in views for text in (view.prompt, view.failure_message) if text is not None}
+    texts = {**keys.open_all(sealed - opened.keys()), **opened}
     return [_video_object(view, texts, links) for view in views]
 
 

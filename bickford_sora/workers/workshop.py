@@ -124,9 +124,9 @@ class Workshop:
         structlog.contextvars.bind_contextvars(**_belonging(render))
         return render
 
-    def decide(self, task: Task, decision: Callable[[Render], Draft]) -> Render:
-        """Decides and appends, again when the render moved on meanwhile."""
-        return self.recording.decide(task.stream, ACTOR, decision)
+    def decide(self, task: Task, decision: Callable[[Render], Draft], *, known: Render | None = None) -> Render:
+        """Decides and appends, again when the render moved on meanwhile; `known` is the render as it was just read."""
+        return self.recording.decide(task.stream, ACTOR, decision, known=known)
 
     def delete_files(self, render: Render) -> int:
         """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""

@@ -67,6 +67,7 @@ from ledger.events.parts import (
     Verdict,
     VerdictWarning,
 )
+from ledger.events.proof import LogKeyPublished, LogKeyRetired
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -136,6 +137,8 @@ __all__ = [
     "KeyIssued",
     "KeyRevoked",
     "KeyRotated",
+    "LogKeyPublished",
+    "LogKeyRetired",
     "Money",
     "PolicyPublished",
     "PricesPublished",

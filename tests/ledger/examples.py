@@ -370,6 +370,15 @@ GOVERNANCE: tuple[Fact, ...] = (
     e.HoldLifted(hold_id=f"hold_{SHA_A[:32]}", reason=SEALED),
 )
 
+PROOF: tuple[Fact, ...] = (
+    e.LogKeyPublished(
+        key_id="0a1b2c3d",
+        origin="bickford-sora/0190a0b0-0000-7000-8000-000000000001",
+        public_key="11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    ),
+    e.LogKeyRetired(key_id="0a1b2c3d", reason="rotated"),
+)
+
 BATCHES: tuple[Fact, ...] = (
     e.BatchOpened(batch_id=f"batch_{SHA_A[:32]}", project="films", requester="key_1", lines=2, request_hash=SHA_A),
     e.BatchLinesDecided(
@@ -381,5 +390,6 @@ BATCHES: tuple[Fact, ...] = (
 )
 
 EXAMPLES: dict[str, Fact] = {
-    fact.TYPE: fact for fact in (*RENDERS, *BATCHES, *ONCE, *CHARACTERS, *ANSWERS, *ENDPOINTS, *MONEY, *GOVERNANCE)
+    fact.TYPE: fact
+    for fact in (*RENDERS, *BATCHES, *ONCE, *CHARACTERS, *ANSWERS, *ENDPOINTS, *MONEY, *GOVERNANCE, *PROOF)
 }

@@ -71,7 +71,9 @@ def test_a_row_that_a_table_cannot_hold_refuses_the_rebuild(
     payload = rb'{"f":{"code":"nul \u0000","failed_by":"renderer","message":null,"status":"failed"},"v":1}'
     insert_raw(ledger_database, stream, author.heads[stream] + 1, "render.failed", payload)
     with pytest.raises(RebuildRefused, match="NUL"):
-        rebuild.rebuild()
+        rebuild.rebuild("videos")
+    with pytest.raises(RebuildRefused, match="version 5: UntranslatableCharacter"):
+        rebuild.rebuild("audit")
 
 
 def test_a_rebuild_takes_parked_streams_back(

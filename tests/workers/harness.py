@@ -48,7 +48,7 @@ from bickford_sora.workers.submit import Submit
 from bickford_sora.workers.workshop import Limits, Task, Worker, Workshop
 from ledger import streams
 from ledger.application import Ledger
-from ledger.envelope import Appended, Fact
+from ledger.envelope import Event, Fact
 from ledger.events import Step
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
@@ -348,7 +348,7 @@ class FragileRecording(Recording):
 
     mischief: Mischief
 
-    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> Appended:
+    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
         with self.mischief.around(f"append:{draft.facts[0][1].TYPE}"):
             return super().append(draft, origin, on=on)
 
