@@ -1,6 +1,8 @@
 """Whether the file system keeps a file for good: the attributes that `chattr +i` and `chattr +a` set (Linux)."""
 
+import errno
 import fcntl
+import os
 import struct
 
 _GET_FLAGS = 0x80086601
@@ -18,3 +20,17 @@ def keeps(descriptor: int) -> bool:
         return False
     (flags,) = struct.unpack("I", answer[:4])
     return bool(flags & (_IMMUTABLE | _APPEND_ONLY))
+
+
+def keeps_entry(folder: int, name: str) -> bool:
+    """As `keeps`, of a file in a folder; a link keeps nothing, and a pipe is not waited for."""
+    try:
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            return False
+        raise
+    try:
+        return keeps(file)
+    finally:
+        os.close(file)

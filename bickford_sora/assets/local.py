@@ -17,7 +17,7 @@ import structlog
 
 from bickford_sora.assets.address import AssetAddress, require_subject
 from bickford_sora.assets.errors import AssetDamaged, AssetLocked, AssetNotFound, AssetStoreUnavailable
-from bickford_sora.assets.immutable import keeps
+from bickford_sora.assets.immutable import keeps, keeps_entry
 from bickford_sora.assets.port import StoredAsset, bounded, resolve_range
 from bickford_sora.assets.regular_file import IrregularFileError, open_regular_file
 from ledger.clock import Clock
@@ -110,11 +110,7 @@ class LocalAssetStore:
         """See `AssetStore.is_locked`: a file, or its folder, with the attribute immutable or append-only (chattr)."""
         address = AssetAddress.parse(storage_uri)
         with _storage_failures(), suppress(FileNotFoundError), self._folder(address) as folder:
-            file = os.open(address.sha256, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-            try:
-                return keeps(file) or keeps(folder)
-            finally:
-                os.close(file)
+            return keeps(folder) or keeps_entry(folder, address.sha256)
         return False
 
     def path(self, storage_uri: str) -> Path:

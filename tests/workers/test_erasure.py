@@ -21,7 +21,9 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Phase
 from ledger.memory import MemoryRecorder
-from projections import audit, spend, videos
+from projections.lineage import LINEAGE
+from projections.spend import SPEND
+from projections.videos import VIDEOS
 from tests.workers.harness import CALLER, ORIGIN, Harness, Killed, Moment, harness
 
 ADMIN = Caller("main", "default", "req-admin", "key_admin", frozenset({"admin"}), spans_tenant=True)
@@ -343,7 +345,7 @@ def test_what_a_restored_backup_brings_back_is_erased_again() -> None:
 def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harness) -> None:
     video_id, other = finished(there), finished(there, "a boat")
     facts = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]
-    before = {name: tables(there, name) for name in ("videos", "audit", "spend")}
+    before = {name: tables(there, name) for name in ("videos", "lineage", "spend")}
     texts = there.keys.open_all([there.render(each).intent.prompt for each in (video_id, other)])
     erase(there, video_id)
     there.run()
@@ -351,7 +353,7 @@ def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harnes
     now = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]
     assert now[: len(facts)] == facts
     assert tables(there, "spend") == before["spend"]
-    assert tables(there, "audit")[: len(before["audit"])] == before["audit"]
+    assert tables(there, "lineage") == before["lineage"]
     changed = {row[1] for row in set(tables(there, "videos")) ^ set(before["videos"])}
     assert changed == {video_id}
     assert set(there.keys.open_all(texts).values()) == {None, "a boat"}
@@ -359,11 +361,9 @@ def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harnes
 
 def tables(there: Harness, name: str) -> list[tuple[object, ...]]:
     """A read model, replayed from the ledger."""
-    projection = {"videos": videos.VIDEOS, "audit": audit.AUDIT, "spend": spend.SPEND}[name]
-    order = there.ledger.read(0)
-    if not projection.whole_stream:
-        return [row for event in order for _, row in projection.rows(event.stream, [event])]
-    found = dict.fromkeys(event.stream for event in order if projection.reads(event.stream))
+    projection = {"videos": VIDEOS, "lineage": LINEAGE, "spend": SPEND}[name]
+    assert projection.rows is not None
+    found = dict.fromkeys(event.stream for event in there.ledger.read(0) if projection.reads(event.stream))
     return [row for stream in found for _, row in projection.rows(stream, there.ledger.history(stream))]
 
 
