@@ -12,6 +12,7 @@ The tables have their indexes, because a live follower's do. What is left is wha
 of its time), and some six round trips and a commit for each event. A test shows that its rows equal ours.
 """
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,19 +32,16 @@ from eventsourcing.projection import ProjectionRunner
 from psycopg import Cursor, sql
 from psycopg.rows import DictRow
 
+from bickford_sora.composition import PROJECTIONS
 from ledger.application import Ledger
 from ledger.envelope import Context, Event
 from ledger.mapper import FactMapper, encode
 from ledger.sql import query
 from projections import schemas
-from projections.audit import AUDIT
-from projections.lineage import LINEAGE
 from projections.port import Projection, Row
-from projections.videos import VIDEOS
-from projections.work import WORK
+from projections.story import Story
 from tests.benchmarks.database import library_settings
 
-PROJECTIONS = (VIDEOS, LINEAGE, AUDIT, WORK)
 SAMPLE_EVENTS = 2_000
 SAVE_EVENTS = 50
 """Events in one save; a large one can hang in the library's pipelined insert."""
@@ -163,7 +161,7 @@ class StockView(PostgresTrackingRecorder):
 def _rows(projection: Projection, history: list[Event]) -> Iterator[tuple[str, Row]]:
     stream = history[-1].stream
     if projection.rows is not None and projection.reads(stream):
-        yield from projection.rows(stream, history if projection.whole_stream else history[-1:])
+        yield from projection.rows(Story(stream, history if projection.whole_stream else history[-1:]))
 
 
 @dataclass
@@ -204,8 +202,10 @@ class _StockInsert:
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
-        made = query("insert", projection.package).partition("insert into ")[2]
-        self._insert = f"{_ONE_TOLD} insert into {stock_schema(projection)}.{made}".encode()
+        made = re.sub(
+            r"insert into (\w+)", rf"insert into {stock_schema(projection)}.\1", query("insert", projection.package)
+        )
+        self._insert = f"{_ONE_TOLD} {made}".encode()
 
     def put(self, cursor: Cursor[DictRow], event: Event) -> None:
         """Adds the event's row, if it makes one."""

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from uuid import UUID
 
 import anyio
 import httpx
@@ -35,6 +36,9 @@ from bickford_sora.dispatch import Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.egress import resolve as system_resolve
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList, Listed
+from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.app import create_app
 from bickford_sora.http.house import House, Limits
@@ -44,6 +48,7 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.pasts import Pasts
@@ -76,8 +81,17 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
+from ledger.proof.checkpoints import origin_of
+from ledger.proof.memory import MemoryTree
+from ledger.proof.notes import Signer
+from ledger.proof.port import KeptCheckpoint
+from ledger.proof.proofs import Proofs
+from ledger.proof.sequencer import Sequencer
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
+from projections.api_keys import rows as api_key_rows
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
+from projections.endpoints import rows as endpoint_rows
+from projections.story import Story
 from projections.videos import Page, Video, rows
 from tests.http.folded_audit import FoldedAudit
 from tests.http.folded_questions import FoldedQuestions
@@ -136,7 +150,7 @@ class FoldedVideos:
     def _rows(self, tenant: str, project: str | None) -> Iterator[Video]:
         found = {event.stream for event in self._ledger.read(0, limit=10_000) if event.stream.startswith("render:")}
         for stream in sorted(found):
-            for _, (_, *row) in rows(stream, self._ledger.history(stream)):
+            for _, (_, *row) in rows(Story(stream, self._ledger.history(stream))):
                 video = Video(*row)
                 if video.tenant == tenant and project in (None, video.project):
                     yield video
@@ -180,7 +194,7 @@ class FoldedEndpoints:
     def _rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         streams_read = {event.stream for event in self._ledger.read(0, limit=10_000)}
         for stream in sorted(each for each in streams_read if ENDPOINTS.reads(each)):
-            for name, (_, *row) in ENDPOINTS.rows(stream, self._ledger.history(stream)):
+            for name, (_, *row) in endpoint_rows(Story(stream, self._ledger.history(stream))):
                 if name == table:
                     yield tuple(row)
 
@@ -209,9 +223,22 @@ class FoldedApiKeys:
         tables = [
             row
             for stream in sorted(each for each in streams_read if API_KEYS.reads(each))
-            for _, (_, *row) in API_KEYS.rows(stream, self._ledger.history(stream))
+            for _, (_, *row) in api_key_rows(Story(stream, self._ledger.history(stream)))
         ]
         return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
+
+
+class MemoryList(ErasureList):
+    """The list of erasures, without a file."""
+
+    def __init__(self) -> None:
+        self.entries: list[Listed] = []
+
+    def append(self, entry: Listed) -> None:
+        self.entries.append(entry)
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.entries)
 
 
 class SettableClock:
@@ -276,6 +303,11 @@ class Kit:
     def nobody_else(self) -> FourEyes:
         """Four eyes for nothing."""
         return FourEyes(recording=self.recording, keys=self.keys)
+
+    def checkpoint(self) -> KeptCheckpoint:
+        """A checkpoint of everything there is."""
+        tree = cast("MemoryTree", self.house.proofs.tree)
+        return Sequencer(tree, clock=self.clock, signer=signer_of, interval_s=1).take()
 
     def pass_time(self, seconds: float) -> None:
         """Lets time pass."""
@@ -366,6 +398,11 @@ class Kit:
         return video_id
 
 
+def signer_of(ledger_id: UUID) -> Signer:
+    """Who signs the house's checkpoints."""
+    return Signer(origin_of(ledger_id), b"l" * 32)
+
+
 def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
     """What the house's renderer offers."""
     offered: dict[str, Any] = {
@@ -438,6 +475,8 @@ def make_kit(
         is_stopped=is_stopped,
         repeats_answers=repeats_answers,
     )
+    tree = MemoryTree(recorder, UUID(int=1))
+    kept = MemoryList()
     problems: list[str] = []
     secret_bytes = itertools.cycle(range(251))
     waits: list[float] = []
@@ -474,6 +513,10 @@ def make_kit(
         ),
         budgets=Budgets(recording, second_admin),
         four_eyes=second_admin,
+        erasing=Erasing(
+            erasures=Erasures(recording=recording, keys=keys, assets=assets, kept=kept), four_eyes=second_admin
+        ),
+        legal_holds=LegalHolds(recording=recording, keys=keys, four_eyes=second_admin),
         api_keys=ApiKeys(
             recording=recording,
             keys=keys,
@@ -514,6 +557,7 @@ def make_kit(
             wait_for_words=None,
         ),
         wait_for_audit=wait_for_videos,
+        proofs=Proofs(tree, recorder),
         audited=ledger.head,
         tide=Tide(ledger.head),
         endpoints=WebhookEndpoints(

@@ -1,5 +1,6 @@
 """What the database makes of stored events is what the facts say, in every form they were ever stored in."""  # noqa: INP001
 
+from collections import Counter
 from dataclasses import astuple
 
 import pytest
@@ -11,36 +12,40 @@ from projections.errors import RebuildRefused
 from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from projections.spend import SPEND
 from tests.http.folded_audit import audit_events, marks
 from tests.ledger.golden import FOLDER
+from tests.made_in_sql import movements
 
-RENDER = "render:acme:01931b7e5c4f7a3b8d2e6f1a9c0b4d5e"
+_STREAMS = {"render": "render:acme:01931b7e5c4f7a3b8d2e6f1a9c0b4d5e", "spend": "spend:acme", "budget": "spend:acme"}
 WITH_NUL = rb'{"f":{"credential":"main","job_id":"nul \u0000","renderer":"vllm","video_id":"video_1"},"v":1}'
 """Valid JSON, and a valid fact, that PostgreSQL's text cannot hold."""
 
 
 @pytest.fixture
 def projections() -> list[Projection]:
-    return [AUDIT]
+    return [AUDIT, SPEND]
 
 
-def test_an_audit_row_says_what_the_fact_says(
+def test_rows_say_what_the_facts_say(
     ledger_database: str, ledger: Ledger, projector: Projector, rebuild: Rebuild, tables: Tables
 ) -> None:
-    versions = {RENDER: 0, "other:1": 0}
+    versions = Counter[str]()
     for path in sorted(FOLDER.glob("*.json")):
         type_name = path.name.partition(".v")[0]
-        stream = RENDER if type_name.startswith("render.") else "other:1"
+        stream = _STREAMS.get(type_name.partition(".")[0], "other:1")
         versions[stream] += 1
         insert_raw(ledger_database, stream, versions[stream], type_name, path.read_bytes())
-    assert projector.catch_up() == sum(versions.values())
-    expected = [astuple(each) for each in audit_events(ledger)]
-    assert sorted(tables.rows(AUDIT, "events")) == expected
-    found = sorted((each.position, each.stream, "acme", *mark) for each in ledger.read(0) for mark in marks(each))
-    assert sorted(tables.rows(AUDIT, "marks")) == found != []
-    rebuild.rebuild()
-    assert sorted(tables.rows(AUDIT, "events")) == expected
-    assert sorted(tables.rows(AUDIT, "marks")) == found
+    assert projector.catch_up() == versions.total()
+    told = ledger.read(0)
+    audited, moved = [astuple(each) for each in audit_events(ledger)], list(movements(told))
+    marked = sorted((each.position, each.stream, "acme", *mark) for each in told for mark in marks(each))
+    assert len(moved) > len({event.fact.TYPE for event in told if event.fact.TYPE.startswith("spend.")})
+    for act in (projector.catch_up, rebuild.rebuild):
+        act()
+        assert sorted(tables.rows(AUDIT, "events")) == audited
+        assert sorted(tables.rows(AUDIT, "marks")) == marked != []
+        assert sorted(tables.rows(SPEND, "movements")) == moved
 
 
 def test_a_row_the_database_cannot_make_is_named(
