@@ -8,6 +8,7 @@ from bickford_sora.composition import Books, Gateway
 from bickford_sora.configuring import Configuring
 from bickford_sora.workers.loop import WorkLoop
 from ledger.following import Bell, PostgresBell
+from projections.search import Search
 
 
 class _WakingBell:
@@ -39,7 +40,9 @@ class Background:
         wakes = threading.Event(), threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
         runs: dict[str, Callable[[threading.Event], None]] = {"sequencer": books.proving.sequencer.run}
-        if books.search is not None:
+        if books.search is None:
+            Search(books.ledger, books.keys, books.pool).drop()  # it was switched off: nothing sealed is left open
+        else:
             index, told = books.search, PostgresBell(books.url, self._stop)
             runs["search"] = lambda stop: index.run(stop, told)
         if gateway is not None:

@@ -157,17 +157,14 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
-        search = Search(ledger, keys, pool)
-        if settings.full_text_search:
+        search = Search(ledger, keys, pool) if settings.full_text_search else None
+        if search is not None:
             search.ensure()
-        else:
-            search.drop()
-        kept = search if settings.full_text_search else None
         signing = LogSigning(
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, kept, projector, clock, Watch(), proving)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
 
 
 @contextmanager

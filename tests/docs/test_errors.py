@@ -32,6 +32,7 @@ EDGE = [
         PACKAGE / f"{name}.py"
         for name in (
             "answers",
+            "audits",
             "callers",
             "characters",
             "endpoints",
