@@ -35,6 +35,7 @@ EDGE = [
             "callers",
             "characters",
             "endpoints",
+            "erasing",
             "finding",
             "idempotency",
             "intake",
@@ -50,7 +51,9 @@ EDGE = [
         PACKAGE / "decisions" / f"{name}.py"
         for name in (
             "endpoints",
+            "erasure",
             "fields",
+            "holds",
             "intent",
             "invoice_match",
             "invoices",
