@@ -13,6 +13,7 @@ from bickford_sora.assets.port import AssetStore
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Recording
+from bickford_sora.references import asset_subject
 from bickford_sora.renderers.errors import RendererError
 from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.port import Renderer
@@ -132,6 +133,8 @@ class Workshop:
         """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""
         for uri in render.files:
             self.assets.delete(uri)
+        if render.erased:  # also what no fact names, such as the copy of a download that died
+            self.assets.forget(asset_subject(render.intent.video_id))
         return len(render.files)
 
     def held(self, render: Render) -> datetime | None:

@@ -2,21 +2,25 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.drafts import Draft
 from bickford_sora.erasing import Standing
 from bickford_sora.erasures import INTAKE_S
 from bickford_sora.errors import Conflicting, NotFound, RoleMissing
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.recording import Recording
+from bickford_sora.references import asset_subject
 from bickford_sora.workers.retain import Retain
 from bickford_sora.workers.workshop import HOLD_RECHECK_S, Task
 from ledger import streams
 from ledger.application import Ledger
 from ledger.errors import Erased
+from ledger.events import CharacterRequested
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Phase
@@ -24,6 +28,7 @@ from ledger.memory import MemoryRecorder
 from projections.lineage import LINEAGE
 from projections.spend import SPEND
 from projections.videos import VIDEOS
+from tests.ledger.examples import EXAMPLES
 from tests.workers.harness import CALLER, ORIGIN, Harness, Killed, Moment, harness
 
 ADMIN = Caller("main", "default", "req-admin", "key_admin", frozenset({"admin"}), spans_tenant=True)
@@ -151,6 +156,63 @@ def test_a_requester_is_erased_with_every_render(there: Harness) -> None:
     assert again.erased_at is not None
     with pytest.raises(Erased):
         there.ask("anew")
+
+
+@pytest.mark.parametrize("place", ["list.append", "keys.destroy", "append:subject.erased", "assets.forget"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_requesters_erasure_ends_complete_whoever_dies_over_it(there: Harness, place: str, moment: Moment) -> None:
+    ours = [finished(there, each) for each in ("a kite", "a boat")]
+    clip = with_character(there)
+    there.clock.advance(INTAKE_S)
+    there.mischief.kill_at = (place, moment)
+    with suppress(Killed):
+        erase_all(there)
+        work_off(there)
+    assert there.mischief.kills == 1
+    work_off(there)
+    for video_id in ours:
+        check_gone(there, video_id)
+        assert there.types(video_id).count("subject.erased") == 1
+    assert not there.assets.exists(clip)
+    erased_at = erase_all(there).erased_at
+    assert erased_at is not None
+    work_off(there)
+    assert erase_all(there).erased_at == erased_at, "it is over once"
+
+
+def with_character(there: Harness) -> str:
+    """The address of a character's clip."""
+    character_id = streams.character_id(id_maker(there.clock)())
+    name = there.keys.seal("Mia", requester=CALLER.requester, subject=character_id, field="character.requested.name")
+    stored = there.assets.put(asset_subject(character_id), [b"clip"], bytes_max=100)
+    example = EXAMPLES["character.requested"]
+    assert isinstance(example, CharacterRequested)
+    clip = example.source_video.model_copy(update={"storage_uri": stored.storage_uri})
+    change = {"character_id": character_id, "requester": CALLER.requester, "name": name, "source_video": clip}
+    stream = streams.character("main", character_id)
+    there.erasures.recording.append(Draft(((stream, example.model_copy(update=change)),), {stream: 0}), ORIGIN)
+    return stored.storage_uri
+
+
+def test_a_locked_clip_is_refused_by_name(there: Harness) -> None:
+    clip = with_character(there)
+    there.assets.locked.add(clip)
+    with pytest.raises(Conflicting, match=clip):
+        erase_all(there)
+
+
+def test_files_that_a_backup_brought_back_are_removed_again_unless_they_are_held(there: Harness) -> None:
+    video_id, waiting = finished(there), finished(there, "a boat")
+    unknown = there.assets.put(asset_subject(video_id), [b"of a download that died"], bytes_max=100).storage_uri
+    erase(there, video_id)
+    there.run()
+    assert not there.assets.exists(unknown)
+    kept = there.assets.put(asset_subject(video_id), [b"copy"], bytes_max=100).storage_uri
+    erase(there, waiting)
+    holding(there).place(ADMIN, {"scope": "render", "subject": waiting, "reason": "a suit"}, origin=ORIGIN)
+    assert there.erasures.remove_files_again() == 1
+    assert not there.assets.exists(kept)
+    assert there.assets.exists(there.render(waiting).files[0])
 
 
 def test_a_request_that_came_just_before_is_waited_for(there: Harness) -> None:
