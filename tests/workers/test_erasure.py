@@ -16,7 +16,7 @@ from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.recording import Recording
 from bickford_sora.references import asset_subject
 from bickford_sora.workers.retain import Retain
-from bickford_sora.workers.workshop import HOLD_RECHECK_S, Task
+from bickford_sora.workers.workshop import KEPT_RECHECK_S, Task
 from ledger import streams
 from ledger.application import Ledger
 from ledger.errors import Erased
@@ -303,7 +303,7 @@ def test_a_hold_keeps_what_it_covers_from_every_end(scope: str) -> None:
         assert not there.render(video_id).expired
         assert there.render(deleted).purged is (scope == "render"), "a hold of one video keeps that one"
         holding(there).lift(ADMIN, hold.placed.hold_id, {"reason": "settled"}, origin=ORIGIN)
-        there.run(run_s_max=HOLD_RECHECK_S + 60)
+        there.run(run_s_max=KEPT_RECHECK_S + 60)
         assert there.render(video_id).expired
         assert there.render(deleted).purged
 
