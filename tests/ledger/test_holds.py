@@ -59,6 +59,7 @@ def test_a_hold_covers_its_own_and_nothing_else() -> None:
         assert folded(fact).covering(render) == [fact.hold_id]
         covers_all = scope in {"requester", "tenant"}
         assert bool(folded(fact).of_requester(intent.requester)) is covers_all
+        assert bool(folded(fact).of_project(intent.project)) is (scope in {"project", "tenant"})
         if subject is not None:
             other = fact.model_copy(update={"subject": "another"})
             assert not folded(other).covering(render)

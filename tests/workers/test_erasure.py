@@ -194,6 +194,15 @@ def with_character(there: Harness) -> str:
     return stored.storage_uri
 
 
+def test_a_hold_on_a_project_keeps_its_characters(there: Harness) -> None:
+    with_character(there)
+    project = EXAMPLES["character.requested"].model_dump()["project"]
+    holding(there).place(ADMIN, {"scope": "project", "subject": project, "reason": "a suit"}, origin=ORIGIN)
+    with pytest.raises(Conflicting) as refused:
+        erase_all(there)
+    assert refused.value.code == "legal_hold"
+
+
 def test_a_locked_clip_is_refused_by_name(there: Harness) -> None:
     clip = with_character(there)
     there.assets.locked.add(clip)
