@@ -38,7 +38,7 @@ class Background:
         self._stop, self._stop_following = threading.Event(), threading.Event()
         wakes = threading.Event(), threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
-        runs: dict[str, Callable[[threading.Event], None]] = {}
+        runs: dict[str, Callable[[threading.Event], None]] = {"sequencer": books.proving.sequencer.run}
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run

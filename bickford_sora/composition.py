@@ -47,11 +47,13 @@ from bickford_sora.intake import Intake
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
+from bickford_sora.log_signing import LogSigning
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.proving import Proving
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
@@ -126,6 +128,8 @@ class Books:
     clock: Clock
     watch: Watch
     """What failed of the work in the background."""
+    proving: Proving
+    """What proves the ledger."""
 
 
 @contextmanager
@@ -147,7 +151,11 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
-        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch())
+        signing = LogSigning(
+            Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
+        )
+        proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
+        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch(), proving)
 
 
 @contextmanager
@@ -406,6 +414,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
         assets=gateway.assets,
         batches=Batches(gateway.recording, books.keys, gateway.intake),
+        proofs=books.proving.proofs,
         audit=Audit(books.pool),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     projection_wait_s: float = Field(default=2.0, ge=0)
     """How long a list waits for the read model to reach the ledger's head, in seconds."""
 
+    checkpoint_interval_s: float = Field(default=60.0, ge=1)
+    """Time between two checkpoints while facts are recorded, in seconds: for so long a change could go unseen."""
+
     allow_private_addresses: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks or addresses that may be called although they are not public, separated by commas."""
 

@@ -107,6 +107,10 @@ class Ledger(Application[str]):
         """The events in stored rows. Raises Corrupt, naming the place."""
         return [self._mapper.to_domain_event(row) for row in rows]
 
+    def events_in(self, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
+        """The events in rows of `ledger.events`, columns in the table's order. Raises Corrupt, naming the place."""
+        return [self._mapper.event(row) for row in rows]
+
     def head(self) -> int:
         """The last position, 0 while the ledger is empty."""
         return self._recorder.max_notification_id() or 0

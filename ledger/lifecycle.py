@@ -211,29 +211,34 @@ class ImpossibleStep(ValueError):  # noqa: N818 - it is a wrong order of facts
 
 def fold(state: Render | None, events: Iterable[Event]) -> Render | None:
     """The render after `events`, which follow `state`. None while there are none."""
+    draft = None if state is None else _changed(state, {})
     for event in events:
-        state = evolve(state, event)
-    return state
+        if draft is None:
+            draft = _asked_for(event)
+        else:
+            draft.__dict__.update(_change(draft, event))  # nobody else has it yet
+    return draft
 
 
 def evolve(state: Render | None, event: Event) -> Render:
     """The render after one more event. Raises ImpossibleStep when it cannot come next."""
+    return _asked_for(event) if state is None else _changed(state, _change(state, event))
+
+
+def _change(state: Render, event: Event) -> "_Change":
+    """What one more event changes. Raises ImpossibleStep when it cannot come next."""
     fact = event.fact
-    last_version = state.version if state else 0
-    if event.version != last_version + 1:
-        raise ImpossibleStep(f"version {event.version} after {last_version} in {event.stream}")
-    if state is None:
-        if not isinstance(fact, e.RenderIntent):
-            raise ImpossibleStep(f"{fact.TYPE} before render.intent in {event.stream}")
-        return _asked_for(event, fact)
+    if event.version != state.version + 1:
+        raise ImpossibleStep(f"version {event.version} after {state.version} in {event.stream}")
     if not may_follow(state, type(fact)):
         raise ImpossibleStep(f"{fact.TYPE} cannot follow phase {state.phase} in {event.stream}")
     _check_attempt(state, event)
-    change = _CHANGES[type(fact)](state, fact, event.context.occurred_at)
+    at = event.context.occurred_at
+    change = _CHANGES[type(fact)](state, fact, at)
     change["version"] = event.version
-    change["last_event_at"] = event.context.occurred_at
+    change["last_event_at"] = at
     change["last_event_id"] = event.event_id
-    return _changed(state, change)
+    return change
 
 
 def _changed(state: Render, change: "_Change") -> Render:
@@ -244,8 +249,12 @@ def _changed(state: Render, change: "_Change") -> Render:
     return changed
 
 
-def _asked_for(event: Event, intent: e.RenderIntent) -> Render:
-    context = event.context
+def _asked_for(event: Event) -> Render:
+    intent, context = event.fact, event.context
+    if event.version != 1:
+        raise ImpossibleStep(f"version {event.version} after 0 in {event.stream}")
+    if not isinstance(intent, e.RenderIntent):
+        raise ImpossibleStep(f"{intent.TYPE} before render.intent in {event.stream}")
     return Render(
         stream=event.stream,
         version=event.version,

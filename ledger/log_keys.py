@@ -51,6 +51,11 @@ class LogKeys:
         return next((each for each in self.keys if each.retired_at is None), None)
 
     @property
+    def every_verifier(self) -> tuple[Verifier, ...]:
+        """Also those of stolen keys: what the ledger itself kept was signed with them all the same."""
+        return tuple(each.verifier for each in self.keys)
+
+    @property
     def verifiers(self) -> tuple[Verifier, ...]:
         """What checkpoints are checked with: also keys that were retired, but none that was stolen."""
         return tuple(each.verifier for each in self.keys if each.retired_for != "stolen")

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ledger.envelope import Event
 from projections import tables
 from projections.batch import Batch, History
 from projections.errors import UnprojectableEvent
 from projections.inserting import Stretch, insert
 from projections.port import Projection, TableRow
+from projections.story import Story
 
 OnBad = Callable[[History, int, Exception], None]
 """Called with a stream that cannot be applied, the position it stands at, and why. It parks the stream, or raises."""
@@ -108,11 +108,11 @@ def _rows(projection: Projection, history: History, done: int, *, gapless: bool)
         raise history.bad
     if not history.whole and (projection.whole_stream or not gapless):
         raise LookupError("events before this batch are needed and were not read")
-    events: Sequence[Event] = history.events
+    story = history.story
     if not projection.whole_stream:
-        events = [event for event in events if event.position is not None and event.position > done]
+        story = Story(history.stream, [event for event in story.events if (event.position or 0) > done])
     assert projection.rows is not None, projection.name  # noqa: S101 - the database makes the rows of the others
-    return list(projection.rows(history.stream, events))
+    return list(projection.rows(story))
 
 
 def _write(

@@ -4,7 +4,7 @@ The projector and the rebuild apply the same mapping to the same events, so a ta
 was rebuilt are equal by construction.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from ledger import streams
-from ledger.envelope import Event
+from projections.story import Story
 
 Pool = ConnectionPool[Connection[TupleRow]]
 """A pool of connections in autocommit mode."""
@@ -40,7 +40,7 @@ class Projection:
     """Raise it when `rows` or the tables change: a projection stored under another version must be rebuilt."""
     tables: Mapping[str, tuple[str, ...]]
     """The columns of each table. Every table has one named `stream`: the stream a row was made from."""
-    rows: Callable[[str, Sequence[Event]], Iterable[TableRow]] | None
+    rows: Callable[[Story], Iterable[TableRow]] | None
     """Pure: the rows of a stream. Raises what it likes about a history it cannot read.
 
     None: `insert.sql` makes the rows.

@@ -21,23 +21,20 @@ from ledger.application import Ledger
 from projections import positions, schemas
 from projections.applying import apply
 from projections.batch import Batch, History, read_batch
+from projections.beside import filled_beside, index
 from projections.errors import (
     ProjectionError,
     RebuildRefused,
     RebuildRunning,
     SwapBlocked,
     UnknownProjection,
-    UnprojectableEvent,
 )
-from projections.inserting import Stretch, insert
 from projections.port import Pool, Projection
 from projections.projector import wanted_whole
 from projections.replay import OnProgress, Replay
 
 CATCH_UP_EVENTS_MAX = 1_000
 """Most events in one transaction behind the replay, and most that are applied inside the swap."""
-INSERT_EVENTS_MAX = 20_000
-"""Events of which the database makes rows in one transaction."""
 SWAP_LOCK_TIMEOUT_S = 0.5
 SWAP_TRIES_MAX = 20
 DROP_LOCK_TIMEOUT_S = 0.2
@@ -66,7 +63,7 @@ def no_progress(_done: int, _total: int) -> None:
 
 
 class Rebuild:
-    """Rebuilds any of `projections`. Takes three connections of the pool while it runs.
+    """Rebuilds any of `projections`. Takes four connections of the pool while it runs.
 
     The pool must give connections in autocommit mode. `Projector.ensure` must have run once.
     """
@@ -109,25 +106,14 @@ class Rebuild:
                 schemas.drop(connection, projection.next_schema)
                 schemas.create(connection, projection, projection.next_schema)
         position = self._ledger.head()
-        for projection in projections:
-            if projection.rows is None:
-                self._fill_in_database(connection, projection, position)
-        with self._pool.connection() as source:
-            Replay(self._ledger, projections, on_progress).run(source, connection, until=position)
-        for projection in projections:
-            with connection.transaction():
-                schemas.create_indexes(connection, projection, projection.next_schema)
-            log.info("projection_replayed", projection=projection.name, position=position)
+        with filled_beside(self._pool, projections, until=position):
+            with self._pool.connection() as source:
+                Replay(self._ledger, projections, on_progress).run(source, connection, until=position)
+            for projection in projections:
+                if projection.rows is not None:
+                    index(connection, projection)
+        log.info("projections_replayed", projections=[each.name for each in projections], position=position)
         return position
-
-    def _fill_in_database(self, connection: Connection[TupleRow], projection: Projection, until: int) -> None:
-        for after in range(0, until, INSERT_EVENTS_MAX):
-            stretch = Stretch(after=after, until=min(after + INSERT_EVENTS_MAX, until))
-            try:
-                with connection.transaction():
-                    insert(connection, projection, projection.next_schema, stretch)
-            except UnprojectableEvent as error:
-                raise RebuildRefused(projection.name, error.stream, error) from error
 
     def _go_live(self, connection: Connection[TupleRow], projection: Projection, position: int) -> Rebuilt:
         """Brings the next schema up to the ledger's head and swaps it in."""

@@ -12,13 +12,13 @@ from typing import Literal
 from psycopg.rows import class_row
 
 from ledger import lifecycle
-from ledger.envelope import Event
 from ledger.events import Asset
 from ledger.events.render import ReviewVerdict
 from ledger.lifecycle import STATUSES, Render, Status
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
+from projections.story import Story
 
 PAGE_VIDEOS_MAX = 100
 """Most videos on one page (Videos API: `limit`)."""
@@ -145,10 +145,9 @@ class Videos:
             return [each for (each,) in connection.execute(query("readable", VIDEOS.package), bounds).fetchall()]
 
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+def rows(story: Story) -> Iterator[TableRow]:
     """The one row of a render. Raises lifecycle.ImpossibleStep for facts in an order that cannot be."""
-    render = lifecycle.fold(None, events)
-    assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    render = story.folded(lifecycle.fold)
     intent = render.intent
     asset = _video_asset(render)
     job = render.job
@@ -157,7 +156,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
     yield (
         "videos",
         (
-            stream,
+            story.stream,
             intent.video_id,
             render.tenant,
             intent.project,
@@ -190,7 +189,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
             said.score if said else None,
             len(render.reviews),
             render.version,
-            events[-1].position,
+            story.events[-1].position,
         ),
     )
 

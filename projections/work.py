@@ -5,35 +5,35 @@ whether the job was claimed before the webhook came or after. Leases and due tim
 `projections.leases`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from ledger import deliveries, erasures, lifecycle, streams
-from ledger.envelope import Event
 from ledger.events import DeliveryScheduled, ErasureDecided, Step, WebhookReceived
 from ledger.lifecycle import Phase, Render
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
+from projections.story import Story
 
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+def rows(story: Story) -> Iterator[TableRow]:
     """The next step of a render, a delivery or a requester's erasure, or the nudge of a webhook.
 
     Raises lifecycle.ImpossibleStep for facts in an order that cannot be.
     """
-    first = events[0].fact
+    event = story.events[0]
+    first = event.fact
     if isinstance(first, WebhookReceived):
-        yield "nudges", (stream, first.job_stream, events[0].position, events[0].recorded_at)
+        yield "nudges", (story.stream, first.job_stream, event.position, event.recorded_at)
         return
     if isinstance(first, DeliveryScheduled):
-        yield from _delivery(stream, events)
+        yield from _delivery(story)
         return
-    if isinstance(first, ErasureDecided) and streams.category(stream) == "requester":
-        yield from _erasure(stream, events)
+    if isinstance(first, ErasureDecided) and streams.category(story.stream) == "requester":
+        yield from _erasure(story)
         return
-    render = lifecycle.fold(None, events)
-    assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    render = story.folded(lifecycle.fold)
     step = next_step(render)
     if step is not None:
         yield "items", _item(render, step)
@@ -63,20 +63,20 @@ _STEPS: Mapping[Phase, Step] = {
 """What is done about a render that goes on."""
 
 
-def _delivery(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
-    delivery = deliveries.fold(None, events)
-    if delivery is None or delivery.ended:
+def _delivery(story: Story) -> Iterator[TableRow]:
+    delivery = story.folded(deliveries.fold)
+    if delivery.ended:
         return
     scheduled = delivery.scheduled
     due_at = delivery.retry_at or delivery.scheduled_at
-    place = (stream, delivery.tenant, scheduled.project, scheduled.video_id)
+    place = (story.stream, delivery.tenant, scheduled.project, scheduled.video_id)
     yield "items", (*place, "deliver", due_at, None, None, delivery.scheduled_at, delivery.version)
 
 
-def _erasure(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
-    erasure = erasures.fold(None, events)
+def _erasure(story: Story) -> Iterator[TableRow]:
+    erasure = story.folded(erasures.fold)
     if erasure is not None and not erasure.is_done:
-        place = (stream, erasure.tenant, erasure.decided.project, None)
+        place = (story.stream, erasure.tenant, erasure.decided.project, None)
         yield "items", (*place, "erase", None, None, None, erasure.decided_at, erasure.version)
 
 

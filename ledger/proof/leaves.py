@@ -105,9 +105,9 @@ class Moments:
         self._second = 0
         self._text = moment(POSTGRES_EPOCH)[:-7]
 
-    def text(self, raw: bytes) -> str:
-        """A moment from the eight bytes of `timestamptz_send`. Raises OverflowError for what is no date: infinity."""
-        second, fraction = divmod(int.from_bytes(raw, "big", signed=True), _MICROSECONDS)
+    def text(self, microseconds: int) -> str:
+        """A moment by its microseconds since 2000. Raises OverflowError for what is no date: infinity."""
+        second, fraction = divmod(microseconds, _MICROSECONDS)
         if second != self._second:
             self._text = moment(POSTGRES_EPOCH + timedelta(seconds=second))[:-7]
             self._second = second

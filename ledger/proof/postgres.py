@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg import Connection
@@ -15,12 +15,18 @@ from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.merkle import HASH_BYTES
+from ledger.proof.microseconds import give_microseconds
 from ledger.proof.port import CHECKPOINTS_READ_MAX, KeptCheckpoint, TreeStore
+from ledger.proof.row_check import Row
 from ledger.proof.tiles import HEIGHT, WIDTH, Edge, Tile
 from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
 _SQL = "ledger.proof.sql"
+FETCH_ROWS = 2_000
+"""Rows that are read at a time."""
+TILES_AHEAD = 128
+"""Tiles that are read at a time where one follows the other: a megabyte."""
 
 
 class PostgresTree(TreeStore):
@@ -48,6 +54,12 @@ class PostgresTree(TreeStore):
         with self._recorder.reading() as connection:
             return _tile(connection, tile)
 
+    def full_tiles(self, level: int, first: int, count: int) -> dict[int, bytes]:
+        """The full tiles of a level by their index, `count` from `first` on, as far as there are so many."""
+        bounds = {"level": level, "first": first, "count": count}
+        with self._recorder.reading() as connection:
+            return dict(connection.execute(query("tiles", _SQL), bounds, binary=True).fetchall())
+
     def newest(self, *, covering: int = 0) -> KeptCheckpoint | None:
         """The newest checkpoint of at least `covering` facts."""
         with self._recorder.reading() as connection:
@@ -60,12 +72,41 @@ class PostgresTree(TreeStore):
             rows = connection.execute(query("checkpoints_after", _SQL), {"after": after, "limit": limit}, binary=True)
             return [KeptCheckpoint(*row) for row in rows]
 
+    def rows(self) -> Iterator[Sequence[Row]]:
+        """Every row of the ledger as it is now, in one snapshot, some at a time, however many there are."""
+        with self._recorder.reading() as connection, connection.transaction(), connection.cursor("verify") as cursor:
+            give_microseconds(cursor)
+            cursor.execute(query("rows", _SQL), binary=True)
+            while batch := cast("Sequence[Row]", cursor.fetchmany(FETCH_ROWS)):
+                yield batch
+
     @contextmanager
     def turn(self) -> Iterator["PostgresTurn | None"]:
         """The turn to the end of the block, in one transaction. None while another process has it."""
         with self._recorder.reading() as connection, connection.transaction():
             row = connection.execute(query("turn", _SQL)).fetchone()
             yield PostgresTurn(connection) if row and row[0] else None
+
+
+class TilesAhead:
+    """Reads tiles one behind the other, many at a time: `ledger.proof.tiles.ReadTile`. Not for several threads."""
+
+    def __init__(self, tree: PostgresTree) -> None:
+        self._tree = tree
+        self._level = -1
+        self._first = 0
+        self._held: dict[int, bytes] = {}
+
+    def __call__(self, tile: Tile) -> bytes:
+        """The hashes of a tile, of its width. Raises NotCovered."""
+        if tile.level or tile.width < WIDTH:  # few, or at the edge
+            return self._tree.tile(tile)
+        if not self._first <= tile.index < self._first + TILES_AHEAD or self._level != tile.level:
+            self._level, self._first = tile.level, tile.index
+            self._held = self._tree.full_tiles(tile.level, tile.index, TILES_AHEAD)
+        if tile.index not in self._held:
+            raise NotCovered(f"the tree has no tile {tile.path}")
+        return self._held[tile.index]
 
 
 class PostgresTurn:
@@ -79,7 +120,9 @@ class PostgresTurn:
     def leaves(self, after: int, limit: int) -> Sequence[bytes]:
         """The leaf hashes of the facts behind `after`. The server hashes their payloads. Raises Corrupt."""
         bounds = {"after": after, "limit": limit}
-        rows = self._connection.execute(query("leaves_after", _SQL), bounds, binary=True).fetchall()
+        with self._connection.cursor() as cursor:
+            give_microseconds(cursor)
+            rows = cursor.execute(query("leaves_after", _SQL), bounds, binary=True).fetchall()
         if rows and rows[-1][0] != after + len(rows):
             raise Corrupt(f"positions {after + 1} to {rows[-1][0]} have a gap")
         moments = Moments()

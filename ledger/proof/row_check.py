@@ -14,8 +14,8 @@ from ledger.proof.findings import Findings
 from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.tree_check import MISSING
 
-Row: TypeAlias = tuple[int, str, int, str, str, bytes, bytes, str, str, str | None, str | None, str | None, bytes]
-"""A row of `sql/rows.sql`: moments as `timestamptz_send` writes them, ids as text."""
+Row: TypeAlias = tuple[int, str, int, str, str, int, int, str, str, str | None, str | None, str | None, bytes]
+"""A row of `sql/rows.sql`: moments in microseconds since 2000, ids as text."""
 Decode = Callable[[bytes], Fact]
 OnFact = Callable[[int, str, Fact], None]
 """Told of a fact: its position, its stream, itself."""
@@ -47,7 +47,7 @@ class RowCheck:
         self._on_fact = on_fact
         self._versions: dict[str, int] = {}
         self._moments = Moments()
-        self._recorded = b""
+        self._recorded: int | None = None
         self.next = 1
         """The position that has to come next."""
 
@@ -64,7 +64,7 @@ class RowCheck:
                 self._out_of_turn(position, stream, version)
             versions[stream] = version
             if row[5] != self._recorded:
-                self._recorded_later(position, row[5])
+                self._recorded_at(position, row[5])
             try:
                 fact = decoders[kind](payload)
             except (KeyError, ValidationError, ValueError, TypeError):
@@ -116,8 +116,8 @@ class RowCheck:
         wrong = f"{stream} has version {version} here, where {expected} is due"
         self._findings.add("order_broken", position, wrong)
 
-    def _recorded_later(self, position: int, recorded: bytes) -> None:
-        if self._recorded and int.from_bytes(recorded, signed=True) < int.from_bytes(self._recorded, signed=True):
+    def _recorded_at(self, position: int, recorded: int) -> None:
+        if self._recorded is not None and recorded < self._recorded:
             self._findings.add("order_broken", position, "it was recorded before the fact in front of it")
         self._recorded = recorded
 

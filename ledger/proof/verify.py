@@ -1,20 +1,12 @@
-"""`verify`: rereads the live ledger, and holds every fact to the tree, the checkpoints and the rules of the ledger."""
+"""Holds every fact of a ledger to its tree, to checkpoints and to the rules of the ledger."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from ledger.proof.findings import Finding, Findings, Kind
 from ledger.proof.row_check import OnFact, Row, RowCheck
 from ledger.proof.tiles import ReadTile
 from ledger.proof.tree_check import Held, TreeCheck
-from ledger.recorder import PostgresRecorder
-from ledger.sql import query
-
-FETCH_ROWS = 2_000
-"""Rows that are read at a time."""
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +54,3 @@ def verify_rows(
         left_off=findings.left_off,
         kinds=frozenset(findings.kinds),
     )
-
-
-def stored_rows(recorder: PostgresRecorder, on_progress: OnProgress, total: int) -> Iterable[Sequence[Row]]:
-    """Every row of the ledger as it is now, in one snapshot, however many there are."""
-    with recorder.reading() as connection, connection.transaction(), connection.cursor("verify") as cursor:
-        cursor.execute(query("rows", "ledger.proof.sql"), binary=True)
-        done = 0
-        while batch := cast("Sequence[Row]", cursor.fetchmany(FETCH_ROWS)):
-            yield batch
-            done += len(batch)
-            on_progress(done, max(done, total))

@@ -31,19 +31,16 @@ from eventsourcing.projection import ProjectionRunner
 from psycopg import Cursor, sql
 from psycopg.rows import DictRow
 
+from bickford_sora.composition import PROJECTIONS
 from ledger.application import Ledger
 from ledger.envelope import Context, Event
 from ledger.mapper import FactMapper, encode
 from ledger.sql import query
 from projections import schemas
-from projections.audit import AUDIT
-from projections.lineage import LINEAGE
 from projections.port import Projection, Row
-from projections.videos import VIDEOS
-from projections.work import WORK
+from projections.story import Story
 from tests.benchmarks.database import library_settings
 
-PROJECTIONS = (VIDEOS, LINEAGE, AUDIT, WORK)
 SAMPLE_EVENTS = 2_000
 SAVE_EVENTS = 50
 """Events in one save; a large one can hang in the library's pipelined insert."""
@@ -163,7 +160,7 @@ class StockView(PostgresTrackingRecorder):
 def _rows(projection: Projection, history: list[Event]) -> Iterator[tuple[str, Row]]:
     stream = history[-1].stream
     if projection.rows is not None and projection.reads(stream):
-        yield from projection.rows(stream, history if projection.whole_stream else history[-1:])
+        yield from projection.rows(Story(stream, history if projection.whole_stream else history[-1:]))
 
 
 @dataclass

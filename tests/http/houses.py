@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from uuid import UUID
 
 import anyio
 import httpx
@@ -79,12 +80,21 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
-from projections import audit
+from ledger.proof.checkpoints import origin_of
+from ledger.proof.memory import MemoryTree
+from ledger.proof.notes import Signer
+from ledger.proof.port import KeptCheckpoint
+from ledger.proof.proofs import Proofs
+from ledger.proof.sequencer import Sequencer
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
+from projections.api_keys import rows as api_key_rows
 from projections.audit import AuditEvent, Claim, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
+from projections.endpoints import rows as endpoint_rows
+from projections.story import Story
 from projections.videos import Page, Video, rows
 from tests.http.folded_spend import FoldedSpend
+from tests.made_in_sql import audit_row
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
@@ -139,7 +149,7 @@ class FoldedVideos:
     def _rows(self, tenant: str, project: str | None) -> Iterator[Video]:
         found = {event.stream for event in self._ledger.read(0, limit=10_000) if event.stream.startswith("render:")}
         for stream in sorted(found):
-            for _, (_, *row) in rows(stream, self._ledger.history(stream)):
+            for _, (_, *row) in rows(Story(stream, self._ledger.history(stream))):
                 video = Video(*row)
                 if video.tenant == tenant and project in (None, video.project):
                     yield video
@@ -183,7 +193,7 @@ class FoldedEndpoints:
     def _rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         streams_read = {event.stream for event in self._ledger.read(0, limit=10_000)}
         for stream in sorted(each for each in streams_read if ENDPOINTS.reads(each)):
-            for name, (_, *row) in ENDPOINTS.rows(stream, self._ledger.history(stream)):
+            for name, (_, *row) in endpoint_rows(Story(stream, self._ledger.history(stream))):
                 if name == table:
                     yield tuple(row)
 
@@ -212,7 +222,7 @@ class FoldedApiKeys:
         tables = [
             row
             for stream in sorted(each for each in streams_read if API_KEYS.reads(each))
-            for _, (_, *row) in API_KEYS.rows(stream, self._ledger.history(stream))
+            for _, (_, *row) in api_key_rows(Story(stream, self._ledger.history(stream)))
         ]
         return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
 
@@ -224,11 +234,7 @@ class FoldedAudit:
         self._ledger = ledger
 
     def events(self, tenant: str, filters: Filters, *, after: int, limit: int) -> list[AuditEvent]:
-        found = [
-            AuditEvent(*row)
-            for event in self._ledger.read(0, limit=10_000)
-            for _, row in audit.rows(event.stream, [event])
-        ]
+        found = [AuditEvent(*audit_row(event)) for event in self._ledger.read(0, limit=10_000)]
         ours = {each.video_id for each in found if each.project == filters.project and each.type == "render.intent"}
         return [
             each
@@ -326,6 +332,11 @@ class Kit:
         """Four eyes for nothing."""
         return FourEyes(recording=self.recording, keys=self.keys)
 
+    def checkpoint(self) -> KeptCheckpoint:
+        """A checkpoint of everything there is."""
+        tree = cast("MemoryTree", self.house.proofs.tree)
+        return Sequencer(tree, clock=self.clock, signer=signer_of, interval_s=1).take()
+
     def pass_time(self, seconds: float) -> None:
         """Lets time pass."""
         self.clock.now += timedelta(seconds=seconds)
@@ -415,6 +426,11 @@ class Kit:
         return video_id
 
 
+def signer_of(ledger_id: UUID) -> Signer:
+    """Who signs the house's checkpoints."""
+    return Signer(origin_of(ledger_id), b"l" * 32)
+
+
 def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
     """What the house's renderer offers."""
     offered: dict[str, Any] = {
@@ -487,6 +503,7 @@ def make_kit(
         is_stopped=is_stopped,
         repeats_answers=repeats_answers,
     )
+    tree = MemoryTree(recorder, UUID(int=1))
     kept = MemoryList()
     problems: list[str] = []
     secret_bytes = itertools.cycle(range(251))
@@ -558,6 +575,7 @@ def make_kit(
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),
         invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
+        proofs=Proofs(tree, recorder),
         audit=FoldedAudit(ledger),
         audited=ledger.head,
         tide=Tide(ledger.head),

@@ -1,6 +1,5 @@
 """The life of a render: given these facts, when another one comes, then this is its state, or it cannot come."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -26,7 +25,7 @@ def history(*facts: Fact | str) -> list[Event]:
     """Events of these facts, a second apart; the intent comes by itself, and a name stands for its example."""
     complete = [of("intent"), *(of(fact) if isinstance(fact, str) else fact for fact in facts)]
     return [
-        Event(STREAM, version, new_id(), replace(CONTEXT, occurred_at=moment(version)), fact)
+        Event(STREAM, version, new_id(), CONTEXT._replace(occurred_at=moment(version)), fact)
         for version, fact in enumerate(complete, start=1)
     ]
 
@@ -45,7 +44,7 @@ def after(render: Render, fact: Fact | str) -> Render:
     """The render when one more fact comes."""
     version = render.version + 1
     added = of(fact) if isinstance(fact, str) else fact
-    return evolve(render, Event(STREAM, version, new_id(), replace(CONTEXT, occurred_at=moment(version)), added))
+    return evolve(render, Event(STREAM, version, new_id(), CONTEXT._replace(occurred_at=moment(version)), added))
 
 
 SUBMITTING = ("allowed", "submission_started")
@@ -300,7 +299,7 @@ def test_nothing_comes_before_the_intent() -> None:
     with pytest.raises(ImpossibleStep, match=r"before render\.intent"):
         evolve(None, event)
     with pytest.raises(ImpossibleStep, match="version 2 after 0"):
-        evolve(None, replace(event, version=2, fact=of("intent")))
+        evolve(None, event._replace(version=2, fact=of("intent")))
 
 
 @pytest.mark.parametrize("version", [1, 3])
@@ -320,7 +319,7 @@ def walk(data: st.DataObject) -> list[Event]:
             fact = fact.model_copy(update={"attempt": render.attempts + 1})
         elif "attempt" in type(fact).model_fields:
             fact = fact.model_copy(update={"attempt": render.attempts})
-        context = replace(CONTEXT, occurred_at=moment(render.version + 1))
+        context = CONTEXT._replace(occurred_at=moment(render.version + 1))
         events.append(Event(STREAM, render.version + 1, new_id(), context, fact))
         render = evolve(render, events[-1])
     return events

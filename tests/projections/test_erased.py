@@ -1,4 +1,6 @@
-from render_histories import Author, Tables  # noqa: INP001 - tests/ holds rooms, it is no package
+"""Erasures in the read models: found as work, shown as erased, left out of what can still be read."""  # noqa: INP001
+
+from render_histories import Author, Tables
 
 from ledger import events as e
 from ledger import streams

@@ -1,68 +1,47 @@
 """What the database makes of stored events is what the facts say, in every form they were ever stored in."""  # noqa: INP001
 
+from collections import Counter
+
 import pytest
 from render_histories import SHA, Author, Tables, insert_raw
 
 from ledger.application import Ledger
-from ledger.envelope import Event
 from projections.audit import AUDIT
 from projections.errors import RebuildRefused
-from projections.port import Pool, Projection, Row
+from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from projections.spend import SPEND
 from tests.ledger.golden import FOLDER
+from tests.made_in_sql import audit_row, movements
 
-RENDER = "render:acme:01931b7e5c4f7a3b8d2e6f1a9c0b4d5e"
+_STREAMS = {"render": "render:acme:01931b7e5c4f7a3b8d2e6f1a9c0b4d5e", "spend": "spend:acme", "budget": "spend:acme"}
 WITH_NUL = rb'{"f":{"credential":"main","job_id":"nul \u0000","renderer":"vllm","video_id":"video_1"},"v":1}'
 """Valid JSON, and a valid fact, that PostgreSQL's text cannot hold."""
 
 
 @pytest.fixture
 def projections() -> list[Projection]:
-    return [AUDIT]
+    return [AUDIT, SPEND]
 
 
-def audited(event: Event) -> Row:
-    """The row of an event, from its fact."""
-    known, context = vars(event.fact), event.context
-    video_id = f"video_{event.stream.rpartition(':')[2]}" if event.stream == RENDER else known.get("video_id")
-    return (
-        event.position,
-        event.stream,
-        event.version,
-        event.fact.TYPE,
-        event.event_id,
-        event.recorded_at,
-        context.occurred_at,
-        context.tenant,
-        context.actor,
-        context.correlation,
-        context.causation,
-        context.trace,
-        known.get("project"),
-        video_id,
-        known.get("requester"),
-        known.get("renderer"),
-        known.get("job_id"),
-        known.get("webhook_event_id"),
-        known.get("code"),
-    )
-
-
-def test_an_audit_row_says_what_the_fact_says(
+def test_rows_say_what_the_facts_say(
     ledger_database: str, ledger: Ledger, projector: Projector, rebuild: Rebuild, tables: Tables
 ) -> None:
-    versions = {RENDER: 0, "other:1": 0}
+    versions = Counter[str]()
     for path in sorted(FOLDER.glob("*.json")):
         type_name = path.name.partition(".v")[0]
-        stream = RENDER if type_name.startswith("render.") else "other:1"
+        stream = _STREAMS.get(type_name.partition(".")[0], "other:1")
         versions[stream] += 1
         insert_raw(ledger_database, stream, versions[stream], type_name, path.read_bytes())
-    assert projector.catch_up() == sum(versions.values())
-    expected = [audited(event) for event in ledger.read(0)]
-    assert sorted(tables.rows(AUDIT, "events")) == expected
-    rebuild.rebuild()
-    assert sorted(tables.rows(AUDIT, "events")) == expected
+    assert projector.catch_up() == versions.total()
+    told = ledger.read(0)
+    audited, moved = list(map(audit_row, told)), list(movements(told))
+    assert len(moved) > len({event.fact.TYPE for event in told if event.fact.TYPE.startswith("spend.")})
+    for act in (projector.catch_up, rebuild.rebuild):
+        act()
+        assert sorted(tables.rows(AUDIT, "events")) == audited
+        assert sorted(tables.rows(SPEND, "movements")) == moved
 
 
 def test_a_row_the_database_cannot_make_is_named(

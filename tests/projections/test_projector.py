@@ -1,6 +1,6 @@
 import threading  # noqa: INP001 - tests/ holds rooms, it is no package
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,7 +10,6 @@ from render_histories import Author, Tables, insert_raw
 
 from ledger import streams
 from ledger.application import Ledger
-from ledger.envelope import Event
 from ledger.events import TYPES, RenderCompleted, RenderDeleted, RenderFailed, RenderPurged
 from ledger.following import PostgresBell
 from ledger.mapper import FactMapper
@@ -19,7 +18,8 @@ from projections.audit import AUDIT
 from projections.port import Pool, Projection, TableRow
 from projections.projector import Projector
 from projections.rebuild import Rebuild
-from projections.videos import VIDEOS
+from projections.story import Story
+from projections.videos import VIDEOS, rows
 from projections.work import WORK
 
 
@@ -101,7 +101,7 @@ def test_a_crash_before_the_commit_leaves_nothing_and_loses_nothing(
     author.stored_render()
     author.flush()
 
-    def crash_late(_stream: str, _events: Sequence[Event]) -> Iterable[TableRow]:
+    def crash_late(_story: Story) -> Iterable[TableRow]:
         raise Crash
 
     dies = Projector(ledger, pool, [AUDIT, replace(VIDEOS, rows=crash_late)])
@@ -121,13 +121,13 @@ def test_a_session_killed_in_the_middle_of_a_batch_leaves_it_unapplied(
     author.stored_render()
     author.flush()
 
-    def kill_writers(stream: str, events: Sequence[Event]) -> Iterable[TableRow]:
+    def kill_writers(story: Story) -> Iterable[TableRow]:
         with pool.connection() as connection:
             connection.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity "
                 "where state = 'idle in transaction' and datname = current_database() and pid <> pg_backend_pid()"
             )
-        return VIDEOS.rows(stream, events)
+        return rows(story)
 
     dies = Projector(ledger, pool, [replace(VIDEOS, rows=kill_writers)])
     with pytest.raises(psycopg.OperationalError):
@@ -249,7 +249,7 @@ def test_a_parked_stream_is_tried_again_with_its_next_event(
     stream = author.stored_render()
     author.flush()
 
-    def fails(_stream: str, _events: Sequence[Event]) -> Iterable[TableRow]:
+    def fails(_story: Story) -> Iterable[TableRow]:
         raise LookupError("an older program")
 
     Projector(ledger, pool, [replace(each, rows=fails) for each in (VIDEOS, WORK)]).catch_up()

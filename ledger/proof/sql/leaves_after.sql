@@ -1,5 +1,5 @@
-select position, stream, version, type, event_id::text, timestamptz_send(recorded_at), timestamptz_send(occurred_at),
-       tenant, actor, correlation::text, causation::text, trace, encode(sha256(payload), 'hex')
+select position, stream, version, type, event_id::text, recorded_at, occurred_at, tenant,
+       actor, correlation::text, causation::text, trace, encode(sha256(payload), 'hex')
 from ledger.events
 where position > %(after)s
 order by position

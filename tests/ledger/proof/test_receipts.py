@@ -71,13 +71,12 @@ def test_the_envelope_of_any_text_is_canonical(text: str) -> None:
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_moments_of_postgres_are_written_as_ours(when: datetime) -> None:
     delta = when - POSTGRES_EPOCH
-    raw = (delta // timedelta(microseconds=1)).to_bytes(8, "big", signed=True)
-    assert Moments().text(raw) == moment(when)
+    assert Moments().text(delta // timedelta(microseconds=1)) == moment(when)
 
 
 def test_infinity_is_no_moment() -> None:
     with pytest.raises(OverflowError):
-        Moments().text((2**63 - 1).to_bytes(8, "big"))
+        Moments().text(2**63 - 1)
 
 
 def test_a_receipt_comes_back_and_leads_to_its_checkpoint() -> None:
