@@ -27,6 +27,7 @@ from ledger.lifecycle import Phase
 from ledger.memory import MemoryRecorder
 from projections.lineage import LINEAGE
 from projections.spend import SPEND
+from projections.story import Story
 from projections.videos import VIDEOS
 from tests.ledger.examples import EXAMPLES
 from tests.workers.harness import CALLER, ORIGIN, Harness, Killed, Moment, harness
@@ -435,7 +436,7 @@ def tables(there: Harness, name: str) -> list[tuple[object, ...]]:
     projection = {"videos": VIDEOS, "lineage": LINEAGE, "spend": SPEND}[name]
     assert projection.rows is not None
     found = dict.fromkeys(event.stream for event in there.ledger.read(0) if projection.reads(event.stream))
-    return [row for stream in found for _, row in projection.rows(stream, there.ledger.history(stream))]
+    return [row for stream in found for _, row in projection.rows(Story(stream, there.ledger.history(stream)))]
 
 
 def test_an_erased_reservation_keeps_its_place_in_the_totals(there: Harness) -> None:
