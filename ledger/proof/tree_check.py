@@ -7,7 +7,6 @@ checkpoint that was right.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -159,11 +158,13 @@ class TreeCheck:
         if self.tiles is None or self.tiled == 0 or any(each.broken for each in self._confirmed.values()):
             return
         expected = {self._facts.root(), (self._kept or self._facts).root()}
-        with suppress(ProofError):  # a tile that is damaged was named before
-            if root(TileNodes(self.tiles, self.tiled), self.tiled) not in expected:
-                self.findings.add(
-                    "tree_changed", 1, "the root of the tree does not follow from its leaves", last=self.tiled
-                )
+        try:
+            if root(TileNodes(self.tiles, self.tiled), self.tiled) in expected:
+                return
+            wrong = "does not follow from its leaves"
+        except ProofError as error:
+            wrong = f"cannot be made: {error}"
+        self.findings.add("tree_changed", 1, f"the root of the kept tree {wrong}", last=self.tiled)
 
     def _judge(self, held: Held) -> None:
         """Whether the facts up to a checkpoint are those it was signed of."""
