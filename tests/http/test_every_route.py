@@ -358,9 +358,8 @@ def test_every_role_that_a_route_takes_is_enough(town: Town, at: tuple[str, str]
     changes_nothing = at[0] in {"GET", "HEAD"}
     for role in ROUTES[at].takes:
         town = town if changes_nothing else Town()
-        spanning = ROUTES[at].of_tenant
-        key = town.kit.issue(role, by=ROOT_KEY, spans_tenant=True) if spanning else town.key(role)
-        answer = town.ask(at, key)
+        spans = {"by": ROOT_KEY, "spans_tenant": True} if ROUTES[at].of_tenant else {}
+        answer = town.ask(at, town.key(role) if changes_nothing else town.kit.issue(role, **spans))
         assert answer.status_code == ROUTES[at].answered, (role, answer.text)
 
 
