@@ -3,8 +3,8 @@
 Synchronous; `bickford_sora.http` crosses from its event loop to here in one place.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from bickford_sora import finding
 from bickford_sora.allowance import Allowance
@@ -52,6 +52,8 @@ class Answer:
     """Whether an earlier request made it, whose answer could not be delivered."""
     allowance: Allowance | None = None
     """What is left of the limits; None where nothing was decided anew."""
+    opened: Mapping[Sealed, str] = field(default_factory=dict)
+    """What its sealed texts say, as far as they were sealed just now."""
 
 
 class Intake:
@@ -111,15 +113,18 @@ class Intake:
             self._answers.undelivered(caller, answer.request_hash, answer.render.intent.video_id, origin)
 
     def delete(self, caller: Caller, video_id: str, *, origin: Origin) -> Cancellation | None:
-        """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said."""
+        """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said.
+
+        Raises Conflicting where a legal hold keeps it.
+        """
         render = self._own(caller, video_id)
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft = deletion.delete(render).relying_on(caller.heads)
+            draft = deletion.delete(render, self._recording.ledger.holds(render.tenant)).relying_on(caller.heads)
             if not draft:
                 return None
             try:
                 self._recording.append(draft, origin, on=render)
-            except Conflict:  # the render moved on, or the API key did
+            except Conflict:  # the render moved on, the API key did, or a legal hold came
                 caller = self._issued.confirmed(caller)
                 render = self._recording.render(render.stream)
             else:
@@ -139,13 +144,13 @@ class Intake:
             binding = self._idempotency.binding(terms.key, terms.request_hash)
             replayed = self._making.replay(caller, binding, terms.origin)
             made = Made(replayed) if replayed else make(binding)
-            return Answer(made.render, allowance=made.allowance)
+            return Answer(made.render, allowance=made.allowance, opened=made.opened)
         if terms.retry_count and self._desk.repeats_answers:
             video_id = self._answers.repeat(caller, terms.request_hash, terms.retry_count, terms.origin)
             if video_id is not None:
                 return Answer(self._making.first_answer(caller, video_id), terms.request_hash, repeated=True)
         made = make(None)
-        return Answer(made.render, terms.request_hash, allowance=made.allowance)
+        return Answer(made.render, terms.request_hash, allowance=made.allowance, opened=made.opened)
 
     def _own(self, caller: Caller, video_id: str) -> Render:
         """A render of the caller's own project: what it may change. Raises NotFound as `find`."""

@@ -1,6 +1,7 @@
 """One request, one decision: everything between a parsed request and the facts that are recorded of it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from bickford_sora.allowance import Allowance
 from bickford_sora.decisions import approvals, fields, headroom, intent, quotas
@@ -15,7 +16,7 @@ from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.preparing import Desk, Prepared, Preparing
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
-from ledger import streams
+from ledger import lifecycle, streams
 from ledger.envelope import Sealed
 from ledger.errors import Conflict
 from ledger.lifecycle import Render
@@ -35,6 +36,8 @@ class Made:
 
     render: Render
     allowance: Allowance | None = None
+    opened: Mapping[Sealed, str] = field(default_factory=dict)
+    """What its sealed texts say, as far as they were sealed just now."""
 
 
 class Making:
@@ -86,7 +89,7 @@ class Making:
     def _decide(self, asked: Asked, policy: Policy, origin: Origin) -> Made:
         for _ in range(DECIDE_ATTEMPTS_MAX):
             try:
-                refusal, allowance = self._reserve(asked, policy, origin)
+                render, refusal, allowance = self._reserve(asked, policy, origin)
             except Conflict:
                 # The API key was rotated or revoked, the policy was replaced, another request bound the key first, or
                 # the source or its lineage moved on.
@@ -105,13 +108,13 @@ class Making:
             if refusal:
                 self._drop_files(asked)
                 raise quotas.refused(refusal, allowance)
-            return Made(self._recording.render(streams.render(asked.caller.tenant, asked.video_id)), allowance)
+            return Made(render, allowance, {render.intent.prompt: asked.request.prompt})
         raise TryLater("The source is changing. Send the request again.", code="conflict")
 
-    def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> tuple[Refusal | None, Allowance]:
+    def _reserve(self, asked: Asked, policy: Policy, origin: Origin) -> tuple[Render, Refusal | None, Allowance]:
         """Records the decision, and what it sets aside.
 
-        Returns why it may not be, None when it may, and what is left of the limits.
+        Returns the render it made, why it may not be, None when it may, and what is left of the limits.
         """
         at = self._recording.clock()
         judged = intent.judge(asked, policy, at, approval_s=self._desk.approval_s)
@@ -123,10 +126,13 @@ class Making:
             decided.append((refusal, headroom.rooms(spend, wanted)))
             return draft
 
-        self._recording.on_spend(take, origin, on=asked.source)
+        events = self._recording.on_spend(take, origin, on=asked.source)
         refusal, rooms = decided[-1]  # those of the last time it was taken were recorded
         is_taken = refusal is None or refusal.kind == "approval"
-        return refusal, headroom.allowance(rooms, at, is_taken=is_taken)
+        stream = streams.render(asked.caller.tenant, asked.video_id)
+        render = lifecycle.fold(None, [event for event in events if event.stream == stream])
+        assert render is not None, stream  # noqa: S101 - its intent is recorded whatever was decided
+        return render, refusal, headroom.allowance(rooms, at, is_taken=is_taken)
 
     def _seen_again(self, asked: Asked, policy: Policy) -> Asked:
         """What was asked, with the source and its lineage as they are now."""

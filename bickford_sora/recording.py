@@ -1,6 +1,6 @@
 """From a decision to the ledger: who, when and why on drafted facts; the append; deciding again on a conflict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from uuid import UUID
@@ -11,7 +11,7 @@ from bickford_sora.spending import Spending
 from ledger import lifecycle, streams
 from ledger.application import Ledger
 from ledger.clock import Clock
-from ledger.envelope import Appended, Context, Decision, Fact
+from ledger.envelope import Context, Decision, Event, Fact
 from ledger.errors import Conflict
 from ledger.identifiers import NewId
 from ledger.lifecycle import Render
@@ -52,8 +52,8 @@ class Recording:
         self._zone = zone
         self._spending: dict[str, Spending] = {}
 
-    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> Appended:
-        """Appends a draft once. Raises Conflict, Refused or Unavailable (`ledger.errors`).
+    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
+        """Appends a draft once, and returns its events. Raises Conflict, Refused or Unavailable (`ledger.errors`).
 
         `on` is the render it was decided on: a fact that cannot follow it raises ImpossibleStep here, since once it
         was appended nobody could fold the stream any more. What the facts mean for the render's reservation goes
@@ -62,17 +62,18 @@ class Recording:
         context = self._context(origin)
         decision = Decision.of(draft.facts, heads=draft.heads, context=context, new_id=self.new_id)
         if on is not None:
-            news = [event for event in decision.events if event.stream == on.stream]
-            after = lifecycle.fold(on, news) or on
-            facts = [event.fact for event in news]
-            if budgets.concerns_money(on, after, facts):
-                return self._append_with_money(draft, context, after, facts)
-        return self.ledger.append(decision)
+            then = after(on, decision.events)
+            facts = [event.fact for event in decision.events if event.stream == on.stream]
+            if budgets.concerns_money(on, then, facts):
+                return self._append_with_money(draft, context, then, facts)
+        self.ledger.append(decision)
+        return decision.events
 
-    def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> None:
+    def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
         """Decides on the spend as it is, in turn with everybody else who does, and appends what was decided.
 
-        Raises as `append` does; `on` is the source whose stream the draft writes.
+        Returns its events, none when it decided nothing. Raises as `append` does; `on` is the source whose stream the
+        draft writes.
         """
         context = self._context(origin)
         periods = budgets.periods(context.occurred_at, self._zone)
@@ -81,33 +82,33 @@ class Recording:
             draft = take(spend, periods)
             if on is not None and draft:
                 decision = Decision.of(draft.facts, heads=draft.heads, context=context, new_id=self.new_id)
-                lifecycle.fold(on, [event for event in decision.events if event.stream == on.stream])
+                after(on, decision.events)
             return draft
 
-        self.spending(origin.tenant).append(checked, context)
+        return self.spending(origin.tenant).append(checked, context)
 
     def spending(self, tenant: str) -> Spending:
         """The one decider of a tenant's spend in this process."""
         return self._spending.setdefault(tenant, Spending(self.ledger, tenant, new_id=self.new_id))
 
-    def periods(self) -> Periods:
-        """The day and the minute it is now."""
-        return budgets.periods(self.clock(), self._zone)
+    def periods(self, at: datetime | None = None) -> Periods:
+        """The day and the minute of a moment; None: of now."""
+        return budgets.periods(at or self.clock(), self._zone)
 
     def local_now(self) -> datetime:
         """The moment it is, in the tenant's time zone."""
         return self.clock().astimezone(self._zone)
 
-    def _append_with_money(self, draft: Draft, context: Context, after: Render, facts: Sequence[Fact]) -> Appended:
-        stream = streams.spend(after.tenant)
+    def _append_with_money(
+        self, draft: Draft, context: Context, then: Render, facts: Sequence[Fact]
+    ) -> tuple[Event, ...]:
+        stream = streams.spend(then.tenant)
 
         def take(spend: Spend) -> Draft:
-            money = [(stream, fact) for fact in budgets.consequences(after, facts, spend)]
+            money = [(stream, fact) for fact in budgets.consequences(then, facts, spend)]
             return Draft((*draft.facts, *money), draft.heads)
 
-        appended = self.spending(after.tenant).append(take, context)
-        assert appended is not None, after.stream  # noqa: S101 - the draft has facts
-        return appended
+        return self.spending(then.tenant).append(take, context)
 
     def _context(self, origin: Origin) -> Context:
         return Context(origin.tenant, origin.actor, self.clock(), origin.correlation, origin.causation, origin.trace)
@@ -118,21 +119,27 @@ class Recording:
         assert render is not None, f"{stream} has no facts"  # noqa: S101 - the caller got the stream from the ledger
         return render
 
-    def decide(self, stream: str, actor: str, decision: Callable[[Render], Draft]) -> Render:
+    def decide(
+        self, stream: str, actor: str, decision: Callable[[Render], Draft], *, known: Render | None = None
+    ) -> Render:
         """Takes a decision on a render and appends it, again from its new state when it moved on meanwhile.
 
-        Returns the render as it then is. Raises Conflict when it never stood still.
+        `known` is the render as it was read just now; else it is read. Returns the render as it then is. Raises
+        Conflict when it never stood still.
         """
         for attempt in range(DECIDE_ATTEMPTS_MAX):
-            render = self.render(stream)
+            render, known = known or self.render(stream), None
             draft = decision(render)
             if not draft:
                 return render
             try:
-                self.append(draft, Origin.of(render, actor), on=render)
+                return after(render, self.append(draft, Origin.of(render, actor), on=render))
             except Conflict:
                 if attempt == DECIDE_ATTEMPTS_MAX - 1:
                     raise
-                continue
-            return self.render(stream)
         raise AssertionError("unreachable")
+
+
+def after(render: Render, events: Iterable[Event]) -> Render:
+    """The render behind those of these events that are its own. Raises ImpossibleStep when they cannot follow."""
+    return lifecycle.fold(render, [event for event in events if event.stream == render.stream]) or render

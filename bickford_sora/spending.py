@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from bickford_sora.decisions.drafts import Draft
 from ledger import spend, streams
 from ledger.application import Ledger
-from ledger.envelope import Appended, Context, Decision, Event
+from ledger.envelope import Context, Decision, Event
 from ledger.errors import Conflict, LedgerError, Refused
 from ledger.identifiers import NewId
 from ledger.spend import Spend
@@ -38,7 +38,9 @@ class _Waiting:
     called: threading.Event = field(default_factory=threading.Event)
     """Set when it is done, or has to lead."""
     is_done: bool = False
-    answer: Appended | BaseException | None = None
+    error: BaseException | None = None
+    events: tuple[Event, ...] = ()
+    """What was decided, once it was appended."""
     attempts: int = 0
 
 
@@ -55,8 +57,8 @@ class Spending:
         self._arriving = threading.Lock()
         self._deciding = threading.Lock()
 
-    def append(self, take: Take, context: Context) -> Appended | None:
-        """Takes a decision and appends it together with what it means for the spend. None: it decided nothing.
+    def append(self, take: Take, context: Context) -> tuple[Event, ...]:
+        """Takes a decision and appends it together with what it means for the spend. Returns the events it became.
 
         Raises Conflict when another stream it relied on moved on, and what `take` raises; Refused and Unavailable as
         the ledger does.
@@ -70,9 +72,9 @@ class Spending:
         mine.called.wait()
         if not mine.is_done:
             self._lead(mine)
-        if isinstance(mine.answer, BaseException):
-            raise mine.answer
-        return mine.answer
+        if mine.error is not None:
+            raise mine.error
+        return mine.events
 
     @property
     def waiting(self) -> int:
@@ -126,12 +128,12 @@ class Spending:
             return rest
         head = self._state.version
         try:
-            appended = self._ledger.append(drafted.decision(self._stream, head))
+            self._ledger.append(drafted.decision(self._stream, head))
         except (Conflict, Refused) as error:
             return [*self._again(drafted.taken, error), *rest]
         self._state = drafted.state
         for each in drafted.taken:
-            _answer(each, appended)
+            _answer(each)
         return rest
 
     def _again(self, refused: Sequence[_Waiting], error: LedgerError) -> list[Sequence[_Waiting]]:
@@ -184,13 +186,15 @@ class _Drafted:
         if touched & self._written or written & set(self._heads) or self._contradicts(draft.heads):
             return False
         if not draft:
-            _answer(waiting, None)
+            waiting.events = ()
+            _answer(waiting)
             return True
         heads = {**dict.fromkeys(written, 0), **draft.heads, self.state.stream: self.state.version}
         decision = Decision.of(draft.facts, heads=heads, context=waiting.context, new_id=self._new_id)
         for event in decision.events:
             if event.stream == self.state.stream:
                 spend.evolve(self.state, event.version, event.fact)
+        waiting.events = decision.events
         self._events += decision.events
         self._heads.update({stream: head for stream, head in heads.items() if stream != self.state.stream})
         self._written |= written
@@ -206,7 +210,7 @@ class _Drafted:
         return Decision(tuple(self._events), {**self._heads, stream: head})
 
 
-def _answer(waiting: _Waiting, answer: Appended | BaseException | None) -> None:
-    waiting.answer = answer
+def _answer(waiting: _Waiting, error: BaseException | None = None) -> None:
+    waiting.error = error
     waiting.is_done = True
     waiting.called.set()

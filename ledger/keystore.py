@@ -21,13 +21,24 @@ class PostgresKeyStore:
     def add(self, name: str, wrapped: bytes) -> bytes:
         """Stores a wrapped key unless the name has one; raises Erased when it was destroyed."""
         with self._recorder.reading() as connection:
-            connection.execute(query("key_add"), (name, wrapped), prepare=True)
-        stored = self.get([name]).get(name)
+            added = connection.execute(query("key_add"), (name, wrapped), prepare=True).fetchone()
+        stored = bytes(added[0]) if added else self.get([name]).get(name)
         if stored is None:
             raise Erased(f"the key {name} was destroyed")
         return stored
 
     def destroy(self, name: str) -> None:
-        """Removes a key for good."""
+        """Removes a key, and all keys below it, for good."""
         with self._recorder.reading() as connection:
-            connection.execute(query("key_destroy"), (name,))
+            connection.execute(query("key_destroy"), {"name": name})
+
+    def destroyed(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these names whose key was destroyed."""
+        with self._recorder.reading() as connection:
+            found = connection.execute(query("keys_destroyed"), (list(names),)).fetchall()
+        return frozenset(name for (name,) in found)
+
+    def below(self, name: str) -> list[str]:
+        """The names of all keys ever stored below this one, in order. Looks through the whole table."""
+        with self._recorder.reading() as connection:
+            return [each for (each,) in connection.execute(query("keys_below"), (f"{name}/",)).fetchall()]

@@ -79,7 +79,7 @@ def ask(spending: Spending, **more: dict[str, int]) -> bool:
     """Whether one more render was accepted."""
     told: list[bool] = []
     appended = spending.append(take_for(streams.video_id(new_uuid7()), told, **more), context())
-    assert (appended is not None) is told[-1]
+    assert bool(appended) is told[-1]
     return told[-1]
 
 

@@ -16,7 +16,8 @@ from typing import BinaryIO
 import structlog
 
 from bickford_sora.assets.address import AssetAddress, require_subject
-from bickford_sora.assets.errors import AssetDamaged, AssetNotFound, AssetStoreUnavailable
+from bickford_sora.assets.errors import AssetDamaged, AssetLocked, AssetNotFound, AssetStoreUnavailable
+from bickford_sora.assets.immutable import keeps, keeps_entry
 from bickford_sora.assets.port import StoredAsset, bounded, resolve_range
 from bickford_sora.assets.regular_file import IrregularFileError, open_regular_file
 from ledger.clock import Clock
@@ -98,10 +99,37 @@ class LocalAssetStore:
 
     def delete(self, storage_uri: str) -> None:
         """See `AssetStore.delete`."""
+        if self.is_locked(storage_uri):
+            raise AssetLocked(storage_uri)
         address = AssetAddress.parse(storage_uri)
         with _storage_failures(), suppress(FileNotFoundError), self._folder(address) as folder:
             os.unlink(address.sha256, dir_fd=folder)
             os.fsync(folder)
+
+    def forget(self, subject: str) -> int:
+        """See `AssetStore.forget`."""
+        require_subject(subject)
+        with _storage_failures(), suppress(FileNotFoundError):
+            # Only names that are ours are looked at; `delete` opens each folder anew and follows no link.
+            found = sorted(self._addresses(subject), key=lambda address: address.sha256)
+            for address in found:
+                self.delete(address.uri)
+            return len(found)
+        return 0
+
+    def _addresses(self, subject: str) -> Iterator[AssetAddress]:
+        with ExitStack() as opened:
+            folder = _open_folder(subject, opened, parent=_open_folder(self._root, opened))
+            for prefix in os.listdir(folder):  # noqa: PTH208 - of a descriptor, which a path cannot follow
+                for name in os.listdir(_open_folder(prefix, opened, parent=folder)):
+                    yield AssetAddress(subject, name)
+
+    def is_locked(self, storage_uri: str) -> bool:
+        """See `AssetStore.is_locked`: a file, or its folder, with the attribute immutable or append-only (chattr)."""
+        address = AssetAddress.parse(storage_uri)
+        with _storage_failures(), suppress(FileNotFoundError), self._folder(address) as folder:
+            return keeps(folder) or keeps_entry(folder, address.sha256)
+        return False
 
     def path(self, storage_uri: str) -> Path:
         """Where the asset lies on this machine, for programs that need a file. Not part of the port.

@@ -76,7 +76,23 @@ class AssetStore(Protocol):
         ...
 
     def delete(self, storage_uri: str) -> None:
-        """Remove the asset; deleting what is not there is no error."""
+        """Remove the asset; deleting what is not there is no error.
+
+        Raises:
+            AssetLocked: storage keeps it under a lock; it is there still.
+        """
+        ...
+
+    def forget(self, subject: str) -> int:
+        """Remove everything of a subject, also what nobody knows the address of. Returns how many assets that were.
+
+        Raises:
+            AssetLocked: storage keeps one of them under a lock; it is there still, the others may be.
+        """
+        ...
+
+    def is_locked(self, storage_uri: str) -> bool:
+        """Whether storage keeps the asset under a lock, so that `delete` would raise AssetLocked now."""
         ...
 
 

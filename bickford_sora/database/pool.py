@@ -1,5 +1,8 @@
 """The connection pool."""
 
+import time
+from weakref import WeakKeyDictionary
+
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
@@ -8,6 +11,8 @@ APPLICATION_NAME = "bickford-sora"
 LOCK_TIMEOUT_S = 10.0
 IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0
 CHECKOUT_TIMEOUT_S = 30.0
+ASKED_S = 1.0
+"""How long after a connection has answered it is not asked again whether it lives, in seconds."""
 
 
 def open_pool(
@@ -54,10 +59,31 @@ def open_pool(
         timeout=checkout_timeout_s,
         kwargs={"autocommit": True, "application_name": application_name},
         configure=configure,
-        check=ConnectionPool.check_connection,
+        check=_Checks().check,
         name=application_name,
         open=True,
     )
+
+
+class _Checks:
+    """Whether connections live. Safe to use from several threads: each has its connection for itself."""
+
+    def __init__(self) -> None:
+        self._asked: WeakKeyDictionary[Connection[TupleRow], float] = WeakKeyDictionary()
+        """When each was asked last, in monotonic seconds."""
+
+    def check(self, connection: Connection[TupleRow]) -> None:
+        """Raises psycopg.OperationalError when the server has gone.
+
+        One that leaves says so, and what it said is here already: only after a while is a connection asked, which costs
+        as much as a small query, and finds the machine that lost its power.
+        """
+        connection.pgconn.consume_input()  # what it said
+        connection.pgconn.consume_input()  # the end behind it
+        now = time.monotonic()
+        if now - self._asked.get(connection, -ASKED_S) >= ASKED_S:
+            ConnectionPool.check_connection(connection)
+            self._asked[connection] = now
 
 
 def _milliseconds(seconds: float) -> str:

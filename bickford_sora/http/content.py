@@ -35,7 +35,6 @@ Variant = Annotated[
 
 async def _reader(
     request: Request,
-    house: TheHouse,
     signature: Annotated[str | None, Query(description="Of a signed link: takes the place of the API key.")] = None,
     expires: Annotated[str | None, Query(description="Of a signed link: the Unix second it ends.")] = None,
     tenant: Annotated[str | None, Query(description="Of a signed link: whose video it is.")] = None,
@@ -43,7 +42,7 @@ async def _reader(
     """Who reads: whoever has a signed link, else a caller. Raises Unauthorized and RoleMissing."""
     if signature is not None:
         return Signature(expires, signature, tenant)
-    caller = await authenticated(request, house, None)
+    caller = await authenticated(request, None)
     caller.check(*ROLES)
     return caller
 
@@ -126,9 +125,11 @@ def _unsatisfiable(asset: Asset) -> JSONResponse:
 def _asset(render: Render, variant: str) -> Asset:
     """The stored file.
 
-    Raises NotReady while there is none yet, Conflicting when there never will be, Gone when its time is over, NotFound
-    for a variant there is not.
+    Raises NotReady while there is none yet, Conflicting when there never will be, Gone when its time is over or it was
+    erased, NotFound for a variant there is not.
     """
+    if render.erased:
+        raise Gone("This video was erased.", code="video_erased", param="video_id")
     if render.phase is not Phase.STORED:
         if render.ended:
             raise Conflicting(

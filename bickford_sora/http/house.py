@@ -13,6 +13,7 @@ from bickford_sora.allowance import RequestsLeft
 from bickford_sora.api_keys import ApiKeys
 from bickford_sora.approvals import Approvals
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import Callers
@@ -21,6 +22,7 @@ from bickford_sora.decisions import requesters
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.erasing import Erasing
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
@@ -30,8 +32,10 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.invoices import Invoices
+from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.metrics import Metrics
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.price_tables import PriceTables
 from bickford_sora.quoting import Quoting
@@ -41,7 +45,7 @@ from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
-from projections.audit import AuditEvent, Filters
+from ledger.proof.proofs import Proofs
 from projections.videos import Page, Video
 
 RETRY_COUNT = "x-stainless-retry-count"
@@ -70,13 +74,6 @@ class VideosQuery(Protocol):
 
         Of a project, or of all the tenant's (None).
         """
-
-
-class AuditQuery(Protocol):
-    """The read model of every fact. Errors: `ledger.errors.Unavailable` when the database does not answer."""
-
-    def events(self, tenant: str, filters: Filters, /, *, after: int, limit: int) -> list[AuditEvent]:
-        """A tenant's events behind position `after`, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,16 +120,22 @@ class House:
     reviews: Reviews
     approvals: Approvals
     four_eyes: FourEyes
+    erasing: Erasing
+    legal_holds: LegalHolds
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports
     invoices: Invoices
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
-    audit: AuditQuery
-    """Every fact, for streams."""
+    pasts: Pasts
+    audits: Audits
+    wait_for_audit: Callable[[float], bool]
+    """As `wait_for_videos`, for the read models an auditor is answered from."""
+    proofs: Proofs
+    """What the kept tree can prove."""
     audited: Callable[[], int]
-    """The position `audit` has come to."""
+    """The position the read model of every fact has come to."""
     tide: Tide
     """Wakes streams, and ends them."""
     crossing: Crossing = field(default_factory=Crossing)
@@ -167,24 +170,38 @@ class Undertaking:
 
 
 async def _house(request: Request) -> House:
-    return cast("House", request.app.state.house)
+    return _house_of(request)
 
 
 async def _undertaking(request: Request) -> Undertaking:
+    return _undertaking_of(request)
+
+
+# Called and not depended on where that is possible: the framework spends on a dependency more than most of them do.
+
+
+def _house_of(request: Request) -> House:
+    return cast("House", request.app.state.house)
+
+
+def _undertaking_of(request: Request) -> Undertaking:
     return cast("Undertaking", request.state.undertaking)
+
+
+def _links_of(request: Request) -> Links:
+    return _house_of(request).links.reached_at(str(request.base_url))
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key of this server. `api-key: KEY` is understood as well.")
 
 
-async def authenticated(
-    request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(bearer)]
-) -> Caller:
+async def authenticated(request: Request, _: Annotated[object, Depends(bearer)]) -> Caller:
     """The caller of a request, as whoever it says it asks for.
 
     Raises Unauthorized, TooManyRequests when it has made too many, RequesterNotAllowed when it may not say for whom,
     and InvalidRequest for what is no name.
     """
+    house = _house_of(request)
     caller = house.callers.configured(request.headers)
     if caller is None:
         caller = await house.crossing.run(house.callers.authenticate, request.headers)
@@ -196,9 +213,9 @@ async def authenticated(
     return requesters.on_behalf_of(caller, name, house.keys.digest, param=requesters.HEADER)
 
 
-async def links(request: Request, house: Annotated[House, Depends(_house)]) -> Links:
+async def links(request: Request) -> Links:
     """What makes the links in an answer: to where the server is configured to be, else to where it was reached."""
-    return house.links.reached_at(str(request.base_url))
+    return _links_of(request)
 
 
 def _text(header: str) -> str | None:
@@ -243,16 +260,15 @@ class Order:
         return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
 
 
-async def _order(
-    request: Request, house: TheHouse, caller: TheCaller, made: TheLinks, undertaking: TheUndertaking
-) -> Order:
+async def _order(request: Request, caller: TheCaller) -> Order:
+    house = _house_of(request)
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise InvalidRequest("Send one Idempotency-Key.", code="invalid_idempotency_key", param="Idempotency-Key")
     said = request.headers.get(RETRY_COUNT, "")
     retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
     key, left = keys[0] if keys else None, house.rate_limit.left(caller)
-    return Order(house, caller, made, undertaking.origin(caller), key, retries, left)
+    return Order(house, caller, _links_of(request), _undertaking_of(request).origin(caller), key, retries, left)
 
 
 TheOrder = Annotated[Order, Depends(_order)]

@@ -14,7 +14,7 @@ router = APIRouter(tags=["health"], responses=REFUSALS)
 async def may_read(request: Request, house: TheHouse, presented: Annotated[object, Depends(bearer)]) -> None:
     """Anybody where the settings say so, else who oversees. Raises Unauthorized or RoleMissing."""
     if not house.metrics.public:
-        (await authenticated(request, house, presented)).check("auditor", "admin")
+        (await authenticated(request, presented)).check("auditor", "admin")
 
 
 @router.get("/metrics", summary="Numbers for Prometheus", dependencies=[Depends(may_read)], response_class=Response)

@@ -24,33 +24,34 @@ class Follow:
 
     def __call__(self, task: Task) -> datetime:
         """Asks once and records what is new. A webhook only makes this happen sooner: its word is not taken."""
-        look_at = self._ask(task)
+        render, look_at = self._ask(task, self.shop.render(task))
         # Asked first: a job that ended while nobody here was running is taken in, however late it is.
-        self.shop.decide(task, self._overdue)
+        self.shop.decide(task, self._overdue, known=render)
         return look_at
 
-    def _ask(self, task: Task) -> datetime:
-        render = self.shop.render(task)
+    def _ask(self, task: Task, render: Render) -> tuple[Render, datetime]:
+        """The render behind what its renderer said, and when to ask again."""
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS} or render.job is None:
-            return self.shop.again()
+            return render, self.shop.again()
         renderer = self.shop.fleet.at(render.job.renderer, render.job.credential, render.job.replica)
         if renderer is None:
-            return self.shop.after(UNCONFIGURED_WAIT_S)
+            return render, self.shop.after(UNCONFIGURED_WAIT_S)
         try:
             heard = renderer.status(render.job.job_id)
         except JobGone as error:
             status = error.http_status
             grace_s = self.shop.limits.reconcile_grace_s
-            self.shop.decide(task, lambda r: news.job_gone(r, status, self.shop.now(), grace_s=grace_s))
+            render = self.shop.decide(
+                task, lambda r: news.job_gone(r, status, self.shop.now(), grace_s=grace_s), known=render
+            )
         except ReadFailed as error:
             retry_at = self.shop.backoff(RETRIES_ASSUMED, error.retry_after_s)
             fact = self.shop.trouble(render, "follow", error, retry_at)
-            self.shop.decide(task, lambda r: news.trouble(r, fact))
-            return retry_at
+            return self.shop.decide(task, lambda r: news.trouble(r, fact), known=render), retry_at
         else:
             said = self._news(render, heard)
-            self.shop.decide(task, lambda r: news.heard(r, said, self.shop.now()))
-        return self.shop.after(self.shop.limits.poll_interval_s)
+            render = self.shop.decide(task, lambda r: news.heard(r, said, self.shop.now()), known=render)
+        return render, self.shop.after(self.shop.limits.poll_interval_s)
 
     def _overdue(self, render: Render) -> Draft:
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS}:

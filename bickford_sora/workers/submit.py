@@ -13,7 +13,7 @@ from bickford_sora.assets.errors import AssetError, AssetNotFound
 from bickford_sora.decisions import news, rerouting, submission
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.submission import Attempt, Offered, Turn
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
+from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, after
 from bickford_sora.renderers.errors import ReadFailed, Refused, RendererError, UnknownOutcome
 from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
 from bickford_sora.renderers.port import JobNews, Order, Renderer
@@ -117,14 +117,14 @@ class Submit:
         if not draft:
             return self.shop.after(TURN_WAIT_S)
         try:
-            self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render)
+            begun = after(render, self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render))
         except Conflict:
             return self.shop.again()
         # The ledger now says that the renderer may have been asked. A crash from here until the outcome is recorded
         # leaves it unknown: after the deadline, `reconcile` looks for the job before anything is sent again.
         outcome = self._ask(renderer, order, attempt)
         # A crash here: the job may exist and nobody has written it down. The same.
-        self._record_patiently(task, render.attempts + 1, outcome, renderer)
+        self._record_patiently(task, begun, outcome, renderer)
         return self.shop.again()
 
     def _ask(self, renderer: Renderer, order: Order, attempt: Attempt) -> JobNews | RendererError:
@@ -141,27 +141,32 @@ class Submit:
             log.warning("reference_unreadable", code=error.code)
             return Refused("reference_unavailable", terminal=isinstance(error, AssetNotFound))
 
-    def _record_patiently(self, task: Task, attempt: int, outcome: JobNews | RendererError, renderer: Renderer) -> None:
-        """Records an outcome also when the database is away for a while: nobody else knows the job's id."""
+    def _record_patiently(
+        self, task: Task, begun: Render, outcome: JobNews | RendererError, renderer: Renderer
+    ) -> None:
+        """Records an outcome also when the database is away for a while: nobody else knows the job's id.
+
+        `begun` is the render as it was when the renderer was asked.
+        """
         gives_up_at = time.monotonic() + OUTCOME_WAIT_S
         while True:
             try:
-                return self._record(task, attempt, outcome, renderer)
+                return self._record(task, begun, outcome, renderer)
             except Unavailable:
                 if time.monotonic() >= gives_up_at:
                     raise
                 log.warning("outcome_waits_for_database")
                 time.sleep(OUTCOME_PAUSE_S)
 
-    def _record(self, task: Task, attempt: int, outcome: JobNews | RendererError, renderer: Renderer) -> None:
+    def _record(self, task: Task, begun: Render, outcome: JobNews | RendererError, renderer: Renderer) -> None:
         if isinstance(outcome, JobNews):
             self.shop.fleet.reached(renderer)
-            self._record_job(task, attempt, outcome, renderer)
+            self._record_job(task, begun, outcome, renderer)
         elif isinstance(outcome, Refused):
-            self._record_refusal(task, attempt, outcome, renderer)
+            self._record_refusal(task, begun.attempts, outcome, renderer)
         else:
             log.warning("submission_unknown", code=outcome.code, http_status=outcome.http_status)
-            code, message = outcome.code, outcome.message
+            attempt, code, message = begun.attempts, outcome.code, outcome.message
             self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, attempt, code, message)))
 
     def _record_refusal(self, task: Task, attempt: int, refusal: Refused, renderer: Renderer) -> None:
@@ -190,18 +195,20 @@ class Submit:
             ),
         )
 
-    def _record_job(self, task: Task, attempt: int, news: JobNews, renderer: Renderer) -> None:
-        job = submission.Job(news.job_id, news.status, news.progress)
-        recorded = settle(
-            self.shop, task, lambda r, t: submission.queued(r, t, job, attempt=attempt, found_by_list=False)
+    def _record_job(self, task: Task, begun: Render, news: JobNews, renderer: Renderer) -> None:
+        attempt, job = begun.attempts, submission.Job(news.job_id, news.status, news.progress)
+        render = settle(
+            self.shop,
+            task,
+            lambda r, t: submission.queued(r, t, job, attempt=attempt, found_by_list=False),
+            known=begun,
         )
-        if not recorded:
+        if render is None:
             # The renderer named a job that another render holds: whose it is cannot be told from here.
             self.shop.decide(
                 task, lambda r: submission.unknown(r, self._unknown(r, attempt, "job_already_claimed", None))
             )
             return
-        render = self.shop.render(task)
         if render.job is None or render.job.job_id != news.job_id:
             self._cancel_duplicate(task, news.job_id, renderer)
 
@@ -298,23 +305,25 @@ def turn(shop: Workshop, attempt: Attempt) -> Turn:
     return known or Turn(stream)
 
 
-def settle(shop: Workshop, task: Task, decision: Callable[[Render, Turn], Draft]) -> bool:
+def settle(
+    shop: Workshop, task: Task, decision: Callable[[Render, Turn], Draft], *, known: Render | None = None
+) -> Render | None:
     """Records the outcome of an open submission; decides again when the render or the turn moved on.
 
-    False when it could not be recorded because another render holds the job.
+    `known` is the render as it was last seen; else it is read. Returns the render as it then is, None when the outcome
+    could not be recorded because another render holds the job.
     """
     for _ in range(DECIDE_ATTEMPTS_MAX):
-        render = shop.render(task)
+        render, known = known or shop.render(task), None
         opened = render.submission
         if opened is None:
-            return True
+            return render
         attempt = Attempt(opened.renderer, opened.credential, opened.replica, opened.fingerprint, opened.deadline_at)
         draft = decision(render, turn(shop, attempt))
         if not draft:
-            return True
+            return render
         try:
-            shop.recording.append(draft, Origin.of(render, ACTOR), on=render)
+            return after(render, shop.recording.append(draft, Origin.of(render, ACTOR), on=render))
         except Conflict:
             continue
-        return True
-    return False
+    return None

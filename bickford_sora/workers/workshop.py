@@ -13,6 +13,7 @@ from bickford_sora.assets.port import AssetStore
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Recording
+from bickford_sora.references import asset_subject
 from bickford_sora.renderers.errors import RendererError
 from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.port import Renderer
@@ -22,12 +23,16 @@ from ledger.events import RenderAttemptFailed, RendererStopped, Step
 from ledger.keys import Keys
 from ledger.lifecycle import Render
 
+log = structlog.get_logger(__name__)
+
 ACTOR = "worker"
 """Who the facts of workers are by."""
 BACKOFF_FIRST_S = 1.0
 """Pause after the first failed call; it doubles with each one that follows."""
 RECHECK_S = 0.5
 """When a task that is done is looked at again, in case it is not, in seconds."""
+KEPT_RECHECK_S = 600.0
+"""When files that a legal hold or a lock keeps are looked at again, in seconds."""
 RETRIES_ASSUMED = 2
 """Back-off of calls that are repeated on a schedule anyway, as if this many had failed before."""
 MESSAGE_CHARS_MAX = 2_000
@@ -120,18 +125,26 @@ class Workshop:
         structlog.contextvars.bind_contextvars(**_belonging(render))
         return render
 
-    def decide(self, task: Task, decision: Callable[[Render], Draft]) -> Render:
-        """Decides and appends, again when the render moved on meanwhile."""
-        return self.recording.decide(task.stream, ACTOR, decision)
+    def decide(self, task: Task, decision: Callable[[Render], Draft], *, known: Render | None = None) -> Render:
+        """Decides and appends, again when the render moved on meanwhile; `known` is the render as it was just read."""
+        return self.recording.decide(task.stream, ACTOR, decision, known=known)
 
     def delete_files(self, render: Render) -> int:
         """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""
-        intent = render.intent
-        uris = [asset.storage_uri for asset in render.assets]
-        uris += [each.storage_uri for each in (intent.input_reference, intent.source_video) if each is not None]
-        for uri in uris:
+        for uri in render.files:
             self.assets.delete(uri)
-        return len(uris)
+        if render.erased:  # also what no fact names, such as the copy of a download that died
+            self.assets.forget(asset_subject(render.intent.video_id))
+        return len(render.files)
+
+    def kept_until(self, render: Render) -> datetime | None:
+        """When to look again at files that a legal hold or a lock of the storage keeps; None: nothing does."""
+        holds = self.recording.ledger.holds(render.tenant).covering(render)
+        locked = [uri for uri in render.files if self.assets.is_locked(uri)]
+        if not holds and not locked:
+            return None
+        log.info("files_kept", holds=holds, locked=locked)
+        return self.after(KEPT_RECHECK_S)
 
     def again(self) -> datetime:
         """When to look at a task that is probably done: as soon as the read model of work has surely seen it."""

@@ -37,6 +37,20 @@ def test_a_lost_connection_costs_no_error(database_url: str) -> None:
                 assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_a_connection_that_answered_just_now_and_is_lost_costs_no_error(database_url: str) -> None:
+    with (
+        open_pool(database_url, size_max=1) as pool,
+        psycopg.connect(database_url, autocommit=True) as other,
+    ):
+        for _ in range(3):
+            with pool.connection() as connection:
+                lost = connection.info.backend_pid
+            # It returns when the other process has ended, and waits for that as long as this many milliseconds.
+            assert other.execute("SELECT pg_terminate_backend(%s, 5000)", (lost,)).fetchone() == (True,)
+            with pool.connection() as connection:
+                assert connection.info.backend_pid != lost
+
+
 def test_a_lock_is_not_waited_for_for_ever(database_url: str) -> None:
     with open_pool(database_url, size_max=2, lock_timeout_s=0.05) as pool, pool.connection() as first:
         first.execute("CREATE TABLE contended ()")

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from uuid import UUID
 
 import anyio
 import httpx
@@ -21,6 +22,7 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers
@@ -34,6 +36,9 @@ from bickford_sora.dispatch import Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.egress import resolve as system_resolve
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList, Listed
+from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.app import create_app
 from bickford_sora.http.house import House, Limits
@@ -43,8 +48,10 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
@@ -61,7 +68,6 @@ from ledger.application import Ledger
 from ledger.envelope import Fact
 from ledger.events import (
     Asset,
-    JobClaimed,
     RenderCompleted,
     RenderExpired,
     RenderFailed,
@@ -75,15 +81,21 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
+from ledger.proof.checkpoints import origin_of
+from ledger.proof.memory import MemoryTree
+from ledger.proof.notes import Signer
+from ledger.proof.port import KeptCheckpoint
+from ledger.proof.proofs import Proofs
+from ledger.proof.sequencer import Sequencer
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
 from projections.api_keys import rows as api_key_rows
-from projections.audit import AuditEvent, Claim, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.endpoints import rows as endpoint_rows
 from projections.story import Story
 from projections.videos import Page, Video, rows
+from tests.http.folded_audit import FoldedAudit
+from tests.http.folded_questions import FoldedQuestions
 from tests.http.folded_spend import FoldedSpend
-from tests.made_in_sql import audit_row
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
@@ -216,33 +228,17 @@ class FoldedApiKeys:
         return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
 
 
-class FoldedAudit:
-    """As `FoldedVideos`, every fact."""
+class MemoryList(ErasureList):
+    """The list of erasures, without a file."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self) -> None:
+        self.entries: list[Listed] = []
 
-    def events(self, tenant: str, filters: Filters, *, after: int, limit: int) -> list[AuditEvent]:
-        found = [AuditEvent(*audit_row(event)) for event in self._ledger.read(0, limit=10_000)]
-        ours = {each.video_id for each in found if each.project == filters.project and each.type == "render.intent"}
-        return [
-            each
-            for each in found
-            if each.tenant == tenant
-            and each.position > after
-            and (filters.project in (None, each.project) or each.video_id in ours)
-            and filters.type in (None, each.type)
-            and filters.video_id in (None, each.video_id)
-        ][:limit]
+    def append(self, entry: Listed) -> None:
+        self.entries.append(entry)
 
-    def claims(self, tenant: str, *, job_ids: Sequence[str] = (), video_ids: Sequence[str] = ()) -> list[Claim]:
-        facts = [event.fact for event in self._ledger.read(0, limit=10_000) if event.context.tenant == tenant]
-        claimed = [fact for fact in facts if isinstance(fact, JobClaimed)]
-        return [
-            Claim(each.renderer, each.job_id, each.video_id)
-            for each in claimed
-            if each.job_id in job_ids or each.video_id in video_ids
-        ]
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.entries)
 
 
 class SettableClock:
@@ -307,6 +303,11 @@ class Kit:
     def nobody_else(self) -> FourEyes:
         """Four eyes for nothing."""
         return FourEyes(recording=self.recording, keys=self.keys)
+
+    def checkpoint(self) -> KeptCheckpoint:
+        """A checkpoint of everything there is."""
+        tree = cast("MemoryTree", self.house.proofs.tree)
+        return Sequencer(tree, clock=self.clock, signer=signer_of, interval_s=1).take()
 
     def pass_time(self, seconds: float) -> None:
         """Lets time pass."""
@@ -397,6 +398,11 @@ class Kit:
         return video_id
 
 
+def signer_of(ledger_id: UUID) -> Signer:
+    """Who signs the house's checkpoints."""
+    return Signer(origin_of(ledger_id), b"l" * 32)
+
+
 def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
     """What the house's renderer offers."""
     offered: dict[str, Any] = {
@@ -469,6 +475,8 @@ def make_kit(
         is_stopped=is_stopped,
         repeats_answers=repeats_answers,
     )
+    tree = MemoryTree(recorder, UUID(int=1))
+    kept = MemoryList()
     problems: list[str] = []
     secret_bytes = itertools.cycle(range(251))
     waits: list[float] = []
@@ -505,6 +513,10 @@ def make_kit(
         ),
         budgets=Budgets(recording, second_admin),
         four_eyes=second_admin,
+        erasing=Erasing(
+            erasures=Erasures(recording=recording, keys=keys, assets=assets, kept=kept), four_eyes=second_admin
+        ),
+        legal_holds=LegalHolds(recording=recording, keys=keys, four_eyes=second_admin),
         api_keys=ApiKeys(
             recording=recording,
             keys=keys,
@@ -535,7 +547,17 @@ def make_kit(
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),
         invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
-        audit=FoldedAudit(ledger),
+        pasts=Pasts(ledger, clock),
+        audits=Audits(
+            ledger=ledger,
+            keys=keys,
+            query=FoldedAudit(ledger),
+            questions=FoldedQuestions(ledger),
+            clock=clock,
+            wait_for_words=None,
+        ),
+        wait_for_audit=wait_for_videos,
+        proofs=Proofs(tree, recorder),
         audited=ledger.head,
         tide=Tide(ledger.head),
         endpoints=WebhookEndpoints(

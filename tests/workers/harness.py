@@ -22,6 +22,9 @@ from bickford_sora.decisions.policy import Policy, built_in
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.request import create_request
 from bickford_sora.egress import Egress
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList, Listed
+from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.intake import Intake
 from bickford_sora.moderation import Moderation
@@ -34,6 +37,7 @@ from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Variant
 from bickford_sora.stops import Stops
+from bickford_sora.workers.erase import Erase
 from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
 from bickford_sora.workers.lapse import Lapse
@@ -44,7 +48,7 @@ from bickford_sora.workers.submit import Submit
 from bickford_sora.workers.workshop import Limits, Task, Worker, Workshop
 from ledger import streams
 from ledger.application import Ledger
-from ledger.envelope import Appended, Fact
+from ledger.envelope import Event, Fact
 from ledger.events import Step
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
@@ -312,9 +316,35 @@ class FragileAssets(MemoryAssetStore):
         with self._mischief.around("assets.delete"):
             super().delete(storage_uri)
 
+    def forget(self, subject: str) -> int:
+        with self._mischief.around("assets.forget"):
+            return super().forget(subject)
+
     @property
     def uris(self) -> set[str]:
         return {address.uri for address in self._contents}
+
+
+class FragileKeys(Keys):
+    """Keys whose user can be killed around their destruction."""
+
+    mischief: Mischief
+
+    def destroy(self, *, requester: str, subject: str | None = None) -> None:
+        with self.mischief.around("keys.destroy"):
+            super().destroy(requester=requester, subject=subject)
+
+
+class FragileList(ErasureList):
+    """A list of erasures whose writer can be killed around every line."""
+
+    def __init__(self, path: Path, mischief: Mischief) -> None:
+        super().__init__(path)
+        self._mischief = mischief
+
+    def append(self, entry: Listed) -> None:
+        with self._mischief.around("list.append"):
+            super().append(entry)
 
 
 class FragileRecording(Recording):
@@ -322,7 +352,7 @@ class FragileRecording(Recording):
 
     mischief: Mischief
 
-    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> Appended:
+    def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
         with self.mischief.around(f"append:{draft.facts[0][1].TYPE}"):
             return super().append(draft, origin, on=on)
 
@@ -389,7 +419,8 @@ class Harness:
         self.clock = SteppingClock()
         self.mischief = Mischief()
         self.ledger = Ledger(MemoryRecorder(self.clock))
-        self.keys = Keys(b"m" * 32, MemoryKeyStore())
+        self.keys = FragileKeys(b"m" * 32, MemoryKeyStore())
+        self.keys.mischief = self.mischief
         self.assets = FragileAssets(self.mischief)
         self.renderer = MemoryRenderer(self.clock, self.mischief)
         inspector = cast("MediaInspector", TrustingInspector())
@@ -436,6 +467,10 @@ class Harness:
             limits=limits,
             spool=spool,
         )
+        self.erasures = Erasures(
+            recording=recording, keys=self.keys, assets=self.assets, kept=FragileList(spool / "erasures", self.mischief)
+        )
+        self.erasing = Erasing(erasures=self.erasures, four_eyes=FourEyes(recording=taking, keys=self.keys))
         self.workers: dict[Step, Worker] = {
             "submit": Submit(self.shop),
             "reconcile": Reconcile(self.shop),
@@ -444,6 +479,7 @@ class Harness:
             "purge": Purge(self.shop),
             "expire": Expire(self.shop),
             "lapse": Lapse(self.shop),
+            "erase": Erase(self.shop, self.erasures),
         }
         self.accepted: list[str] = []
         self._due: dict[tuple[str, Step], datetime] = {}
