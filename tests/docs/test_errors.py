@@ -32,6 +32,7 @@ EDGE = [
         PACKAGE / f"{name}.py"
         for name in (
             "answers",
+            "audits",
             "callers",
             "characters",
             "endpoints",
@@ -42,6 +43,7 @@ EDGE = [
             "invoices",
             "making",
             "observations",
+            "pasts",
             "policies",
             "references",
             "webhook_intake",
