@@ -49,6 +49,7 @@ from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.log_signing import LogSigning
+from bickford_sora.metrics import Metrics
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.pasts import Pasts
@@ -437,6 +438,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
+        metrics=Metrics(books.projector.lag, public=settings.metrics_public),
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
