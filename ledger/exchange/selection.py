@@ -34,6 +34,10 @@ class Selection:
     positions: tuple[int, ...] | None = None
     """These alone."""
 
+    def until(self, size: int) -> "Selection":
+        """The same, to the end of a checkpoint of this size, unless its last position was given or is behind that."""
+        return replace(self, last=size) if self.last is None and size >= self.first else self
+
     def at(self, positions: Iterable[int]) -> "Selection":
         """The same, at these positions alone."""
         return replace(self, positions=tuple(positions))
