@@ -29,6 +29,8 @@ from projections.positions import Lag, Stored
 
 BATCH_EVENTS_MAX = 1_000
 """Most events in one transaction."""
+PACE_S = 0.03
+"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together."""
 PARKED_STREAMS_MAX = 1_000
 """Most parked streams that are tried again at one start."""
 WAIT_STEP_S = 0.02
@@ -92,8 +94,11 @@ class Projector:
         try:
             self._retry_parked_when_reachable(stop)
             while not stop.is_set():
-                if not self._step_when_reachable(stop):
+                events = self._step_when_reachable(stop)
+                if not events:
                     bell.wait(POLL_S)
+                elif events < BATCH_EVENTS_MAX:
+                    stop.wait(PACE_S)
         finally:
             bell.close()
 

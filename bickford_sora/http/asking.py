@@ -7,8 +7,7 @@ repetition of the request, which has no Idempotency-Key, gets this render and no
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -35,15 +34,17 @@ REPEATED = "bickford-repeated"
 """Names the video of an earlier request with the same words, whose answer this one was given."""
 FORM_BYTES_MAX = 1024 * 1024
 """Room for everything but the file in a body that holds one."""
+PARSED_AT_ONCE_BYTES_MAX = 64 * 1024
+"""Largest body that is read where it came in: handing it to a thread takes longer than reading it."""
 
 log = structlog.get_logger(__name__)
 
 
-class VideoAnswer(JSONResponse):
+class VideoAnswer(Response):
     """A video object on its way to the client."""
 
     def __init__(self, video: Video, headers: dict[str, str], on_lost: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(video.model_dump(mode="json"), headers=headers)
+        super().__init__(video.model_dump_json(), headers=headers, media_type="application/json")
         self._on_lost = on_lost
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,6 +94,8 @@ async def read_request(
     """The request in a body, on behalf of whoever it names. Raises InvalidRequest, TooLarge and TooSlow."""
     limits = order.house.limits
     body = await read_body(request, bytes_max=bytes_max or limits.body_bytes_max, silence_s=limits.body_silence_s)
+    if len(body) <= PARSED_AT_ONCE_BYTES_MAX:
+        return _parsed(order, route, read, request.headers, body)
     return await order.house.crossing.run(_parsed, order, route, read, request.headers, body)
 
 
@@ -167,16 +170,17 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
     return VideoAnswer(video, headers, lost)
 
 
-# What follows runs in the synchronous world, behind the crossing.
-
-
 def _parsed(
     order: Order, route: str, read: Callable[[Form], ParsedRequest], headers: Mapping[str, str], body: bytes
 ) -> tuple[Order, ParsedRequest, Terms]:
+    """Computes only: waits for nothing."""
     form = parse(headers.get("content-type"), body)
     order = order.on_behalf_of(form.fields.pop(REQUESTER, None))
     parsed = read(Form({**declared_by(headers), **form.fields}, form.files))
     return order, parsed, order.terms(route, parsed)
+
+
+# What follows runs in the synchronous world, behind the crossing.
 
 
 def _decided(order: Order, ask_for: Callable[[], Answer]) -> tuple[Answer, Video]:

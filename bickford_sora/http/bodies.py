@@ -1,9 +1,8 @@
 """Reading request bodies: whole, within a limit of bytes and of silence, whatever Content-Length claims."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from anyio import fail_after
+from anyio import current_time, fail_after
 from fastapi import Request
 
 from bickford_sora.errors import InvalidRequest, TooLarge, TooSlow
@@ -20,11 +19,16 @@ async def read_body(request: Request, *, bytes_max: int, silence_s: float) -> by
     if declared.isdecimal() and int(declared[:20]) > bytes_max:
         raise _too_large(bytes_max)
     body = bytearray()
-    async with aclosing(_unhurried(request, silence_s)) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > bytes_max:
-                raise _too_large(bytes_max)
+    try:
+        with fail_after(silence_s) as patience:
+            async with aclosing(request.stream()) as chunks:
+                async for chunk in chunks:
+                    patience.deadline = current_time() + silence_s
+                    body += chunk
+                    if len(body) > bytes_max:
+                        raise _too_large(bytes_max)
+    except TimeoutError:
+        raise TooSlow(f"No byte of the body came for {silence_s:g} s. Send it again.", code="body_timeout") from None
     return bytes(body)
 
 
@@ -37,22 +41,6 @@ async def read_json(request: Request, *, bytes_max: int, silence_s: float) -> di
     if content_type != "application/json":
         raise InvalidRequest("Send application/json.", code="unsupported_content_type", param="Content-Type")
     return json_object(body)
-
-
-async def _unhurried(request: Request, silence_s: float) -> AsyncGenerator[bytes, None]:
-    stream = request.stream()
-    async with aclosing(stream):
-        while True:
-            try:
-                with fail_after(silence_s):
-                    chunk = await anext(stream, None)
-            except TimeoutError:
-                raise TooSlow(
-                    f"No byte of the body came for {silence_s:g} s. Send it again.", code="body_timeout"
-                ) from None
-            if chunk is None:
-                return
-            yield chunk
 
 
 def _too_large(bytes_max: int) -> TooLarge:

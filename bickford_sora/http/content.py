@@ -35,7 +35,6 @@ Variant = Annotated[
 
 async def _reader(
     request: Request,
-    house: TheHouse,
     signature: Annotated[str | None, Query(description="Of a signed link: takes the place of the API key.")] = None,
     expires: Annotated[str | None, Query(description="Of a signed link: the Unix second it ends.")] = None,
     tenant: Annotated[str | None, Query(description="Of a signed link: whose video it is.")] = None,
@@ -43,7 +42,7 @@ async def _reader(
     """Who reads: whoever has a signed link, else a caller. Raises Unauthorized and RoleMissing."""
     if signature is not None:
         return Signature(expires, signature, tenant)
-    caller = await authenticated(request, house, None)
+    caller = await authenticated(request, None)
     caller.check(*ROLES)
     return caller
 

@@ -168,24 +168,38 @@ class Undertaking:
 
 
 async def _house(request: Request) -> House:
-    return cast("House", request.app.state.house)
+    return _house_of(request)
 
 
 async def _undertaking(request: Request) -> Undertaking:
+    return _undertaking_of(request)
+
+
+# Called and not depended on where that is possible: the framework spends on a dependency more than most of them do.
+
+
+def _house_of(request: Request) -> House:
+    return cast("House", request.app.state.house)
+
+
+def _undertaking_of(request: Request) -> Undertaking:
     return cast("Undertaking", request.state.undertaking)
+
+
+def _links_of(request: Request) -> Links:
+    return _house_of(request).links.reached_at(str(request.base_url))
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key of this server. `api-key: KEY` is understood as well.")
 
 
-async def authenticated(
-    request: Request, house: Annotated[House, Depends(_house)], _: Annotated[object, Depends(bearer)]
-) -> Caller:
+async def authenticated(request: Request, _: Annotated[object, Depends(bearer)]) -> Caller:
     """The caller of a request, as whoever it says it asks for.
 
     Raises Unauthorized, TooManyRequests when it has made too many, RequesterNotAllowed when it may not say for whom,
     and InvalidRequest for what is no name.
     """
+    house = _house_of(request)
     caller = house.callers.configured(request.headers)
     if caller is None:
         caller = await house.crossing.run(house.callers.authenticate, request.headers)
@@ -197,9 +211,9 @@ async def authenticated(
     return requesters.on_behalf_of(caller, name, house.keys.digest, param=requesters.HEADER)
 
 
-async def links(request: Request, house: Annotated[House, Depends(_house)]) -> Links:
+async def links(request: Request) -> Links:
     """What makes the links in an answer: to where the server is configured to be, else to where it was reached."""
-    return house.links.reached_at(str(request.base_url))
+    return _links_of(request)
 
 
 def _text(header: str) -> str | None:
@@ -244,16 +258,15 @@ class Order:
         return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
 
 
-async def _order(
-    request: Request, house: TheHouse, caller: TheCaller, made: TheLinks, undertaking: TheUndertaking
-) -> Order:
+async def _order(request: Request, caller: TheCaller) -> Order:
+    house = _house_of(request)
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise InvalidRequest("Send one Idempotency-Key.", code="invalid_idempotency_key", param="Idempotency-Key")
     said = request.headers.get(RETRY_COUNT, "")
     retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
     key, left = keys[0] if keys else None, house.rate_limit.left(caller)
-    return Order(house, caller, made, undertaking.origin(caller), key, retries, left)
+    return Order(house, caller, _links_of(request), _undertaking_of(request).origin(caller), key, retries, left)
 
 
 TheOrder = Annotated[Order, Depends(_order)]

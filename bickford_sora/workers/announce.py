@@ -25,6 +25,8 @@ from projections.endpoints import EndpointRow
 ACTOR = "announcer"
 """Who schedules deliveries."""
 BATCH_EVENTS_MAX = 1_000
+PACE_S = 0.1
+"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together."""
 READ_MODEL_WAIT_S = 5.0
 """Longest wait for the read model of endpoints to have seen what is told of, before it is tried again, in seconds."""
 PROJECT_SCOPE = "project:"
@@ -84,6 +86,8 @@ class Announce:
                     continue
                 if not went_on:
                     bell.wait(POLL_S)
+                elif went_on < BATCH_EVENTS_MAX:
+                    stop.wait(PACE_S)
         finally:
             bell.close()
 

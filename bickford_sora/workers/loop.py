@@ -16,6 +16,8 @@ from projections.leases import Leases, WorkItem
 
 IDLE_S = 0.25
 """Longest pause between two looks for due work, in seconds. Work seen by this process's projector comes sooner."""
+PACE_S = 0.02
+"""Least pause between two such looks, in seconds: tasks that end meanwhile go together."""
 TROUBLE_S = 5.0
 """Pause of a task that found the database away, or whose worker failed unexpectedly for the first time, in seconds."""
 TROUBLE_MAX_S = 300.0
@@ -84,6 +86,7 @@ class WorkLoop:
                 # Nothing is lost: what was claimed is claimed again when its lease runs out.
                 log.warning("work_waits_for_database")
                 stop.wait(IDLE_S)
+            stop.wait(PACE_S)
             self._wake.wait(IDLE_S)
         self._drain()
 
