@@ -9,13 +9,23 @@ import typer
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_json, print_table
+from bickford_sora.cli.packing import pack
 from bickford_sora.composition import TENANT
 from projections.audit import AUDIT_EVENTS_MAX, Audit, AuditEvent, Filters
 
 _MOMENT = "2026-11-20T12:00:00Z"
 
 
-def audit(
+audit = typer.Typer(
+    help="Search all facts: who did what, when, and because of what.",
+    invoke_without_command=True,
+    no_args_is_help=False,
+)
+
+
+@audit.callback()
+def search(
+    context: typer.Context,
     *,
     render: Annotated[str | None, typer.Option(help="Facts about the video with this id.", metavar="ID")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="One type of fact, for example render.stored.")] = None,
@@ -29,6 +39,8 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Search all facts: who did what, when, and because of what."""
+    if context.invoked_subcommand is not None:
+        return
     filters = Filters(
         project=project,
         video_id=render,
@@ -51,6 +63,9 @@ def audit(
         print_table(columns, rows)
         if not rows:
             note("No fact matches. The types of facts are in docs/reference/events.md.")
+
+
+audit.command()(pack)
 
 
 def _found(audited: Audit, filters: Filters, limit: int) -> Iterator[AuditEvent]:
