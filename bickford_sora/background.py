@@ -6,6 +6,7 @@ from typing import Self
 
 from bickford_sora.composition import Books, Gateway
 from bickford_sora.configuring import Configuring
+from bickford_sora.pushing import pushing_of
 from bickford_sora.workers.loop import WorkLoop
 from ledger.following import Bell, PostgresBell
 
@@ -39,6 +40,8 @@ class Background:
         wakes = threading.Event(), threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
         runs: dict[str, Callable[[threading.Event], None]] = {"sequencer": books.proving.sequencer.run}
+        if (pushing := pushing_of(books.settings, books.proving.tree, books.clock)) is not None:
+            runs["pushing"] = pushing.run
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run

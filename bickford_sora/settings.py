@@ -111,6 +111,12 @@ class Settings(BaseSettings):
 
     checkpoint_interval_s: float = Field(default=60.0, ge=1)
     """Time between two checkpoints while facts are recorded, in seconds: for so long a change could go unseen."""
+    checkpoint_push_folder: Path | None = None
+    """A folder that others own: checkpoints and tiles are pushed here. Unset: to no folder."""
+    checkpoint_push_url: SecretStr | None = None
+    """An endpoint of others that is told of checkpoints, by signed webhooks. Unset: none is."""
+    checkpoint_push_secret: SecretStr | None = None
+    """What those webhooks are signed with: `whsec_` and base64 (Standard Webhooks)."""
 
     allow_private_addresses: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks or addresses that may be called although they are not public, separated by commas."""
