@@ -47,6 +47,8 @@ class Background:
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run
             announce, heard = gateway.announce, PostgresBell(books.url, self._stop)
             runs["announcer"] = lambda stop: announce.run(stop, heard)
+            if gateway.retain is not None:
+                runs["retention"] = gateway.retain.run
         path = books.settings.renderers_file
         if configuring is not None and path is not None:
             environment = books.settings.environment()

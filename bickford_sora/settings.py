@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     """How long a held render waits for an approver, in seconds; then it is denied."""
     four_eyes: Annotated[tuple[Kind, ...], NoDecode] = ()
     """What takes a second admin, separated by commas: `policy`, `budgets` (raising or removing a cap), `keys` (an
-    admin's)."""
+    admin's), `erasures` (also lifting a hold)."""
     time_zone: ZoneInfo = ZoneInfo("UTC")
     """In which days and months of budgets begin, for example Europe/Berlin."""
 
@@ -140,6 +140,10 @@ class Settings(BaseSettings):
     """How long the signed link in a video's `url` can be used, in seconds."""
     asset_retention_s: float | None = Field(default=None, ge=1)
     """How long our copy of a video is kept once it is stored, in seconds. Unset: for good."""
+    prompt_retention_s: float | None = Field(default=None, ge=1)
+    """How long prompts and other words are kept from when a render was asked for, in seconds. Unset: for good."""
+    erasures_file: Path | None = None
+    """The list of erasures, kept apart from the database. Unset: `data_dir`/erasures.jsonl."""
     poll_after_ms: int = Field(default=1000, ge=10)
     """What clients are told to wait between polls, in milliseconds (`openai-poll-after-ms`)."""
     submit_timeout_s: float = Field(default=60.0, gt=0)

@@ -8,8 +8,10 @@ from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import ApplicationRecorder, Mapper
 from eventsourcing.utils import Environment, EnvType
 
-from ledger import lifecycle
+from ledger import lifecycle, streams
 from ledger.envelope import Appended, Decision, Event
+from ledger.holds import Holds
+from ledger.holds import fold as fold_holds
 from ledger.mapper import FactMapper, RecordedRow, Row
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 
@@ -79,6 +81,11 @@ class Ledger(Application[str]):
     def render(self, stream: str, *, version: int | None = None) -> lifecycle.Render | None:
         """The render of a stream, as it is or as it was at `version`."""
         return cast("lifecycle.Render | None", self.fold(stream, lifecycle.fold, version=version))
+
+    def holds(self, tenant: str) -> Holds:
+        """The legal holds of a tenant, as they are."""
+        found = cast("Holds | None", self.fold(streams.holds(tenant), fold_holds))
+        return found or Holds.none(tenant)
 
     def turn(self, name: str) -> AbstractContextManager[None]:
         """Waits until nobody else has the turn of this name; `ledger.port.LedgerRecorder.turn`."""

@@ -7,8 +7,8 @@
        └ held ── approved ── allowed
             └─ denied
 
-A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted` may follow any end. A stored
-render whose retention ended stays `stored`: it was completed, its files are gone.
+A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted`, and its erasure, may follow any
+end. A stored render whose retention ended stays `stored`: it was completed, its files are gone.
 
 What became of a submission is recorded whenever it is learned, also after the end: a render that failed or was
 cancelled while the renderer was being asked may still turn out to have a job, which is money and has to be purged.
@@ -162,6 +162,12 @@ class Render:
     """When the retention of our copy ends; None: never, or nothing is stored."""
     expired: bool = False
     """Whether it ended and the files are gone."""
+    erasure: e.ErasureDecided | None = None
+    """That it is erased, as long as its key is not destroyed yet."""
+    erased_at: datetime | None = None
+    """When its key was destroyed: its words cannot be read any more."""
+    erased: bool = False
+    """Whether its files go, too. The end of the prompts' retention leaves them."""
     remixes: tuple[str, ...] = ()
     reviews: tuple[Review, ...] = ()
     last_event_at: datetime | None = None
@@ -185,6 +191,18 @@ class Render:
     def deleted(self) -> bool:
         """Whether somebody deleted the video."""
         return self.deleted_at is not None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The addresses of all we hold of it: what was stored, and what it was asked with."""
+        given = (self.intent.input_reference, self.intent.source_video)
+        stored = (asset.storage_uri for asset in self.assets)
+        return (*stored, *(each.storage_uri for each in given if each is not None))
+
+    @property
+    def goes(self) -> bool:
+        """Whether its files are to go, ours and the renderer's."""
+        return self.deleted or self.erased
 
 
 class ImpossibleStep(ValueError):  # noqa: N818 - it is a wrong order of facts
@@ -304,6 +322,8 @@ _AFTER: dict[type[Fact], frozenset[Phase] | None] = {
     e.RenderReviewed: frozenset({Phase.STORED}),
     e.RenderAttemptFailed: None,
     e.RenderDuplicateFound: None,
+    e.ErasureDecided: ENDS,
+    e.SubjectErased: ENDS,
 }
 """Which phases each fact may follow; None: any."""
 
@@ -324,9 +344,11 @@ _CONDITIONS: dict[type[Fact], Callable[[Render], bool]] = {
     e.RenderSubmissionAbsent: lambda state: state.submission_open,
     e.RenderQueued: lambda state: state.submission is not None and state.job is None,
     e.RenderDuplicateFound: lambda state: state.submission is not None,
-    e.RenderExpired: lambda state: not (state.expired or state.deleted),
+    e.RenderExpired: lambda state: not (state.expired or state.goes),
     e.RenderDeleted: lambda state: not state.deleted,
-    e.RenderPurged: lambda state: not state.purged and (state.deleted or state.phase is not Phase.STORED),
+    e.RenderPurged: lambda state: not state.purged and (state.goes or state.phase is not Phase.STORED),
+    e.ErasureDecided: lambda state: state.erasure is None and not state.erased,
+    e.SubjectErased: lambda state: not state.erased,
 }
 """What else must hold for a fact to follow."""
 
@@ -414,6 +436,10 @@ def _ended(phase: Phase, failure: Failure) -> _Change:
     return {"phase": phase, "failure": failure, "retry_at": None}
 
 
+def _erased(state: Render, fact: e.SubjectErased, at: datetime) -> _Change:
+    return {"erasure": None, "erased_at": state.erased_at or at, "erased": fact.reason != "retention"}
+
+
 _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderAllowed: lambda _s, f, _at: {"phase": Phase.ALLOWED, "allowed": f},
     e.RenderDenied: lambda _s, f, _at: _ended(Phase.DENIED, Failure(f.code)),
@@ -439,4 +465,6 @@ _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderReviewed: lambda s, f, at: {"reviews": (*s.reviews, Review(f, at))},
     e.RenderAttemptFailed: lambda _s, f, _at: {"trouble": f},
     e.RenderDuplicateFound: lambda _s, _f, _at: {},
+    e.ErasureDecided: lambda _s, f, _at: {"erasure": f},
+    e.SubjectErased: _erased,
 }

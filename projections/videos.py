@@ -53,6 +53,10 @@ class Video:
     failure_code: str | None
     failure_message: str | None
     deleted_at: datetime | None
+    erased_at: datetime | None
+    """When its words were erased."""
+    erased: bool
+    """Whether its files go, too: what was erased was not the prompt alone."""
     renderer: str | None
     credential: str | None
     job_id: str | None
@@ -134,6 +138,12 @@ class Videos:
             found = cursor.execute(query("held", VIDEOS.package), bounds).fetchall()
         return Page(tuple(found[:limit]), has_more=len(found) > limit)
 
+    def readable(self, tenant: str, after: str | None, before: str, limit: int) -> list[str]:
+        """Ids of ended renders with words that can be read, behind the video id `after` and before another."""
+        bounds = {"tenant": tenant, "after": after, "before": before, "limit": limit, "ends": sorted(lifecycle.ENDS)}
+        with reading(self._pool) as connection:
+            return [each for (each,) in connection.execute(query("readable", VIDEOS.package), bounds).fetchall()]
+
 
 def rows(story: Story) -> Iterator[TableRow]:
     """The one row of a render. Raises lifecycle.ImpossibleStep for facts in an order that cannot be."""
@@ -167,6 +177,8 @@ def rows(story: Story) -> Iterator[TableRow]:
             failure.code if failure else None,
             failure.message if failure else None,
             render.deleted_at,
+            render.erased_at,
+            render.erased,
             job.renderer if job else None,
             job.credential if job else None,
             job.job_id if job else None,
@@ -188,7 +200,7 @@ def _video_asset(render: Render) -> Asset | None:
 
 VIDEOS = Projection(
     name="videos",
-    version=4,
+    version=5,
     tables={"videos": ("stream", *(field.name for field in fields(Video)))},
     rows=rows,
     categories=frozenset({"render"}),

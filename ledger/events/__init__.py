@@ -21,6 +21,7 @@ from ledger.events.endpoints import (
     EndpointSecretRotated,
     EndpointUpdated,
 )
+from ledger.events.erasure import ErasureDecided, HoldLifted, HoldPlaced, SubjectErased
 from ledger.events.governance import (
     CallerRecorded,
     KeyDelegated,
@@ -32,7 +33,6 @@ from ledger.events.governance import (
     RendererConfigured,
     RendererResumed,
     RendererStopped,
-    SubjectErased,
 )
 from ledger.events.money import (
     BudgetOverrun,
@@ -127,6 +127,9 @@ __all__ = [
     "EndpointEnabled",
     "EndpointSecretRotated",
     "EndpointUpdated",
+    "ErasureDecided",
+    "HoldLifted",
+    "HoldPlaced",
     "IdempotencyBound",
     "InputReference",
     "JobClaimed",

@@ -35,6 +35,9 @@ from bickford_sora.dispatch import Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.egress import resolve as system_resolve
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList, Listed
+from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.app import create_app
 from bickford_sora.http.house import House, Limits
@@ -44,6 +47,7 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
@@ -250,6 +254,19 @@ class FoldedAudit:
             for each in claimed
             if each.job_id in job_ids or each.video_id in video_ids
         ]
+
+
+class MemoryList(ErasureList):
+    """The list of erasures, without a file."""
+
+    def __init__(self) -> None:
+        self.entries: list[Listed] = []
+
+    def append(self, entry: Listed) -> None:
+        self.entries.append(entry)
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.entries)
 
 
 class SettableClock:
@@ -487,6 +504,7 @@ def make_kit(
         repeats_answers=repeats_answers,
     )
     tree = MemoryTree(recorder, UUID(int=1))
+    kept = MemoryList()
     problems: list[str] = []
     secret_bytes = itertools.cycle(range(251))
     waits: list[float] = []
@@ -523,6 +541,10 @@ def make_kit(
         ),
         budgets=Budgets(recording, second_admin),
         four_eyes=second_admin,
+        erasing=Erasing(
+            erasures=Erasures(recording=recording, keys=keys, assets=assets, kept=kept), four_eyes=second_admin
+        ),
+        legal_holds=LegalHolds(recording=recording, keys=keys, four_eyes=second_admin),
         api_keys=ApiKeys(
             recording=recording,
             keys=keys,

@@ -365,6 +365,9 @@ GOVERNANCE: tuple[Fact, ...] = (
         webhook_event_id="msg_2abc",
     ),
     e.SubjectErased(subject="key_1", reason="asked for by the subject"),
+    e.ErasureDecided(subject=VIDEO, kind="render", project="films", cause="asked", reason=SEALED),
+    e.HoldPlaced(hold_id=f"hold_{SHA_A[:32]}", scope="project", subject="films", reason=SEALED),
+    e.HoldLifted(hold_id=f"hold_{SHA_A[:32]}", reason=SEALED),
 )
 
 PROOF: tuple[Fact, ...] = (

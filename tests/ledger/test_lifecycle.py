@@ -52,9 +52,12 @@ AT_RENDERER = (*SUBMITTING, "queued")
 ANY = {"attempt_failed"}
 SUBMITTED = ANY | {"duplicate_found"}
 ENDING = {"failed", "cancelled"}
-ENDED = {"deleted", "purged"}
+ERASED = {"erasure.decided", "subject.erased"}
+ENDED = ERASED | {"deleted", "purged"}
 
-TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
+DECIDED, GONE = EXAMPLES["erasure.decided"], EXAMPLES["subject.erased"]
+
+TABLE: dict[str, tuple[tuple[Fact | str, ...], Phase, set[str]]] = {
     "asked": ((), Phase.INTENT, ANY | ENDING | {"allowed", "denied", "approval_requested"}),
     "held": (("approval_requested",), Phase.HELD, ANY | ENDING | {"denied", "approved"}),
     "approved": (("approval_requested", "approved"), Phase.HELD, ANY | ENDING | {"allowed", "denied"}),
@@ -94,22 +97,37 @@ TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
     "stored": (
         (*AT_RENDERER, "completed", "stored"),
         Phase.STORED,
-        SUBMITTED | {"deleted", "expired", "remixed", "reviewed"},
+        SUBMITTED | ERASED | {"deleted", "expired", "remixed", "reviewed"},
     ),
     "stored and expired": (
         (*AT_RENDERER, "completed", "stored", "expired"),
         Phase.STORED,
-        SUBMITTED | {"deleted", "remixed", "reviewed"},
+        SUBMITTED | ERASED | {"deleted", "remixed", "reviewed"},
+    ),
+    "stored, and to be erased": (
+        (*AT_RENDERER, "completed", "stored", DECIDED),
+        Phase.STORED,
+        SUBMITTED | {"subject.erased", "deleted", "expired", "remixed", "reviewed"},
+    ),
+    "stored and erased": (
+        (*AT_RENDERER, "completed", "stored", DECIDED, GONE),
+        Phase.STORED,
+        SUBMITTED | {"deleted", "purged", "remixed", "reviewed"},
+    ),
+    "stored, and its prompt's time is over": (
+        (*AT_RENDERER, "completed", "stored", GONE.model_copy(update={"reason": "retention"})),
+        Phase.STORED,
+        SUBMITTED | ERASED | {"deleted", "expired", "remixed", "reviewed"},
     ),
     "stored and deleted": (
         (*AT_RENDERER, "completed", "stored", "deleted"),
         Phase.STORED,
-        SUBMITTED | {"purged", "remixed", "reviewed"},
+        SUBMITTED | ERASED | {"purged", "remixed", "reviewed"},
     ),
     "stored, deleted and purged": (
         (*AT_RENDERER, "completed", "stored", "deleted", "purged"),
         Phase.STORED,
-        SUBMITTED | {"remixed", "reviewed"},
+        SUBMITTED | ERASED | {"remixed", "reviewed"},
     ),
     "file lost": ((*AT_RENDERER, "completed", "asset_lost"), Phase.ASSET_LOST, SUBMITTED | ENDED),
     "job lost": ((*AT_RENDERER, "job_lost"), Phase.FAILED, SUBMITTED | ENDED),
@@ -136,7 +154,7 @@ TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
 
 
 @pytest.mark.parametrize(("facts", "phase", "next_facts"), TABLE.values(), ids=TABLE)
-def test_exactly_these_facts_may_follow(facts: tuple[str, ...], phase: Phase, next_facts: set[str]) -> None:
+def test_exactly_these_facts_may_follow(facts: tuple[Fact | str, ...], phase: Phase, next_facts: set[str]) -> None:
     render = given_facts(*facts)
     assert render.phase is phase
     for fact in EXAMPLES.values():
