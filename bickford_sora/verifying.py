@@ -24,6 +24,8 @@ from ledger.proof.tree_check import Held
 from ledger.proof.verify import Verified, verify_rows
 
 OnProgress = Callable[[int, int], None]
+PROGRESS_STEPS = 50
+"""How often progress is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +74,13 @@ def verify_live(books: Books, asked: Asked, on_progress: OnProgress) -> Verified
 
 
 def _counted(tree: PostgresTree, on_progress: OnProgress) -> Iterator[Sequence[Row]]:
-    total, done = tree.head(), 0
+    total, done, told = tree.head(), 0, 0
     for batch in tree.rows():
         yield batch
         done += len(batch)
-        on_progress(done, max(done, total))
+        if done - told >= total // PROGRESS_STEPS or done == total:
+            on_progress(done, max(done, total))
+            told = done
 
 
 def _held(path: Path, origin: str, verifiers: Sequence[Verifier]) -> Held:
