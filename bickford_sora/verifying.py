@@ -56,7 +56,7 @@ def verify_live(books: Books, asked: Asked, on_progress: OnProgress) -> Verified
         kept = [open_checkpoint(each, origin=origin, verifiers=trusted) for each in pushed.checkpoints()]
         held += [Held(each.size, each.root, f"the pushed checkpoint of {each.size} facts") for each in kept]
         tiles, tiled = pushed.tile, max((each.size for each in kept), default=0)
-    held += _kept_here(tree, origin, keys.every_verifier, findings)
+    held += _kept_here(tree, origin, (*keys.every_verifier, *asked.verifiers), findings)
     files = Files()
     verified = verify_rows(
         _counted(tree, on_progress),
