@@ -28,7 +28,7 @@ class Progressing(Protocol):
 
 def print_json(document: object) -> None:
     """One JSON document on one line of standard output. Moments and ids become text."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=_as_text) + "\n")
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=_exact_text) + "\n")
     sys.stdout.flush()
 
 
@@ -40,7 +40,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     console = Console()
     if not console.is_terminal:
         for row in rows:
-            print("\t".join(printable(_as_text(value)) for value in row))
+            print("\t".join(printable(as_text(value)) for value in row))
         return
     shown = [columns, *([printable(_as_short_text(value)) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
@@ -81,7 +81,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
     """Names and values, one a line, without those that are None."""
     for name, value in fields.items():
         if value is not None:
-            print(f"{name:<22} {printable(_as_text(value))}")
+            print(f"{name:<22} {printable(as_text(value))}")
 
 
 def note(text: str) -> None:
@@ -133,13 +133,19 @@ def moment(seconds: int | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+def _exact_text(value: Any) -> str:
+    """Moments to the microsecond, so that they can be asked `--as-of`."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else as_text(value)
+
+
 def _as_short_text(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03}Z"
-    return _as_text(value)
+    return as_text(value)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as it is shown: moments in UTC, nothing for None."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
     return "" if value is None else str(value)

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from bickford_sora.http import (
     api_keys,
     approvals,
+    audit,
     batches,
     budgets,
     changes,
@@ -15,6 +16,7 @@ from bickford_sora.http import (
     health,
     holds,
     invoices,
+    lineages,
     policies,
     prices,
     proof,
@@ -52,6 +54,7 @@ def create_app(house: House) -> FastAPI:
     for module in (
         api_keys,
         approvals,
+        audit,
         batches,
         budgets,
         changes,
@@ -62,6 +65,7 @@ def create_app(house: House) -> FastAPI:
         quotes,
         reviews,
         videos,
+        lineages,
         content,
         policies,
         prices,
