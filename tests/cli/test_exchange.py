@@ -43,8 +43,8 @@ class Shell:
 
 
 @contextmanager
-def another_database(server_url: str) -> Iterator[str]:
-    name = f"test_exchange_{os.getpid()}"
+def database(server_url: str, name: str) -> Iterator[str]:
+    name = f"test_{name}_{os.getpid()}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         try:
@@ -53,17 +53,22 @@ def another_database(server_url: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
+VIDEOS = [streams.video_id(new_id()) for _ in range(2)]
 
 
-def asked_for(shell: Shell, renders: int) -> list[str]:
-    """Renders that were asked for and cancelled. Returns their ids."""
+@pytest.fixture(scope="module")
+def shell(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """Two renders were asked for and cancelled. Commands that only read share them."""
+    with database(server_url, "exported") as url:
+        made = Shell(url, tmp_path_factory.mktemp("shell"))
+        ask_for_renders(made)
+        yield made
+
+
+def ask_for_renders(shell: Shell) -> None:
     settings = Settings(data_dir=shell.folder, database_url=shell.url)
-    videos = [streams.video_id(new_id()) for _ in range(renders)]
     with open_books(settings) as books:
-        for video in videos:
+        for video in VIDEOS:
             intent = RenderIntent(
                 video_id=video,
                 project="films",
@@ -76,19 +81,18 @@ def asked_for(shell: Shell, renders: int) -> list[str]:
             facts = [(streams.render(TENANT, video), each) for each in (intent, RenderCancelled(reason="operator"))]
             context = Context(tenant=TENANT, actor="key_1", occurred_at=NOON)
             books.ledger.append(Decision.of(facts, heads={}, context=context, new_id=new_id))
-    return videos
 
 
 def test_a_ledger_moves_to_another_database_and_is_the_same(shell: Shell, server_url: str, tmp_path: Path) -> None:
-    video, _ = asked_for(shell, 2)
+    video = VIDEOS[0]
     told = shell.json("export", "--out", tmp_path, "--with-keys", tmp_path / "wrapped.keys")
     export = Path(told["file"])
     assert export.name == f"ledger-{told['ledger_id'][:8]}-1-5.jsonl"
     assert Path(told["checkpoint"]).is_file()
     assert "everything is as it was recorded" in shell.run("verify", export)
     history = shell.run("history", video)
-    with another_database(server_url) as url:
-        other = Shell(url, tmp_path)
+    with database(server_url, "imported") as url:
+        other = Shell(url, shell.folder)
         imported = other.json("import", export, "--keys", tmp_path / "wrapped.keys")
         assert (imported["root"], imported["facts"]) == (told["root"], 5)
         assert other.run("history", video) == history
@@ -100,7 +104,6 @@ def test_a_ledger_moves_to_another_database_and_is_the_same(shell: Shell, server
 
 
 def test_a_damaged_export_is_named_by_line_and_status(shell: Shell, tmp_path: Path) -> None:
-    asked_for(shell, 3)
     export = tmp_path / "ledger.jsonl"
     shell.run("export", "--out", export)
     export.write_bytes(export.read_bytes().replace(b'"reason":"operator"', b'"reason":"deleted!"', 1))
@@ -112,10 +115,9 @@ def test_a_damaged_export_is_named_by_line_and_status(shell: Shell, tmp_path: Pa
 
 
 def test_an_export_goes_to_standard_output_as_parquet_too(shell: Shell, tmp_path: Path) -> None:
-    video, _ = asked_for(shell, 2)
-    lines = run_process(
-        tmp_path, "export", "--out", "-", "--render", video, "--type", "render.intent", BICKFORD_DATABASE_URL=shell.url
-    ).stdout.splitlines()
+    video = VIDEOS[1]
+    asked = ("export", "--out", "-", "--render", video, "--type", "render.intent")
+    lines = run_process(shell.folder, *asked, BICKFORD_DATABASE_URL=shell.url).stdout.splitlines()
     assert [json.loads(line)["data"]["f"]["video_id"] for line in lines] == [video]
     told = shell.json("export", "--out", tmp_path / "ledger.parquet", "--format", "parquet")
     assert "everything is as it was recorded" in shell.run("verify", told["file"])
@@ -123,7 +125,7 @@ def test_an_export_goes_to_standard_output_as_parquet_too(shell: Shell, tmp_path
 
 
 def test_evidence_is_packed_for_a_render_or_a_period(shell: Shell, tmp_path: Path) -> None:
-    video, _ = asked_for(shell, 2)
+    video = VIDEOS[0]
     pack, months = tmp_path / "pack.zip", tmp_path / "months.zip"
     assert shell.json("audit", "pack", "--render", video, "--out", pack)["facts"] == 2
     with zipfile.ZipFile(pack) as archive:
