@@ -58,6 +58,8 @@ def import_file(
         except psycopg.errors.IntegrityError as error:
             detail = error.diag.message_detail or error.diag.message_primary
             raise ExportDamaged("among the facts", f"the ledger cannot hold them: {detail}") from None
+        except psycopg.errors.InsufficientPrivilege:
+            raise ImportRefused("this role may only append: import as the owner of the ledger's tables") from None
         gap = connection.execute(query("stream_with_gap")).fetchone()
         if gap is not None:
             raise ExportDamaged(f"the stream {gap[0]}", "its versions do not follow one another from 1")

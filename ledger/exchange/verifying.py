@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ledger import log_keys, streams
-from ledger.envelope import Event
+from ledger.errors import InvalidEvent, UnknownEventType
 from ledger.exchange.errors import ExportDamaged
 from ledger.exchange.manifest import Manifest
 from ledger.exchange.reading import read_export
+from ledger.lifecycle import ImpossibleStep
 from ledger.log_keys import LogKeys
-from ledger.mapper import FactMapper
+from ledger.mapper import FactMapper, RecordedRow
 from ledger.proof.checkpoints import Checkpoint, origin_of
 from ledger.proof.errors import OtherLedger, Unsigned
 from ledger.proof.findings import Findings
@@ -52,7 +53,7 @@ class ExportCheck:
         findings = Findings()
         tree = TreeCheck(held, findings, self._tiles if held else None, self._tiled if held else 0)
         try:
-            self._add_all(tree, on_progress)
+            self._add_all(tree, findings, on_progress)
         except ExportDamaged as error:
             findings.add("facts_changed", self._read + 1, str(error))
         else:
@@ -68,13 +69,12 @@ class ExportCheck:
             kinds=frozenset(findings.kinds),
         )
 
-    def _add_all(self, tree: TreeCheck, on_progress: OnProgress) -> None:
+    def _add_all(self, tree: TreeCheck, findings: Findings, on_progress: OnProgress) -> None:
         leaves: list[bytes] = []
         for read in read_export(self._path, self._manifest):
             self._read += 1
             leaves.append(read.leaf)
-            if read.row.originator_id == streams.log_key():
-                self._learn(self._mapper.to_domain_event(read.row))
+            self._decode(read.row, findings)
             if len(leaves) == BATCH_LEAVES:
                 tree.add(leaves)
                 leaves = []
@@ -82,8 +82,16 @@ class ExportCheck:
         tree.add(leaves)
         on_progress(self._read, max(self._read, self._manifest.events))
 
-    def _learn(self, event: Event) -> None:
-        self._keys = log_keys.fold(self._keys, [event])
+    def _decode(self, row: RecordedRow, findings: Findings) -> None:
+        """Whether a fact is one this version knows; those about keys tell who signs."""
+        try:
+            event = self._mapper.to_domain_event(row)
+            if event.stream == streams.log_key():
+                self._keys = log_keys.fold(self._keys, [event])
+        except UnknownEventType as error:
+            findings.add("unknown_event_type", row.id, str(error))
+        except (InvalidEvent, ImpossibleStep) as error:
+            findings.add("invalid_event", row.id, str(error))
 
     def _held(self, name: str, note: Note) -> Held:
         found, origin = Checkpoint.parse(note), origin_of(self._manifest.ledger_id)

@@ -84,11 +84,25 @@ def test_a_fact_made_again_with_all_hashes_is_found_between_checkpoints_or_exact
 ) -> None:
     for size in (100, FACTS):
         ledger.checkpoint(size)
-    ledger.write_rows([replace(each, topic="render.denied") if each.id == position else each for each in ledger.rows])
+    others = [replace(each, context=each.context._replace(actor="key_2")) for each in ledger.rows]
+    ledger.write_rows(
+        [other if other.id == position else each for each, other in zip(ledger.rows, others, strict=True)]
+    )
     (within,) = verified(ledger, 100, FACTS).findings
     assert (within.first, within.last, within.exact) == ((1, 100, False) if position <= 100 else (101, FACTS, False))
     (exact,) = verified(ledger, 100, FACTS, tiles=True).findings
     assert (exact.first, exact.last, exact.exact) == (position, position, True)
+
+
+def test_facts_that_this_version_cannot_read_are_named_and_the_rest_is_checked(ledger: Files) -> None:
+    changes = {5: {"topic": "render.dreamt"}, 9: {"state": b'{"f":{"mood":1},"v":1}'}}
+    forged = [replace(each, **changes.get(each.id, {})) for each in ledger.rows]
+    newer = Files(ledger.folder, forged)
+    newer.write_rows(forged)
+    newer.checkpoint(FACTS)
+    found = verified(newer, FACTS)
+    assert [(each.kind, each.first) for each in found.findings] == [("unknown_event_type", 5), ("invalid_event", 9)]
+    assert found.covered == FACTS
 
 
 def test_an_end_that_was_cut_is_found_though_its_manifest_was_made_again(ledger: Files) -> None:
