@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     """Whether the words of prompts and errors are indexed, so that an audit finds them; off: none of them lies open."""
     projection_wait_s: float = Field(default=2.0, ge=0)
     """How long a list waits for the read model to reach the ledger's head, in seconds."""
+    metrics_public: bool = False
+    """Whether `/metrics` is read without an API key."""
 
     checkpoint_interval_s: float = Field(default=60.0, ge=1)
     """Time between two checkpoints while facts are recorded, in seconds: for so long a change could go unseen."""
