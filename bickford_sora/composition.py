@@ -20,6 +20,7 @@ from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
@@ -48,8 +49,10 @@ from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.log_signing import LogSigning
+from bickford_sora.metrics import Metrics
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
@@ -99,6 +102,8 @@ from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
 from projections.projector import Projector
+from projections.questions import Questions
+from projections.search import Search
 from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
@@ -124,6 +129,8 @@ class Books:
     pool: Pool
     ledger: Ledger
     keys: Keys
+    search: Search | None
+    """The index of words; None where it is switched off."""
     projector: Projector
     clock: Clock
     watch: Watch
@@ -151,11 +158,14 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
+        search = Search(ledger, keys, pool) if settings.full_text_search else None
+        if search is not None:
+            search.ensure()
         signing = LogSigning(
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch(), proving)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
 
 
 @contextmanager
@@ -299,6 +309,25 @@ def _retain(books: Books, erasing: Erasing) -> Retain | None:
     )
 
 
+def audits(books: Books) -> Audits:
+    """What auditors are answered by."""
+    return Audits(
+        ledger=books.ledger,
+        keys=books.keys,
+        query=Audit(books.pool),
+        questions=Questions(books.pool),
+        clock=books.clock,
+        wait_for_words=books.search.wait_for if books.search else None,
+    )
+
+
+def _wait_for_audit(books: Books, timeout_s: float) -> bool:
+    """Whether all that an auditor is answered from had everything recorded before the call."""
+    head, ends_at = books.ledger.head(), time.monotonic() + timeout_s
+    names = (AUDIT.name, VIDEOS.name, SPEND.name, API_KEYS.name)
+    return all(books.projector.wait_for(name, head, max(0.0, ends_at - time.monotonic())) for name in names)
+
+
 def _configuring(
     books: Books,
     renderers: Sequence[RendererSettings],
@@ -397,6 +426,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
+        metrics=Metrics(books.projector.lag, public=settings.metrics_public),
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
@@ -414,8 +444,10 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
         assets=gateway.assets,
         batches=Batches(gateway.recording, books.keys, gateway.intake),
+        pasts=Pasts(books.ledger, books.clock),
+        audits=audits(books),
+        wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
         proofs=books.proving.proofs,
-        audit=Audit(books.pool),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),
         ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],

@@ -32,13 +32,14 @@ def list_(*, as_json: Json = False) -> None:
 
 @erasures.command()
 def reapply(*, as_json: Json = False) -> None:
-    """Erase again what a restored database has brought back. 'serve' and 'worker' do so before they begin."""
+    """Erase again what a restore has brought back. 'serve' and 'worker' do so with the database before they begin."""
     with books() as opened, ExitStack() as stack:
-        again = _erasures(opened, stack).reapply()
+        erasures = _erasures(opened, stack)
+        again, files = erasures.reapply(), erasures.remove_files_again()
     if as_json:
-        print_json({"object": "list", "data": [_told(each) for each in again]})
+        print_json({"object": "list", "data": [_told(each) for each in again], "files_removed": files})
         return
-    print(f"{len(again)} erased again")
+    print(f"{len(again)} erased again, {files} files removed")
 
 
 def _erasures(opened: Books, stack: ExitStack) -> Erasures:

@@ -52,6 +52,14 @@ def test_what_is_erased_is_gone_and_stays_gone_when_a_backup_is_restored(server:
     assert [(each["kind"], each["subject"], each["cause"]) for each in listed] == [("render", video_id, "asked")]
     assert server.json("erasures", "reapply")["data"] == []
 
+    put_back = server.data_dir / "assets" / video_id.replace("_", "-") / "ab" / ("ab" * 32)
+    put_back.parent.mkdir(parents=True, exist_ok=True)
+    put_back.write_bytes(b"restored")
+    assert server.run("erasures", "reapply") == "0 erased again, 1 files removed\n"
+    assert not put_back.exists()
+    for command in (("history", video_id), ("policy", "explain", video_id), ("videos", "list")):
+        assert "secret" not in server.run(*command)
+
     restore(server, backup)
     assert server.json("videos", "show", video_id)["prompt"] == "A secret kite", "the backup has it"
     assert server.json("erasures", "reapply")["data"] == listed
