@@ -45,7 +45,7 @@ class Selection:
 
 def identify(connection: Connection[TupleRow]) -> UUID:
     """The id of the ledger."""
-    row = connection.execute(query("ledger_id")).fetchone()
+    row = connection.execute(query("ledger_id", "ledger.proof.sql")).fetchone()
     if row is None:
         raise Corrupt("the ledger has no id: its table of epochs is empty")
     return UUID(str(row[0]))

@@ -84,10 +84,9 @@ def test_a_fact_made_again_with_all_hashes_is_found_between_checkpoints_or_exact
 ) -> None:
     for size in (100, FACTS):
         ledger.checkpoint(size)
-    others = [replace(each, context=each.context._replace(actor="key_2")) for each in ledger.rows]
-    ledger.write_rows(
-        [other if other.id == position else each for each, other in zip(ledger.rows, others, strict=True)]
-    )
+    rows = [*ledger.rows]
+    rows[position - 1] = replace(rows[position - 1], context=rows[position - 1].context._replace(actor="key_2"))
+    ledger.write_rows(rows)
     (within,) = verified(ledger, 100, FACTS).findings
     assert (within.first, within.last, within.exact) == ((1, 100, False) if position <= 100 else (101, FACTS, False))
     (exact,) = verified(ledger, 100, FACTS, tiles=True).findings
