@@ -102,7 +102,9 @@ class Sequencer:
                 return 0
             turn.keep(turn.edge.extend(leaves), turn.edge, ledger_id)
         # A crash before this line: nothing of the batch is kept, and it is read again.
-        log.debug("sequenced", size=began + len(leaves), leaves=len(leaves))
+        lag = self._store.head() - began - len(leaves)
+        if lag >= BATCH_LEAVES_MAX:
+            log.info("sequencer_behind", size=began + len(leaves), lag=lag)
         return len(leaves)
 
     def sign_when_due(self) -> KeptCheckpoint | None:
