@@ -38,12 +38,14 @@ class Background:
         self._stop, self._stop_following = threading.Event(), threading.Event()
         wakes = threading.Event(), threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
-        runs: dict[str, Callable[[threading.Event], None]] = {}
+        runs: dict[str, Callable[[threading.Event], None]] = {"sequencer": books.proving.sequencer.run}
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run
             announce, heard = gateway.announce, PostgresBell(books.url, self._stop)
             runs["announcer"] = lambda stop: announce.run(stop, heard)
+            if gateway.retain is not None:
+                runs["retention"] = gateway.retain.run
         path = books.settings.renderers_file
         if configuring is not None and path is not None:
             environment = books.settings.environment()

@@ -197,12 +197,13 @@ def _decoded(text: str, place: str) -> bytes:
 def _kept(path: Path, fresh: str) -> str:
     """What the file holds; `fresh` when there was no file. Of several processes that make it at once, one does."""
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make(path, fresh)
+        make_key_file(path, fresh)
     return path.read_text(encoding="ascii", errors="replace").strip()
 
 
-def _make(path: Path, content: str) -> None:
+def make_key_file(path: Path, content: str) -> None:
+    """Makes a file that only its owner reads, on disk when this returns. One that is there already stays."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as written:  # made with O_EXCL and mode 0600
         written.write(content.encode() + b"\n")
         written.flush()

@@ -19,6 +19,7 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.assets.port import AssetStore
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
@@ -33,6 +34,9 @@ from bickford_sora.decisions.policy import built_in
 from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList
+from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
@@ -42,11 +46,14 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.legal_holds import LegalHolds
+from bickford_sora.log_signing import LogSigning
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.proving import Proving
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
@@ -62,12 +69,14 @@ from bickford_sora.stops import Stops
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver
+from bickford_sora.workers.erase import Erase
 from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
 from bickford_sora.workers.lapse import Lapse
 from bickford_sora.workers.loop import Crew
 from bickford_sora.workers.purge import Purge
 from bickford_sora.workers.reconcile import Reconcile
+from bickford_sora.workers.retain import Retain
 from bickford_sora.workers.spool import spool_folder
 from bickford_sora.workers.store import Store
 from bickford_sora.workers.submit import CALL_TIMEOUTS, Submit
@@ -119,6 +128,8 @@ class Books:
     clock: Clock
     watch: Watch
     """What failed of the work in the background."""
+    proving: Proving
+    """What proves the ledger."""
 
 
 @contextmanager
@@ -140,7 +151,11 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
-        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch())
+        signing = LogSigning(
+            Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
+        )
+        proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
+        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch(), proving)
 
 
 @contextmanager
@@ -181,6 +196,10 @@ class Gateway:
     policies: Policies
     price_tables: PriceTables
     four_eyes: FourEyes
+    erasures: Erasures
+    erasing: Erasing
+    retain: Retain | None
+    """Who ends the retention of prompts; None: they are kept for good."""
 
 
 def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
@@ -225,6 +244,8 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         limits=_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
+    erasures = open_erasures(books, recording, assets)
+    erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
     dispatch = Dispatch(egress, books.keys)
     links = _links(books)
     return Gateway(
@@ -234,7 +255,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         intake=Intake(desk),
         quoting=Quoting(desk),
         observations=Observations(recording, books.keys),
-        crew=_crew(books, shop, owner),
+        crew=_crew(books, shop, erasures, owner),
         couriers=_couriers(books, recording, dispatch, links, owner),
         announce=_announce(books, recording),
         dispatch=dispatch,
@@ -253,6 +274,28 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         policies=policies,
         price_tables=price_tables,
         four_eyes=four_eyes,
+        erasures=erasures,
+        erasing=erasing,
+        retain=_retain(books, erasing),
+    )
+
+
+def open_erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasures:
+    """The erasures of this installation, with their list apart from the database."""
+    kept = ErasureList(books.settings.erasures_file or books.settings.data_dir / "erasures.jsonl")
+    return Erasures(recording=recording, keys=books.keys, assets=assets, kept=kept)
+
+
+def _retain(books: Books, erasing: Erasing) -> Retain | None:
+    prompt_retention_s = books.settings.prompt_retention_s
+    if prompt_retention_s is None:
+        return None
+    return Retain(
+        query=Videos(books.pool),
+        end_retention=erasing.end_retention,
+        clock=books.clock,
+        tenant=TENANT,
+        prompt_retention_s=prompt_retention_s,
     )
 
 
@@ -337,6 +380,8 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         ),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,
+        erasing=gateway.erasing,
+        legal_holds=LegalHolds(recording=gateway.recording, keys=books.keys, four_eyes=gateway.four_eyes),
         spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
         invoices=_invoices(gateway),
         wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
@@ -369,6 +414,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
         assets=gateway.assets,
         batches=Batches(gateway.recording, books.keys, gateway.intake),
+        proofs=books.proving.proofs,
         audit=Audit(books.pool),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),
@@ -397,7 +443,7 @@ def problems(books: Books) -> list[str]:
     ]
 
 
-def _crew(books: Books, shop: Workshop, owner: str) -> Crew:
+def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
     return Crew(
         leases=Leases(books.pool),
         workers={
@@ -408,6 +454,7 @@ def _crew(books: Books, shop: Workshop, owner: str) -> Crew:
             "purge": Purge(shop),
             "expire": Expire(shop),
             "lapse": Lapse(shop),
+            "erase": Erase(shop, erasures),
         },
         owner=owner,
         lease_s=books.settings.lease_s,

@@ -113,15 +113,18 @@ class Intake:
             self._answers.undelivered(caller, answer.request_hash, answer.render.intent.video_id, origin)
 
     def delete(self, caller: Caller, video_id: str, *, origin: Origin) -> Cancellation | None:
-        """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said."""
+        """Deletes a video; an unfinished render is cancelled, and what that does to the renderer's work is said.
+
+        Raises Conflicting where a legal hold keeps it.
+        """
         render = self._own(caller, video_id)
         for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft = deletion.delete(render).relying_on(caller.heads)
+            draft = deletion.delete(render, self._recording.ledger.holds(render.tenant)).relying_on(caller.heads)
             if not draft:
                 return None
             try:
                 self._recording.append(draft, origin, on=render)
-            except Conflict:  # the render moved on, or the API key did
+            except Conflict:  # the render moved on, the API key did, or a legal hold came
                 caller = self._issued.confirmed(caller)
                 render = self._recording.render(render.stream)
             else:

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     """How long a held render waits for an approver, in seconds; then it is denied."""
     four_eyes: Annotated[tuple[Kind, ...], NoDecode] = ()
     """What takes a second admin, separated by commas: `policy`, `budgets` (raising or removing a cap), `keys` (an
-    admin's)."""
+    admin's), `erasures` (also lifting a hold)."""
     time_zone: ZoneInfo = ZoneInfo("UTC")
     """In which days and months of budgets begin, for example Europe/Berlin."""
 
@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     """How far a webhook's timestamp may be from our clock, in seconds (Standard Webhooks)."""
     projection_wait_s: float = Field(default=2.0, ge=0)
     """How long a list waits for the read model to reach the ledger's head, in seconds."""
+
+    checkpoint_interval_s: float = Field(default=60.0, ge=1)
+    """Time between two checkpoints while facts are recorded, in seconds: for so long a change could go unseen."""
 
     allow_private_addresses: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks or addresses that may be called although they are not public, separated by commas."""
@@ -131,6 +134,10 @@ class Settings(BaseSettings):
     """How long the signed link in a video's `url` can be used, in seconds."""
     asset_retention_s: float | None = Field(default=None, ge=1)
     """How long our copy of a video is kept once it is stored, in seconds. Unset: for good."""
+    prompt_retention_s: float | None = Field(default=None, ge=1)
+    """How long prompts and other words are kept from when a render was asked for, in seconds. Unset: for good."""
+    erasures_file: Path | None = None
+    """The list of erasures, kept apart from the database. Unset: `data_dir`/erasures.jsonl."""
     poll_after_ms: int = Field(default=1000, ge=10)
     """What clients are told to wait between polls, in milliseconds (`openai-poll-after-ms`)."""
     submit_timeout_s: float = Field(default=60.0, gt=0)

@@ -8,8 +8,10 @@ from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.persistence import ApplicationRecorder, Mapper
 from eventsourcing.utils import Environment, EnvType
 
-from ledger import lifecycle
+from ledger import lifecycle, streams
 from ledger.envelope import Appended, Decision, Event
+from ledger.holds import Holds
+from ledger.holds import fold as fold_holds
 from ledger.mapper import FactMapper, RecordedRow, Row
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 
@@ -80,6 +82,11 @@ class Ledger(Application[str]):
         """The render of a stream, as it is or as it was at `version`."""
         return cast("lifecycle.Render | None", self.fold(stream, lifecycle.fold, version=version))
 
+    def holds(self, tenant: str) -> Holds:
+        """The legal holds of a tenant, as they are."""
+        found = cast("Holds | None", self.fold(streams.holds(tenant), fold_holds))
+        return found or Holds.none(tenant)
+
     def turn(self, name: str) -> AbstractContextManager[None]:
         """Waits until nobody else has the turn of this name; `ledger.port.LedgerRecorder.turn`."""
         return self._recorder.turn(name)
@@ -99,6 +106,10 @@ class Ledger(Application[str]):
     def decode(self, rows: Iterable[RecordedRow]) -> list[Event]:
         """The events in stored rows. Raises Corrupt, naming the place."""
         return [self._mapper.to_domain_event(row) for row in rows]
+
+    def events_in(self, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
+        """The events in rows of `ledger.events`, columns in the table's order. Raises Corrupt, naming the place."""
+        return [self._mapper.event(row) for row in rows]
 
     def head(self) -> int:
         """The last position, 0 while the ledger is empty."""

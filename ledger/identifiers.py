@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 from ledger.clock import Clock, system_clock
@@ -24,6 +25,16 @@ def new_uuid7(clock: Clock = system_clock) -> UUID:
     milliseconds = int(clock().timestamp() * 1000)
     random = int.from_bytes(_random_bytes()) & _RANDOM
     return UUID(int=milliseconds << 80 | _VERSION_7 | _VARIANT | random)
+
+
+def made_at(made: UUID) -> datetime:
+    """When a UUIDv7 was made."""
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
+
+
+def first_of(moment: datetime) -> UUID:
+    """Sorts before every UUIDv7 made at this moment or later, and behind those made before."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 _drawn: deque[bytes] = deque()

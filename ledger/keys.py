@@ -47,7 +47,13 @@ class KeyStore(Protocol):
         """Stores a wrapped key unless the name has one, and returns the one that is stored."""
 
     def destroy(self, name: str) -> None:
-        """Removes a key for good. Its name can not be used again."""
+        """Removes a key, and all keys below it, for good. Its name can not be used again."""
+
+    def destroyed(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these names whose key was destroyed."""
+
+    def below(self, name: str) -> list[str]:
+        """The names of all keys ever stored below this one, those that were destroyed too, in order."""
 
 
 class Keys:
@@ -97,6 +103,16 @@ class Keys:
     def destroy(self, *, requester: str, subject: str | None = None) -> None:
         """Destroys the key of one subject, or of a requester and everything below it. For ever, also if it had none."""
         self._store.destroy(_name(requester, subject))
+
+    def are_destroyed(self, subjects: Iterable[tuple[str, str | None]]) -> list[bool]:
+        """Of each requester and subject (None: the requester's own), whether its key was destroyed."""
+        names = [_name(*each) for each in subjects]
+        destroyed = self._store.destroyed(names)
+        return [name in destroyed for name in names]
+
+    def subjects(self, requester: str) -> list[str]:
+        """Everything that was ever sealed below a requester: ids of videos, characters and whatever else."""
+        return [name.partition("/")[2] for name in self._store.below(_name(requester, None))]
 
     def _opened(self, parts: tuple[str, str, bytes], known: Mapping[str, bytes]) -> str:
         name, field, raw = parts
@@ -152,8 +168,16 @@ class MemoryKeyStore:
         return stored
 
     def destroy(self, name: str) -> None:
-        """Removes a key for good."""
-        self._keys[name] = None
+        """Removes a key, and all keys below it, for good."""
+        self._keys.update(dict.fromkeys([name, *self.below(name)]))
+
+    def destroyed(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these names whose key was destroyed."""
+        return frozenset(name for name in names if self._keys.get(name, b"") is None)
+
+    def below(self, name: str) -> list[str]:
+        """The names of all keys ever stored below this one."""
+        return sorted(each for each in self._keys if each.startswith(f"{name}/"))
 
 
 def _name(requester: str, subject: str | None) -> str:

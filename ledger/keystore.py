@@ -28,6 +28,17 @@ class PostgresKeyStore:
         return stored
 
     def destroy(self, name: str) -> None:
-        """Removes a key for good."""
+        """Removes a key, and all keys below it, for good."""
         with self._recorder.reading() as connection:
-            connection.execute(query("key_destroy"), (name,))
+            connection.execute(query("key_destroy"), {"name": name})
+
+    def destroyed(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these names whose key was destroyed."""
+        with self._recorder.reading() as connection:
+            found = connection.execute(query("keys_destroyed"), (list(names),)).fetchall()
+        return frozenset(name for (name,) in found)
+
+    def below(self, name: str) -> list[str]:
+        """The names of all keys ever stored below this one, in order. Looks through the whole table."""
+        with self._recorder.reading() as connection:
+            return [each for (each,) in connection.execute(query("keys_below"), (f"{name}/",)).fetchall()]

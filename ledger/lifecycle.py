@@ -7,8 +7,8 @@
        └ held ── approved ── allowed
             └─ denied
 
-A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted` may follow any end. A stored
-render whose retention ended stays `stored`: it was completed, its files are gone.
+A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted`, and its erasure, may follow any
+end. A stored render whose retention ended stays `stored`: it was completed, its files are gone.
 
 What became of a submission is recorded whenever it is learned, also after the end: a render that failed or was
 cancelled while the renderer was being asked may still turn out to have a job, which is money and has to be purged.
@@ -162,6 +162,12 @@ class Render:
     """When the retention of our copy ends; None: never, or nothing is stored."""
     expired: bool = False
     """Whether it ended and the files are gone."""
+    erasure: e.ErasureDecided | None = None
+    """That it is erased, as long as its key is not destroyed yet."""
+    erased_at: datetime | None = None
+    """When its key was destroyed: its words cannot be read any more."""
+    erased: bool = False
+    """Whether its files go, too. The end of the prompts' retention leaves them."""
     remixes: tuple[str, ...] = ()
     reviews: tuple[Review, ...] = ()
     last_event_at: datetime | None = None
@@ -186,6 +192,18 @@ class Render:
         """Whether somebody deleted the video."""
         return self.deleted_at is not None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The addresses of all we hold of it: what was stored, and what it was asked with."""
+        given = (self.intent.input_reference, self.intent.source_video)
+        stored = (asset.storage_uri for asset in self.assets)
+        return (*stored, *(each.storage_uri for each in given if each is not None))
+
+    @property
+    def goes(self) -> bool:
+        """Whether its files are to go, ours and the renderer's."""
+        return self.deleted or self.erased
+
 
 class ImpossibleStep(ValueError):  # noqa: N818 - it is a wrong order of facts
     """A fact that cannot follow the phase the render is in: a programmer's mistake or a damaged ledger."""
@@ -193,29 +211,34 @@ class ImpossibleStep(ValueError):  # noqa: N818 - it is a wrong order of facts
 
 def fold(state: Render | None, events: Iterable[Event]) -> Render | None:
     """The render after `events`, which follow `state`. None while there are none."""
+    draft = None if state is None else _changed(state, {})
     for event in events:
-        state = evolve(state, event)
-    return state
+        if draft is None:
+            draft = _asked_for(event)
+        else:
+            draft.__dict__.update(_change(draft, event))  # nobody else has it yet
+    return draft
 
 
 def evolve(state: Render | None, event: Event) -> Render:
     """The render after one more event. Raises ImpossibleStep when it cannot come next."""
+    return _asked_for(event) if state is None else _changed(state, _change(state, event))
+
+
+def _change(state: Render, event: Event) -> "_Change":
+    """What one more event changes. Raises ImpossibleStep when it cannot come next."""
     fact = event.fact
-    last_version = state.version if state else 0
-    if event.version != last_version + 1:
-        raise ImpossibleStep(f"version {event.version} after {last_version} in {event.stream}")
-    if state is None:
-        if not isinstance(fact, e.RenderIntent):
-            raise ImpossibleStep(f"{fact.TYPE} before render.intent in {event.stream}")
-        return _asked_for(event, fact)
+    if event.version != state.version + 1:
+        raise ImpossibleStep(f"version {event.version} after {state.version} in {event.stream}")
     if not may_follow(state, type(fact)):
         raise ImpossibleStep(f"{fact.TYPE} cannot follow phase {state.phase} in {event.stream}")
     _check_attempt(state, event)
-    change = _CHANGES[type(fact)](state, fact, event.context.occurred_at)
+    at = event.context.occurred_at
+    change = _CHANGES[type(fact)](state, fact, at)
     change["version"] = event.version
-    change["last_event_at"] = event.context.occurred_at
+    change["last_event_at"] = at
     change["last_event_id"] = event.event_id
-    return _changed(state, change)
+    return change
 
 
 def _changed(state: Render, change: "_Change") -> Render:
@@ -226,8 +249,12 @@ def _changed(state: Render, change: "_Change") -> Render:
     return changed
 
 
-def _asked_for(event: Event, intent: e.RenderIntent) -> Render:
-    context = event.context
+def _asked_for(event: Event) -> Render:
+    intent, context = event.fact, event.context
+    if event.version != 1:
+        raise ImpossibleStep(f"version {event.version} after 0 in {event.stream}")
+    if not isinstance(intent, e.RenderIntent):
+        raise ImpossibleStep(f"{intent.TYPE} before render.intent in {event.stream}")
     return Render(
         stream=event.stream,
         version=event.version,
@@ -295,6 +322,8 @@ _AFTER: dict[type[Fact], frozenset[Phase] | None] = {
     e.RenderReviewed: frozenset({Phase.STORED}),
     e.RenderAttemptFailed: None,
     e.RenderDuplicateFound: None,
+    e.ErasureDecided: ENDS,
+    e.SubjectErased: ENDS,
 }
 """Which phases each fact may follow; None: any."""
 
@@ -315,9 +344,11 @@ _CONDITIONS: dict[type[Fact], Callable[[Render], bool]] = {
     e.RenderSubmissionAbsent: lambda state: state.submission_open,
     e.RenderQueued: lambda state: state.submission is not None and state.job is None,
     e.RenderDuplicateFound: lambda state: state.submission is not None,
-    e.RenderExpired: lambda state: not (state.expired or state.deleted),
+    e.RenderExpired: lambda state: not (state.expired or state.goes),
     e.RenderDeleted: lambda state: not state.deleted,
-    e.RenderPurged: lambda state: not state.purged and (state.deleted or state.phase is not Phase.STORED),
+    e.RenderPurged: lambda state: not state.purged and (state.goes or state.phase is not Phase.STORED),
+    e.ErasureDecided: lambda state: state.erasure is None and not state.erased,
+    e.SubjectErased: lambda state: not state.erased,
 }
 """What else must hold for a fact to follow."""
 
@@ -405,6 +436,10 @@ def _ended(phase: Phase, failure: Failure) -> _Change:
     return {"phase": phase, "failure": failure, "retry_at": None}
 
 
+def _erased(state: Render, fact: e.SubjectErased, at: datetime) -> _Change:
+    return {"erasure": None, "erased_at": state.erased_at or at, "erased": fact.reason != "retention"}
+
+
 _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderAllowed: lambda _s, f, _at: {"phase": Phase.ALLOWED, "allowed": f},
     e.RenderDenied: lambda _s, f, _at: _ended(Phase.DENIED, Failure(f.code)),
@@ -430,4 +465,6 @@ _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderReviewed: lambda s, f, at: {"reviews": (*s.reviews, Review(f, at))},
     e.RenderAttemptFailed: lambda _s, f, _at: {"trouble": f},
     e.RenderDuplicateFound: lambda _s, _f, _at: {},
+    e.ErasureDecided: lambda _s, f, _at: {"erasure": f},
+    e.SubjectErased: _erased,
 }

@@ -22,6 +22,7 @@ _VIDEO = re.compile(r"video_([0-9a-f]{32})")
 _ENDPOINT = re.compile(r"we_([0-9a-f]{32})")
 _API_KEY = re.compile(r"key_[0-9a-f]{16}")
 _CHANGE = re.compile(r"change_[0-9a-f]{32}")
+_HOLD = re.compile(r"hold_[0-9a-f]{32}")
 _CHARACTER = re.compile(r"char_([0-9a-f]{32})")
 
 
@@ -198,6 +199,31 @@ def character(tenant: str, character_id: str) -> str:
 def answer(tenant: str, project: str, key_id: str, request_hash: str) -> str:
     """The answers to one request without an Idempotency-Key, by one API key, that could not be delivered."""
     return f"answer:{_tenant(tenant)}:{_digest(project, key_id, request_hash)}"
+
+
+def requester(tenant: str, requester: str) -> str:
+    """The erasure of a requester, named by its opaque id: decided, and carried out."""
+    return f"requester:{_tenant(tenant)}:{_digest(requester)}"
+
+
+def hold_id(unique: UUID) -> str:
+    """A new public id of a legal hold."""
+    return f"hold_{unique.hex}"
+
+
+def is_hold_id(text: str) -> bool:
+    """Whether `text` has the form of a hold's id; says nothing about whether it exists."""
+    return _HOLD.fullmatch(text) is not None
+
+
+def holds(tenant: str) -> str:
+    """The legal holds of a tenant: what removes anything is decided on this one head."""
+    return f"holds:{_tenant(tenant)}"
+
+
+def log_key() -> str:
+    """The keys that sign checkpoints of the whole ledger, of whichever tenant its facts are."""
+    return "log_key:checkpoints"
 
 
 def category(stream: str) -> str:

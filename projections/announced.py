@@ -49,6 +49,11 @@ class Announced:
             connection.execute(query("schema", _SQL))
             connection.execute(query("begin", _SQL), {"name": _NAME, "position": head})
 
+    def skip_to(self, position: int) -> None:
+        """Says that everything up to `position` was told elsewhere: it came from another database."""
+        with reading(self._pool) as connection:
+            connection.execute(query("move", _SQL), {"name": _NAME, "position": position})
+
     @contextmanager
     def turn(self) -> Iterator[Turn | None]:
         """The turn, held to the end of the block; None while another process has it.

@@ -4,17 +4,17 @@ One row a key, also of one that is not accepted any more. A name is ciphertext h
 a key is not here at all, and nobody is let in by what is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 from psycopg.rows import class_row
 
 from ledger import api_keys
-from ledger.envelope import Event
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
+from projections.story import Story
 
 PAGE_API_KEYS_MAX = 100
 """Most keys on one page."""
@@ -76,10 +76,9 @@ class ApiKeyTable:
         return int(row[0]) if row else 0
 
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+def rows(story: Story) -> Iterator[TableRow]:
     """The row of a key. Raises lifecycle.ImpossibleStep for an order that cannot be."""
-    key = api_keys.fold(None, events)
-    assert key is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    key = story.folded(api_keys.fold)
     row = (
         key.stream,
         key.key_id,
@@ -96,7 +95,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
         key.replaces,
         key.replaced_by,
         key.approver_until,
-        events[0].position,
+        story.events[0].position,
         key.version,
     )
     yield "api_keys", row

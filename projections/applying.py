@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ledger.envelope import Event
 from projections import tables
 from projections.batch import Batch, History
+from projections.errors import UnprojectableEvent
+from projections.inserting import Stretch, insert
 from projections.port import Projection, TableRow
+from projections.story import Story
 
 OnBad = Callable[[History, int, Exception], None]
 """Called with a stream that cannot be applied, the position it stands at, and why. It parks the stream, or raises."""
@@ -28,6 +30,59 @@ def apply(
 
     A parked stream gets all that its rows lack. Returns the parked streams that are complete again.
     """
+    way = _apply_in_database if projection.rows is None else _apply_in_python
+    return way(connection, projection, schema, batch, position=position, parked=parked, on_bad=on_bad)
+
+
+def _apply_in_database(
+    connection: Connection[TupleRow],
+    projection: Projection,
+    schema: str,
+    batch: Batch,
+    *,
+    position: int,
+    parked: Mapping[str, int],
+    on_bad: OnBad,
+) -> set[str]:
+    left_out = set(parked)
+    complete: set[str] = set()
+    histories = {each.stream: each for each in batch.histories if projection.reads(each.stream)}
+    for history in histories.values():
+        done = min(position, parked.get(history.stream, position + 1) - 1)
+        if history.last_position <= done:
+            continue
+        if history.bad is not None:
+            left_out.add(history.stream)
+            on_bad(history, done, history.bad)
+        elif history.stream in parked:
+            stretch = Stretch(after=done, until=history.last_position, only=history.stream)
+            try:
+                insert(connection, projection, schema, stretch)
+            except UnprojectableEvent as error:
+                on_bad(history, done, error)
+            else:
+                complete.add(history.stream)
+    while batch.until > position:
+        try:
+            insert(connection, projection, schema, Stretch(after=position, until=batch.until, left_out=left_out))
+        except UnprojectableEvent as error:
+            left_out.add(error.stream)
+            on_bad(histories[error.stream], position, error)
+        else:
+            break
+    return complete
+
+
+def _apply_in_python(
+    connection: Connection[TupleRow],
+    projection: Projection,
+    schema: str,
+    batch: Batch,
+    *,
+    position: int,
+    parked: Mapping[str, int],
+    on_bad: OnBad,
+) -> set[str]:
     changes: dict[str, Sequence[TableRow]] = {}
     complete_to: dict[str, int] = {}
     for history in batch.histories:
@@ -53,10 +108,11 @@ def _rows(projection: Projection, history: History, done: int, *, gapless: bool)
         raise history.bad
     if not history.whole and (projection.whole_stream or not gapless):
         raise LookupError("events before this batch are needed and were not read")
-    events: Sequence[Event] = history.events
+    story = history.story
     if not projection.whole_stream:
-        events = [event for event in events if event.position is not None and event.position > done]
-    return list(projection.rows(history.stream, events))
+        story = Story(history.stream, [event for event in story.events if (event.position or 0) > done])
+    assert projection.rows is not None, projection.name  # noqa: S101 - the database makes the rows of the others
+    return list(projection.rows(story))
 
 
 def _write(

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
+from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ledger.application import Ledger
-from ledger.envelope import Event
 from ledger.errors import Corrupt
-from ledger.mapper import RecordedRow
 from ledger.port import POSITION_MAX
-from ledger.recorder import recorded_row
 from ledger.sql import query
+from projections.story import Story
 
 _SQL = "projections.sql"
+_POSITION, _STREAM, _VERSION = 0, 1, 2
+"""Places of these columns in a row of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class History:
 
     stream: str
     whole: bool
-    events: Sequence[Event]
+    story: Story
     last_position: int
     bad: Corrupt | None = None
 
@@ -54,14 +55,14 @@ def read_batch(
 ) -> Batch:
     """The next `limit` events behind `after`; streams for which `whole` is true come with all that went before."""
     bounds = {"after": after, "until": POSITION_MAX if until is None else until, "limit": limit}
-    new = [recorded_row(row) for row in connection.execute(query("events_after", _SQL), bounds, binary=True)]
+    new = connection.execute(query("events_after", _SQL), bounds, binary=True).fetchall()
     if not new:
         return Batch(after, after, ())
-    last = new[-1].id
+    last: int = new[-1][_POSITION]
     assert last == after + len(new), f"positions {after + 1} to {last} have a gap"  # noqa: S101 - corruption
-    touched = {str(row.originator_id) for row in new}
+    touched = {row[_STREAM] for row in new}
     long = {stream for stream in touched if whole(stream)}
-    rest = sorted((row for row in new if row.originator_id not in long), key=_by_version)
+    rest = sorted((row for row in new if row[_STREAM] not in long), key=itemgetter(_STREAM, _VERSION))
     histories = [*read_histories(connection, ledger, long, until=last), *_histories(ledger, rest, whole=False)]
     return Batch(after, last, histories)
 
@@ -73,24 +74,19 @@ def read_histories(
     if not streams:
         return []
     rows = connection.execute(query("histories", _SQL), {"streams": list(streams), "until": until}, binary=True)
-    return _histories(ledger, map(recorded_row, rows), whole=True)
+    return _histories(ledger, rows, whole=True)
 
 
-def _by_version(row: RecordedRow) -> tuple[str, int]:
-    return str(row.originator_id), row.originator_version
-
-
-def _histories(ledger: Ledger, rows: Iterable[RecordedRow], *, whole: bool) -> list[History]:
+def _histories(ledger: Ledger, rows: Iterable[tuple[Any, ...]], *, whole: bool) -> list[History]:
     """`rows` come by stream and version."""
     return [
-        _history(ledger, str(stream), list(group), whole=whole)
-        for stream, group in groupby(rows, key=attrgetter("originator_id"))
+        _history(ledger, stream, list(group), whole=whole) for stream, group in groupby(rows, key=itemgetter(_STREAM))
     ]
 
 
-def _history(ledger: Ledger, stream: str, rows: Sequence[RecordedRow], *, whole: bool) -> History:
-    last_position = rows[-1].id
+def _history(ledger: Ledger, stream: str, rows: Sequence[tuple[Any, ...]], *, whole: bool) -> History:
+    last_position = rows[-1][_POSITION]
     try:
-        return History(stream, whole, ledger.decode(rows), last_position)
+        return History(stream, whole, Story(stream, ledger.events_in(rows)), last_position)
     except Corrupt as error:
-        return History(stream, whole, (), last_position, error)
+        return History(stream, whole, Story(stream, ()), last_position, error)

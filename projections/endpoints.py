@@ -4,17 +4,17 @@ One row an endpoint that was not deleted, and one row a delivery. Names, URLs an
 ledger.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 from psycopg.rows import class_row
 
 from ledger import deliveries, endpoints, streams
-from ledger.envelope import Event
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
+from projections.story import Story
 
 PAGE_ENDPOINTS_MAX = 100
 """Most endpoints on one page (webhooks API: `limit`)."""
@@ -124,15 +124,14 @@ class Endpoints:
             return cursor.execute(query("deliveries", ENDPOINTS.package), key).fetchall()
 
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+def rows(story: Story) -> Iterator[TableRow]:
     """The row of an endpoint or a delivery. Raises lifecycle.ImpossibleStep for an order that cannot be."""
-    if streams.category(stream) == "delivery":
-        yield "deliveries", _delivery(stream, events)
+    if streams.category(story.stream) == "delivery":
+        yield "deliveries", _delivery(story)
         return
-    endpoint = endpoints.fold(None, events)
-    assert endpoint is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    endpoint = story.folded(endpoints.fold)
     if not endpoint.deleted:
-        yield "endpoints", _endpoint(endpoint, events[0].position)
+        yield "endpoints", _endpoint(endpoint, story.events[0].position)
 
 
 def _endpoint(endpoint: endpoints.Endpoint, created_position: int | None) -> tuple[object, ...]:
@@ -153,12 +152,11 @@ def _endpoint(endpoint: endpoints.Endpoint, created_position: int | None) -> tup
     )
 
 
-def _delivery(stream: str, events: Sequence[Event]) -> tuple[object, ...]:
-    delivery = deliveries.fold(None, events)
-    assert delivery is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+def _delivery(story: Story) -> tuple[object, ...]:
+    delivery = story.folded(deliveries.fold)
     scheduled = delivery.scheduled
     return (
-        stream,
+        story.stream,
         scheduled.delivery_id,
         scheduled.endpoint_id,
         delivery.tenant,
@@ -172,7 +170,7 @@ def _delivery(stream: str, events: Sequence[Event]) -> tuple[object, ...]:
         delivery.code,
         delivery.scheduled_at,
         delivery.retry_at,
-        events[-1].position,
+        story.events[-1].position,
     )
 
 

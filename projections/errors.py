@@ -4,7 +4,8 @@ ProjectionError
 ├── RebuildRefused    a bad event, or a row the tables cannot hold: the live version stays as it is
 ├── RebuildRunning    another process rebuilds this projection
 ├── SwapBlocked       the new version could not take the old one's place in time
-└── UnknownProjection no projection has this name
+├── UnknownProjection no projection has this name
+└── UnprojectableEvent the database cannot make a row of an event
 """
 
 
@@ -41,6 +42,17 @@ class UnknownProjection(ProjectionError, LookupError):  # noqa: N818
     """No projection has this name."""
 
     code = "unknown_projection"
+
+
+class UnprojectableEvent(ProjectionError):  # noqa: N818
+    """The database cannot make a row of this event."""
+
+    code = "unprojectable_event"
+
+    def __init__(self, *, stream: str, version: int, cause: str) -> None:
+        super().__init__(f"{stream} version {version}: {cause}")
+        self.stream = stream
+        self.version = version
 
 
 def error_code(error: Exception) -> str:

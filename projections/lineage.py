@@ -3,7 +3,7 @@
 One edge a render that names its source. A denied render made no video, so it has no edge.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,11 +11,11 @@ from typing import Literal
 from psycopg.rows import class_row
 
 from ledger import lifecycle
-from ledger.envelope import Event
 from ledger.events import RenderDenied, RenderIntent
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
+from projections.story import Story
 
 LINEAGE_DEPTH_MAX = 100
 """Most generations that are followed, up or down."""
@@ -62,19 +62,19 @@ class Lineage:
             return cursor.execute(query(direction, LINEAGE.package), key).fetchall()
 
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+def rows(story: Story) -> Iterator[TableRow]:
     """The edge of a render, when it names its source. Raises lifecycle.ImpossibleStep without an intent first."""
-    first = events[0]
+    first = story.events[0]
     intent = first.fact
     if not isinstance(intent, RenderIntent):
-        raise lifecycle.ImpossibleStep(f"{intent.TYPE} before render.intent in {stream}")
-    if intent.remix_video_id is None or any(isinstance(event.fact, RenderDenied) for event in events):
+        raise lifecycle.ImpossibleStep(f"{intent.TYPE} before render.intent in {story.stream}")
+    if intent.remix_video_id is None or any(isinstance(event.fact, RenderDenied) for event in story.events):
         return
     context = first.context
     yield (
         "edges",
         (
-            stream,
+            story.stream,
             intent.remix_video_id,
             intent.video_id,
             context.tenant,

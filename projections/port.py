@@ -1,10 +1,10 @@
-"""What a projection is: a pure mapping from a stream's history to rows.
+"""What a projection is: a pure mapping from a stream's history to rows, in Python or in SQL.
 
-The projector and the rebuild call the same function on the same events, so a table that was followed live and one that
+The projector and the rebuild apply the same mapping to the same events, so a table that was followed live and one that
 was rebuilt are equal by construction.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from ledger import streams
-from ledger.envelope import Event
+from projections.story import Story
 
 Pool = ConnectionPool[Connection[TupleRow]]
 """A pool of connections in autocommit mode."""
@@ -29,6 +29,10 @@ class Projection:
 
     Its tables live in a PostgreSQL schema of their own (`schema`); their DDL is `schema.sql` and `indexes.sql` in the
     folder `sql/<name>`, without schema names.
+
+    A read model whose rows need nothing but the event they are made from is made by the database, without a way through
+    Python: `rows` is None, and `sql/<name>/insert.sql` adds the rows of the events in `told` (`sql/stretch.sql`). Every
+    event is decoded and validated all the same, and a stream with a bad one is left out.
     """
 
     name: str
@@ -36,15 +40,21 @@ class Projection:
     """Raise it when `rows` or the tables change: a projection stored under another version must be rebuilt."""
     tables: Mapping[str, tuple[str, ...]]
     """The columns of each table. Every table has one named `stream`: the stream a row was made from."""
-    rows: Callable[[str, Sequence[Event]], Iterable[TableRow]]
-    """Pure: the rows of a stream. Raises what it likes about a history it cannot read."""
+    rows: Callable[[Story], Iterable[TableRow]] | None
+    """Pure: the rows of a stream. Raises what it likes about a history it cannot read.
+
+    None: `insert.sql` makes the rows.
+    """
     categories: frozenset[str] | None = None
     """Stream categories that are read; None: all of them."""
     whole_stream: bool = True
     """True: `rows` gets a stream's whole history and what it returns replaces the stream's rows.
 
-    False: `rows` gets new events only and what it returns is added.
+    False: `rows`, or `insert.sql`, gets new events only and what it makes is added.
     """
+
+    def __post_init__(self) -> None:
+        assert self.rows is not None or not self.whole_stream, self.name  # noqa: S101 - insert.sql only adds
 
     @property
     def schema(self) -> str:

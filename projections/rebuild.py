@@ -21,7 +21,14 @@ from ledger.application import Ledger
 from projections import positions, schemas
 from projections.applying import apply
 from projections.batch import Batch, History, read_batch
-from projections.errors import ProjectionError, RebuildRefused, RebuildRunning, SwapBlocked, UnknownProjection
+from projections.beside import filled_beside, index
+from projections.errors import (
+    ProjectionError,
+    RebuildRefused,
+    RebuildRunning,
+    SwapBlocked,
+    UnknownProjection,
+)
 from projections.port import Pool, Projection
 from projections.projector import wanted_whole
 from projections.replay import OnProgress, Replay
@@ -56,7 +63,7 @@ def no_progress(_done: int, _total: int) -> None:
 
 
 class Rebuild:
-    """Rebuilds any of `projections`. Takes three connections of the pool while it runs.
+    """Rebuilds any of `projections`. Takes four connections of the pool while it runs.
 
     The pool must give connections in autocommit mode. `Projector.ensure` must have run once.
     """
@@ -99,12 +106,13 @@ class Rebuild:
                 schemas.drop(connection, projection.next_schema)
                 schemas.create(connection, projection, projection.next_schema)
         position = self._ledger.head()
-        with self._pool.connection() as source:
-            Replay(self._ledger, projections, on_progress).run(source, connection, until=position)
-        for projection in projections:
-            with connection.transaction():
-                schemas.create_indexes(connection, projection, projection.next_schema)
-            log.info("projection_replayed", projection=projection.name, position=position)
+        with filled_beside(self._pool, projections, until=position):
+            with self._pool.connection() as source:
+                Replay(self._ledger, projections, on_progress).run(source, connection, until=position)
+            for projection in projections:
+                if projection.rows is not None:
+                    index(connection, projection)
+        log.info("projections_replayed", projections=[each.name for each in projections], position=position)
         return position
 
     def _go_live(self, connection: Connection[TupleRow], projection: Projection, position: int) -> Rebuilt:

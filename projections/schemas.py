@@ -4,6 +4,9 @@ A swap renames schemas and nothing else. That takes no lock on any table, so a r
 tables and keeps nobody waiting; the old schema is dropped when its last reader has gone.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from psycopg import Connection, sql
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import TupleRow
@@ -63,6 +66,14 @@ def limit_lock_wait(connection: Connection[TupleRow], seconds: float) -> None:
     connection.execute("select set_config('lock_timeout', %s, true)", (f"{round(seconds * 1000)}ms",))
 
 
+@contextmanager
+def writing_in(connection: Connection[TupleRow], schema: str) -> Iterator[None]:
+    """Inside, names without a schema are this schema's. Inside the caller's transaction."""
+    connection.execute(sql.SQL("set local search_path to {}").format(sql.Identifier(schema)))
+    yield
+    connection.execute("set local search_path to default")
+
+
 def _old_prefix(projection: Projection) -> str:
     return f"{projection.schema}_old_"
 
@@ -72,6 +83,5 @@ def _rename(connection: Connection[TupleRow], old: str, new: str) -> None:
 
 
 def _execute_in(connection: Connection[TupleRow], projection: Projection, schema: str, name: str) -> None:
-    connection.execute(sql.SQL("set local search_path to {}").format(sql.Identifier(schema)))
-    connection.execute(query(name, projection.package))
-    connection.execute("set local search_path to default")
+    with writing_in(connection, schema):
+        connection.execute(query(name, projection.package))

@@ -4,18 +4,16 @@ One row a fact. What a render cost counts in the day in which it was reserved, a
 in which it was made.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Literal
 
 from psycopg.rows import class_row
 
-from ledger import events as e
-from ledger.envelope import Event, Fact
 from ledger.sql import query
 from projections.connections import reading
-from projections.port import Pool, Projection, TableRow
+from projections.port import Pool, Projection
 
 By = Literal["day", "month", "model", "renderer", "project", "key", "requester", "purpose", "tag"]
 """What totals are told by. A render with several tags counts for each of them."""
@@ -148,42 +146,6 @@ def _bounds(span: Span) -> dict[str, object]:
     return {"tenant": span.tenant, "project": span.project, "first": span.first, "last": span.last}
 
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
-    """One row for each fact that moves money; none for budgets."""
-    for event in events:
-        kind = _KINDS.get(type(event.fact))
-        if kind is not None:
-            yield "movements", (event.position, stream, event.context.tenant, kind, *_row(event))
-
-
-def _row(event: Event) -> tuple[object, ...]:
-    known = vars(event.fact)
-    cost: e.Money | None = known["cost"]
-    return (
-        known["video_id"],
-        event.context.occurred_at,
-        known.get("day"),
-        known.get("project"),
-        known.get("key_id"),
-        known.get("requester"),
-        known.get("model"),
-        known.get("renderer"),
-        known.get("purpose"),
-        list(known.get("tags", ())),
-        cost.currency if cost else None,
-        cost.amount_micro if cost else 0,
-        known.get("renders", 0),
-        known.get("seconds", 0),
-    )
-
-
-_KINDS: dict[type[Fact], str] = {
-    e.SpendReserved: "reserved",
-    e.SpendSettled: "settled",
-    e.SpendReleased: "released",
-    e.SpendAdjusted: "adjusted",
-}
-
 SPEND = Projection(
     name="spend",
     version=1,
@@ -209,7 +171,7 @@ SPEND = Projection(
             "seconds",
         )
     },
-    rows=rows,
+    rows=None,
     categories=frozenset({"spend"}),
     whole_stream=False,
 )

@@ -12,13 +12,13 @@ from typing import Literal
 from psycopg.rows import class_row
 
 from ledger import lifecycle
-from ledger.envelope import Event
 from ledger.events import Asset
 from ledger.events.render import ReviewVerdict
 from ledger.lifecycle import STATUSES, Render, Status
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
+from projections.story import Story
 
 PAGE_VIDEOS_MAX = 100
 """Most videos on one page (Videos API: `limit`)."""
@@ -53,6 +53,10 @@ class Video:
     failure_code: str | None
     failure_message: str | None
     deleted_at: datetime | None
+    erased_at: datetime | None
+    """When its words were erased."""
+    erased: bool
+    """Whether its files go, too: what was erased was not the prompt alone."""
     renderer: str | None
     credential: str | None
     job_id: str | None
@@ -134,11 +138,16 @@ class Videos:
             found = cursor.execute(query("held", VIDEOS.package), bounds).fetchall()
         return Page(tuple(found[:limit]), has_more=len(found) > limit)
 
+    def readable(self, tenant: str, after: str | None, before: str, limit: int) -> list[str]:
+        """Ids of ended renders with words that can be read, behind the video id `after` and before another."""
+        bounds = {"tenant": tenant, "after": after, "before": before, "limit": limit, "ends": sorted(lifecycle.ENDS)}
+        with reading(self._pool) as connection:
+            return [each for (each,) in connection.execute(query("readable", VIDEOS.package), bounds).fetchall()]
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
+
+def rows(story: Story) -> Iterator[TableRow]:
     """The one row of a render. Raises lifecycle.ImpossibleStep for facts in an order that cannot be."""
-    render = lifecycle.fold(None, events)
-    assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    render = story.folded(lifecycle.fold)
     intent = render.intent
     asset = _video_asset(render)
     job = render.job
@@ -147,7 +156,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
     yield (
         "videos",
         (
-            stream,
+            story.stream,
             intent.video_id,
             render.tenant,
             intent.project,
@@ -168,6 +177,8 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
             failure.code if failure else None,
             failure.message if failure else None,
             render.deleted_at,
+            render.erased_at,
+            render.erased,
             job.renderer if job else None,
             job.credential if job else None,
             job.job_id if job else None,
@@ -178,7 +189,7 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
             said.score if said else None,
             len(render.reviews),
             render.version,
-            events[-1].position,
+            story.events[-1].position,
         ),
     )
 
@@ -189,7 +200,7 @@ def _video_asset(render: Render) -> Asset | None:
 
 VIDEOS = Projection(
     name="videos",
-    version=4,
+    version=5,
     tables={"videos": ("stream", *(field.name for field in fields(Video)))},
     rows=rows,
     categories=frozenset({"render"}),

@@ -5,32 +5,35 @@ whether the job was claimed before the webhook came or after. Leases and due tim
 `projections.leases`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from ledger import deliveries, lifecycle, streams
-from ledger.envelope import Event
-from ledger.events import DeliveryScheduled, Step, WebhookReceived
+from ledger import deliveries, erasures, lifecycle, streams
+from ledger.events import DeliveryScheduled, ErasureDecided, Step, WebhookReceived
 from ledger.lifecycle import Phase, Render
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
+from projections.story import Story
 
 
-def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
-    """The next step of a render or a delivery, or the nudge of a webhook.
+def rows(story: Story) -> Iterator[TableRow]:
+    """The next step of a render, a delivery or a requester's erasure, or the nudge of a webhook.
 
     Raises lifecycle.ImpossibleStep for facts in an order that cannot be.
     """
-    first = events[0].fact
+    event = story.events[0]
+    first = event.fact
     if isinstance(first, WebhookReceived):
-        yield "nudges", (stream, first.job_stream, events[0].position, events[0].recorded_at)
+        yield "nudges", (story.stream, first.job_stream, event.position, event.recorded_at)
         return
     if isinstance(first, DeliveryScheduled):
-        yield from _delivery(stream, events)
+        yield from _delivery(story)
         return
-    render = lifecycle.fold(None, events)
-    assert render is not None, f"{stream} has no events"  # noqa: S101 - a programmer's mistake
+    if isinstance(first, ErasureDecided) and streams.category(story.stream) == "requester":
+        yield from _erasure(story)
+        return
+    render = story.folded(lifecycle.fold)
     step = next_step(render)
     if step is not None:
         yield "items", _item(render, step)
@@ -38,12 +41,14 @@ def rows(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
 
 def next_step(render: Render) -> Step | None:
     """What a worker does about this render, None when there is nothing to do."""
+    if render.erasure is not None:
+        return "erase"
     # An open submission comes first, deleted or not: until its outcome is known there may be a job that costs money.
     if render.submission_open:
         return "reconcile"
     if not render.ended:
         return _STEPS.get(render.phase)
-    if render.deleted:
+    if render.goes:
         return None if render.purged else "purge"
     return "expire" if render.expires_at is not None and not render.expired else None
 
@@ -58,14 +63,21 @@ _STEPS: Mapping[Phase, Step] = {
 """What is done about a render that goes on."""
 
 
-def _delivery(stream: str, events: Sequence[Event]) -> Iterator[TableRow]:
-    delivery = deliveries.fold(None, events)
-    if delivery is None or delivery.ended:
+def _delivery(story: Story) -> Iterator[TableRow]:
+    delivery = story.folded(deliveries.fold)
+    if delivery.ended:
         return
     scheduled = delivery.scheduled
     due_at = delivery.retry_at or delivery.scheduled_at
-    place = (stream, delivery.tenant, scheduled.project, scheduled.video_id)
+    place = (story.stream, delivery.tenant, scheduled.project, scheduled.video_id)
     yield "items", (*place, "deliver", due_at, None, None, delivery.scheduled_at, delivery.version)
+
+
+def _erasure(story: Story) -> Iterator[TableRow]:
+    erasure = story.folded(erasures.fold)
+    if erasure is not None and not erasure.is_done:
+        place = (story.stream, erasure.tenant, erasure.decided.project, None)
+        yield "items", (*place, "erase", None, None, None, erasure.decided_at, erasure.version)
 
 
 def _item(render: Render, step: Step) -> tuple[object, ...]:
@@ -106,7 +118,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=3,
+    version=4,
     tables={
         "items": (
             "stream",
@@ -123,7 +135,7 @@ WORK = Projection(
         "nudges": ("stream", "job_stream", "position", "received_at"),
     },
     rows=rows,
-    categories=frozenset({"render", "webhook", "delivery"}),
+    categories=frozenset({"render", "webhook", "delivery", "requester"}),
 )
 
 

@@ -7,6 +7,7 @@ AssetError
 ├── AssetRangeInvalid          the asset exists, the requested range of it does not
 ├── AssetTooLarge              the stream was longer than the caller allowed; nothing was stored
 ├── AssetDamaged               stored bytes differ from their address; restore them from a copy
+├── AssetLocked                storage does not delete it before a lock ends
 ├── AssetStoreUnavailable      storage failed; whether the asset is stored is unknown, put it again
 └── MediaError
     ├── MediaInvalid               a verdict: these bytes are not media we accept (`code` says why)
@@ -70,6 +71,12 @@ class AssetDamaged(AssetError):
     """What is stored does not have the hash it is stored under."""
 
     code = "asset_damaged"
+
+
+class AssetLocked(AssetError):
+    """Storage keeps the asset under a lock (an object lock, an immutable file) and does not delete it."""
+
+    code = "asset_locked"
 
 
 class AssetStoreUnavailable(AssetError):

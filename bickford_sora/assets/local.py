@@ -16,7 +16,8 @@ from typing import BinaryIO
 import structlog
 
 from bickford_sora.assets.address import AssetAddress, require_subject
-from bickford_sora.assets.errors import AssetDamaged, AssetNotFound, AssetStoreUnavailable
+from bickford_sora.assets.errors import AssetDamaged, AssetLocked, AssetNotFound, AssetStoreUnavailable
+from bickford_sora.assets.immutable import keeps, keeps_entry
 from bickford_sora.assets.port import StoredAsset, bounded, resolve_range
 from bickford_sora.assets.regular_file import IrregularFileError, open_regular_file
 from ledger.clock import Clock
@@ -98,10 +99,19 @@ class LocalAssetStore:
 
     def delete(self, storage_uri: str) -> None:
         """See `AssetStore.delete`."""
+        if self.is_locked(storage_uri):
+            raise AssetLocked(storage_uri)
         address = AssetAddress.parse(storage_uri)
         with _storage_failures(), suppress(FileNotFoundError), self._folder(address) as folder:
             os.unlink(address.sha256, dir_fd=folder)
             os.fsync(folder)
+
+    def is_locked(self, storage_uri: str) -> bool:
+        """See `AssetStore.is_locked`: a file, or its folder, with the attribute immutable or append-only (chattr)."""
+        address = AssetAddress.parse(storage_uri)
+        with _storage_failures(), suppress(FileNotFoundError), self._folder(address) as folder:
+            return keeps(folder) or keeps_entry(folder, address.sha256)
+        return False
 
     def path(self, storage_uri: str) -> Path:
         """Where the asset lies on this machine, for programs that need a file. Not part of the port.

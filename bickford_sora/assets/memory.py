@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable
 from threading import Lock
 
 from bickford_sora.assets.address import AssetAddress, require_subject
-from bickford_sora.assets.errors import AssetNotFound
+from bickford_sora.assets.errors import AssetLocked, AssetNotFound
 from bickford_sora.assets.port import StoredAsset, bounded, resolve_range
 
 
@@ -20,6 +20,8 @@ class MemoryAssetStore:
         self._read_chunk_bytes_max = read_chunk_bytes_max
         self._contents: dict[AssetAddress, bytes] = {}
         self._lock = Lock()
+        self.locked: set[str] = set()
+        """Addresses under an object lock."""
 
     def put(self, subject: str, chunks: Iterable[bytes], *, bytes_max: int) -> StoredAsset:
         """See `AssetStore.put`."""
@@ -45,9 +47,14 @@ class MemoryAssetStore:
 
     def delete(self, storage_uri: str) -> None:
         """See `AssetStore.delete`."""
-        address = AssetAddress.parse(storage_uri)
+        if self.is_locked(storage_uri):
+            raise AssetLocked(storage_uri)
         with self._lock:
-            self._contents.pop(address, None)
+            self._contents.pop(AssetAddress.parse(storage_uri), None)
+
+    def is_locked(self, storage_uri: str) -> bool:
+        """See `AssetStore.is_locked`."""
+        return AssetAddress.parse(storage_uri) in self._contents and storage_uri in self.locked
 
     def _content(self, storage_uri: str) -> bytes:
         content = self._contents.get(AssetAddress.parse(storage_uri))

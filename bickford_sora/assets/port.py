@@ -76,7 +76,15 @@ class AssetStore(Protocol):
         ...
 
     def delete(self, storage_uri: str) -> None:
-        """Remove the asset; deleting what is not there is no error."""
+        """Remove the asset; deleting what is not there is no error.
+
+        Raises:
+            AssetLocked: storage keeps it under a lock; it is there still.
+        """
+        ...
+
+    def is_locked(self, storage_uri: str) -> bool:
+        """Whether storage keeps the asset under a lock, so that `delete` would raise AssetLocked now."""
         ...
 
 

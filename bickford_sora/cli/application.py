@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 import typer
 
@@ -20,6 +21,9 @@ COMMANDS: Mapping[str, str] = {
     "budgets": "Work with the budgets of a running server.",
     "prices": "Show what renders cost on a running server.",
     "spend": "Report what a running server's renders cost.",
+    "erase": "Erase a render, or all of a requester, for good.",
+    "erasures": "Look after the list of erasures that is kept apart from the database.",
+    "holds": "Work with the legal holds of a running server.",
     "changes": "Agree to what another admin of a running server wants to change.",
     "keys": "Work with the API keys of a running server.",
     "review": "Say what a video is like, or show what was said of it.",
@@ -27,11 +31,15 @@ COMMANDS: Mapping[str, str] = {
     "history": "Show every fact of one render, from the ledger.",
     "audit": "Search all facts: who did what, when, and because of what.",
     "replay": "Rebuild read models from the ledger, beside the live ones.",
+    "export": "Write facts in a file that others can read, check and import.",
+    "import": "Read an export into a ledger without facts: the same bytes, positions and root.",
+    "auditor": "Write the program that checks a ledger's files without this one: a single file for Python alone.",
     "migrate": "Update the database's schema, and say what protects it.",
     "bench": "Measure this machine: ours beside a baseline.",
     "version": "Show the version.",
 }
-"""Each command's first line of help. The command `name` is the function, or the group, `name` in `cli/<name>.py`."""
+"""Each command's first line of help. The command `name` is the function, or the group, `name` in `cli/<name>.py`; with
+an underscore behind it where Python has that word for itself."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,7 +82,8 @@ def application(asked: str | None) -> typer.Typer:
 
 
 def _imported(name: str) -> typer.Typer | Callable[..., None]:
-    command: typer.Typer | Callable[..., None] = getattr(import_module(f"bickford_sora.cli.{name}"), name)
+    word = f"{name}_" if iskeyword(name) else name
+    command: typer.Typer | Callable[..., None] = getattr(import_module(f"bickford_sora.cli.{word}"), word)
     return command
 
 

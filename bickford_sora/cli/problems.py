@@ -17,6 +17,7 @@ from bickford_sora.client.errors import (
     SoraVideoUnauthorized,
 )
 from bickford_sora.database.errors import DatabaseSetupError
+from bickford_sora.erasure_list import ErasureListDamaged
 from bickford_sora.errors import ProtocolError
 from ledger.errors import LedgerError
 from projections.errors import ProjectionError, UnknownProjection
@@ -101,6 +102,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], Callable[[Exception], tuple[str, str
     (ProjectionError, _with_advice),
     (DatabaseSetupError, _coded),
     (KeyInvalid, _coded),
+    (ErasureListDamaged, _with_advice),
     (ValidationError, _settings),
     (psycopg.OperationalError, _database),
     (PoolTimeout, _database),

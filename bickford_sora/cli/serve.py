@@ -58,6 +58,7 @@ def serve(
             raise no_renderer()
         books = stack.enter_context(open_books(settings))
         gateway = compose(books, renderers, stack)
+        gateway.erasures.reapply()  # before anything is served: a restored backup revives nothing
         api_key = load_or_make_api_key(keys_folder(settings) / "api.key", settings)
         for secret in (api_key.secret, *(each.api_key for each in gateway.configuring.renderers)):
             redaction.register(secret.get_secret_value())

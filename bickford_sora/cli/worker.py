@@ -23,6 +23,7 @@ def worker() -> None:
     with ExitStack() as stack:
         books = stack.enter_context(open_books(settings))
         gateway = compose(books, renderers, stack)
+        gateway.erasures.reapply()  # before anything is worked on: a restored backup revives nothing
         configured = gateway.configuring.renderers
         for each in configured:
             redaction.register(each.api_key.get_secret_value())

@@ -3,9 +3,11 @@
 from typing import Literal
 
 from bickford_sora.decisions.drafts import NOTHING, Draft
+from bickford_sora.decisions.holds import check_free
 from bickford_sora.renderers.port import Capabilities
 from ledger.envelope import Fact
 from ledger.events import RenderCancelled, RenderDeleted, RenderPurged
+from ledger.holds import Holds
 from ledger.lifecycle import Phase, Render
 
 Cancellation = Literal["aborting", "not_supported", "not_sent", "too_late"]
@@ -13,15 +15,19 @@ Cancellation = Literal["aborting", "not_supported", "not_sent", "too_late"]
 began; or it is done already."""
 
 
-def delete(render: Render) -> Draft:
-    """Deletes; an unfinished render is cancelled first. Deleting twice changes nothing."""
+def delete(render: Render, holds: Holds) -> Draft:
+    """Deletes; an unfinished render is cancelled first. Deleting twice changes nothing.
+
+    Raises Conflicting where a legal hold keeps it.
+    """
     if render.deleted:
         return NOTHING
+    check_free(holds.covering(render), param="video_id")
     facts: list[tuple[str, Fact]] = []
     if not render.ended:
         facts.append((render.stream, RenderCancelled(reason="deleted")))
     facts.append((render.stream, RenderDeleted()))
-    return Draft(tuple(facts), {render.stream: render.version})
+    return Draft(tuple(facts), {render.stream: render.version, **holds.head})
 
 
 def cancellation(render: Render, can: Capabilities | None) -> Cancellation | None:

@@ -151,7 +151,7 @@ def check_source(source: Render, *, param: str) -> None:
             code="video_not_completed",
             param=param,
         )
-    if source.expired:
+    if source.expired or source.erased:
         raise Gone("The source's file is no longer kept.", code="source_expired", param=param)
 
 

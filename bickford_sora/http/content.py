@@ -125,9 +125,11 @@ def _unsatisfiable(asset: Asset) -> JSONResponse:
 def _asset(render: Render, variant: str) -> Asset:
     """The stored file.
 
-    Raises NotReady while there is none yet, Conflicting when there never will be, Gone when its time is over, NotFound
-    for a variant there is not.
+    Raises NotReady while there is none yet, Conflicting when there never will be, Gone when its time is over or it was
+    erased, NotFound for a variant there is not.
     """
+    if render.erased:
+        raise Gone("This video was erased.", code="video_erased", param="video_id")
     if render.phase is not Phase.STORED:
         if render.ended:
             raise Conflicting(

@@ -21,6 +21,7 @@ from bickford_sora.decisions import requesters
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.erasing import Erasing
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
@@ -30,6 +31,7 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.invoices import Invoices
+from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.price_tables import PriceTables
@@ -40,6 +42,7 @@ from bickford_sora.spend_reports import SpendReports
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
+from ledger.proof.proofs import Proofs
 from projections.audit import AuditEvent, Filters
 from projections.videos import Page, Video
 
@@ -122,12 +125,16 @@ class House:
     reviews: Reviews
     approvals: Approvals
     four_eyes: FourEyes
+    erasing: Erasing
+    legal_holds: LegalHolds
     batches: Batches
     budgets: Budgets
     spend_reports: SpendReports
     invoices: Invoices
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
+    proofs: Proofs
+    """What the kept tree can prove."""
     audit: AuditQuery
     """Every fact, for streams."""
     audited: Callable[[], int]

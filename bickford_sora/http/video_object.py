@@ -95,6 +95,8 @@ class Video(BaseModel):
     """Null while nobody reviewed it. Not in the protocol."""
     approval: VideoApproval | None
     """What it waits for; null when it waits for no approver. Not in the protocol."""
+    erased_at: int | None
+    """When its words were erased, and its files unless only the retention of prompts ended. Not in the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class View:
     completed_at: datetime | None
     expires_at: datetime | None
     expired: bool
+    erased_at: datetime | None
+    erased: bool
     remixed_from_video_id: str | None
     failure_code: str | None
     failure_message: Sealed | None
@@ -137,6 +141,8 @@ class View:
             render.completed_at,
             render.expires_at,
             render.expired,
+            render.erased_at,
+            render.erased,
             intent.remix_video_id,
             render.failure.code if render.failure else None,
             render.failure.message if render.failure else None,
@@ -160,6 +166,8 @@ class View:
             row.completed_at,
             row.expires_at,
             row.expired,
+            row.erased_at,
+            row.erased,
             row.remixed_from_video_id,
             row.failure_code,
             Sealed(row.failure_message) if row.failure_message is not None else None,
@@ -181,7 +189,7 @@ def video_objects(
 
 def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) -> Video:
     stored = view.phase is Phase.STORED
-    kept = stored and not view.expired
+    kept = stored and not (view.expired or view.erased)
     return Video(
         id=view.video_id,
         model=view.model,
@@ -199,6 +207,7 @@ def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) 
         error=_error(view, texts),
         review=view.review,
         approval=VideoApproval(id=streams.approval_id(view.video_id)) if view.phase is Phase.HELD else None,
+        erased_at=int(view.erased_at.timestamp()) if view.erased_at else None,
     )
 
 

@@ -49,7 +49,7 @@ def _source(shop: Workshop, render: Render, renderer: Renderer) -> Source | None
         return None
     source = shop.recording.render(streams.render(render.tenant, source_id))
     job = source.job
-    if job is None or source.deleted or source.phase is not Phase.STORED:
+    if job is None or source.goes or source.phase is not Phase.STORED:
         raise SourceGone
     made_there = (job.renderer, job.credential, job.replica) == (renderer.name, renderer.credential, renderer.replica)
     video = next((each for each in source.assets if each.variant == "video"), None)

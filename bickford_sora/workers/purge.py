@@ -1,4 +1,4 @@
-"""Removing what a deleted video left behind: the renderer's copy and ours. The facts stay."""
+"""Removing what a deleted or erased video left behind: the renderer's copy and ours. The facts stay."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ Copy = Literal["deleted", "gone", "unsupported", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Purges deleted renders."""
+    """Purges deleted and erased renders."""
 
     shop: Workshop
 
@@ -32,8 +32,11 @@ class Purge:
         Ours first: they must go also while the renderer does not answer.
         """
         render = self.shop.render(task)
-        if not render.deleted or render.purged or render.submission_open:
+        if not render.goes or render.purged or render.submission_open:
             return self.shop.again()
+        held_until = self.shop.held(render)
+        if held_until is not None:
+            return held_until
         # A crash from here on: deleting our files twice is no error, and the renderer answers "gone" next time.
         deleted = self.shop.delete_files(render)
         renderer = self._renderer(render.job)
@@ -70,8 +73,8 @@ class Purge:
         return retry_at
 
     def _is_late(self, render: Render) -> bool:
-        """Whether a job would have ended by now, counted from the deletion, or from a job that turned up after it."""
-        known = [at for at in (render.deleted_at, render.progress_at) if at is not None]
+        """Whether a job would have ended by now, counted from the end of the video or a job that turned up later."""
+        known = [at for at in (render.deleted_at, render.erased_at, render.progress_at) if at is not None]
         return self.shop.now() - max(known) >= timedelta(seconds=self.shop.limits.render_deadline_s)
 
     def _renderer(self, job: Job | None) -> Renderer | None:

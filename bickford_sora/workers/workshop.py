@@ -22,12 +22,16 @@ from ledger.events import RenderAttemptFailed, RendererStopped, Step
 from ledger.keys import Keys
 from ledger.lifecycle import Render
 
+log = structlog.get_logger(__name__)
+
 ACTOR = "worker"
 """Who the facts of workers are by."""
 BACKOFF_FIRST_S = 1.0
 """Pause after the first failed call; it doubles with each one that follows."""
 RECHECK_S = 0.5
 """When a task that is done is looked at again, in case it is not, in seconds."""
+HOLD_RECHECK_S = 600.0
+"""When something that a legal hold keeps is looked at again, in seconds."""
 RETRIES_ASSUMED = 2
 """Back-off of calls that are repeated on a schedule anyway, as if this many had failed before."""
 MESSAGE_CHARS_MAX = 2_000
@@ -126,12 +130,17 @@ class Workshop:
 
     def delete_files(self, render: Render) -> int:
         """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""
-        intent = render.intent
-        uris = [asset.storage_uri for asset in render.assets]
-        uris += [each.storage_uri for each in (intent.input_reference, intent.source_video) if each is not None]
-        for uri in uris:
+        for uri in render.files:
             self.assets.delete(uri)
-        return len(uris)
+        return len(render.files)
+
+    def held(self, render: Render) -> datetime | None:
+        """When to look again at a render that a legal hold keeps; None: none does."""
+        holds = self.recording.ledger.holds(render.tenant).covering(render)
+        if not holds:
+            return None
+        log.info("kept_by_legal_hold", holds=holds)
+        return self.after(HOLD_RECHECK_S)
 
     def again(self) -> datetime:
         """When to look at a task that is probably done: as soon as the read model of work has surely seen it."""

@@ -21,6 +21,7 @@ from ledger.events.endpoints import (
     EndpointSecretRotated,
     EndpointUpdated,
 )
+from ledger.events.erasure import ErasureDecided, HoldLifted, HoldPlaced, SubjectErased
 from ledger.events.governance import (
     CallerRecorded,
     KeyDelegated,
@@ -32,7 +33,6 @@ from ledger.events.governance import (
     RendererConfigured,
     RendererResumed,
     RendererStopped,
-    SubjectErased,
 )
 from ledger.events.money import (
     BudgetOverrun,
@@ -67,6 +67,7 @@ from ledger.events.parts import (
     Verdict,
     VerdictWarning,
 )
+from ledger.events.proof import LogKeyPublished, LogKeyRetired
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -126,6 +127,9 @@ __all__ = [
     "EndpointEnabled",
     "EndpointSecretRotated",
     "EndpointUpdated",
+    "ErasureDecided",
+    "HoldLifted",
+    "HoldPlaced",
     "IdempotencyBound",
     "InputReference",
     "JobClaimed",
@@ -133,6 +137,8 @@ __all__ = [
     "KeyIssued",
     "KeyRevoked",
     "KeyRotated",
+    "LogKeyPublished",
+    "LogKeyRetired",
     "Money",
     "PolicyPublished",
     "PricesPublished",

@@ -4,8 +4,9 @@ from typing import ClassVar, Literal
 
 from ledger.envelope import Fact, Moment, Sha256
 
-Kind = Literal["policy", "budgets", "keys"]
-"""What can take four eyes: publishing a policy, raising or removing a cap, issuing an admin's key."""
+Kind = Literal["policy", "budgets", "keys", "erasures"]
+"""What can take four eyes: publishing a policy, raising or removing a cap, issuing an admin's key, erasing, and lifting
+a hold."""
 
 
 class ChangeProposed(Fact):

@@ -149,11 +149,3 @@ class CallerRecorded(Fact):
     """The caller's metadata, as JSON."""
     storage_uri: Sealed | None = None
     webhook_event_id: str | None = None
-
-
-class SubjectErased(Fact):
-    """The key of a requester or render was destroyed; what it sealed cannot be read any more."""
-
-    TYPE: ClassVar[str] = "subject.erased"
-    subject: str
-    reason: str

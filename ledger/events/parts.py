@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from ledger.envelope import Sealed, Sha256
 
-Step = Literal["submit", "reconcile", "follow", "store", "purge", "expire", "lapse", "deliver"]
+Step = Literal["submit", "reconcile", "follow", "store", "purge", "expire", "lapse", "deliver", "erase"]
 Variant = Literal["video", "thumbnail", "spritesheet"]
 
 

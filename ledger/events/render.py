@@ -324,7 +324,7 @@ class RenderCancelled(Fact):
     """Somebody stopped the render before its end."""
 
     TYPE: ClassVar[str] = "render.cancelled"
-    reason: Literal["deleted", "operator"]
+    reason: Literal["deleted", "operator", "erased"]
 
 
 class RenderDeleted(Fact):

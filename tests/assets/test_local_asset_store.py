@@ -3,13 +3,21 @@
 import hashlib
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bickford_sora.assets.errors import AssetDamaged, AssetError, AssetNotFound, AssetStoreUnavailable, AssetTooLarge
+from bickford_sora.assets.errors import (
+    AssetDamaged,
+    AssetError,
+    AssetLocked,
+    AssetNotFound,
+    AssetStoreUnavailable,
+    AssetTooLarge,
+)
 from bickford_sora.assets.local import LocalAssetStore
 from ledger.clock import system_clock
 
@@ -191,3 +199,19 @@ def test_a_store_under_a_file_is_an_asset_error(tmp_path: Path) -> None:
 def test_the_path_of_nothing_is_not_found(store: LocalAssetStore) -> None:
     with pytest.raises(AssetNotFound):
         store.path(URI)
+
+
+def test_a_file_under_a_lock_is_not_deleted_and_says_so(store: LocalAssetStore) -> None:
+    uri = put(store)
+    assert not store.is_locked(uri)
+    if subprocess.run(["chattr", "+i", store.path(uri)], check=False, capture_output=True).returncode:  # noqa: S607 - a path of ours
+        pytest.skip("this file system, or this user, has no immutable files")
+    try:
+        assert store.is_locked(uri)
+        with pytest.raises(AssetLocked):
+            store.delete(uri)
+        assert store.exists(uri)
+    finally:
+        subprocess.run(["chattr", "-i", store.path(uri)], check=True)  # noqa: S607 - a path of ours
+    store.delete(uri)
+    assert not store.is_locked(uri)

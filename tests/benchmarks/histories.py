@@ -1,10 +1,15 @@
-"""Histories to benchmark with: renders from their intent to their stored files, mixed as in a busy ledger."""
+"""Histories to benchmark with: renders from their intent to their stored files, mixed as in a busy ledger.
 
+With them goes what a server records beside them: money reserved and settled, a key and an endpoint now and then, and a
+delivery for some.
+"""
+
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import chain, count
+from itertools import chain, count, zip_longest
 from uuid import UUID
 
 from ledger import events as e
@@ -15,12 +20,15 @@ from ledger.identifiers import new_uuid7
 RENDERS_AT_ONCE = 100
 """Renders whose events lie mixed in the ledger."""
 REMIXES_EVERY = 10
+DELIVERIES_EVERY = 10
 EVENT_INTERVAL = timedelta(milliseconds=20)
 START = datetime(2026, 1, 2, tzinfo=UTC)
 TENANT = "acme"
 RENDERER, CREDENTIAL, REPLICA = "vllm", "main", "https://renderer.example/v1"
 SEALED_PROMPT = Sealed("c2VhbGVk" * 20)
 SHA = "ab" * 32
+COST = e.Money(amount_micro=400_000, currency="USD")
+SPEND = streams.spend(TENANT)
 
 Told = tuple[str, Fact]
 """A stream, and a fact in it."""
@@ -29,11 +37,17 @@ Told = tuple[str, Fact]
 def events_of_renders() -> Iterator[Event]:
     """Renders without end, some hundred under way at a time, each fact with all its columns."""
     clock = _Clock(START)
+    spent = Counter[str]()
     for _ in count():
-        renders = [_Undertaking(clock) for _ in range(RENDERS_AT_ONCE)]
+        renders = [_Undertaking(clock, spent) for _ in range(RENDERS_AT_ONCE)]
+        endpoint_id = streams.endpoint_id(new_uuid7(clock))
         for number, each in enumerate(renders):
             each.tell(source=renders[0].video_id if number % REMIXES_EVERY == 1 else None)
-        yield from chain.from_iterable(zip(*(each.events() for each in renders), strict=True))
+            if number % DELIVERIES_EVERY == 0:
+                each.tell_of_delivery(endpoint_id)
+        renders[0].tell_of_access(endpoint_id)
+        rounds = zip_longest(*(each.events() for each in renders))
+        yield from (event for event in chain.from_iterable(rounds) if event is not None)
 
 
 @dataclass
@@ -48,16 +62,18 @@ class _Clock:
 class _Undertaking:
     """One render from its intent to its stored files, with its turn, its job's claim and one webhook."""
 
-    def __init__(self, clock: _Clock) -> None:
+    def __init__(self, clock: _Clock, spent: Counter[str]) -> None:
         self._clock = clock
+        self._spent = spent
         self._correlation = new_uuid7(clock)
         self.video_id = streams.video_id(new_uuid7(clock))
         self._told: list[Told] = []
 
     def events(self) -> Iterator[Event]:
-        versions = Counter[str]()
+        own = Counter[str]()
         cause: UUID | None = None
         for stream, fact in self._told:
+            versions = self._spent if stream == SPEND else own
             versions[stream] += 1
             context = Context(TENANT, "key_1", self._clock(), self._correlation, cause, self._correlation.hex)
             event = Event(stream, versions[stream], new_uuid7(self._clock), context, fact)
@@ -72,6 +88,7 @@ class _Undertaking:
         self._told = [
             (render, self._intent(source)),
             (render, _allowed()),
+            (SPEND, self._reserved()),
             (render, self._submission_started()),
             (turn, e.SubmissionOpened(video_id=self.video_id, attempt=1)),
             (render, _queued(job_id)),
@@ -80,8 +97,74 @@ class _Undertaking:
             *((render, e.RenderProgress(status="in_progress", progress=percent)) for percent in (20, 50, 80)),
             self._webhook(job_id),
             (render, e.RenderCompleted(completed_at=self._clock.now, expires_at=self._clock.now + timedelta(hours=1))),
-            (render, e.RenderStored(assets=(_asset("video"), _asset("thumbnail"), _asset("spritesheet")))),
+            (render, e.RenderStored(assets=tuple(map(self._asset, ("video", "thumbnail", "spritesheet"))))),
+            (SPEND, e.SpendSettled(video_id=self.video_id, cost=COST)),
         ]
+
+    def tell_of_delivery(self, endpoint_id: str) -> None:
+        """An endpoint is told of the video, at the first attempt."""
+        delivery_id = f"msg_{self.video_id}"
+        stream = streams.delivery(TENANT, endpoint_id, delivery_id)
+        scheduled = e.DeliveryScheduled(
+            endpoint_id=endpoint_id,
+            delivery_id=delivery_id,
+            event_id=delivery_id,
+            event_type="video.completed",
+            project="films",
+            video_id=self.video_id,
+            created_at=self._clock.now,
+            trigger_position=1,
+        )
+        attempted = e.DeliveryAttempted(
+            endpoint_id=endpoint_id, delivery_id=delivery_id, attempt=1, http_status=200, delivered=True
+        )
+        self._told += [(stream, scheduled), (stream, attempted)]
+
+    def tell_of_access(self, endpoint_id: str) -> None:
+        """Before all else a key is issued and an endpoint made."""
+        key_id = f"key_{self._correlation.hex[:16]}"
+        issued = e.KeyIssued(key_id=key_id, project="films", requester="key_1", digest=SHA, roles=("requester",))
+        created = e.EndpointCreated(
+            endpoint_id=endpoint_id,
+            project="films",
+            requester="key_1",
+            name=SEALED_PROMPT,
+            url=SEALED_PROMPT,
+            event_types=("video.completed",),
+            secret=SEALED_PROMPT,
+            secret_hint="abcd",
+        )
+        self._told[:0] = [(streams.key(TENANT, key_id), issued), (streams.endpoint(TENANT, endpoint_id), created)]
+
+    def _reserved(self) -> e.SpendReserved:
+        return e.SpendReserved(
+            video_id=self.video_id,
+            cost=COST,
+            project="films",
+            requester="key_1",
+            key_id="key_1",
+            model="sora-2",
+            renderer=RENDERER,
+            purpose="draft",
+            tags=("spring",),
+            seconds=4,
+            day=self._clock.now.strftime("%Y-%m-%d"),
+            minute=self._clock.now.strftime("%Y-%m-%dT%H:%M"),
+        )
+
+    def _asset(self, variant: e.Variant) -> e.Asset:
+        sha256 = hashlib.sha256(f"{self.video_id} {variant}".encode()).hexdigest()
+        return e.Asset(
+            variant=variant,
+            storage_uri=f"file:///assets/{sha256}",
+            sha256=sha256,
+            bytes=1_000_000,
+            media_type="video/mp4" if variant == "video" else "image/webp",
+            width=1280,
+            height=720,
+            made_by="renderer",
+            has_c2pa=False,
+        )
 
     def _intent(self, source: str | None) -> e.RenderIntent:
         return e.RenderIntent(
@@ -127,7 +210,7 @@ def _allowed() -> e.RenderAllowed:
         verdict=e.Verdict(policy_hash=SHA, rules=("cap",), saw={"cost_micro": 400_000}),
         renderer=RENDERER,
         credential=CREDENTIAL,
-        quote=e.Quote(cost=e.Money(amount_micro=400_000, currency="USD"), prices_hash=SHA),
+        quote=e.Quote(cost=COST, prices_hash=SHA),
     )
 
 
@@ -141,18 +224,4 @@ def _queued(job_id: str) -> e.RenderQueued:
         found_by="answer",
         status="queued",
         progress=0,
-    )
-
-
-def _asset(variant: e.Variant) -> e.Asset:
-    return e.Asset(
-        variant=variant,
-        storage_uri=f"file:///assets/{SHA}",
-        sha256=SHA,
-        bytes=1_000_000,
-        media_type="video/mp4" if variant == "video" else "image/webp",
-        width=1280,
-        height=720,
-        made_by="renderer",
-        has_c2pa=False,
     )

@@ -6,8 +6,11 @@ neighbour on the machine slows all alike, and medians are compared.
 - `ours_all`, `ours_videos`: a whole `Rebuild.rebuild()`, from the lock to the swap, indexes included. Only the events a
   projection reads are counted: all of them with the audit, those of renders for the videos alone.
 - `copy`: every row of `ledger.events` by COPY in binary form, the faster one, read and thrown away.
-- `stock`: a live `ProjectionRunner` with all four read models on the ledger's first events (`stock_sample_events`),
-  saved with the library's own recorder. `stock.py` says exactly what it does and why that is fair.
+- `follow`: a projector that begins at the ledger's first events (`follow_sample_events`), batch by batch, every read
+  model's tables indexed as they are when a server is up.
+- `stock`: a live `ProjectionRunner` with all the server's read models on the ledger's first events
+  (`stock_sample_events`), saved with the library's own recorder. `stock.py` says exactly what it does and why that is
+  fair.
 """
 
 import resource
@@ -29,6 +32,7 @@ from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.mapper import FactMapper
 from ledger.recorder import PostgresRecorder
+from projections import schemas
 from projections.port import Pool
 from projections.projector import Projector
 from projections.rebuild import Rebuild
@@ -40,6 +44,7 @@ ROUNDS = 3
 ROUNDS_EVENTS_MAX = 2_000_000
 """A larger ledger is replayed once: one round is long enough to be steady."""
 POOL_CONNECTIONS_MAX = 4
+FOLLOW_EVENTS = 20_000
 
 
 def run(url: str, *, events: int, on_progress: Callable[[str], None]) -> dict[str, Any]:
@@ -60,7 +65,9 @@ def run(url: str, *, events: int, on_progress: Callable[[str], None]) -> dict[st
         "rounds": rounds,
         "stock_sample_events": sample,
         **medians,
+        "follow_sample_events": min(events, FOLLOW_EVENTS),
         "ratio_stock": round(medians["ours_all"] / medians["stock"], 2),
+        "ratio_stock_follow": round(medians["follow"] / medians["stock"], 2),
         "ratio_copy": round(medians["ours_videos"] / medians["copy"], 4),
         "peak_rss_mib": _peak_rss_mib(),
     }
@@ -72,6 +79,7 @@ def _measures(database: str, ledger: Ledger, pool: Pool, events: int, sample: in
     return {
         "ours_all": lambda: events / _seconds(rebuild.rebuild),
         "ours_videos": lambda: renders / _seconds(lambda: rebuild.rebuild("videos")),
+        "follow": lambda: _follow_rate(ledger, pool, min(events, FOLLOW_EVENTS)),
         "copy": lambda: events / _seconds(lambda: _copy_out(pool)),
         "stock": lambda: sample / stock_seconds(database, sample),
     }
@@ -81,6 +89,16 @@ def _seconds(work: Callable[[], object]) -> float:
     begun = time.monotonic()
     work()
     return time.monotonic() - begun
+
+
+def _follow_rate(ledger: Ledger, pool: Pool, events: int) -> float:
+    """Events a second that a projector takes in which has nothing yet."""
+    projector = Projector(ledger, pool, PROJECTIONS)
+    with pool.connection() as connection:
+        for projection in PROJECTIONS:
+            schemas.drop(connection, projection.schema)
+    projector.ensure()
+    return events / _seconds(lambda: projector.catch_up(until=events))
 
 
 def _count_renders(pool: Pool) -> int:

@@ -1,7 +1,8 @@
 """The library's way to keep read models: a live `ProjectionRunner`, given all that may make it faster.
 
 - One runner, one `Projection` and one commit an event for all read models, where stock would have one of each for each.
-- The same `rows` functions and payload decoding as ours.
+- The same `rows` functions and payload decoding as ours; where the database makes our rows, the same `insert.sql` of
+  the one event.
 - A stream's history and rows are kept in memory: nothing is read before it is written, and no statement is sent for a
   row that is as it was.
 - Upserts by primary key, prepared.
@@ -30,18 +31,16 @@ from eventsourcing.projection import ProjectionRunner
 from psycopg import Cursor, sql
 from psycopg.rows import DictRow
 
+from bickford_sora.composition import PROJECTIONS
 from ledger.application import Ledger
 from ledger.envelope import Context, Event
-from ledger.mapper import FactMapper
+from ledger.mapper import FactMapper, encode
+from ledger.sql import query
 from projections import schemas
-from projections.audit import AUDIT
-from projections.lineage import LINEAGE
 from projections.port import Projection, Row
-from projections.videos import VIDEOS
-from projections.work import WORK
+from projections.story import Story
 from tests.benchmarks.database import library_settings
 
-PROJECTIONS = (VIDEOS, LINEAGE, AUDIT, WORK)
 SAMPLE_EVENTS = 2_000
 SAVE_EVENTS = 50
 """Events in one save; a large one can hang in the library's pipelined insert."""
@@ -136,7 +135,9 @@ class StockView(PostgresTrackingRecorder):
 
     def __init__(self, datastore: PostgresDatastore, **kwargs: Any) -> None:
         super().__init__(datastore, **kwargs)
-        self._tables = [_StockTable(projection, name) for projection in PROJECTIONS for name in projection.tables]
+        in_python = [projection for projection in PROJECTIONS if projection.rows is not None]
+        self._tables = [_StockTable(projection, name) for projection in in_python for name in projection.tables]
+        self._inserts = [_StockInsert(projection) for projection in PROJECTIONS if projection.rows is None]
         self._histories: dict[str, list[Event]] = defaultdict(list)
         self.first_began = 0.0
         self.last_committed = 0.0
@@ -146,18 +147,20 @@ class StockView(PostgresTrackingRecorder):
         self.first_began = self.first_began or time.monotonic()
         history = self._histories[event.stream]
         history.append(event)
-        made = {projection.name: dict(_rows(projection, history)) for projection in PROJECTIONS}
+        made = {table.projection.name: dict(_rows(table.projection, history)) for table in self._tables}
         with self.datastore.transaction(commit=True) as cursor:
             for table in self._tables:
                 table.put(cursor, event.stream, made[table.projection.name].get(table.name))
+            for insert in self._inserts:
+                insert.put(cursor, event)
             self._insert_tracking(cursor, tracking)
         self.last_committed = time.monotonic()
 
 
 def _rows(projection: Projection, history: list[Event]) -> Iterator[tuple[str, Row]]:
     stream = history[-1].stream
-    if projection.reads(stream):
-        yield from projection.rows(stream, history if projection.whole_stream else history[-1:])
+    if projection.rows is not None and projection.reads(stream):
+        yield from projection.rows(Story(stream, history if projection.whole_stream else history[-1:]))
 
 
 @dataclass
@@ -191,6 +194,48 @@ class _StockTable:
             cursor.execute(self._delete, (stream,), prepare=True)
         else:
             cursor.execute(self._insert, row, prepare=True)
+
+
+class _StockInsert:
+    """A read model that the database makes, of one event that is at hand."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        made = query("insert", projection.package).partition("insert into ")[2]
+        self._insert = f"{_ONE_TOLD} insert into {stock_schema(projection)}.{made}".encode()
+
+    def put(self, cursor: Cursor[DictRow], event: Event) -> None:
+        """Adds the event's row, if it makes one."""
+        if not self._projection.reads(event.stream):
+            return
+        context = event.context
+        told = (
+            event.position,
+            event.stream,
+            event.version,
+            event.fact.TYPE,
+            event.event_id,
+            event.recorded_at,
+            context.occurred_at,
+            context.tenant,
+            context.actor,
+            context.correlation,
+            context.causation,
+            context.trace,
+            encode(event.fact).decode(),
+        )
+        cursor.execute(self._insert, told, prepare=True)
+
+
+_ONE_TOLD = """
+with told as (
+    select %s::bigint as position, %s::text as stream, %s::integer as version, %s::text as type, %s::uuid as event_id,
+           %s::timestamptz as recorded_at, %s::timestamptz as occurred_at, %s::text as tenant, %s::text as actor,
+           %s::uuid as correlation, %s::uuid as causation, %s::text as trace, %s::jsonb -> 'f' as fact
+    offset 0
+)
+"""
+"""As `projections/sql/stretch.sql`, of one event."""
 
 
 class StockProjection(LibraryProjection[StockView]):

@@ -13,6 +13,7 @@ from bickford_sora.errors import Conflicting, Gone, NotReady
 from ledger import events as e
 from ledger import streams
 from ledger.envelope import Fact, Sealed
+from ledger.holds import Holds
 from ledger.lifecycle import Phase
 from ledger.spend import Periods, Spend
 from tests.decisions.given import (
@@ -153,7 +154,7 @@ def test_only_a_failed_render_can_be_retried() -> None:
 )
 def test_deleting_cancels_what_is_unfinished_and_happens_once(history: tuple[Fact, ...], expected: list[str]) -> None:
     render = given(*history)
-    draft = deletion.delete(render)
+    draft = deletion.delete(render, Holds.none("main"))
     assert types(draft) == expected
     assert applied(render, facts(draft)).deleted
 

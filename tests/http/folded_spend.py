@@ -7,6 +7,7 @@ from typing import Any
 from ledger import streams
 from ledger.application import Ledger
 from projections.spend import CHARGES_MAX, SPEND, By, Charge, RenderCost, Span, Total, Which
+from tests.made_in_sql import movements
 
 Movement = dict[str, Any]
 SUMS = ("renders", "seconds", "reserved", "settled", "released", "open", "adjusted")
@@ -54,7 +55,7 @@ class FoldedSpend:
     def _movements(self, tenant: str) -> list[Movement]:
         stream = streams.spend(tenant)
         events = self._ledger.history(stream)
-        return [dict(zip(SPEND.tables["movements"], row, strict=True)) for _, row in SPEND.rows(stream, events)]
+        return [dict(zip(SPEND.tables["movements"], row, strict=True)) for row in movements(events)]
 
 
 def _first(found: list[Movement]) -> dict[str, Movement]:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from uuid import UUID
 
 import anyio
 import httpx
@@ -34,6 +35,9 @@ from bickford_sora.dispatch import Dispatch
 from bickford_sora.egress import Egress
 from bickford_sora.egress import resolve as system_resolve
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList, Listed
+from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.app import create_app
 from bickford_sora.http.house import House, Limits
@@ -43,6 +47,7 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
@@ -75,12 +80,21 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
-from projections import audit
+from ledger.proof.checkpoints import origin_of
+from ledger.proof.memory import MemoryTree
+from ledger.proof.notes import Signer
+from ledger.proof.port import KeptCheckpoint
+from ledger.proof.proofs import Proofs
+from ledger.proof.sequencer import Sequencer
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
+from projections.api_keys import rows as api_key_rows
 from projections.audit import AuditEvent, Claim, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
+from projections.endpoints import rows as endpoint_rows
+from projections.story import Story
 from projections.videos import Page, Video, rows
 from tests.http.folded_spend import FoldedSpend
+from tests.made_in_sql import audit_row
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
@@ -135,7 +149,7 @@ class FoldedVideos:
     def _rows(self, tenant: str, project: str | None) -> Iterator[Video]:
         found = {event.stream for event in self._ledger.read(0, limit=10_000) if event.stream.startswith("render:")}
         for stream in sorted(found):
-            for _, (_, *row) in rows(stream, self._ledger.history(stream)):
+            for _, (_, *row) in rows(Story(stream, self._ledger.history(stream))):
                 video = Video(*row)
                 if video.tenant == tenant and project in (None, video.project):
                     yield video
@@ -179,7 +193,7 @@ class FoldedEndpoints:
     def _rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         streams_read = {event.stream for event in self._ledger.read(0, limit=10_000)}
         for stream in sorted(each for each in streams_read if ENDPOINTS.reads(each)):
-            for name, (_, *row) in ENDPOINTS.rows(stream, self._ledger.history(stream)):
+            for name, (_, *row) in endpoint_rows(Story(stream, self._ledger.history(stream))):
                 if name == table:
                     yield tuple(row)
 
@@ -208,7 +222,7 @@ class FoldedApiKeys:
         tables = [
             row
             for stream in sorted(each for each in streams_read if API_KEYS.reads(each))
-            for _, (_, *row) in API_KEYS.rows(stream, self._ledger.history(stream))
+            for _, (_, *row) in api_key_rows(Story(stream, self._ledger.history(stream)))
         ]
         return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
 
@@ -220,11 +234,7 @@ class FoldedAudit:
         self._ledger = ledger
 
     def events(self, tenant: str, filters: Filters, *, after: int, limit: int) -> list[AuditEvent]:
-        found = [
-            AuditEvent(*row)
-            for event in self._ledger.read(0, limit=10_000)
-            for _, row in audit.rows(event.stream, [event])
-        ]
+        found = [AuditEvent(*audit_row(event)) for event in self._ledger.read(0, limit=10_000)]
         ours = {each.video_id for each in found if each.project == filters.project and each.type == "render.intent"}
         return [
             each
@@ -244,6 +254,19 @@ class FoldedAudit:
             for each in claimed
             if each.job_id in job_ids or each.video_id in video_ids
         ]
+
+
+class MemoryList(ErasureList):
+    """The list of erasures, without a file."""
+
+    def __init__(self) -> None:
+        self.entries: list[Listed] = []
+
+    def append(self, entry: Listed) -> None:
+        self.entries.append(entry)
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.entries)
 
 
 class SettableClock:
@@ -308,6 +331,11 @@ class Kit:
     def nobody_else(self) -> FourEyes:
         """Four eyes for nothing."""
         return FourEyes(recording=self.recording, keys=self.keys)
+
+    def checkpoint(self) -> KeptCheckpoint:
+        """A checkpoint of everything there is."""
+        tree = cast("MemoryTree", self.house.proofs.tree)
+        return Sequencer(tree, clock=self.clock, signer=signer_of, interval_s=1).take()
 
     def pass_time(self, seconds: float) -> None:
         """Lets time pass."""
@@ -398,6 +426,11 @@ class Kit:
         return video_id
 
 
+def signer_of(ledger_id: UUID) -> Signer:
+    """Who signs the house's checkpoints."""
+    return Signer(origin_of(ledger_id), b"l" * 32)
+
+
 def offer(model: str = "sora-2", **change: Any) -> ModelOffer:
     """What the house's renderer offers."""
     offered: dict[str, Any] = {
@@ -470,6 +503,8 @@ def make_kit(
         is_stopped=is_stopped,
         repeats_answers=repeats_answers,
     )
+    tree = MemoryTree(recorder, UUID(int=1))
+    kept = MemoryList()
     problems: list[str] = []
     secret_bytes = itertools.cycle(range(251))
     waits: list[float] = []
@@ -506,6 +541,10 @@ def make_kit(
         ),
         budgets=Budgets(recording, second_admin),
         four_eyes=second_admin,
+        erasing=Erasing(
+            erasures=Erasures(recording=recording, keys=keys, assets=assets, kept=kept), four_eyes=second_admin
+        ),
+        legal_holds=LegalHolds(recording=recording, keys=keys, four_eyes=second_admin),
         api_keys=ApiKeys(
             recording=recording,
             keys=keys,
@@ -536,6 +575,7 @@ def make_kit(
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),
         invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
+        proofs=Proofs(tree, recorder),
         audit=FoldedAudit(ledger),
         audited=ledger.head,
         tide=Tide(ledger.head),

@@ -62,6 +62,8 @@ class Walk:
     """Of JSON; `{video_id}` and the like stand for the ids of what is there."""
     answered: int = 200
     """The status for a key that may."""
+    query: str = ""
+    """Its query, in which ids stand as in the body."""
     by_link: bool = False
     """Whether a signed link may take the place of a key."""
     of_tenant: bool = False
@@ -92,6 +94,11 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos/batches"): Walk(ASKS, {"requests": [{"prompt": "A kite"}]}),
     ("GET", "/v1/videos/batches/{batch_id}"): Walk(READS),
     ("GET", "/v1/ledger/stream"): Walk(OVERSEES),
+    ("GET", "/v1/ledger/checkpoint"): Walk(READS),
+    ("GET", "/v1/ledger/tile/{path:path}"): Walk(READS),
+    ("GET", "/v1/ledger/proof/consistency"): Walk(READS, query="from=1&to=2"),
+    ("GET", "/v1/ledger/proof"): Walk(OVERSEES, query="position={position}"),
+    ("GET", "/v1/videos/{video_id}/receipt"): Walk(READS),
     ("POST", "/v1/threads/{thread_id}/observations"): Walk(ASKS, {"status": "completed"}, answered=201),
     ("POST", "/v1/webhook_endpoints"): Walk(ADMINISTERS, ENDPOINT),
     ("GET", "/v1/webhook_endpoints"): Walk(OVERSEES),
@@ -111,6 +118,10 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/approvals/{approval_id}/start"): Walk(ASKS, answered=403),
     ("GET", "/v1/changes/{change_id}"): Walk(OVERSEES),
     ("POST", "/v1/changes/{change_id}"): Walk(ADMINISTERS, {"decision": "approve"}),
+    ("POST", "/v1/erasures"): Walk(ADMINISTERS, {"render": "{video_id}", "reason": "Asked"}),
+    ("GET", "/v1/holds"): Walk(OVERSEES),
+    ("POST", "/v1/holds"): Walk(ADMINISTERS, {"scope": "tenant", "reason": "Suit"}, of_tenant=True),
+    ("POST", "/v1/holds/{hold_id}/lift"): Walk(ADMINISTERS, {"reason": "Over"}, answered=404, of_tenant=True),
     ("GET", "/v1/budgets"): Walk(READS),
     ("GET", "/v1/budgets/{budget_id}"): Walk(READS),
     ("PUT", "/v1/budgets/{budget_id}"): Walk(ADMINISTERS, BUDGET, of_tenant=True),
@@ -140,15 +151,22 @@ ROUTES: dict[tuple[str, str], Walk] = {
 """Every route there is."""
 PRICES_HASH = "c" * 64
 """Of the tenant, whatever the project."""
-OF_NOBODY = {"{thread_id}": "thread-1", "{renderer}": "unknown", "{prices_hash}": PRICES_HASH}
+OF_NOBODY = {
+    "{thread_id}": "thread-1",
+    "{renderer}": "unknown",
+    "{prices_hash}": PRICES_HASH,
+    "{path:path}": "0/000.p/1",
+}
 """Named by whoever asks: each project has its own."""
+POSITION = "{position}"
+"""Of a fact. Too short to be looked for in an answer."""
 KEYED = {at: walk for at, walk in ROUTES.items() if walk.takes}
 NAMED = {
     at: walk
     for at, walk in KEYED.items()
     if not walk.of_tenant
     and at != ("POST", "/v1/approvals")  # it answers for each of several
-    and any(mark in at[1] or mark in json.dumps(walk.body) for mark in ("video_id}", "batch_id}", "_id}"))
+    and any(mark in at[1] + walk.query + json.dumps(walk.body) for mark in ("_id}", POSITION))
     and "{thread_id}" not in at[1]
 }
 """The routes that are about something that exists, by their path or their body."""
@@ -195,6 +213,8 @@ class Town:
             "{budget_id}": kit.request("PUT", "/v1/budgets/ours_1", key=ROOT_KEY, json=BUDGET).json()["id"],
             "{key_id}": kit.request("POST", "/v1/api_keys", json={"name": "Ours"}).json()["id"],
         }
+        self.ids[POSITION] = str(kit.ledger.history(streams.render("main", self.ids["{video_id}"]))[0].position)
+        kit.checkpoint()
 
     @property
     def never(self) -> dict[str, str]:
@@ -202,7 +222,7 @@ class Town:
         zeros = {
             mark: each.rpartition("_")[0] + "_" + "0" * len(each.rpartition("_")[2]) for mark, each in self.ids.items()
         }
-        return {**zeros, **OF_NOBODY}
+        return {**zeros, **OF_NOBODY, POSITION: "1000000"}
 
     def key(self, role: str) -> str:
         """A key of the project that has this one role."""
@@ -214,6 +234,7 @@ class Town:
         """One request to a route, about what is there."""
         method, path = at
         body = json.dumps(ROUTES[at].body)
+        path += f"?{ROUTES[at].query}" if ROUTES[at].query else ""
         for mark, each in (self.ids if ids is None else ids).items():
             path, body = path.replace(mark, each), body.replace(mark, each)
         self.kit.house.tide.closing.clear()
@@ -222,7 +243,7 @@ class Town:
 
     def tells(self, answer: httpx.Response) -> list[str]:
         """What an answer tells of what is there."""
-        return [mark for mark, each in self.ids.items() if mark not in OF_NOBODY and each in answer.text]
+        return [mark for mark, each in self.ids.items() if mark not in {*OF_NOBODY, POSITION} and each in answer.text]
 
     def _approval(self) -> str:
         """A render that waits for an approver."""
@@ -352,7 +373,7 @@ def test_no_page_begins_behind_what_is_anothers(town: Town, who: str) -> None:
 def test_no_list_and_no_stream_tells_of_what_is_anothers(town: Town, who: str) -> None:
     for at in KEYED:
         if at[0] == "GET" and at not in NAMED and "{" not in at[1]:
-            path = f"{at[1]}?after=0" if at[1] == "/v1/ledger/stream" else at[1]
+            path = f"{at[1]}?after=0" if at[1] == "/v1/ledger/stream" else f"{at[1]}?{ROUTES[at].query}"
             town.kit.house.tide.closing.clear()
             answer = town.kit.request("GET", path, key=THEIRS[who])
             assert answer.status_code == 200

@@ -10,6 +10,7 @@ from tests.http.houses import BODY_BYTES_MAX, KEY, NOW, OTHER_KEY, Kit, error_of
 VIDEO_KEYS = {
     "id", "object", "model", "status", "progress", "created_at", "completed_at", "expires_at", "prompt", "size",
     "seconds", "remixed_from_video_id", "error", "url", "duration", "review", "approval",
+    "erased_at",
 }  # fmt: skip
 
 
@@ -22,7 +23,7 @@ def test_a_created_video_has_all_its_keys_and_tells_when_to_ask_again(kit: Kit) 
     assert (video["object"], video["status"], video["progress"]) == ("video", "queued", 0)
     assert (video["model"], video["seconds"], video["size"]) == ("sora-2", "8", "720x1280")
     assert (video["prompt"], video["created_at"]) == ("A calm sea", int(NOW.timestamp()))
-    unknown = ("completed_at", "expires_at", "remixed_from_video_id", "error", "url", "review", "approval")
+    unknown = ("completed_at", "expires_at", "remixed_from_video_id", "error", "url", "review", "approval", "erased_at")
     assert [video[key] for key in unknown] == [None] * len(unknown)
     assert video["duration"] == 8
     assert answer.headers["openai-poll-after-ms"] == "1234"

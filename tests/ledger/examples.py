@@ -365,6 +365,18 @@ GOVERNANCE: tuple[Fact, ...] = (
         webhook_event_id="msg_2abc",
     ),
     e.SubjectErased(subject="key_1", reason="asked for by the subject"),
+    e.ErasureDecided(subject=VIDEO, kind="render", project="films", cause="asked", reason=SEALED),
+    e.HoldPlaced(hold_id=f"hold_{SHA_A[:32]}", scope="project", subject="films", reason=SEALED),
+    e.HoldLifted(hold_id=f"hold_{SHA_A[:32]}", reason=SEALED),
+)
+
+PROOF: tuple[Fact, ...] = (
+    e.LogKeyPublished(
+        key_id="0a1b2c3d",
+        origin="bickford-sora/0190a0b0-0000-7000-8000-000000000001",
+        public_key="11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    ),
+    e.LogKeyRetired(key_id="0a1b2c3d", reason="rotated"),
 )
 
 BATCHES: tuple[Fact, ...] = (
@@ -378,5 +390,6 @@ BATCHES: tuple[Fact, ...] = (
 )
 
 EXAMPLES: dict[str, Fact] = {
-    fact.TYPE: fact for fact in (*RENDERS, *BATCHES, *ONCE, *CHARACTERS, *ANSWERS, *ENDPOINTS, *MONEY, *GOVERNANCE)
+    fact.TYPE: fact
+    for fact in (*RENDERS, *BATCHES, *ONCE, *CHARACTERS, *ANSWERS, *ENDPOINTS, *MONEY, *GOVERNANCE, *PROOF)
 }

@@ -51,6 +51,19 @@ def test_a_destroyed_name_is_never_used_again(store: KeyStore) -> None:
         assert store.get([name]) == {}
 
 
+def test_a_destroyed_key_takes_every_key_below_it(store: KeyStore) -> None:
+    for name in ("req", "req/a", "req/b", "req-2", "req-2/a"):
+        store.add(name, b"key")
+    store.destroy("req/a")
+    assert store.destroyed(["req", "req/a", "req/b", "unknown"]) == {"req/a"}
+    assert store.below("req") == ["req/a", "req/b"], "destroyed names are kept"
+    store.destroy("req")
+    assert store.get(["req", "req/a", "req/b"]) == {}
+    assert store.destroyed(["req", "req/a", "req/b"]) == {"req", "req/a", "req/b"}
+    assert store.get(["req-2", "req-2/a"]) == {"req-2": b"key", "req-2/a": b"key"}
+    assert store.below("nobody") == []
+
+
 def test_sealed_text_opens_and_shows_nothing(keys: Keys) -> None:
     sealed = seal(keys)
     assert keys.open(sealed) == PROMPT

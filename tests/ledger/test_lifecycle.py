@@ -1,6 +1,5 @@
 """The life of a render: given these facts, when another one comes, then this is its state, or it cannot come."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -26,7 +25,7 @@ def history(*facts: Fact | str) -> list[Event]:
     """Events of these facts, a second apart; the intent comes by itself, and a name stands for its example."""
     complete = [of("intent"), *(of(fact) if isinstance(fact, str) else fact for fact in facts)]
     return [
-        Event(STREAM, version, new_id(), replace(CONTEXT, occurred_at=moment(version)), fact)
+        Event(STREAM, version, new_id(), CONTEXT._replace(occurred_at=moment(version)), fact)
         for version, fact in enumerate(complete, start=1)
     ]
 
@@ -45,7 +44,7 @@ def after(render: Render, fact: Fact | str) -> Render:
     """The render when one more fact comes."""
     version = render.version + 1
     added = of(fact) if isinstance(fact, str) else fact
-    return evolve(render, Event(STREAM, version, new_id(), replace(CONTEXT, occurred_at=moment(version)), added))
+    return evolve(render, Event(STREAM, version, new_id(), CONTEXT._replace(occurred_at=moment(version)), added))
 
 
 SUBMITTING = ("allowed", "submission_started")
@@ -53,9 +52,12 @@ AT_RENDERER = (*SUBMITTING, "queued")
 ANY = {"attempt_failed"}
 SUBMITTED = ANY | {"duplicate_found"}
 ENDING = {"failed", "cancelled"}
-ENDED = {"deleted", "purged"}
+ERASED = {"erasure.decided", "subject.erased"}
+ENDED = ERASED | {"deleted", "purged"}
 
-TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
+DECIDED, GONE = EXAMPLES["erasure.decided"], EXAMPLES["subject.erased"]
+
+TABLE: dict[str, tuple[tuple[Fact | str, ...], Phase, set[str]]] = {
     "asked": ((), Phase.INTENT, ANY | ENDING | {"allowed", "denied", "approval_requested"}),
     "held": (("approval_requested",), Phase.HELD, ANY | ENDING | {"denied", "approved"}),
     "approved": (("approval_requested", "approved"), Phase.HELD, ANY | ENDING | {"allowed", "denied"}),
@@ -95,22 +97,37 @@ TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
     "stored": (
         (*AT_RENDERER, "completed", "stored"),
         Phase.STORED,
-        SUBMITTED | {"deleted", "expired", "remixed", "reviewed"},
+        SUBMITTED | ERASED | {"deleted", "expired", "remixed", "reviewed"},
     ),
     "stored and expired": (
         (*AT_RENDERER, "completed", "stored", "expired"),
         Phase.STORED,
-        SUBMITTED | {"deleted", "remixed", "reviewed"},
+        SUBMITTED | ERASED | {"deleted", "remixed", "reviewed"},
+    ),
+    "stored, and to be erased": (
+        (*AT_RENDERER, "completed", "stored", DECIDED),
+        Phase.STORED,
+        SUBMITTED | {"subject.erased", "deleted", "expired", "remixed", "reviewed"},
+    ),
+    "stored and erased": (
+        (*AT_RENDERER, "completed", "stored", DECIDED, GONE),
+        Phase.STORED,
+        SUBMITTED | {"deleted", "purged", "remixed", "reviewed"},
+    ),
+    "stored, and its prompt's time is over": (
+        (*AT_RENDERER, "completed", "stored", GONE.model_copy(update={"reason": "retention"})),
+        Phase.STORED,
+        SUBMITTED | ERASED | {"deleted", "expired", "remixed", "reviewed"},
     ),
     "stored and deleted": (
         (*AT_RENDERER, "completed", "stored", "deleted"),
         Phase.STORED,
-        SUBMITTED | {"purged", "remixed", "reviewed"},
+        SUBMITTED | ERASED | {"purged", "remixed", "reviewed"},
     ),
     "stored, deleted and purged": (
         (*AT_RENDERER, "completed", "stored", "deleted", "purged"),
         Phase.STORED,
-        SUBMITTED | {"remixed", "reviewed"},
+        SUBMITTED | ERASED | {"remixed", "reviewed"},
     ),
     "file lost": ((*AT_RENDERER, "completed", "asset_lost"), Phase.ASSET_LOST, SUBMITTED | ENDED),
     "job lost": ((*AT_RENDERER, "job_lost"), Phase.FAILED, SUBMITTED | ENDED),
@@ -137,7 +154,7 @@ TABLE: dict[str, tuple[tuple[str, ...], Phase, set[str]]] = {
 
 
 @pytest.mark.parametrize(("facts", "phase", "next_facts"), TABLE.values(), ids=TABLE)
-def test_exactly_these_facts_may_follow(facts: tuple[str, ...], phase: Phase, next_facts: set[str]) -> None:
+def test_exactly_these_facts_may_follow(facts: tuple[Fact | str, ...], phase: Phase, next_facts: set[str]) -> None:
     render = given_facts(*facts)
     assert render.phase is phase
     for fact in EXAMPLES.values():
@@ -282,7 +299,7 @@ def test_nothing_comes_before_the_intent() -> None:
     with pytest.raises(ImpossibleStep, match=r"before render\.intent"):
         evolve(None, event)
     with pytest.raises(ImpossibleStep, match="version 2 after 0"):
-        evolve(None, replace(event, version=2, fact=of("intent")))
+        evolve(None, event._replace(version=2, fact=of("intent")))
 
 
 @pytest.mark.parametrize("version", [1, 3])
@@ -302,7 +319,7 @@ def walk(data: st.DataObject) -> list[Event]:
             fact = fact.model_copy(update={"attempt": render.attempts + 1})
         elif "attempt" in type(fact).model_fields:
             fact = fact.model_copy(update={"attempt": render.attempts})
-        context = replace(CONTEXT, occurred_at=moment(render.version + 1))
+        context = CONTEXT._replace(occurred_at=moment(render.version + 1))
         events.append(Event(STREAM, render.version + 1, new_id(), context, fact))
         render = evolve(render, events[-1])
     return events

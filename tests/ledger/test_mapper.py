@@ -1,6 +1,5 @@
 """Facts and their stored bytes: a closed dictionary, checked both ways, upcast on read."""
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import orjson
@@ -164,4 +163,4 @@ def test_a_moment_without_a_time_zone_is_no_moment() -> None:
 def test_events_know_the_librarys_names() -> None:
     one = event(new_stream(), 4, small())
     assert (one.originator_id, one.originator_version) == (one.stream, one.version)
-    assert replace(one, version=5).originator_version == 5
+    assert one._replace(version=5).originator_version == 5

@@ -35,7 +35,7 @@ def test_an_appended_event_is_read_back_equal(ledger: Ledger) -> None:
     written = Decision.of([(stream, intent())], heads={stream: 0}, context=context, new_id=new_id)
     answer = ledger.append(written)
     [read] = ledger.history(stream)
-    assert read == replace(written.events[0], position=1, recorded_at=answer.recorded_at)
+    assert read == written.events[0]._replace(position=1, recorded_at=answer.recorded_at)
     assert answer.first_position == 1
     assert not answer.replayed
 

@@ -16,7 +16,7 @@ from .ledger_facts import decision, new_stream
 def test_texts_are_stored_as_written_whatever_the_connections_encoding(ledger_url: str) -> None:
     decided = decision((new_stream(), 0))
     (event,) = decided.events
-    named = replace(decided, events=(replace(event, context=replace(event.context, actor="Zoë")),))
+    named = replace(decided, events=(event._replace(context=event.context._replace(actor="Zoë")),))
     with open_pool(conninfo.make_conninfo(ledger_url, client_encoding="LATIN1"), size_max=2) as pool:
         recorder = PostgresRecorder(pool)
         Ledger(recorder).append(named)

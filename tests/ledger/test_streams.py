@@ -31,6 +31,7 @@ MAKERS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     streams.endpoint: (TENANTS, ENDPOINTS),
     streams.character: (TENANTS, CHARACTERS),
     streams.delivery: (TENANTS, ENDPOINTS, OUTSIDE),
+    streams.log_key: (),
 }
 
 

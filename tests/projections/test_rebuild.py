@@ -1,6 +1,6 @@
 import threading  # noqa: INP001 - tests/ holds rooms, it is no package
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import psycopg
@@ -9,12 +9,12 @@ from render_histories import Author, Tables, insert_raw
 
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
-from ledger.envelope import Event
 from projections.audit import AUDIT
 from projections.errors import RebuildRefused, RebuildRunning, SwapBlocked, UnknownProjection
 from projections.port import Pool, Projection, TableRow
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from projections.story import Story
 from projections.videos import VIDEOS, Videos
 
 
@@ -71,7 +71,9 @@ def test_a_row_that_a_table_cannot_hold_refuses_the_rebuild(
     payload = rb'{"f":{"code":"nul \u0000","failed_by":"renderer","message":null,"status":"failed"},"v":1}'
     insert_raw(ledger_database, stream, author.heads[stream] + 1, "render.failed", payload)
     with pytest.raises(RebuildRefused, match="NUL"):
-        rebuild.rebuild()
+        rebuild.rebuild("videos")
+    with pytest.raises(RebuildRefused, match="version 5: UntranslatableCharacter"):
+        rebuild.rebuild("audit")
 
 
 def test_a_rebuild_takes_parked_streams_back(
@@ -80,7 +82,7 @@ def test_a_rebuild_takes_parked_streams_back(
     author.stored_render()
     author.flush()
 
-    def fails(_stream: str, _events: Sequence[Event]) -> Iterable[TableRow]:
+    def fails(_story: Story) -> Iterable[TableRow]:
         raise LookupError("an older program")
 
     Projector(ledger, pool, [replace(VIDEOS, rows=fails)]).catch_up()
@@ -236,7 +238,7 @@ def test_an_interrupted_rebuild_is_started_over_without_harm(
     projector.catch_up()
     live = tables.everything()
 
-    def interrupt(_stream: str, events: Sequence[Event]) -> Iterable[TableRow]:
+    def interrupt(_story: Story) -> Iterable[TableRow]:
         raise Interrupted
 
     with pytest.raises(Interrupted):

@@ -22,6 +22,9 @@ from bickford_sora.decisions.policy import Policy, built_in
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.request import create_request
 from bickford_sora.egress import Egress
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList, Listed
+from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.intake import Intake
 from bickford_sora.moderation import Moderation
@@ -34,6 +37,7 @@ from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Variant
 from bickford_sora.stops import Stops
+from bickford_sora.workers.erase import Erase
 from bickford_sora.workers.expire import Expire
 from bickford_sora.workers.follow import Follow
 from bickford_sora.workers.lapse import Lapse
@@ -317,6 +321,28 @@ class FragileAssets(MemoryAssetStore):
         return {address.uri for address in self._contents}
 
 
+class FragileKeys(Keys):
+    """Keys whose user can be killed around their destruction."""
+
+    mischief: Mischief
+
+    def destroy(self, *, requester: str, subject: str | None = None) -> None:
+        with self.mischief.around("keys.destroy"):
+            super().destroy(requester=requester, subject=subject)
+
+
+class FragileList(ErasureList):
+    """A list of erasures whose writer can be killed around every line."""
+
+    def __init__(self, path: Path, mischief: Mischief) -> None:
+        super().__init__(path)
+        self._mischief = mischief
+
+    def append(self, entry: Listed) -> None:
+        with self._mischief.around("list.append"):
+            super().append(entry)
+
+
 class FragileRecording(Recording):
     """A ledger whose user can be killed around every append: `append:render.queued` names one by its first fact."""
 
@@ -389,7 +415,8 @@ class Harness:
         self.clock = SteppingClock()
         self.mischief = Mischief()
         self.ledger = Ledger(MemoryRecorder(self.clock))
-        self.keys = Keys(b"m" * 32, MemoryKeyStore())
+        self.keys = FragileKeys(b"m" * 32, MemoryKeyStore())
+        self.keys.mischief = self.mischief
         self.assets = FragileAssets(self.mischief)
         self.renderer = MemoryRenderer(self.clock, self.mischief)
         inspector = cast("MediaInspector", TrustingInspector())
@@ -436,6 +463,10 @@ class Harness:
             limits=limits,
             spool=spool,
         )
+        self.erasures = Erasures(
+            recording=recording, keys=self.keys, assets=self.assets, kept=FragileList(spool / "erasures", self.mischief)
+        )
+        self.erasing = Erasing(erasures=self.erasures, four_eyes=FourEyes(recording=taking, keys=self.keys))
         self.workers: dict[Step, Worker] = {
             "submit": Submit(self.shop),
             "reconcile": Reconcile(self.shop),
@@ -444,6 +475,7 @@ class Harness:
             "purge": Purge(self.shop),
             "expire": Expire(self.shop),
             "lapse": Lapse(self.shop),
+            "erase": Erase(self.shop, self.erasures),
         }
         self.accepted: list[str] = []
         self._due: dict[tuple[str, Step], datetime] = {}

@@ -26,6 +26,7 @@ from ledger.events import Asset, RenderIntent, RenderStored
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.memory import MemoryRecorder
+from projections.story import Story
 from projections.work import rows
 from tests.http.houses import FoldedEndpoints
 from tests.workers.harness import FragileRecording, Killed, Mischief, SteppingClock
@@ -177,6 +178,6 @@ class Town:
 
     def _items(self) -> Iterator[tuple[Any, ...]]:
         for delivery in self.deliveries():
-            for table, row in rows(delivery.stream, self.ledger.history(delivery.stream)):
+            for table, row in rows(Story(delivery.stream, self.ledger.history(delivery.stream))):
                 assert (table, row[4]) == ("items", "deliver")
                 yield row

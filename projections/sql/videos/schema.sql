@@ -20,6 +20,8 @@ create table videos (
     failure_code           text,
     failure_message        text,
     deleted_at             timestamptz,
+    erased_at              timestamptz,
+    erased                 boolean     not null,
     renderer               text,
     credential             text,
     job_id                 text,

@@ -1,5 +1,5 @@
 select video_id, tenant, project, requester, operation, status, phase, progress, model, seconds, size, prompt, created_at,
-       completed_at, expires_at, expired, remixed_from_video_id, failure_code, failure_message, deleted_at, renderer,
+       completed_at, expires_at, expired, remixed_from_video_id, failure_code, failure_message, deleted_at, erased_at, erased, renderer,
        credential, job_id, storage_uri, sha256, bytes, review_verdict, review_score, reviews, version,
        position
 from projection_videos.videos

@@ -1,0 +1,64 @@
+"""Ending the retention of prompts: looks for renders that are over for long enough, and has their words erased.
+
+Their files stay: those have a retention of their own, which is recorded with each of them.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from ledger import streams
+from ledger.clock import Clock
+from ledger.errors import Unavailable
+from ledger.identifiers import first_of
+
+SWEEP_S = 60.0
+"""Pause between two looks, in seconds."""
+PAGE_RENDERS_MAX = 500
+"""Renders looked at in one query."""
+
+log = structlog.get_logger(__name__)
+
+
+class ReadableQuery(Protocol):
+    """The read model of videos."""
+
+    def readable(self, tenant: str, after: str | None, before: str, limit: int, /) -> list[str]:
+        """Ids of ended renders with words that can be read, behind the video id `after` and before another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retain:
+    """Sweeps over renders. Two processes that sweep at a time do no harm: one of two decisions is refused."""
+
+    query: ReadableQuery
+    end_retention: Callable[[str], bool]
+    """Decides on one render, by its stream; False when a legal hold keeps it: `Erasing.end_retention`."""
+    clock: Clock
+    tenant: str
+    prompt_retention_s: float
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweeps until `stop` is set. A database that does not answer is waited for."""
+        while not stop.is_set():
+            try:
+                self.sweep(stop)
+            except Unavailable as error:
+                log.warning("retention_waits", code=error.code)
+            stop.wait(SWEEP_S)
+
+    def sweep(self, stop: threading.Event) -> int:
+        """Looks at all that were asked for long enough ago. Returns how many are to be erased."""
+        ends_at = self.clock() - timedelta(seconds=self.prompt_retention_s)
+        before, after, decided = streams.video_id(first_of(ends_at)), None, 0
+        while not stop.is_set():
+            found = self.query.readable(self.tenant, after, before, PAGE_RENDERS_MAX)
+            decided += sum(self.end_retention(streams.render(self.tenant, each)) for each in found)
+            if len(found) < PAGE_RENDERS_MAX:
+                break
+            after = found[-1]
+        return decided

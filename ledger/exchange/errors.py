@@ -1,0 +1,32 @@
+"""What exports and imports raise.
+
+LedgerError
+├── ExportDamaged    a file is not what the export wrote; the message names the line or row
+├── ExportRefused    nothing can be exported as it was asked for
+└── ImportRefused    this export cannot go into this ledger
+"""
+
+from ledger.errors import LedgerError
+
+
+class ExportDamaged(LedgerError):  # noqa: N818 - it says what happened
+    """Get another copy of the export; nothing was taken from this one."""
+
+    code = "export_damaged"
+
+    def __init__(self, place: str, what: str) -> None:
+        super().__init__(f"{place}: {what}")
+        self.place = place
+        self.what = what
+
+
+class ExportRefused(LedgerError):  # noqa: N818
+    """Nothing was written."""
+
+    code = "export_refused"
+
+
+class ImportRefused(LedgerError):  # noqa: N818
+    """Nothing was imported."""
+
+    code = "import_refused"

@@ -1,0 +1,114 @@
+"""A fact as a leaf of the tree: every column, and the SHA-256 of the stored payload in place of the payload.
+
+The envelope is the canonical JSON of RFC 8785: names in order, no spaces, UTF-8. Since it has the payload's hash and
+not the payload, a proof neither tells what was asked for nor breaks when a key is destroyed. Its leaf hash is
+SHA-256(0x00 || envelope) (RFC 6962 section 2.1); the index in the log is the position - 1.
+"""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import orjson
+
+from ledger.mapper import RecordedRow
+
+LEAF_PREFIX = b"\x00"
+POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""What PostgreSQL counts microseconds from."""
+_MICROSECONDS = 1_000_000
+_LEAF = sha256(LEAF_PREFIX)
+
+
+def envelope(
+    *,
+    position: int,
+    stream: str,
+    version: int,
+    type_name: str,
+    event_id: str,
+    recorded_at: str,
+    occurred_at: str,
+    tenant: str,
+    actor: str,
+    correlation: str | None,
+    causation: str | None,
+    trace: str | None,
+    payload_sha256: str,
+) -> bytes:
+    """The canonical envelope. Ids are lower-case and hyphenated, moments as `moment` writes them.
+
+    orjson escapes what RFC 8785 section 3.2.2.2 escapes and nothing else; the names below stand in their order.
+    """
+    return orjson.dumps(
+        {
+            "actor": actor,
+            "causation": causation,
+            "correlation": correlation,
+            "event_id": event_id,
+            "occurred_at": occurred_at,
+            "payload_sha256": payload_sha256,
+            "position": position,
+            "recorded_at": recorded_at,
+            "stream": stream,
+            "tenant": tenant,
+            "trace": trace,
+            "type": type_name,
+            "version": version,
+        }
+    )
+
+
+def envelope_of(row: RecordedRow) -> bytes:
+    """The envelope of a recorded row."""
+    context = row.context
+    return envelope(
+        position=row.id,
+        stream=str(row.originator_id),
+        version=row.originator_version,
+        type_name=row.topic,
+        event_id=str(row.event_id),
+        recorded_at=moment(row.recorded_at),
+        occurred_at=moment(context.occurred_at),
+        tenant=context.tenant,
+        actor=context.actor,
+        correlation=None if context.correlation is None else str(context.correlation),
+        causation=None if context.causation is None else str(context.causation),
+        trace=context.trace,
+        payload_sha256=sha256(row.state).hexdigest(),
+    )
+
+
+def leaf_hash(envelope_bytes: bytes) -> bytes:
+    """The leaf hash of an envelope, or of any other entry of a log."""
+    hashed = _LEAF.copy()
+    hashed.update(envelope_bytes)
+    return hashed.digest()
+
+
+def leaf_of(row: RecordedRow) -> bytes:
+    """The leaf hash of a recorded row."""
+    return leaf_hash(envelope_of(row))
+
+
+def moment(when: datetime) -> str:
+    """An aware moment as `YYYY-MM-DDTHH:MM:SS.ffffffZ`: UTC, always six digits."""
+    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+class Moments:
+    """Writes moments that come as PostgreSQL's own microseconds. Remembers the second, since rows come in their order.
+
+    Not for several threads.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = moment(POSTGRES_EPOCH)[:-7]
+
+    def text(self, microseconds: int) -> str:
+        """A moment by its microseconds since 2000. Raises OverflowError for what is no date: infinity."""
+        second, fraction = divmod(microseconds, _MICROSECONDS)
+        if second != self._second:
+            self._text = moment(POSTGRES_EPOCH + timedelta(seconds=second))[:-7]
+            self._second = second
+        return f"{self._text}{fraction:06}Z"

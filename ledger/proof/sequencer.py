@@ -1,0 +1,189 @@
+"""The sequencer: follows the ledger off the write path, keeps its tree, and signs checkpoints of it.
+
+    take the turn ─ compare what is kept with the ledger ─ add leaves ─ keep tiles and edge ─┐
+    take the turn ─ compare ─ sign ─ keep the checkpoint <───────────────────────────────────┘
+
+One process at a time has the turn. A crash anywhere leaves a tree without its newest leaves, or without its newest
+checkpoint: the next turn goes on from there. It never signs what does not go on from what it signed before.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from ledger.clock import Clock
+from ledger.errors import Unavailable
+from ledger.following import BACKOFF_S
+from ledger.proof.checkpoints import Checkpoint, origin_of
+from ledger.proof.errors import Diverged, NotCovered
+from ledger.proof.merkle import HASH_BYTES, root
+from ledger.proof.notes import Signer
+from ledger.proof.port import KeptCheckpoint, TreeStore, TreeTurn
+from ledger.proof.tiles import WIDTH, Tile, TileNodes
+
+BATCH_LEAVES_MAX = 20_000
+PAUSE_S = 1.0
+"""Between two looks at the ledger, in seconds: how far the tree lags when nothing is wrong."""
+DIVERGED_PAUSE_S = 60.0
+"""Before it looks again whether tree and ledger still disagree, in seconds."""
+TURN_WAIT_S = 0.1
+TURNS_TRIED_MAX = 100
+"""How often a checkpoint on demand asks for the turn, that long apart."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the tree and its checkpoints are behind the ledger."""
+
+    head: int
+    """Facts in the ledger."""
+    sequenced: int
+    """Facts in the tree."""
+    covered: int
+    """Facts under the newest checkpoint."""
+    checkpoint_age_s: float | None
+    """How old the newest checkpoint is, None while there is none."""
+
+    @property
+    def lag(self) -> int:
+        """Facts that are not in the tree yet."""
+        return self.head - self.sequenced
+
+
+class Sequencer:
+    """Makes the tree grow and signs it.
+
+    `signer` gives who signs for a ledger, None where this process has no key in force; `interval_s` is the time
+    between two checkpoints while facts are recorded, and so the time in which a change could go unseen.
+    """
+
+    def __init__(
+        self, store: TreeStore, *, clock: Clock, signer: Callable[[UUID], Signer | None], interval_s: float
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._signer = signer
+        self._interval_s = interval_s
+
+    def run(self, stop: threading.Event) -> None:
+        """Follows until `stop` is set. A database that does not answer is waited for."""
+        while not stop.is_set():
+            pause_s = PAUSE_S
+            try:
+                if self.step():
+                    continue
+                self.sign_when_due()
+            except Unavailable as error:
+                log.warning("sequencer_waits", code=error.code)
+                pause_s = BACKOFF_S
+            except Diverged as error:
+                log.error("ledger_and_tree_disagree", code=error.code, cause=str(error))  # noqa: TRY400 - no traceback helps
+                pause_s = DIVERGED_PAUSE_S
+            stop.wait(pause_s)
+
+    def step(self) -> int:
+        """Adds one batch. Returns how many leaves it had; 0 when there was nothing, or it is another's turn.
+
+        Raises Diverged when the ledger does not go on from the tree, and ledger.errors.Corrupt for a gap.
+        """
+        with self._store.turn() as turn:
+            if turn is None:
+                return 0
+            ledger_id = self._checked(turn)
+            began = turn.edge.size
+            leaves = turn.leaves(began, BATCH_LEAVES_MAX)
+            if not leaves:
+                return 0
+            turn.keep(turn.edge.extend(leaves), turn.edge, ledger_id)
+        # A crash before this line: nothing of the batch is kept, and it is read again.
+        log.debug("sequenced", size=began + len(leaves), leaves=len(leaves))
+        return len(leaves)
+
+    def sign_when_due(self) -> KeptCheckpoint | None:
+        """Signs a checkpoint when there are facts under none, and the newest one is as old as the interval."""
+        newest = self._store.newest()
+        due = newest is None or self._clock() - newest.taken_at >= timedelta(seconds=self._interval_s)
+        if not due or self._store.size() == (newest.size if newest else 0):
+            return None
+        with self._store.turn() as turn:
+            return None if turn is None else self._sign(turn)
+
+    def take(self) -> KeptCheckpoint:
+        """A checkpoint that covers every fact there was when this was called, and now.
+
+        Raises Diverged, and NotCovered when the ledger is empty, another process keeps the turn, or this one may not
+        sign.
+        """
+        head = self._store.head()
+        if head == 0:
+            raise NotCovered("the ledger is empty: there is nothing to sign yet")
+        waiting = threading.Event()
+        for _ in range(TURNS_TRIED_MAX):
+            while self._store.size() < head and self.step():
+                pass
+            newest = self._store.newest(covering=head)
+            if newest is not None:
+                return newest
+            with self._store.turn() as turn:
+                if turn is not None and turn.edge.size >= head:
+                    signed = self._sign(turn)
+                    if signed is None:
+                        raise NotCovered("the key in force is not on this machine: take the checkpoint where it is")
+                    return signed
+            waiting.wait(TURN_WAIT_S)
+        raise NotCovered("another process has been keeping the turn to sequence; try again")
+
+    def standing(self) -> Standing:
+        """How far the tree is, for whoever watches."""
+        newest = self._store.newest()
+        age_s = (self._clock() - newest.taken_at).total_seconds() if newest else None
+        return Standing(self._store.head(), self._store.size(), newest.size if newest else 0, age_s)
+
+    def _sign(self, turn: TreeTurn) -> KeptCheckpoint | None:
+        """Signs the tree as it is kept. None where this process may not."""
+        ledger_id = self._checked(turn)
+        signer = self._signer(ledger_id)
+        if signer is None:
+            log.warning("checkpoint_key_missing", ledger_id=str(ledger_id))
+            return None
+        checkpoint = Checkpoint(origin_of(ledger_id), turn.edge.size, turn.edge.root())
+        self._goes_on(checkpoint, turn)
+        kept = KeptCheckpoint(checkpoint.size, checkpoint.root, checkpoint.signed(signer), self._clock())
+        turn.sign(checkpoint, kept.note, kept.taken_at)
+        log.info("checkpoint_taken", size=kept.size, key_id=signer.verifier.key_id.hex())
+        return kept
+
+    def _checked(self, turn: TreeTurn) -> UUID:
+        """The ledger's id, when the tree is of this ledger and the ledger still has what is in the tree."""
+        ledger_id, size = self._store.ledger_id(), turn.edge.size
+        if turn.ledger_id not in (None, ledger_id):
+            raise Diverged(f"the tree is of ledger {turn.ledger_id}, and this is {ledger_id}")
+        if size == 0:
+            return ledger_id
+        last = turn.leaves(size - 1, 1)
+        if not last:
+            raise Diverged(
+                f"the tree has {size} facts, and the ledger fewer: it was cut, or an older copy was restored"
+            )
+        at = Tile(0, (size - 1) // WIDTH, (size - 1) % WIDTH + 1)
+        if turn.tile(at)[-HASH_BYTES:] != last[0]:
+            raise Diverged(f"the fact at position {size} is not the one that is in the tree")
+        return ledger_id
+
+    def _goes_on(self, checkpoint: Checkpoint, turn: TreeTurn) -> None:
+        """Raises Diverged unless the tree begins with what was signed last."""
+        newest = self._store.newest()
+        if newest is None:
+            return
+        if newest.size > checkpoint.size:
+            raise Diverged(f"a checkpoint of {newest.size} facts was signed, and the tree has {checkpoint.size}")
+        if root(TileNodes(turn.tile, newest.size), newest.size) != newest.root:
+            raise Diverged(
+                f"the tree does not begin with the checkpoint of {newest.size} facts: its tiles were changed"
+            )

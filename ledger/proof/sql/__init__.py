@@ -1,0 +1,1 @@
+"""The queries of what proves the ledger, one a file."""

@@ -1,0 +1,1 @@
+select ledger_id, size, partial from ledger.tree_edge

@@ -1,0 +1,1 @@
+select hashes from ledger.tiles where level = %s and index = %s

@@ -1,0 +1,1 @@
+insert into ledger.tiles (level, index, hashes) values (%s, %s, %s)

@@ -1,0 +1,1 @@
+update ledger.epochs set ledger_id = %s where epoch = (select max(epoch) from ledger.epochs)

@@ -1,0 +1,75 @@
+"""Rows that the database makes itself, from the events where they lie."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ledger.sql import query
+from projections import schemas, tables
+from projections.errors import UnprojectableEvent
+from projections.port import Projection
+
+_SQL = "projections.sql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """The events with `after` < position <= `until`: all but those of some streams, or those of one stream only."""
+
+    after: int
+    until: int
+    left_out: Collection[str] = ()
+    only: str | None = None
+
+
+def insert(connection: Connection[TupleRow], projection: Projection, schema: str, stretch: Stretch) -> None:
+    """Adds the rows of a stretch, inside the caller's transaction.
+
+    Raises UnprojectableEvent, which names the first event that makes no row; none of the stretch is written then.
+    """
+    try:
+        with connection.transaction():
+            _execute(connection, projection, schema, stretch)
+    except tables.UNWRITABLE as error:
+        position = _first_bad(connection, projection, schema, stretch)
+        row = connection.execute(query("event_at", _SQL), (position,)).fetchone()
+        assert row is not None  # noqa: S101 - the ledger is dense
+        # Not the whole message: its details quote the payload.
+        cause = f"{type(error).__name__}: {error.diag.message_primary}"
+        raise UnprojectableEvent(stream=row[0], version=row[1], cause=cause) from error
+
+
+def _execute(connection: Connection[TupleRow], projection: Projection, schema: str, stretch: Stretch) -> None:
+    bounds = {
+        "after": stretch.after,
+        "until": stretch.until,
+        "categories": None if projection.categories is None else sorted(projection.categories),
+        "left_out": list(stretch.left_out),
+        "only": stretch.only,
+    }
+    with schemas.writing_in(connection, schema):
+        # Not prepared: what a stretch is bounded by decides how it is read.
+        connection.execute(query("stretch", _SQL) + query("insert", projection.package), bounds, prepare=False)
+
+
+def _first_bad(connection: Connection[TupleRow], projection: Projection, schema: str, stretch: Stretch) -> int:
+    """The position of the event with which a stretch that cannot be written begins to be so."""
+    good, bad = stretch.after, stretch.until
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if _can_be_written(connection, projection, schema, replace(stretch, until=middle)):
+            good = middle
+        else:
+            bad = middle
+    return bad
+
+
+def _can_be_written(connection: Connection[TupleRow], projection: Projection, schema: str, stretch: Stretch) -> bool:
+    try:
+        with connection.transaction(force_rollback=True):
+            _execute(connection, projection, schema, stretch)
+    except tables.UNWRITABLE:
+        return False
+    return True

@@ -1,0 +1,1 @@
+select stream, version from ledger.events where position = %s

@@ -1,0 +1,104 @@
+"""Erasing on a real server and database: gone at once, gone after a restore, and kept while a hold says so."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .commands import Served, run, served
+
+WAIT_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served() as running:
+        yield running
+
+
+def rendered(server: Served, prompt: str) -> str:
+    video_id: str = server.json("render", prompt, "--wait")["id"]
+    return video_id
+
+
+def key_rows(server: Served) -> list[tuple[Any, ...]]:
+    with server.books() as books, books.pool.connection() as connection:
+        return connection.execute("select name, wrapped, destroyed_at from ledger.keys").fetchall()
+
+
+def restore(server: Served, rows: list[tuple[Any, ...]]) -> None:
+    """What a backup of the keys brings back."""
+    with server.books() as books, books.pool.connection() as connection:
+        for name, wrapped, destroyed_at in rows:
+            statement = "update ledger.keys set wrapped = %s, destroyed_at = %s where name = %s"
+            connection.execute(statement, (wrapped, destroyed_at, name))
+
+
+def test_what_is_erased_is_gone_and_stays_gone_when_a_backup_is_restored(server: Served) -> None:
+    video_id, other = rendered(server, "A secret kite"), rendered(server, "A boat")
+    backup = key_rows(server)
+    said = server.run("erase", "--render", video_id, "--reason", "asked by Mia")
+    assert f"subject                {video_id}\n" in said
+    assert server.json("videos", "show", video_id)["prompt"] is None
+    gives_up_at = time.monotonic() + WAIT_S
+    while server.json("erase", "--render", video_id, "--reason", "asked by Mia")["files_left"]:
+        assert time.monotonic() < gives_up_at
+        time.sleep(0.1)
+    left = [each for each in (server.data_dir / "assets").rglob("*") if each.is_file()]
+    assert {each.parts[-3] for each in left} == {other.replace("_", "-")}
+    listed = server.json("erasures", "list")["data"]
+    assert [(each["kind"], each["subject"], each["cause"]) for each in listed] == [("render", video_id, "asked")]
+    assert server.json("erasures", "reapply")["data"] == []
+
+    restore(server, backup)
+    assert server.json("videos", "show", video_id)["prompt"] == "A secret kite", "the backup has it"
+    assert server.json("erasures", "reapply")["data"] == listed
+    assert server.json("videos", "show", video_id)["prompt"] is None
+    assert server.json("videos", "show", other)["prompt"] == "A boat"
+    assert "Mia" not in (server.data_dir / "erasures.jsonl").read_text()
+
+
+def test_a_hold_is_placed_and_lifted_and_keeps_a_video_meanwhile(server: Served) -> None:
+    video_id = rendered(server, "A lamp")
+    hold = server.json("holds", "place", "--render", video_id, "--reason", "a suit")
+    assert hold["id"] in server.run("holds", "list")
+    for command in (("erase", "--render", video_id, "--reason", "x"), ("videos", "delete", video_id)):
+        refused = run(server.data_dir, *command, status=1)
+        assert "legal_hold" in refused.stderr
+        assert hold["id"] in refused.stderr
+    assert video_id in server.run("holds", "lift", hold["id"], "--reason", "settled")
+    assert server.json("holds", "list")["data"] == []
+    assert server.json("erase", "--render", video_id, "--reason", "x")["unreadable"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("erase", "--reason", "x"),
+        ("erase", "--reason", "x", "--render", "video_1", "--requester", "req-1"),
+        ("holds", "place", "--reason", "x"),
+        ("holds", "place", "--reason", "x", "--tenant", "--project", "films"),
+    ],
+)
+def test_a_command_without_one_subject_asks_for_it(server: Served, arguments: tuple[str, ...]) -> None:
+    assert "give one of" in run(server.data_dir, *arguments, status=2).stderr
+
+
+def test_nobody_serves_on_a_damaged_list(server: Served) -> None:
+    kept = server.data_dir / "erasures.jsonl"
+    if not kept.exists():
+        rendered_id = rendered(server, "A lamp")
+        server.run("erase", "--render", rendered_id, "--reason", "x")
+    whole = kept.read_bytes()
+    first = json.loads(whole.splitlines()[0])
+    first["erasure"]["requester"] = "somebody-else"
+    kept.write_bytes(json.dumps(first).encode() + b"\n" + whole.partition(b"\n")[2])
+    try:
+        for command in (("serve", "--no-workers", "--port", "0"), ("erasures", "list"), ("erasures", "reapply")):
+            refused = run(server.data_dir, *command, status=1).stderr
+            assert "erasure_list_damaged" in refused
+            assert "erasures.jsonl, line 1: it was changed" in refused
+    finally:
+        kept.write_bytes(whole)

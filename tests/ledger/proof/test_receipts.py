@@ -1,0 +1,133 @@
+"""Receipts: the envelope's bytes, which are fixed for good, and what a receipt proves."""
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.envelope import Context
+from ledger.mapper import RecordedRow
+from ledger.proof.checkpoints import Checkpoint, origin_of
+from ledger.proof.errors import Malformed, Mismatch, OtherLedger, Unsigned
+from ledger.proof.leaves import POSTGRES_EPOCH, Moments, envelope_of, leaf_hash, leaf_of, moment
+from ledger.proof.merkle import Leaves, inclusion_proof, root
+from ledger.proof.notes import Signer
+from ledger.proof.receipts import Receipt, receipt_of
+
+ID = UUID("0190A0B0-0000-7000-8000-00000000ABCD")
+AT = datetime(2026, 11, 21, 13, 0, 0, 500, timezone(timedelta(hours=1)))
+ROW = RecordedRow(
+    "render:main:0190a0b0000070008000000000000001",
+    3,
+    "render.queued",
+    b'{"f":{},"v":1}',
+    7,
+    ID,
+    Context("main", "wörker\u2028\x7f\n", AT, ID, None, "a" * 32),
+    datetime(2026, 11, 21, 12, 0, 1, tzinfo=UTC),
+)
+ORIGIN = origin_of(UUID(int=1))
+SIGNER = Signer(ORIGIN, b"\1" * 32)
+LEAVES = [leaf_hash(bytes([number])) for number in range(9)]
+
+
+def receipt() -> Receipt:
+    """Of ROW, the seventh of nine."""
+    leaves = [*LEAVES[:6], leaf_of(ROW), *LEAVES[7:]]
+    nodes = Leaves(leaves)
+    checkpoint = Checkpoint(ORIGIN, 9, root(nodes, 9)).signed(SIGNER)
+    return receipt_of(6, inclusion_proof(nodes, 6, 9), checkpoint, envelope_of(ROW))
+
+
+def test_the_envelope_is_these_bytes() -> None:
+    expected = (
+        '{"actor":"wörker\u2028\x7f\\n","causation":null,"correlation":"0190a0b0-0000-7000-8000-00000000abcd",'
+        '"event_id":"0190a0b0-0000-7000-8000-00000000abcd","occurred_at":"2026-11-21T12:00:00.000500Z",'
+        f'"payload_sha256":"{sha256(ROW.state).hexdigest()}","position":7,"recorded_at":"2026-11-21T12:00:01.000000Z",'
+        '"stream":"render:main:0190a0b0000070008000000000000001","tenant":"main","trace":"' + "a" * 32 + '",'
+        '"type":"render.queued","version":3}'
+    )
+    assert envelope_of(ROW) == expected.encode()
+    assert leaf_of(ROW) == sha256(b"\0" + expected.encode()).digest()
+
+
+@given(st.text(max_size=20))
+def test_the_envelope_of_any_text_is_canonical(text: str) -> None:
+    """As RFC 8785 section 3.2.2.2: short escapes where JSON has them, \\u00xx for other controls, else UTF-8."""
+    if any(0xD800 <= ord(character) < 0xE000 for character in text):
+        return  # PostgreSQL holds none
+    written = envelope_of(replace(ROW, context=replace(ROW.context, actor=text)))
+    assert (
+        json.dumps(json.loads(written), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() == written
+    )
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_moments_of_postgres_are_written_as_ours(when: datetime) -> None:
+    delta = when - POSTGRES_EPOCH
+    assert Moments().text(delta // timedelta(microseconds=1)) == moment(when)
+
+
+def test_infinity_is_no_moment() -> None:
+    with pytest.raises(OverflowError):
+        Moments().text(2**63 - 1)
+
+
+def test_a_receipt_comes_back_and_leads_to_its_checkpoint() -> None:
+    text = str(receipt())
+    assert text.startswith("c2sp.org/tlog-proof@v1\nextra ")
+    assert "\nindex 6\n" in text
+    parsed = Receipt.parse(text.encode())
+    assert parsed == receipt()
+    assert parsed.check(verifiers=[SIGNER.verifier], origin=ORIGIN).size == 9
+    bare = Receipt.parse(str(replace(receipt(), extra=None)))
+    assert bare.check(verifiers=[SIGNER.verifier], leaf=leaf_of(ROW)).size == 9
+    with pytest.raises(Malformed, match="no envelope"):
+        bare.check(verifiers=[SIGNER.verifier])
+
+
+def test_a_receipt_of_one_fact_in_a_tree_of_one_has_no_path() -> None:
+    only = receipt_of(0, [], Checkpoint(ORIGIN, 1, leaf_of(ROW)).signed(SIGNER), envelope_of(ROW))
+    assert Receipt.parse(str(only)).check(verifiers=[SIGNER.verifier]).size == 1
+
+
+def test_a_receipt_with_another_fact_in_it_does_not_lead_there() -> None:
+    other = replace(receipt(), extra=envelope_of(replace(ROW, state=b"{}")))
+    with pytest.raises(Mismatch):
+        other.check(verifiers=[SIGNER.verifier])
+    with pytest.raises(Mismatch):
+        replace(receipt(), index=5).check(verifiers=[SIGNER.verifier])
+
+
+def test_a_receipt_for_another_size_or_ledger_or_key_is_named() -> None:
+    wrong_size = Checkpoint(ORIGIN, 10, b"\0" * 32).signed(SIGNER)
+    with pytest.raises(Mismatch):
+        replace(receipt(), checkpoint=wrong_size).check(verifiers=[SIGNER.verifier])
+    with pytest.raises(OtherLedger):
+        receipt().check(verifiers=[SIGNER.verifier], origin=origin_of(UUID(int=2)))
+    with pytest.raises(Unsigned):
+        receipt().check(verifiers=[Signer(ORIGIN, b"\2" * 32).verifier])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("c2sp.org/tlog-proof@v1", "c2sp.org/tlog-proof@v2"),
+        ("index 6", "index 06"),
+        ("index 6", "index -6"),
+        ("index 6\n", ""),
+        ("\n\n", "\n"),
+        ("extra ", "extra *"),
+        ("index 6\n", f"index 6\n{base64.b64encode(b'short').decode()}\n"),
+        ("index 6\n", "index 6\n" + f"{base64.b64encode(bytes(32)).decode()}\n" * 64),
+    ],
+)
+def test_a_damaged_receipt_is_refused(before: str, after: str) -> None:
+    with pytest.raises(Malformed):
+        Receipt.parse(str(receipt()).replace(before, after, 1))
