@@ -6,6 +6,7 @@ from typing import Self
 
 from bickford_sora.composition import Books, Gateway
 from bickford_sora.configuring import Configuring
+from bickford_sora.pushing import pushing_of
 from bickford_sora.workers.loop import WorkLoop
 from ledger.following import Bell, PostgresBell
 from projections.search import Search
@@ -45,6 +46,8 @@ class Background:
         else:
             index, told = books.search, PostgresBell(books.url, self._stop)
             runs["search"] = lambda stop: index.run(stop, told)
+        if (pushing := pushing_of(books.settings, books.proving.tree, books.clock)) is not None:
+            runs["pushing"] = pushing.run
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run

@@ -75,7 +75,7 @@ def _delivery(story: Story) -> Iterator[TableRow]:
 
 def _erasure(story: Story) -> Iterator[TableRow]:
     erasure = story.folded(erasures.fold)
-    if erasure is not None and not erasure.is_done:
+    if not erasure.is_done:
         place = (story.stream, erasure.tenant, erasure.decided.project, None)
         yield "items", (*place, "erase", None, None, None, erasure.decided_at, erasure.version)
 

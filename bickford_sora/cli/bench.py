@@ -57,6 +57,16 @@ def audit(
 
 
 @bench.command()
+def verify(
+    *,
+    events: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Facts to verify.")] = 200_000,
+    as_json: AsJson = False,
+) -> None:
+    """Facts a second verified, beside raw COPY, and the tree alone beside a plain loop of hashes."""
+    _measure("verify", as_json=as_json, events=events)
+
+
+@bench.command()
 def create(
     *,
     in_flight: Annotated[int, typer.Option(min=1, max=1_000, help="Requests at a time.")] = 16,

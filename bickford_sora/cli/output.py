@@ -3,6 +3,7 @@
 import json
 import sys
 import textwrap
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,11 +11,13 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 GAP = "  "
 """Between two columns."""
+PACE_S = 0.5
+"""How long something goes on before its pace is told, in seconds."""
 INDENT = "    "
 """Before what a row goes on with."""
 
@@ -104,7 +107,9 @@ def progress_shown(what: str, *, unit: str = "%") -> Iterator[Progressing]:
     if not console.is_terminal:
         yield _changes_as_lines(what, unit)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()]
+    if unit != "%":
+        columns += [TaskProgressColumn("{task.speed:,.0f}/s", show_speed=True), TimeRemainingColumn()]
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(what, total=None)
 
@@ -116,16 +121,26 @@ def progress_shown(what: str, *, unit: str = "%") -> Iterator[Progressing]:
 
 def _changes_as_lines(what: str, unit: str) -> Progressing:
     last = ""
+    began_s = time.monotonic()
 
     def say(done: int, total: int, word: str = "") -> None:
         nonlocal last
-        amount = f"{done} %" if unit == "%" else f"{done} of {total} {unit}"
+        pace = _pace(done, total, time.monotonic() - began_s)
+        amount = f"{done} %" if unit == "%" else f"{done} of {total} {unit}{pace}"
         line = printable(" ".join(filter(None, (what, word, amount))))
         if line != last:
             note(line)
         last = line
 
     return say
+
+
+def _pace(done: int, total: int, took_s: float) -> str:
+    """How fast it goes and how long it will take, once that can be told."""
+    if not 0 < done < total or took_s < PACE_S:
+        return ""
+    per_s = done / took_s
+    return f", {per_s:,.0f}/s, {(total - done) / per_s:.0f} s left"
 
 
 def moment(seconds: int | None) -> str | None:

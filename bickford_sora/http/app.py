@@ -17,6 +17,7 @@ from bickford_sora.http import (
     holds,
     invoices,
     lineages,
+    metrics,
     policies,
     prices,
     proof,
@@ -50,7 +51,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     refusals.register(app)
-    app.add_middleware(RequestScope, new_id=house.new_id)
+    app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
     for module in (
         api_keys,
         approvals,
@@ -77,6 +78,7 @@ def create_app(house: House) -> FastAPI:
         webhook_endpoints,
         webhooks,
         health,
+        metrics,
     ):
         app.include_router(module.router)
     return app

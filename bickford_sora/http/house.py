@@ -33,6 +33,7 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.invoices import Invoices
 from bickford_sora.legal_holds import LegalHolds
+from bickford_sora.metrics import Metrics
 from bickford_sora.observations import Observations
 from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
@@ -146,6 +147,7 @@ class House:
     """Threads for calls to clients' addresses, which may never answer."""
     making: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))
     """Threads for calls that wait until a renderer has made something."""
+    metrics: Metrics = field(default_factory=Metrics)
     rate_limit: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))
     underway: Underway = field(default_factory=Underway)
 

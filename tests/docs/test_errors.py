@@ -36,6 +36,7 @@ EDGE = [
             "callers",
             "characters",
             "endpoints",
+            "erasing",
             "finding",
             "idempotency",
             "intake",
@@ -52,7 +53,9 @@ EDGE = [
         PACKAGE / "decisions" / f"{name}.py"
         for name in (
             "endpoints",
+            "erasure",
             "fields",
+            "holds",
             "intent",
             "invoice_match",
             "invoices",
