@@ -19,7 +19,7 @@ from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.envelope import Context, Decision
-from ledger.errors import Erased
+from ledger.errors import Corrupt, Erased
 from ledger.exchange.cloudevents import line_of, row_of
 from ledger.exchange.errors import ExportDamaged, ExportRefused, ImportRefused
 from ledger.exchange.exporting import export_file
@@ -373,6 +373,13 @@ def test_a_range_the_ledger_does_not_have_is_refused(
 ) -> None:
     with pytest.raises(ExportRefused, match="position"):
         export_file(connection, selection, tmp_path / "other", Format.JSONL, quiet)
+
+
+def test_a_ledger_with_a_gap_is_not_exported(imported: Path, connection: psycopg.Connection, tmp_path: Path) -> None:
+    connection.execute("alter table ledger.events disable trigger all")
+    connection.execute("delete from ledger.events where position = 7")
+    with pytest.raises(Corrupt, match="position 7 is missing"):
+        export_file(connection, EVERYTHING, tmp_path / "other", Format.JSONL, quiet)
 
 
 def test_an_empty_ledger_moves_too(connection: psycopg.Connection, ledger_url: str, tmp_path: Path) -> None:
