@@ -6,8 +6,10 @@ from typing import Self
 
 from bickford_sora.composition import Books, Gateway
 from bickford_sora.configuring import Configuring
+from bickford_sora.pushing import pushing_of
 from bickford_sora.workers.loop import WorkLoop
 from ledger.following import Bell, PostgresBell
+from projections.search import Search
 
 
 class _WakingBell:
@@ -39,6 +41,13 @@ class Background:
         wakes = threading.Event(), threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
         runs: dict[str, Callable[[threading.Event], None]] = {"sequencer": books.proving.sequencer.run}
+        if books.search is None:
+            Search(books.ledger, books.keys, books.pool).drop()  # it was switched off: nothing sealed is left open
+        else:
+            index, told = books.search, PostgresBell(books.url, self._stop)
+            runs["search"] = lambda stop: index.run(stop, told)
+        if (pushing := pushing_of(books.settings, books.proving.tree, books.clock)) is not None:
+            runs["pushing"] = pushing.run
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run

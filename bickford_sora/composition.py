@@ -20,6 +20,7 @@ from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
@@ -48,8 +49,10 @@ from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.log_signing import LogSigning
+from bickford_sora.metrics import Metrics
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
@@ -99,6 +102,8 @@ from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
 from projections.projector import Projector
+from projections.questions import Questions
+from projections.search import Search
 from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
@@ -124,6 +129,8 @@ class Books:
     pool: Pool
     ledger: Ledger
     keys: Keys
+    search: Search | None
+    """The index of words; None where it is switched off."""
     projector: Projector
     clock: Clock
     watch: Watch
@@ -151,11 +158,14 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
+        search = Search(ledger, keys, pool) if settings.full_text_search else None
+        if search is not None:
+            search.ensure()
         signing = LogSigning(
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, projector, clock, Watch(), proving)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
 
 
 @contextmanager
@@ -206,9 +216,9 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer."""
     settings = books.settings
     owner = f"worker-{secrets.token_hex(6)}"
-    assets = LocalAssetStore(settings.data_dir / "assets", clock=books.clock)
+    assets = _assets(books)
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
-    recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=settings.time_zone)
+    recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
     fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
@@ -244,7 +254,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         limits=_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
-    erasures = open_erasures(books, recording, assets)
+    erasures = _erasures(books, recording, assets)
     erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
     dispatch = Dispatch(egress, books.keys)
     links = _links(books)
@@ -280,10 +290,22 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     )
 
 
-def open_erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasures:
-    """The erasures of this installation, with their list apart from the database."""
+def erasures_of(books: Books) -> Erasures:
+    """The erasures of this installation alone: no renderer has to be configured for them."""
+    return _erasures(books, _recording(books), _assets(books))
+
+
+def _erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasures:
     kept = ErasureList(books.settings.erasures_file or books.settings.data_dir / "erasures.jsonl")
     return Erasures(recording=recording, keys=books.keys, assets=assets, kept=kept)
+
+
+def _recording(books: Books) -> Recording:
+    return Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=books.settings.time_zone)
+
+
+def _assets(books: Books) -> LocalAssetStore:
+    return LocalAssetStore(books.settings.data_dir / "assets", clock=books.clock)
 
 
 def _retain(books: Books, erasing: Erasing) -> Retain | None:
@@ -297,6 +319,25 @@ def _retain(books: Books, erasing: Erasing) -> Retain | None:
         tenant=TENANT,
         prompt_retention_s=prompt_retention_s,
     )
+
+
+def audits(books: Books) -> Audits:
+    """What auditors are answered by."""
+    return Audits(
+        ledger=books.ledger,
+        keys=books.keys,
+        query=Audit(books.pool),
+        questions=Questions(books.pool),
+        clock=books.clock,
+        wait_for_words=books.search.wait_for if books.search else None,
+    )
+
+
+def _wait_for_audit(books: Books, timeout_s: float) -> bool:
+    """Whether all that an auditor is answered from had everything recorded before the call."""
+    head, ends_at = books.ledger.head(), time.monotonic() + timeout_s
+    names = (AUDIT.name, VIDEOS.name, SPEND.name, API_KEYS.name)
+    return all(books.projector.wait_for(name, head, max(0.0, ends_at - time.monotonic())) for name in names)
 
 
 def _configuring(
@@ -397,6 +438,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
+        metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
@@ -414,8 +456,10 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
         assets=gateway.assets,
         batches=Batches(gateway.recording, books.keys, gateway.intake),
+        pasts=Pasts(books.ledger, books.clock),
+        audits=audits(books),
+        wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
         proofs=books.proving.proofs,
-        audit=Audit(books.pool),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),
         ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],

@@ -18,7 +18,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.erasure import ErasureAsked
 from bickford_sora.decisions.holds import check_free
-from bickford_sora.decisions.requesters import id_of
+from bickford_sora.decisions.requesters import checked, id_of
 from bickford_sora.erasure_list import ErasureListDamaged
 from bickford_sora.erasures import Erasures
 from bickford_sora.errors import TryLater
@@ -129,10 +129,15 @@ class Erasing:
         """Raises Conflicting where anything of a requester is held, under way or locked."""
         subjects = self.erasures.keys.subjects(requester)
         renders = [*self.erasures.renders(caller.tenant, subjects)]
-        covering = (each for render in renders for each in holds.covering(render))
-        check_free(dict.fromkeys([*holds.of_requester(requester), *covering]), param="requester")
+        characters = [*self.erasures.characters(caller.tenant, subjects)]
+        keeping = [
+            *holds.of_requester(requester),
+            *(each for render in renders for each in holds.covering(render)),
+            *(each for character in characters for each in holds.of_project(character.requested.project)),
+        ]
+        check_free(dict.fromkeys(keeping), param="requester")
         decisions.check_over(renders)
-        decisions.check_unlocked(self._locked(renders, self.erasures.characters(caller.tenant, subjects)))
+        decisions.check_unlocked(self._locked(renders, characters))
 
     def _decide(self, caller: Caller, decide: Callable[[Caller], tuple[Draft, Render | None]], origin: Origin) -> None:
         recording = self.erasures.recording
@@ -172,8 +177,10 @@ class Erasing:
 
     def _requester(self, caller: Caller, asked: ErasureAsked) -> str:
         """The opaque id of a requester of whom this tenant has something. Raises NotFound."""
-        digest = self.erasures.keys.digest
-        requester = asked.requester or id_of(caller.tenant, (asked.requester_name or "").strip(), digest)
+        requester = asked.requester
+        if requester is None:
+            name = checked(asked.requester_name, "requester_name")
+            requester = id_of(caller.tenant, name, self.erasures.keys.digest)
         ledger = self.erasures.recording.ledger
         known = self.erasures.erasure(streams.requester(caller.tenant, requester)) is not None
         if not known and not any(ledger.history(each, until=1) for each in self._places(caller, requester)):

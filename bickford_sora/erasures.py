@@ -20,6 +20,7 @@ from bickford_sora.decisions import erasure as decisions
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.erasure_list import ErasureList, Listed
 from bickford_sora.recording import Origin, Recording
+from bickford_sora.references import asset_subject
 from ledger import characters, erasures, streams
 from ledger.characters import Character
 from ledger.erasures import Erasure
@@ -89,6 +90,20 @@ class Erasures:
             self._record_again(entry)
         return again
 
+    def remove_files_again(self) -> int:
+        """Removes the files of what was erased and purged that somebody has put back. Returns how many those were.
+
+        Looks at every line of the list: for an operator who has restored asset storage. What a purge is still to do, or
+        a legal hold keeps from it, is left alone.
+        """
+        return sum(
+            self.assets.forget(asset_subject(subject))
+            for entry in self.kept
+            if entry.decided.cause == "asked"
+            for subject in self._below(entry)
+            if self._is_over(entry.tenant, subject)
+        )
+
     def renders(self, tenant: str, subjects: Sequence[str]) -> Iterator[Render]:
         """Those of a requester's things that are renders."""
         for subject in filter(streams.is_video_id, subjects):
@@ -116,8 +131,8 @@ class Erasures:
         subjects = self.keys.subjects(erasure.decided.subject)
         for render in self.renders(erasure.tenant, subjects):
             self._record(render, "requester")
-        for character in self.characters(erasure.tenant, subjects):
-            self.assets.delete(character.requested.source_video.storage_uri)
+        for character_id in filter(streams.is_character_id, subjects):
+            self.assets.forget(asset_subject(character_id))
         if any(self._may_still_come(erasure.tenant, each) for each in filter(streams.is_video_id, subjects)):
             return False
         with suppress(Conflict):  # another worker was faster
@@ -144,6 +159,19 @@ class Erasures:
         """Public id of the API key an erasure was asked with."""
         history = self.recording.ledger.history(render.stream)
         return next(each.context.actor for each in history if each.fact == render.erasure)
+
+    def _below(self, entry: Listed) -> list[str]:
+        """What of an erasure has files: a video, or all videos and characters of a requester."""
+        if entry.subject is not None:
+            return [entry.subject]
+        subjects = self.keys.subjects(entry.requester)
+        return [each for each in subjects if streams.is_video_id(each) or streams.is_character_id(each)]
+
+    def _is_over(self, tenant: str, subject: str) -> bool:
+        """Whether nothing of a video or character is to be there any more."""
+        if streams.is_video_id(subject):
+            return all(render.purged for render in self.renders(tenant, [subject]))
+        return True
 
     def _alive(self, entries: Sequence[Listed]) -> list[Listed]:
         gone = self.keys.are_destroyed((entry.requester, entry.subject) for entry in entries)

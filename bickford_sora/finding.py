@@ -17,11 +17,15 @@ def find(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render
 
 def find_to_read(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render:
     """As `find`, of any project the caller reads."""
-    if streams.is_video_id(video_id):
-        render = ledger.render(streams.render(caller.tenant, video_id))
-        if render is not None and caller.reads(render.intent.project) and not render.deleted:
-            return render
-    raise _unknown(param)
+    known = streams.is_video_id(video_id)
+    return readable(ledger.render(streams.render(caller.tenant, video_id)) if known else None, caller, param=param)
+
+
+def readable(render: Render | None, caller: Caller, *, param: str) -> Render:
+    """A render that was looked up, as far as the caller may know of it. Raises NotFound as `find_to_read`."""
+    if render is None or not caller.reads(render.intent.project) or render.deleted:
+        raise _unknown(param)
+    return render
 
 
 def _unknown(param: str) -> NotFound:

@@ -91,9 +91,9 @@ class Recording:
         """The one decider of a tenant's spend in this process."""
         return self._spending.setdefault(tenant, Spending(self.ledger, tenant, new_id=self.new_id))
 
-    def periods(self) -> Periods:
-        """The day and the minute it is now."""
-        return budgets.periods(self.clock(), self._zone)
+    def periods(self, at: datetime | None = None) -> Periods:
+        """The day and the minute of a moment; None: of now."""
+        return budgets.periods(at or self.clock(), self._zone)
 
     def local_now(self) -> datetime:
         """The moment it is, in the tenant's time zone."""

@@ -106,11 +106,21 @@ class Settings(BaseSettings):
     """Largest file taken from a renderer in bytes."""
     webhook_tolerance_s: int = Field(default=300, ge=1)
     """How far a webhook's timestamp may be from our clock, in seconds (Standard Webhooks)."""
+    full_text_search: bool = True
+    """Whether the words of prompts and errors are indexed, so that an audit finds them; off: none of them lies open."""
     projection_wait_s: float = Field(default=2.0, ge=0)
     """How long a list waits for the read model to reach the ledger's head, in seconds."""
+    metrics_public: bool = False
+    """Whether `/metrics` is read without an API key."""
 
     checkpoint_interval_s: float = Field(default=60.0, ge=1)
     """Time between two checkpoints while facts are recorded, in seconds: for so long a change could go unseen."""
+    checkpoint_push_folder: Path | None = None
+    """A folder that others own: checkpoints and tiles are pushed here. Unset: to no folder."""
+    checkpoint_push_url: SecretStr | None = None
+    """An endpoint of others that is told of checkpoints, by signed webhooks. Unset: none is."""
+    checkpoint_push_secret: SecretStr | None = None
+    """What those webhooks are signed with: `whsec_` and base64 (Standard Webhooks)."""
 
     allow_private_addresses: Annotated[tuple[str, ...], NoDecode] = ()
     """Networks or addresses that may be called although they are not public, separated by commas."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from bickford_sora.decisions import chargeback
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import InvalidRequest, NotFound
+from bickford_sora.pasts import OnProgress, Past
 from bickford_sora.recording import Recording
 from projections.spend import By, Charge, Span, Total
 
@@ -52,24 +53,35 @@ class SpendReports:
         days = totals if by != "tag" else self.query.totals(span, "day")  # a render with two tags is spent once
         return SpendReport(span, by, totals, chargeback.forecast_micro(days, self.recording.local_now()))
 
+    def report_past(
+        self, past: Past, span: Span, by: By, on_progress: OnProgress = lambda _done, _total: None
+    ) -> SpendReport:
+        """Totals of some days as they were then. No forecast: what came after is known by now."""
+        return SpendReport(span, by, past.totals(span, by, on_progress), None)
+
     def page(self, span: Span, after: int) -> Sequence[Charge]:
         """What was settled and corrected behind a position, in the ledger's order; nothing at the end."""
         return self.query.charges(span, after)
 
-    def span(self, caller: Caller, since: str | None, until: str | None, project: str | None) -> Span:
+    def span(
+        self, caller: Caller, since: str | None, until: str | None, project: str | None, *, at: datetime | None = None
+    ) -> Span:
         """Whose spend is asked about, and of which days, both included: of the present month where none are given.
 
-        Raises InvalidRequest for days that are none, and NotFound for a project the caller does not read.
+        `at`: the moment it is asked as of; None: now. Raises InvalidRequest for days that are none, and NotFound for a
+        project the caller does not read.
         """
-        today = self.recording.periods().day
-        first, last = chargeback.days_of(chargeback.month_of(today))
         if project is not None and not caller.reads(project):
             raise NotFound(
                 "No project of this name is readable with this key.", code="project_not_found", param="project"
             )
-        return Span(
-            caller.tenant,
-            project or caller.readable,
+        return Span(caller.tenant, project or caller.readable, *self.days(since, until, at=at))
+
+    def days(self, since: str | None, until: str | None, *, at: datetime | None = None) -> tuple[str, str]:
+        """The first and the last day that are asked about; as `span`."""
+        today = self.recording.periods(at).day
+        first, last = chargeback.days_of(chargeback.month_of(today))
+        return (
             _day(since, "since") if since else first,
             _day(until, "until", at_end=True) if until else max(last, today),
         )

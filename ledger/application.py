@@ -2,6 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -9,11 +12,15 @@ from eventsourcing.persistence import ApplicationRecorder, Mapper
 from eventsourcing.utils import Environment, EnvType
 
 from ledger import lifecycle, streams
+from ledger.bounds import VERSION_MAX
 from ledger.envelope import Appended, Decision, Event
 from ledger.holds import Holds
 from ledger.holds import fold as fold_holds
 from ledger.mapper import FactMapper, RecordedRow, Row
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
+
+HISTORIES_ROWS = 2_000
+"""Rows that are held at a time where many streams are read."""
 
 
 class Foldable(Protocol):
@@ -71,6 +78,64 @@ class Ledger(Application[str]):
         """A stream's events with `after` < version <= `until`, by version."""
         return [*cast("Iterator[Event]", self.events.get(stream, gt=after, lte=until))]
 
+    def past(self, stream: str, until: int) -> list[Event]:
+        """A stream's events up to position `until`. What came later is not decoded, and hinders nobody."""
+        rows = cast("Sequence[RecordedRow]", self._recorder.select_events(stream))
+        return self.decode(row for row in rows if row.id <= until)
+
+    def histories(
+        self, prefix: str, *, until: int, after: str | None = None, desc: bool = False
+    ) -> Iterator[tuple[str, list[Event]]]:
+        """The streams whose id is `prefix` and hex digits, by id, each with its events up to position `until`.
+
+        `after`: begins behind this stream; `desc`: the last stream first. Read in pages, so that memory stays flat.
+        """
+        rows = self._rows(prefix, until=until, after=after, desc=desc)
+        for stream, group in groupby(rows, key=attrgetter("originator_id")):
+            kept = list(group)
+            yield str(stream), self.decode(reversed(kept) if desc else kept)
+
+    def paged_history(self, stream: str, until: int) -> Iterator[Event]:
+        """A long stream's events up to position `until`, read in pages so that memory stays flat."""
+        after, full = 0, True
+        while full:
+            rows = cast("Sequence[RecordedRow]", self._recorder.select_events(stream, gt=after, limit=HISTORIES_ROWS))
+            kept = [row for row in rows if row.id <= until]
+            yield from self.decode(kept)
+            full = len(kept) == HISTORIES_ROWS
+            after += len(rows)
+
+    def position_at(self, moment: datetime, *, included: bool = True) -> int:
+        """The position of the last event recorded at `moment` or before, 0 when there is none.
+
+        Not `included`: before it.
+
+        `recorded_at` never runs backwards along positions, so a few looks find it.
+        """
+        below, above = 0, self.head() + 1
+        while above - below > 1:
+            middle = (below + above) // 2
+            recorded_at = self.recorded_at(middle)
+            if recorded_at < moment or (included and recorded_at == moment):
+                below = middle
+            else:
+                above = middle
+        return below
+
+    def recorded_at(self, position: int) -> datetime:
+        """When the event at a position that exists was recorded."""
+        return self._recorder.read(position - 1, until=position, limit=1)[0].recorded_at
+
+    def _rows(self, prefix: str, *, until: int, after: str | None, desc: bool) -> Iterator[RecordedRow]:
+        place = None if after is None else (after, 0 if desc else VERSION_MAX)
+        full = True
+        while full:
+            page = self._recorder.read_streams(prefix, after=place, until=until, desc=desc, limit=HISTORIES_ROWS)
+            yield from page
+            full = len(page) == HISTORIES_ROWS
+            if full:
+                place = str(page[-1].originator_id), page[-1].originator_version
+
     def fold(self, stream: str, projector: Any, *, version: int | None = None) -> Any:
         """The state of a stream by `projector(None, events)`, None when it has no events."""
         try:
@@ -110,6 +175,14 @@ class Ledger(Application[str]):
     def events_in(self, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
         """The events in rows of `ledger.events`, columns in the table's order. Raises Corrupt, naming the place."""
         return [self._mapper.event(row) for row in rows]
+
+    def validate(self, rows: Iterable[tuple[Any, ...]]) -> int:
+        """As `events_in`, of rows without end: keeps nothing. Returns how many there were. Raises Corrupt."""
+        count = 0
+        for row in rows:
+            self._mapper.fact(row)
+            count += 1
+        return count
 
     def head(self) -> int:
         """The last position, 0 while the ledger is empty."""

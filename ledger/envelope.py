@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, NamedTuple, NewType
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ledger.identifiers import NewId
 
@@ -21,14 +21,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hex."""
 
 
-def _aware(moment: datetime) -> datetime:
-    if moment.utcoffset() is None:
-        raise ValueError("a moment in a fact carries its time zone")
-    return moment
-
-
-Moment = Annotated[datetime, AfterValidator(_aware)]
-"""An aware datetime."""
+Moment = AwareDatetime
+"""A moment in a fact carries its time zone."""
 
 
 class Fact(BaseModel):

@@ -7,6 +7,7 @@ from datetime import datetime
 from ledger import events as e
 from ledger import streams
 from ledger.envelope import Event
+from ledger.events.erasure import HoldScope
 from ledger.lifecycle import ImpossibleStep, Render
 
 
@@ -63,11 +64,16 @@ class Holds:
 
     def of_requester(self, requester: str) -> list[str]:
         """The ids of the holds that keep everything of a requester, whatever it is."""
-        return [
-            hold_id
-            for hold_id, hold in self.standing.items()
-            if hold.placed.scope == "tenant" or (hold.placed.scope, hold.placed.subject) == ("requester", requester)
-        ]
+        return self._on("requester", requester)
+
+    def of_project(self, project: str) -> list[str]:
+        """The ids of the holds that keep everything of a project, whatever it is."""
+        return self._on("project", project)
+
+    def _on(self, scope: HoldScope, subject: str) -> list[str]:
+        """The ids of the holds on this one, or on the whole tenant."""
+        whole = {("tenant", None), (scope, subject)}
+        return [each for each, hold in self.standing.items() if (hold.placed.scope, hold.placed.subject) in whole]
 
 
 def fold(state: Holds | None, events: Iterable[Event]) -> Holds | None:

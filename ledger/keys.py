@@ -150,6 +150,12 @@ class Keys:
             raise Corrupt(f"the key {name} does not open with this master key") from error
 
 
+def owner_of(sealed: Sealed) -> tuple[str, str]:
+    """The requester and the subject that a text is sealed for. Raises Corrupt for what `Keys.seal` did not write."""
+    requester, _, subject = _parts(sealed)[0].partition("/")
+    return requester, subject
+
+
 class MemoryKeyStore:
     """Keys in memory, for tests and the simulation. Same contract as the database's."""
 

@@ -97,9 +97,14 @@ class FactMapper(Mapper[str]):
             trace,
             state,
         ) = row
-        fact = self._quick(kind, state) or self.decode(kind, state, place=f"{stream} version {version}")
+        fact = self._quick(kind, state) or self.fact(row)
         context = Context(tenant, actor, occurred, correlation, causation, trace)
         return Event(stream, version, event_id, context, fact, position, recorded)
+
+    def fact(self, row: tuple[Any, ...]) -> Fact:
+        """The fact in a row of `ledger.events`, columns in the table's order. Raises as `event`."""
+        stream, version, kind, state = row[1], row[2], row[3], row[-1]
+        return self._quick(kind, state) or self.decode(kind, state, place=f"{stream} version {version}")
 
     def _quick(self, type_name: str, state: bytes) -> Fact | None:
         """The fact in stored bytes of the present schema, parsed and validated at once; None: take a closer look.

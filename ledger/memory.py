@@ -60,6 +60,17 @@ class MemoryRecorder(LedgerRecorder):
             start = max(after, 0)
             return self._order[start : max(min(until, start + limit), 0)]
 
+    def read_streams(
+        self, prefix: str, *, after: tuple[str, int] | None, until: int, desc: bool, limit: int
+    ) -> Sequence[RecordedRow]:
+        """Events up to position `until` of the streams of a prefix, by stream and version."""
+        with self._lock:
+            wanted = sorted((name for name in self._streams if name.startswith(prefix)), reverse=desc)
+            rows = [row for name in wanted for row in self._streams[name][:: -1 if desc else 1] if row.id <= until]
+        if after is not None:
+            rows = [row for row in rows if (_place(row) < after if desc else _place(row) > after)]
+        return rows[:limit]
+
     def turn(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002 - appends are instant here
         """No waiting."""
         return nullcontext()
@@ -105,3 +116,7 @@ class MemoryRecorder(LedgerRecorder):
     def _next_moment(self) -> datetime:
         now = self._clock()
         return max(now, self._order[-1].recorded_at) if self._order else now
+
+
+def _place(row: RecordedRow) -> tuple[str, int]:
+    return str(row.originator_id), row.originator_version

@@ -36,6 +36,15 @@ class LedgerRecorder(ApplicationRecorder):
         """Events with `after` < position <= `until`, at most `limit`."""
 
     @abstractmethod
+    def read_streams(
+        self, prefix: str, *, after: tuple[str, int] | None, until: int, desc: bool, limit: int
+    ) -> Sequence[RecordedRow]:
+        """Events up to position `until` of the streams whose id is `prefix` and hex digits, by stream and version.
+
+        Those behind the place `after` (a stream and a version), at most `limit`; `desc`: the last of all first.
+        """
+
+    @abstractmethod
     def turn(self, name: str) -> AbstractContextManager[None]:
         """Lets those who decide on the same busy stream go one by one, so that they do not conflict.
 

@@ -70,6 +70,23 @@ class PostgresRecorder(LedgerRecorder):
             rows = connection.execute(query("events_after"), bounds, prepare=True, binary=True)
             return [recorded_row(row) for row in rows]
 
+    def read_streams(
+        self, prefix: str, *, after: tuple[str, int] | None, until: int, desc: bool, limit: int
+    ) -> Sequence[RecordedRow]:
+        """Events up to position `until` of the streams of a prefix, by stream and version."""
+        ends = (prefix, 0), (f"{prefix}z", 0)  # z: behind every hex digit, in whatever order the database sorts text
+        low, high = (ends[0], after or ends[1]) if desc else (after or ends[0], ends[1])
+        bounds = {"stream": low[0], "version": low[1], "last_stream": high[0], "last_version": high[1]}
+        with self.reading() as connection:
+            # Not prepared: a short prefix of a long ledger is read by position, a long one by stream.
+            rows = connection.execute(
+                query("streams_desc" if desc else "streams"),
+                {**bounds, "prefix": prefix, "until": until, "limit": limit},
+                prepare=False,
+                binary=True,
+            )
+            return [recorded_row(row) for row in rows]
+
     def max_notification_id(self) -> int | None:
         """The last position, None while the ledger is empty."""
         with self.reading() as connection:

@@ -1,23 +1,29 @@
 """Who did what, when, and because of what?
 
 One row an event, with the columns and the few fields people search by; the database makes it (`sql/audit/insert.sql`).
-Rows are only ever added. The requester and the
-project are in the intent alone; a search by one of them finds the other facts of the render by its video id.
+A fact about a render has the render's project and requester, whether it says so itself or not. Rows are only added.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.rows import class_row
 
+from ledger.port import POSITION_MAX
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection
 
 AUDIT_EVENTS_MAX = 1_000
 """Most events in one answer."""
+CAUSES_MAX = 100
+"""Most steps that are followed from an event to what led to it, or to what it led to."""
+
+Order = Literal["asc", "desc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +49,43 @@ class AuditEvent:
     job_id: str | None
     webhook_event_id: str | None
     code: str | None
+    cost_micro: int | None
+    """What the fact says something costs: reserved, settled, quoted or charged."""
+    currency: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What to look for; None: anything. `since` and `before` bound `recorded_at`, the latter exclusively."""
+    """What to look for; None: anything. `cost_micro_min` and `cost_micro_max` are both included."""
 
     project: str | None = None
+    stream: str | None = None
+    """The facts of one stream, such as a render's own."""
     video_id: str | None = None
+    """All facts about one render, in whatever stream."""
+    job_id: str | None = None
     type: str | None = None
     actor: str | None = None
     requester: str | None = None
     webhook_event_id: str | None = None
-    since: datetime | None = None
-    before: datetime | None = None
+    trace: str | None = None
+    correlation: UUID | None = None
+    causation: UUID | None = None
+    cost_micro_min: int | None = None
+    cost_micro_max: int | None = None
+    currency: str | None = None
+    rule: str | None = None
+    """A rule that matched."""
+    sha256: str | None = None
+    """Of a file that a fact names."""
+    storage_uri: str | None = None
+    text: str | None = None
+    """Words of prompts, fields and errors, as people type them into a search box. Needs the index of words."""
 
 
 EVERYTHING = Filters()
+_MARKS = ("sha256", "storage_uri", "rule")
+"""Filters that an event can match several times; the one that matches least is asked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +104,44 @@ class Audit:
         self._pool = pool
 
     def events(
-        self, tenant: str, filters: Filters = EVERYTHING, *, after: int = 0, limit: int = AUDIT_EVENTS_MAX
+        self,
+        tenant: str,
+        filters: Filters = EVERYTHING,
+        *,
+        after: int = 0,
+        before: int = POSITION_MAX,
+        limit: int = AUDIT_EVENTS_MAX,
+        order: Order = "asc",
     ) -> list[AuditEvent]:
-        """A tenant's events behind position `after`, in order.
+        """A tenant's events with `after` < position < `before`, by position; `desc`: the last one first.
 
         Raises ValueError for a limit that is not 1 to `AUDIT_EVENTS_MAX`.
         """
         if not 0 < limit <= AUDIT_EVENTS_MAX:
             raise ValueError(f"limit is 1 to {AUDIT_EVENTS_MAX}")
-        bounds = {"tenant": tenant, "after": after, "limit": limit, **asdict(filters)}
-        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(AuditEvent)) as cursor:
-            # Not prepared: each set of filters deserves its own plan.
-            return cursor.execute(query("events", AUDIT.package), bounds, prepare=False).fetchall()
+        marks = [(kind, value) for kind in _MARKS if (value := getattr(filters, kind)) is not None]
+        bounds: dict[str, Any] = {"tenant": tenant, "after": after, "before": before, "limit": limit, **asdict(filters)}
+        if marks:
+            bounds |= {"mark_kind": marks[0][0], "mark": marks[0][1]}
+            bounds |= {"mark_kinds": [kind for kind, _ in marks[1:]], "marks": [value for _, value in marks[1:]]}
+        statement = _page(marked=len(marks), worded=filters.text is not None, order=order)
+        # Not prepared: each set of filters deserves its own plan.
+        return self._rows(statement, bounds, prepare=False)
+
+    def event(self, tenant: str, event_id: UUID) -> AuditEvent | None:
+        """One of a tenant's events."""
+        found = self._rows(_asked("event"), {"tenant": tenant, "event_id": event_id})
+        return found[0] if found else None
+
+    def causes(self, tenant: str, event_id: UUID) -> list[AuditEvent]:
+        """What led to an event, and to that, nearest first; at most `CAUSES_MAX`."""
+        asked = {"tenant": tenant, "event_id": event_id, "limit": CAUSES_MAX}
+        return self._rows(_asked("causes"), asked)
+
+    def effects(self, tenant: str, event_id: UUID, *, limit: int = AUDIT_EVENTS_MAX) -> list[AuditEvent]:
+        """What an event led to, and what that led to, nearest first; at most `limit`."""
+        asked = {"tenant": tenant, "event_id": event_id, "steps": CAUSES_MAX, "limit": limit}
+        return self._rows(_asked("effects"), asked)
 
     def claims(self, tenant: str, *, job_ids: Sequence[str] = (), video_ids: Sequence[str] = ()) -> list[Claim]:
         """The jobs of these names, at whatever renderer, and those of these videos, as they were claimed."""
@@ -97,11 +149,38 @@ class Audit:
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Claim)) as cursor:
             return cursor.execute(query("claims", AUDIT.package), asked).fetchall()
 
+    def _rows(self, statement: sql.Composed, asked: dict[str, Any], *, prepare: bool | None = None) -> list[AuditEvent]:
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(AuditEvent)) as cursor:
+            return cursor.execute(statement, asked, prepare=prepare).fetchall()
+
+
+def _asked(name: str, **parts: sql.Composable) -> sql.Composed:
+    """A query for whole rows."""
+    columns = sql.SQL(", ").join(sql.Identifier("a", name) for name in AUDIT.tables["events"])
+    return sql.SQL(query(name, AUDIT.package)).format(columns=columns, **parts)
+
+
+def _page(*, marked: int, worded: bool, order: Order) -> sql.Composed:
+    """The query of a page: it begins at a mark where one is asked for, and asks for words only where there are some."""
+    filters = [query("filters", AUDIT.package)]
+    filters += [query("also_marked", AUDIT.package)] if marked > 1 else []
+    filters += [query("worded", AUDIT.package)] if worded else []
+    return _asked(
+        "page",
+        source=sql.SQL(query("marked", AUDIT.package) if marked else "projection_audit.events a"),
+        filters=sql.SQL("").join(map(sql.SQL, filters)),
+        position=sql.SQL("m.position" if marked else "a.position"),
+        order=sql.SQL(order),
+    )
+
 
 AUDIT = Projection(
     name="audit",
-    version=2,
-    tables={"events": tuple(field.name for field in fields(AuditEvent))},
+    version=3,
+    tables={
+        "events": tuple(field.name for field in fields(AuditEvent)),
+        "marks": ("position", "stream", "tenant", "kind", "value"),
+    },
     rows=None,
     whole_stream=False,
 )

@@ -43,6 +43,12 @@ class Batch:
     until: int
     histories: Sequence[History]
 
+    def without(self, streams: Collection[str]) -> "Batch":
+        """The same but for these streams."""
+        if not streams:
+            return self
+        return Batch(self.after, self.until, [each for each in self.histories if each.stream not in streams])
+
 
 def read_batch(
     connection: Connection[TupleRow],

@@ -1,6 +1,7 @@
 """What the projections raise, by cause.
 
 ProjectionError
+├── OtherVersion      the tables are of another version of the projection
 ├── RebuildRefused    a bad event, or a row the tables cannot hold: the live version stays as it is
 ├── RebuildRunning    another process rebuilds this projection
 ├── SwapBlocked       the new version could not take the old one's place in time
@@ -13,6 +14,12 @@ class ProjectionError(Exception):
     """Something went wrong in a read model. The ledger is not affected."""
 
     code = "projection_error"
+
+
+class OtherVersion(ProjectionError):  # noqa: N818
+    """The tables are of another version of the read model. Run `bickford-sora replay` first."""
+
+    code = "other_version"
 
 
 class RebuildRefused(ProjectionError):  # noqa: N818 - the word of the design

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -34,6 +35,26 @@ class Lag:
     """Age in seconds of the oldest event that is not in the tables yet."""
     parked: int
     """Streams that could not be read."""
+    skipped: int
+    """Streams that could not be read and are left as they are."""
+    gaps: int
+    """Events up to the position that the rows lack, all of them in parked or skipped streams."""
+    rebuilding: bool
+    """Whether some process rebuilds it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A stream that a projection could not read."""
+
+    name: str
+    stream: str
+    position: int
+    """From here on its events are missing in its rows."""
+    error_code: str
+    parked_at: datetime
+    skipped_at: datetime | None
+    """When it was said that it is left as it is; None: it is tried again with its next event and at every start."""
 
 
 def create(connection: Connection[TupleRow]) -> None:
@@ -77,8 +98,25 @@ def parked(connection: Connection[TupleRow], name: str) -> dict[str, int]:
 
 
 def parked_streams(connection: Connection[TupleRow], names: Collection[str]) -> list[str]:
-    """Streams that any of these projections parked."""
+    """Streams that any of these projections parked, and that are not left as they are."""
     return [stream for (stream,) in connection.execute(query("parked_streams", _SQL), (list(names),))]
+
+
+def parked_all(connection: Connection[TupleRow]) -> list[Parked]:
+    """Every parked stream, by projection."""
+    with connection.cursor(row_factory=class_row(Parked)) as cursor:
+        return cursor.execute(query("parked_all", _SQL)).fetchall()
+
+
+def skip(connection: Connection[TupleRow], names: Collection[str], stream: str, *, skipped: bool) -> int:
+    """Says that a parked stream is left as it is, or is not. Returns how many of these projections parked it."""
+    key: dict[str, Any] = {"names": list(names), "stream": stream, "skipped": skipped}
+    return connection.execute(query("skip", _SQL), key).rowcount
+
+
+def skipped(connection: Connection[TupleRow], name: str) -> frozenset[str]:
+    """Parked streams that are left as they are."""
+    return frozenset(stream for (stream,) in connection.execute(query("skipped", _SQL), (name,)))
 
 
 def unpark(connection: Connection[TupleRow], name: str, streams: Collection[str]) -> None:

@@ -25,7 +25,7 @@ from projections.batch import Batch, History, read_batch, read_histories
 from projections.connections import UNREACHABLE, reading
 from projections.errors import error_code
 from projections.port import Pool, Projection
-from projections.positions import Lag, Stored
+from projections.positions import Lag, Parked, Stored
 
 BATCH_EVENTS_MAX = 1_000
 """Most events in one transaction."""
@@ -102,11 +102,17 @@ class Projector:
         finally:
             bell.close()
 
-    def retry_parked(self) -> None:
-        """Tries parked streams again, as after an upgrade that knows what an older version did not."""
-        projections = {each.name: each for each in self._projections}
+    def retry_parked(self, stream: str | None = None) -> None:
+        """Tries parked streams again, as after an upgrade that knows what an older version did not.
+
+        All of them but the skipped ones, or one, skipped or not.
+        """
+        names = [each.name for each in self._projections]
         with self._pool.connection() as connection:
-            streams = positions.parked_streams(connection, projections)[:PARKED_STREAMS_MAX]
+            if stream is not None:
+                positions.skip(connection, names, stream, skipped=False)
+            streams = [each for each in positions.parked_streams(connection, names) if stream in (None, each)]
+            streams = streams[:PARKED_STREAMS_MAX]
         reached = self._reached()
         for projection in self._projections:
             if streams and projection.name in reached:
@@ -114,6 +120,16 @@ class Projector:
                 with self._pool.connection() as connection:
                     histories = read_histories(connection, self._ledger, streams, until=until)
                 self._apply(projection, Batch(until, until, histories))
+
+    def parked(self) -> list[Parked]:
+        """Streams that could not be read. Raises ledger.errors.Unavailable when the database does not answer."""
+        with reading(self._pool) as connection:
+            return positions.parked_all(connection)
+
+    def skip(self, stream: str) -> int:
+        """Leaves a parked stream's rows as they are, whatever comes. Returns how many projections parked it."""
+        with reading(self._pool) as connection:
+            return positions.skip(connection, [each.name for each in self._projections], stream, skipped=True)
 
     def lag(self) -> list[Lag]:
         """How far each projection is behind. Raises ledger.errors.Unavailable when the database does not answer."""
@@ -199,11 +215,12 @@ class Projector:
             if not batch.after <= stored.position <= batch.until:
                 return
             parked = positions.parked(connection, projection.name)
+            skipped = positions.skipped(connection, projection.name) if parked else frozenset()
             complete = apply(
                 connection,
                 projection,
                 projection.schema,
-                batch,
+                batch.without(skipped),
                 position=stored.position,
                 parked=parked,
                 on_bad=_parking(connection, projection),

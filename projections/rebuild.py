@@ -18,11 +18,14 @@ from psycopg.errors import LockNotAvailable
 from psycopg.rows import TupleRow
 
 from ledger.application import Ledger
+from ledger.port import POSITION_MAX
 from projections import positions, schemas
 from projections.applying import apply
 from projections.batch import Batch, History, read_batch
 from projections.beside import filled_beside, index
+from projections.comparison import Difference, differences
 from projections.errors import (
+    OtherVersion,
     ProjectionError,
     RebuildRefused,
     RebuildRunning,
@@ -90,6 +93,32 @@ class Rebuild:
             _drop_old(connection, projections)
         return rebuilt
 
+    def check(self, *names: str, on_progress: OnProgress = no_progress) -> list[Difference]:
+        """Rebuilds the named projections, or all, beside the live ones, and tells where these differ. Swaps nothing.
+
+        Raises as `rebuild` does, and OtherVersion where there is nothing to compare.
+        """
+        projections = self._chosen(names)
+        with self._pool.connection() as connection, _exclusive(connection, projections):
+            try:
+                live = positions.read(connection)
+                until = min(live[each.name].position for each in projections)
+                position = self._fill(connection, projections, on_progress, until=until)
+                return [found for each in projections for found in self._compare(connection, each, position)]
+            finally:
+                _drop_next(connection, projections)
+
+    def _compare(self, connection: Connection[TupleRow], projection: Projection, position: int) -> list[Difference]:
+        """Compares what one snapshot of the database shows of both; who follows the ledger meanwhile is not held up."""
+        with connection.transaction(force_rollback=True):
+            connection.execute("set transaction isolation level repeatable read")
+            live = positions.read(connection)[projection.name]
+            if live.version != projection.version:
+                raise OtherVersion(f"{projection.name} is live in version {live.version}, not {projection.version}")
+            while position < live.position:
+                position = self._apply_next(connection, projection, position, until=live.position)
+            return differences(connection, projection)
+
     def _chosen(self, names: Sequence[str]) -> list[Projection]:
         unknown = sorted(set(names) - self._projections.keys())
         if unknown:
@@ -97,15 +126,19 @@ class Rebuild:
         return [each for name, each in self._projections.items() if not names or name in names]
 
     def _fill(
-        self, connection: Connection[TupleRow], projections: Sequence[Projection], on_progress: OnProgress
+        self,
+        connection: Connection[TupleRow],
+        projections: Sequence[Projection],
+        on_progress: OnProgress,
+        until: int = POSITION_MAX,
     ) -> int:
-        """Fills the next schemas by replay. Returns the position up to which they are filled."""
+        """Fills the next schemas by replay, up to `until` at most. Returns the position up to which they are filled."""
         for projection in projections:
             schemas.drop_old(connection, projection, lock_timeout_s=DROP_LOCK_TIMEOUT_S)
             with connection.transaction():
                 schemas.drop(connection, projection.next_schema)
                 schemas.create(connection, projection, projection.next_schema)
-        position = self._ledger.head()
+        position = min(self._ledger.head(), until)
         with filled_beside(self._pool, projections, until=position):
             with self._pool.connection() as source:
                 Replay(self._ledger, projections, on_progress).run(source, connection, until=position)
@@ -147,13 +180,15 @@ class Rebuild:
             positions.put(connection, projection, position)
         return position
 
-    def _apply_next(self, connection: Connection[TupleRow], projection: Projection, position: int) -> int:
+    def _apply_next(
+        self, connection: Connection[TupleRow], projection: Projection, position: int, until: int | None = None
+    ) -> int:
         """One batch into the next schema, inside the caller's transaction. Returns the position reached."""
         batch = read_batch(
             connection,
             self._ledger,
             after=position,
-            until=None,
+            until=until,
             limit=CATCH_UP_EVENTS_MAX,
             whole=wanted_whole([projection]),
         )

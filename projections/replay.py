@@ -15,6 +15,7 @@ from operator import itemgetter
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ledger import streams
 from ledger.application import Ledger
 from ledger.errors import Corrupt
 from ledger.sql import query
@@ -48,6 +49,7 @@ class Replay:
         self._projections = projections
         self._on_progress = on_progress
         self._held: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        self._by_category: dict[str, list[Projection]] = {}
         self._by_name = {each.name: each for each in projections}
 
     def run(self, source: Connection[TupleRow], target: Connection[TupleRow], *, until: int) -> None:
@@ -68,10 +70,11 @@ class Replay:
 
     def _take(self, target: Connection[TupleRow], stream: str, rows: Iterable[Row]) -> int:
         """Folds one stream into rows. Returns the number of its events."""
-        readers = [each for each in self._projections if each.rows is not None and each.reads(stream)]
+        readers = self._readers(streams.category(stream))
         try:
             if not readers:
-                return self._validate(rows)
+                # One by one, and none is kept: there are streams that take part in everything, and have no end.
+                return self._ledger.validate(rows)
             story = Story(stream, self._ledger.events_in(rows))
         except Corrupt as error:
             raise RebuildRefused(", ".join(self._by_name), stream, error) from error
@@ -79,9 +82,14 @@ class Replay:
             self._hold(target, projection, story)
         return len(story.events)
 
-    def _validate(self, rows: Iterable[Row]) -> int:
-        """Decodes events one by one and keeps none: there are streams that take part in everything, and have no end."""
-        return sum(len(self._ledger.events_in([row])) for row in rows)
+    def _readers(self, category: str) -> list[Projection]:
+        """The projections that make rows of such streams in Python."""
+        known = self._by_category.get(category)
+        if known is None:
+            in_python = [each for each in self._projections if each.rows is not None]
+            known = [each for each in in_python if each.categories is None or category in each.categories]
+            self._by_category[category] = known
+        return known
 
     def _hold(self, target: Connection[TupleRow], projection: Projection, story: Story) -> None:
         assert projection.rows is not None, projection.name  # noqa: S101 - the database makes the rows of the others
@@ -100,8 +108,18 @@ class Replay:
         rows = self._held.pop((name, table), [])
         try:
             tables.copy(target, projection, projection.next_schema, table, rows)
+        except tables.UNWRITABLE:
+            for row in rows:
+                self._write_alone(target, projection, table, row)
+            raise  # each could be written alone
+
+    def _write_alone(self, target: Connection[TupleRow], projection: Projection, table: str, row: Row) -> None:
+        """Names the stream of a row that the table cannot hold."""
+        try:
+            tables.copy(target, projection, projection.next_schema, table, [row])
         except tables.UNWRITABLE as error:
-            raise RebuildRefused(name, f"a row of {table}", error) from error
+            stream = row[projection.tables[table].index("stream")]
+            raise RebuildRefused(projection.name, stream, error) from error
 
 
 def _rows(source: Connection[TupleRow], categories: list[str] | None, until: int) -> Generator[Row, None, None]:

@@ -24,10 +24,10 @@ def rows(story: Story) -> Iterator[TableRow]:
     """
     event = story.events[0]
     first = event.fact
-    if isinstance(first, WebhookReceived):
+    if type(first) is WebhookReceived:
         yield "nudges", (story.stream, first.job_stream, event.position, event.recorded_at)
         return
-    if isinstance(first, DeliveryScheduled):
+    if type(first) is DeliveryScheduled:
         yield from _delivery(story)
         return
     if isinstance(first, ErasureDecided) and streams.category(story.stream) == "requester":
@@ -75,7 +75,7 @@ def _delivery(story: Story) -> Iterator[TableRow]:
 
 def _erasure(story: Story) -> Iterator[TableRow]:
     erasure = story.folded(erasures.fold)
-    if erasure is not None and not erasure.is_done:
+    if not erasure.is_done:
         place = (story.stream, erasure.tenant, erasure.decided.project, None)
         yield "items", (*place, "erase", None, None, None, erasure.decided_at, erasure.version)
 

@@ -9,34 +9,6 @@ from ledger.envelope import Event, Fact
 Row = tuple[Any, ...]
 
 
-def audit_row(event: Event) -> Row:
-    """As `projections/sql/audit/insert.sql`."""
-    known, context = vars(event.fact), event.context
-    category, _, name = event.stream.partition(":")
-    video_id = f"video_{name.rpartition(':')[2]}" if category == "render" else known.get("video_id")
-    return (
-        event.position,
-        event.stream,
-        event.version,
-        event.fact.TYPE,
-        event.event_id,
-        event.recorded_at,
-        context.occurred_at,
-        context.tenant,
-        context.actor,
-        context.correlation,
-        context.causation,
-        context.trace,
-        known.get("project"),
-        video_id,
-        known.get("requester"),
-        known.get("renderer"),
-        known.get("job_id"),
-        known.get("webhook_event_id"),
-        known.get("code"),
-    )
-
-
 def movements(events: Iterable[Event]) -> Iterator[Row]:
     """As `projections/sql/spend/insert.sql`."""
     for event in events:

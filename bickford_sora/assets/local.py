@@ -106,6 +106,24 @@ class LocalAssetStore:
             os.unlink(address.sha256, dir_fd=folder)
             os.fsync(folder)
 
+    def forget(self, subject: str) -> int:
+        """See `AssetStore.forget`."""
+        require_subject(subject)
+        with _storage_failures(), suppress(FileNotFoundError):
+            # Only names that are ours are looked at; `delete` opens each folder anew and follows no link.
+            found = sorted(self._addresses(subject), key=lambda address: address.sha256)
+            for address in found:
+                self.delete(address.uri)
+            return len(found)
+        return 0
+
+    def _addresses(self, subject: str) -> Iterator[AssetAddress]:
+        with ExitStack() as opened:
+            folder = _open_folder(subject, opened, parent=_open_folder(self._root, opened))
+            for prefix in os.listdir(folder):  # noqa: PTH208 - of a descriptor, which a path cannot follow
+                for name in os.listdir(_open_folder(prefix, opened, parent=folder)):
+                    yield AssetAddress(subject, name)
+
     def is_locked(self, storage_uri: str) -> bool:
         """See `AssetStore.is_locked`: a file, or its folder, with the attribute immutable or append-only (chattr)."""
         address = AssetAddress.parse(storage_uri)

@@ -52,6 +52,15 @@ class MemoryAssetStore:
         with self._lock:
             self._contents.pop(AssetAddress.parse(storage_uri), None)
 
+    def forget(self, subject: str) -> int:
+        """See `AssetStore.forget`."""
+        require_subject(subject)
+        with self._lock:
+            found = [address.uri for address in self._contents if address.subject == subject]
+        for uri in found:
+            self.delete(uri)
+        return len(found)
+
     def is_locked(self, storage_uri: str) -> bool:
         """See `AssetStore.is_locked`."""
         return AssetAddress.parse(storage_uri) in self._contents and storage_uri in self.locked

@@ -83,6 +83,14 @@ class AssetStore(Protocol):
         """
         ...
 
+    def forget(self, subject: str) -> int:
+        """Remove everything of a subject, also what nobody knows the address of. Returns how many assets that were.
+
+        Raises:
+            AssetLocked: storage keeps one of them under a lock; it is there still, the others may be.
+        """
+        ...
+
     def is_locked(self, storage_uri: str) -> bool:
         """Whether storage keeps the asset under a lock, so that `delete` would raise AssetLocked now."""
         ...

@@ -30,10 +30,14 @@ COMMANDS: Mapping[str, str] = {
     "watch": "Follow a video to its end, or every fact as it is recorded, without polling.",
     "history": "Show every fact of one render, from the ledger.",
     "audit": "Search all facts: who did what, when, and because of what.",
+    "checkpoint": "Take, show and list checkpoints, and look after their key.",
+    "proof": "Prove that a fact is in the ledger.",
+    "verify": "Reread the whole ledger and hold it to its tree and its checkpoints.",
     "replay": "Rebuild read models from the ledger, beside the live ones.",
     "export": "Write facts in a file that others can read, check and import.",
     "import": "Read an export into a ledger without facts: the same bytes, positions and root.",
     "auditor": "Write the program that checks a ledger's files without this one: a single file for Python alone.",
+    "projections": "Look after the read models.",
     "migrate": "Update the database's schema, and say what protects it.",
     "bench": "Measure this machine: ours beside a baseline.",
     "version": "Show the version.",
@@ -73,7 +77,7 @@ def application(asked: str | None) -> typer.Typer:
         if name != asked:
             app.command(name, help=help_line)(_nothing)
             continue
-        command = _imported(name)
+        command = find_command(name)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
@@ -81,7 +85,8 @@ def application(asked: str | None) -> typer.Typer:
     return app
 
 
-def _imported(name: str) -> typer.Typer | Callable[..., None]:
+def find_command(name: str) -> typer.Typer | Callable[..., None]:
+    """The function or group of a command, imported."""
     word = f"{name}_" if iskeyword(name) else name
     command: typer.Typer | Callable[..., None] = getattr(import_module(f"bickford_sora.cli.{word}"), word)
     return command

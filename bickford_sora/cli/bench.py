@@ -47,6 +47,26 @@ def replay(
 
 
 @bench.command()
+def audit(
+    *,
+    events: Annotated[int, typer.Option(min=10, max=100_000_000, help="Events to ask among.")] = 1_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds of an audit's first page by what is asked for, beside the same page from the ledger alone."""
+    _measure("audit", as_json=as_json, events=events)
+
+
+@bench.command()
+def verify(
+    *,
+    events: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Facts to verify.")] = 200_000,
+    as_json: AsJson = False,
+) -> None:
+    """Facts a second verified, beside raw COPY, and the tree alone beside a plain loop of hashes."""
+    _measure("verify", as_json=as_json, events=events)
+
+
+@bench.command()
 def create(
     *,
     in_flight: Annotated[int, typer.Option(min=1, max=1_000, help="Requests at a time.")] = 16,

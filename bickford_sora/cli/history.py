@@ -5,32 +5,36 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from pydantic import BaseModel
 
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
-from bickford_sora.cli.output import print_json, print_table
+from bickford_sora.cli.output import as_text, print_json, print_table, printable
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition import TENANT
+from bickford_sora.unsealing import differences, opened
 from ledger import streams
-from ledger.envelope import Event, Sealed
-from ledger.errors import Erased
+from ledger.envelope import Event
 from ledger.keys import Keys
 
-ERASED = "(erased)"
 NOT_SHOWN = frozenset({"video_id", "idempotency_stream", "fingerprint"})
 """Fields a table does without: the command was asked for the one, the others mean nothing to a reader."""
 
 
 def history(
-    video_id: Annotated[str, typer.Argument(help="Id of the video.", metavar="ID")], *, as_json: Json = False
+    video_id: Annotated[str, typer.Argument(help="Id of the video.", metavar="ID")],
+    *,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what each fact changed of the render.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show every fact of one render, from the ledger."""
     if not streams.is_video_id(video_id):
         raise CommandRefused(f"Not a video id: {video_id[:80]!r}. Find it with 'videos list'.", code="video_not_found")
-    with books() as opened:
-        events = opened.ledger.history(streams.render(TENANT, video_id))
-        facts = [_told(event, opened.keys) for event in events]
+    with books() as looked:
+        events = looked.ledger.history(streams.render(TENANT, video_id))
+        facts = [_told(event, looked.keys) for event in events]
+        if diff:
+            for fact, changed in zip(facts, differences(events, looked.keys), strict=True):
+                fact["changed"] = changed
     if not facts:
         raise CommandRefused(
             "The ledger has no video with this id. Find it with 'videos list'.", code="video_not_found"
@@ -38,6 +42,9 @@ def history(
     if as_json:
         for fact in facts:
             print_json(fact)
+        return
+    if diff:
+        _print_changes(facts)
         return
     names = _names(events)
     print_table(
@@ -55,6 +62,18 @@ def history(
             for fact in facts
         ],
     )
+
+
+def _print_changes(facts: Sequence[dict[str, Any]]) -> None:
+    """A line a fact, and below it a line for each field that it changed."""
+    for fact in facts:
+        print(f"#{fact['version']} at position {fact['position']}: {fact['type']} by {printable(fact['actor'])}")
+        for name, (before, after) in fact["changed"].items():
+            print(printable(f"    {name}: {_shown(before)} -> {_shown(after)}"))
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else as_text(value)
 
 
 def _details(fields: dict[str, Any]) -> str:
@@ -80,30 +99,6 @@ def _told(event: Event, keys: Keys) -> dict[str, Any]:
         "trace": context.trace,
         "fact": opened(event.fact, keys),
     }
-
-
-def opened(part: BaseModel, keys: Keys) -> dict[str, Any]:
-    """A fact's fields with sealed texts in the clear, and what was erased said so."""
-    fields = part.model_dump(mode="json")
-    for name, field in type(part).model_fields.items():
-        value = getattr(part, name)
-        if isinstance(value, BaseModel):
-            fields[name] = opened(value, keys)
-        elif value is not None and _is_sealed(field.annotation):
-            texts = isinstance(value, dict)
-            fields[name] = {each: _text(text, keys) for each, text in value.items()} if texts else _text(value, keys)
-    return fields
-
-
-def _text(sealed: Sealed, keys: Keys) -> str:
-    try:
-        return keys.open(sealed)
-    except Erased:
-        return ERASED
-
-
-def _is_sealed(annotation: Any) -> bool:
-    return annotation is Sealed or Sealed in getattr(annotation, "__args__", ())
 
 
 def _names(events: Sequence[Event]) -> dict[UUID, str]:

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import typer
 
+from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition import Books, open_books
+from bickford_sora.pasts import Past, Pasts
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
 
@@ -17,6 +20,26 @@ def quiet_settings() -> Settings:
     settings = Settings()
     configure_logging(settings.log_json, "warning")
     return settings
+
+
+@contextmanager
+def past_books(as_of: str, url: str | None) -> Iterator[tuple[Books, Past]]:
+    """The ledger, and its past as of a position or moment. It is folded here: a server that is named is not asked.
+
+    Raises typer.BadParameter with `url`.
+    """
+    if url is not None:
+        raise typer.BadParameter("--as-of reads the ledger here; of another server ask ?as_of= by HTTP")
+    with books() as opened:
+        yield opened, Pasts(opened.ledger, opened.clock).at(as_of, param="--as-of")
+
+
+def unknown_then(past: Past) -> CommandRefused:
+    """The refusal of a video that was not there."""
+    return CommandRefused(
+        f"As of position {past.position} the ledger has no video with this id. Find it with 'videos list'.",
+        code="video_not_found",
+    )
 
 
 @contextmanager

@@ -19,6 +19,14 @@ Url = Annotated[
     str | None,
     typer.Option("--url", help="Base URL of the server, ending in /v1. Else BICKFORD_BASE_URL, else the one run here."),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="POSITION|TIME",
+        help="As it was then, folded from the ledger on this machine: a position, or a moment in ISO 8601.",
+    ),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the render to its end.")]
 Out = Annotated[
     Path | None,

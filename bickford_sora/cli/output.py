@@ -3,6 +3,7 @@
 import json
 import sys
 import textwrap
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,11 +11,13 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 GAP = "  "
 """Between two columns."""
+PACE_S = 0.5
+"""How long something goes on before its pace is told, in seconds."""
 INDENT = "    "
 """Before what a row goes on with."""
 
@@ -28,7 +31,7 @@ class Progressing(Protocol):
 
 def print_json(document: object) -> None:
     """One JSON document on one line of standard output. Moments and ids become text."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=_as_text) + "\n")
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=_exact_text) + "\n")
     sys.stdout.flush()
 
 
@@ -40,7 +43,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     console = Console()
     if not console.is_terminal:
         for row in rows:
-            print("\t".join(printable(_as_text(value)) for value in row))
+            print("\t".join(printable(as_text(value)) for value in row))
         return
     shown = [columns, *([printable(_as_short_text(value)) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
@@ -81,7 +84,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
     """Names and values, one a line, without those that are None."""
     for name, value in fields.items():
         if value is not None:
-            print(f"{name:<22} {printable(_as_text(value))}")
+            print(f"{name:<22} {printable(as_text(value))}")
 
 
 def note(text: str) -> None:
@@ -104,7 +107,9 @@ def progress_shown(what: str, *, unit: str = "%") -> Iterator[Progressing]:
     if not console.is_terminal:
         yield _changes_as_lines(what, unit)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()]
+    if unit != "%":
+        columns += [TaskProgressColumn("{task.speed:,.0f}/s", show_speed=True), TimeRemainingColumn()]
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(what, total=None)
 
@@ -116,10 +121,12 @@ def progress_shown(what: str, *, unit: str = "%") -> Iterator[Progressing]:
 
 def _changes_as_lines(what: str, unit: str) -> Progressing:
     last = ""
+    began_s = time.monotonic()
 
     def say(done: int, total: int, word: str = "") -> None:
         nonlocal last
-        amount = f"{done} %" if unit == "%" else f"{done} of {total} {unit}"
+        pace = _pace(done, total, time.monotonic() - began_s)
+        amount = f"{done} %" if unit == "%" else f"{done} of {total} {unit}{pace}"
         line = printable(" ".join(filter(None, (what, word, amount))))
         if line != last:
             note(line)
@@ -128,18 +135,32 @@ def _changes_as_lines(what: str, unit: str) -> Progressing:
     return say
 
 
+def _pace(done: int, total: int, took_s: float) -> str:
+    """How fast it goes and how long it will take, once that can be told."""
+    if not 0 < done < total or took_s < PACE_S:
+        return ""
+    per_s = done / took_s
+    return f", {per_s:,.0f}/s, {(total - done) / per_s:.0f} s left"
+
+
 def moment(seconds: int | None) -> str | None:
     """Seconds since 1970 as a date and time (UTC)."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+def _exact_text(value: Any) -> str:
+    """Moments to the microsecond, so that they can be asked `--as-of`."""
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else as_text(value)
+
+
 def _as_short_text(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03}Z"
-    return _as_text(value)
+    return as_text(value)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A value as it is shown: moments in UTC, nothing for None."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
     return "" if value is None else str(value)

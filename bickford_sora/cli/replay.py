@@ -15,15 +15,20 @@ from projections.rebuild import Rebuild
 NAMES = tuple(each.name for each in PROJECTIONS)
 
 
-def replay(
-    names: Annotated[list[str] | None, typer.Argument(help="Read models to rebuild. Else all.", metavar="NAME")] = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Rebuild read models from the ledger, beside the live ones."""
+Names = Annotated[list[str] | None, typer.Argument(help="Names of read models. Else all.", metavar="NAME")]
+
+
+def checked(names: list[str] | None) -> list[str]:
+    """The names. Raises typer.BadParameter for one that no read model has."""
     for name in names or ():
         if name not in NAMES:
             raise typer.BadParameter(f"no read model is named {name!r}; there are {', '.join(NAMES)}")
+    return names or []
+
+
+def replay(names: Names = None, *, as_json: Json = False) -> None:
+    """Rebuild read models from the ledger, beside the live ones."""
+    chosen = checked(names)
     began = time.monotonic()
     events = 0
     with books() as opened, progress_shown("replay", unit="events") as progress:
@@ -33,7 +38,7 @@ def replay(
             events = total
             progress(done, total)
 
-        rebuilt = Rebuild(opened.ledger, opened.pool, PROJECTIONS).rebuild(*(names or ()), on_progress=seen)
+        rebuilt = Rebuild(opened.ledger, opened.pool, PROJECTIONS).rebuild(*chosen, on_progress=seen)
     took_s = round(time.monotonic() - began, 3)
     if as_json:
         print_json({"rebuilt": [asdict(each) for each in rebuilt], "events": events, "took_s": took_s})

@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from bickford_sora.cli.options import Json, Url, in_a_folder
-from bickford_sora.cli.output import note, print_json, print_table
+from bickford_sora.cli.looking import past_books
+from bickford_sora.cli.options import AsOf, Json, Url, in_a_folder
+from bickford_sora.cli.output import note, print_json, print_table, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.talking import server
+from bickford_sora.composition import TENANT
 from bickford_sora.decisions.amounts import exact_units
 from bickford_sora.decisions.invoices import INVOICE_BYTES_MAX
+from bickford_sora.http.spend import told_spend
+from bickford_sora.recording import Recording
+from bickford_sora.spend_reports import SpendReports
+from ledger.identifiers import id_maker
+from projections.spend import By as Property
+from projections.spend import Span, SpendTable
 
 spend = typer.Typer(help="Report what a running server's renders cost.", invoke_without_command=True)
 
@@ -34,15 +42,15 @@ def report(
     since: Since = None,
     until: Until = None,
     project: Project = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
     """Report what a running server's renders cost."""
     if context.invoked_subcommand is not None:
         return
-    asked = {"by": by, "since": since, "until": until, "project": project}
-    with server(url) as client:
-        answer: dict[str, Any] = client.ask("GET", _PLACE, params=asked)
+    asked: dict[str, Any] = {"by": by, "since": since, "until": until, "project": project}
+    answer = _now(url, asked) if as_of is None else _past(as_of, url, **asked)
     if as_json:
         print_json(answer)
         return
@@ -129,6 +137,28 @@ def _reconciled(name: str, render: Mapping[str, Any]) -> tuple[object, ...]:
     lines, jobs = (" ".join(map(str, render[each])) for each in ("lines", "jobs"))
     word = "open" if render["state"] == "open" else _LISTS[name]
     return (word, render["billed_id"], render["video_id"], lines, *money, render["day"], render["project"], jobs)
+
+
+def _now(url: str | None, asked: Mapping[str, str | None]) -> dict[str, Any]:
+    with server(url) as client:
+        answer: dict[str, Any] = client.ask("GET", _PLACE, params=asked)
+        return answer
+
+
+def _past(
+    as_of: str, url: str | None, *, by: str, since: str | None, until: str | None, project: str | None
+) -> dict[str, Any]:
+    """As a server would answer, of every project of the tenant."""
+    if by not in get_args(Property):
+        raise typer.BadParameter(f"{by!r} is none of {', '.join(get_args(Property))}")
+    named = cast("Property", by)
+    with past_books(as_of, url) as (opened, past), progress_shown("spend", unit="events") as progress:
+        zone, clock = opened.settings.time_zone, opened.clock
+        reports = SpendReports(
+            Recording(opened.ledger, clock=clock, new_id=id_maker(clock), zone=zone), SpendTable(opened.pool)
+        )
+        span = Span(TENANT, project, *reports.days(since, until, at=past.at))
+        return told_spend(reports.report_past(past, span, named, progress)).model_dump(mode="json")
 
 
 def _money(money: Mapping[str, Any] | None) -> str | None:

@@ -1,13 +1,26 @@
 """`bickford-sora videos`: what is on a running server."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 import typer
 
-from bickford_sora.cli.options import IdempotencyKey, Json, Out, Url, Wait, in_a_folder
-from bickford_sora.cli.output import moment, note, print_json, print_table
+from bickford_sora.cli.lineage_tree import tree
+from bickford_sora.cli.looking import past_books, unknown_then
+from bickford_sora.cli.options import AsOf, IdempotencyKey, Json, Out, Url, Wait, in_a_folder
+from bickford_sora.cli.output import moment, note, print_json, print_table, printable, progress_shown
 from bickford_sora.cli.talking import finish, server, show
+from bickford_sora.client.models import SoraVideo, SoraVideoPage
+from bickford_sora.composition import TENANT
+from bickford_sora.families import family
+from bickford_sora.http.lineages import VideoLineage, told_lineage
+from bickford_sora.http.video_object import View, video_objects
+from bickford_sora.unsealing import ERASED
+from ledger import streams
+from ledger.keys import Keys
+from ledger.lifecycle import Render
 
 videos = typer.Typer(help="Work with the videos of a running server.", no_args_is_help=True)
 
@@ -21,12 +34,16 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=100, help="Most videos to show.")] = 20,
     order: Annotated[Literal["asc", "desc"], typer.Option(help="desc: newest first.")] = "desc",
     after: Annotated[str | None, typer.Option(help="Begin behind the video with this id.")] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
     """List videos."""
-    with server(url) as client:
-        page = client.list_sora_videos(limit=limit, order=order, after=after)
+    if as_of is not None:
+        page = _past_page(as_of, url, limit=limit, order=order, after=after)
+    else:
+        with server(url) as client:
+            page = client.list_sora_videos(limit=limit, order=order, after=after)
     if as_json:
         print_json(page.model_dump(mode="json"))
         return
@@ -45,10 +62,30 @@ def list_(
 
 
 @videos.command("show")
-def show_(video_id: VideoId, *, as_json: Json = False, url: Url = None) -> None:
+def show_(video_id: VideoId, *, as_of: AsOf = None, as_json: Json = False, url: Url = None) -> None:
     """Show one video."""
+    if as_of is not None:
+        with past_books(as_of, url) as (opened, past):
+            found = past.render(TENANT, video_id) if streams.is_video_id(video_id) else None
+            if found is None:
+                raise unknown_then(past)
+            show(_shown([found], opened.keys)[0], as_json=as_json)
+        return
     with server(url) as client:
         show(client.retrieve_sora_video_job(video_id), as_json=as_json)
+
+
+@videos.command()
+def lineage(video_id: VideoId, *, as_of: AsOf = None, as_json: Json = False, url: Url = None) -> None:
+    """Show what a video was made from, what was made from it, and what each step changed."""
+    found = _lineage(video_id, url) if as_of is None else _past_lineage(video_id, as_of, url)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    for line in tree(found):
+        print(printable(line))
+    if found.has_more:
+        note("There are more than are shown.")
 
 
 @videos.command()
@@ -110,3 +147,36 @@ def delete(video_id: VideoId, *, as_json: Json = False, url: Url = None) -> None
         print_json({"id": video_id, "object": "video.deleted", "deleted": True})
     else:
         print(f"deleted {video_id}")
+
+
+def _lineage(video_id: str, url: str | None) -> VideoLineage:
+    with server(url) as client:
+        return VideoLineage.model_validate(client.ask("GET", f"/videos/{quote(video_id, safe='')}/lineage"))
+
+
+def _past_lineage(video_id: str, as_of: str, url: str | None) -> VideoLineage:
+    with past_books(as_of, url) as (opened, past):
+        found = past.render(TENANT, video_id) if streams.is_video_id(video_id) else None
+        if found is None:
+            raise unknown_then(past)
+        return told_lineage(family(found, past.of_tenant(TENANT), opened.keys))
+
+
+def _past_page(
+    as_of: str, url: str | None, *, limit: int, order: Literal["asc", "desc"], after: str | None
+) -> SoraVideoPage:
+    with past_books(as_of, url) as (opened, past), progress_shown("list", unit="events") as progress:
+        if after is not None and not streams.is_video_id(after):
+            raise unknown_then(past)
+        page = past.page(TENANT, None, after, limit, order, on_progress=progress)
+        data = _shown(page.renders, opened.keys)
+    last_id = data[-1].id if data else None
+    return SoraVideoPage(
+        data=tuple(data), has_more=page.has_more, first_id=data[0].id if data else None, last_id=last_id
+    )
+
+
+def _shown(renders: Sequence[Render], keys: Keys) -> list[SoraVideo]:
+    """As a server would show them; what was erased is said so."""
+    found = video_objects([View.of_render(each) for each in renders], keys, None)
+    return [SoraVideo.model_validate({**each.model_dump(), "prompt": each.prompt or ERASED}) for each in found]

@@ -36,7 +36,7 @@ def on_behalf_of(caller: Caller, name: object, digest: Digest, *, param: str) ->
             code="requester_not_allowed",
             param=param,
         )
-    return replace(caller, requester=id_of(caller.tenant, _checked(name, param), digest), asserted=True)
+    return replace(caller, requester=id_of(caller.tenant, checked(name, param), digest), asserted=True)
 
 
 def id_of(tenant: str, name: str, digest: Digest) -> str:
@@ -44,8 +44,8 @@ def id_of(tenant: str, name: str, digest: Digest) -> str:
     return f"req-{digest('requester', json.dumps([tenant, name]).encode())[:_ID_CHARS]}"
 
 
-def _checked(name: object, param: str) -> str:
-    """The name as it counts: composed (NFC), without space around it."""
+def checked(name: object, param: str) -> str:
+    """The name as it counts: composed (NFC), without space around it. Raises InvalidRequest for what is no name."""
     named = unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
     if not 0 < len(named) <= REQUESTER_CHARS_MAX or not named.isprintable():
         raise InvalidRequest(

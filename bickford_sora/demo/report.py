@@ -44,6 +44,8 @@ class Evidence:
     replay_equal: bool
     refusal: str
     """With which code the render was refused that would have passed its cap; empty when it was not."""
+    change_named: bool
+    """Whether verification named the one byte that was changed in a copy, and nothing else."""
 
     @property
     def received(self) -> list[str]:
@@ -123,6 +125,7 @@ def checked(evidence: Evidence) -> Iterator[Check]:
         evidence.refusal or "accepted",
     )
     yield Check("the rebuilt read models equal the live ones", evidence.replay_equal, "row by row")
+    yield Check("a byte that the database's owner changed was found", evidence.change_named, "by its position")
 
 
 def belongs(event: Event, *, videos: frozenset[str], jobs: frozenset[str]) -> bool:

@@ -16,6 +16,7 @@ from bickford_sora.client.synchronous import BickfordClient
 from bickford_sora.composition import PROJECTIONS, TENANT
 from bickford_sora.demo.report import BLOCKED, Evidence, Report, belongs, checked
 from bickford_sora.demo.stage import MODEL, RENDER_TIME_S, SECONDS, SIZE, TOO_LONG_SECONDS, Stage
+from bickford_sora.demo.tampering import verified_after_change
 from bickford_sora.demo.telling import Narrator
 from bickford_sora.simulator.faults import Fault, FaultKind
 from ledger import streams
@@ -67,8 +68,9 @@ class Story:
         self._settle_webhooks()
         refusal = self._spend_too_much()
         equal = self._replay()
+        named = self._change_a_byte(renders["coupe"])
         video_path = self._download(renders["coupe"])
-        return self._report(self._evidence(renders, answers, equal, refusal), video_path)
+        return self._report(self._evidence(renders, answers, equal, refusal, named), video_path)
 
     def _misbehave(self) -> None:
         """Every webhook comes twice, the remix's before its time; one job is blocked."""
@@ -170,11 +172,26 @@ class Story:
         self._say(f"Replay: {books.ledger.head()} facts folded anew into {len(PROJECTIONS)} read models, and compared.")
         return contents(books.pool, PROJECTIONS) == before
 
+    def _change_a_byte(self, video_id: str) -> bool:
+        """Whether a byte that the database's owner changed in a copy was found, where it is and nowhere else."""
+        books = self._stage.books
+        position = books.ledger.history(streams.render(TENANT, video_id), until=1)[0].position or 0
+        checkpoint, verified = verified_after_change(books, position)
+        found = [(each.kind, each.first, each.last, each.exact) for each in verified.findings]
+        places = ", ".join(f"{first}" for _, first, _, _ in found)
+        self._say(
+            f"A checkpoint of {checkpoint.size} facts was signed. In a copy of the ledger the database's owner makes 4 "
+            f"seconds 8, past every trigger: verification says position {places}."
+        )
+        return found == [("facts_changed", position, position, True)]
+
     def _download(self, video_id: str) -> Path:
         target = self._stage.folder / f"{video_id}.mp4"
         return self._stage.client.download_sora_content(video_id, to=target)
 
-    def _evidence(self, renders: dict[str, str], answers: int, replay_equal: bool, refusal: str) -> Evidence:
+    def _evidence(
+        self, renders: dict[str, str], answers: int, replay_equal: bool, refusal: str, change_named: bool
+    ) -> Evidence:
         source = self._stage.books.ledger.render(streams.render(TENANT, renders["coupe"]))
         videos, jobs = frozenset(renders.values()), frozenset(self._billed())
         return Evidence(
@@ -186,6 +203,7 @@ class Story:
             events=[event for event in self._events() if belongs(event, videos=videos, jobs=jobs)],
             replay_equal=replay_equal,
             refusal=refusal,
+            change_named=change_named,
         )
 
     def _report(self, evidence: Evidence, video_path: Path) -> Report:

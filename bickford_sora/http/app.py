@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from bickford_sora.http import (
     api_keys,
     approvals,
+    audit,
     batches,
     budgets,
     changes,
@@ -15,6 +16,8 @@ from bickford_sora.http import (
     health,
     holds,
     invoices,
+    lineages,
+    metrics,
     policies,
     prices,
     proof,
@@ -48,10 +51,11 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     refusals.register(app)
-    app.add_middleware(RequestScope, new_id=house.new_id)
+    app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
     for module in (
         api_keys,
         approvals,
+        audit,
         batches,
         budgets,
         changes,
@@ -62,6 +66,7 @@ def create_app(house: House) -> FastAPI:
         quotes,
         reviews,
         videos,
+        lineages,
         content,
         policies,
         prices,
@@ -73,6 +78,7 @@ def create_app(house: House) -> FastAPI:
         webhook_endpoints,
         webhooks,
         health,
+        metrics,
     ):
         app.include_router(module.router)
     return app

@@ -13,6 +13,7 @@ from bickford_sora.allowance import RequestsLeft
 from bickford_sora.api_keys import ApiKeys
 from bickford_sora.approvals import Approvals
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import Callers
@@ -32,7 +33,9 @@ from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Intake, Terms
 from bickford_sora.invoices import Invoices
 from bickford_sora.legal_holds import LegalHolds
+from bickford_sora.metrics import Metrics
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.price_tables import PriceTables
 from bickford_sora.quoting import Quoting
@@ -43,7 +46,6 @@ from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
 from ledger.proof.proofs import Proofs
-from projections.audit import AuditEvent, Filters
 from projections.videos import Page, Video
 
 RETRY_COUNT = "x-stainless-retry-count"
@@ -72,13 +74,6 @@ class VideosQuery(Protocol):
 
         Of a project, or of all the tenant's (None).
         """
-
-
-class AuditQuery(Protocol):
-    """The read model of every fact. Errors: `ledger.errors.Unavailable` when the database does not answer."""
-
-    def events(self, tenant: str, filters: Filters, /, *, after: int, limit: int) -> list[AuditEvent]:
-        """A tenant's events behind position `after`, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +128,14 @@ class House:
     invoices: Invoices
     wait_for_spend: Callable[[float], bool]
     """As `wait_for_videos`, for the read model of spend."""
+    pasts: Pasts
+    audits: Audits
+    wait_for_audit: Callable[[float], bool]
+    """As `wait_for_videos`, for the read models an auditor is answered from."""
     proofs: Proofs
     """What the kept tree can prove."""
-    audit: AuditQuery
-    """Every fact, for streams."""
     audited: Callable[[], int]
-    """The position `audit` has come to."""
+    """The position the read model of every fact has come to."""
     tide: Tide
     """Wakes streams, and ends them."""
     crossing: Crossing = field(default_factory=Crossing)
@@ -150,6 +147,7 @@ class House:
     """Threads for calls to clients' addresses, which may never answer."""
     making: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))
     """Threads for calls that wait until a renderer has made something."""
+    metrics: Metrics = field(default_factory=Metrics)
     rate_limit: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))
     underway: Underway = field(default_factory=Underway)
 

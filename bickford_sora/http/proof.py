@@ -105,7 +105,7 @@ async def video_receipt(
 
 def _receipt_at(house: House, caller: Caller, position: int) -> Receipt:
     """Of a fact that the caller may see in the stream of all facts."""
-    seen = house.audit.events(caller.tenant, Filters(project=caller.readable), after=position - 1, limit=1)
+    seen = house.audits.query.events(caller.tenant, Filters(project=caller.readable), after=position - 1, limit=1)
     if not seen or seen[0].position != position:
         raise NotFound("No fact is at this position.", code="fact_not_found", param="position")
     return _receipt(house, position)

@@ -1,6 +1,7 @@
 """What surrounds every request: its id, its trace, its log line, the headers of its answer, and the last resort."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 from fastapi import Request
@@ -23,9 +24,13 @@ class RequestScope:
     The id is our own; one that a client sends is not trusted.
     """
 
-    def __init__(self, app: ASGIApp, *, new_id: NewId) -> None:
+    def __init__(
+        self, app: ASGIApp, *, new_id: NewId, answered: Callable[[str, str | None, int | None, float], None]
+    ) -> None:
+        """`answered` is told of each request: its method, route, status and duration in seconds."""
         self._app = app
         self._new_id = new_id
+        self._answered = answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection."""
@@ -50,7 +55,11 @@ class RequestScope:
                 raise  # the answer has begun: only breaking the connection tells the client
             await refusals.unexpected(scope["method"])(scope, receive, answering.send)
         finally:
-            _log_request(scope, answering.status, time.monotonic() - started_at)
+            duration_s = time.monotonic() - started_at
+            route = getattr(scope.get("route"), "path", None)  # never the path itself, which anybody can fill
+            self._answered(scope["method"], route, answering.status, duration_s)
+            duration_ms = round(duration_s * 1000, 1)
+            log.info("request", method=scope["method"], route=route, status=answering.status, duration_ms=duration_ms)
 
 
 class _Answering:
@@ -69,8 +78,3 @@ class _Answering:
             headers["x-content-type-options"] = "nosniff"
             headers.setdefault("cache-control", "no-store")
         await self._send(message)
-
-
-def _log_request(scope: Scope, status: int | None, duration_s: float) -> None:
-    route = getattr(scope.get("route"), "path", None)  # never the path itself, which anybody can fill with anything
-    log.info("request", method=scope["method"], route=route, status=status, duration_ms=round(duration_s * 1000, 1))

@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from bickford_sora.decisions import chargeback
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.http.as_of import AsOf, told
 from bickford_sora.http.documentation import REFUSALS
 from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
 from bickford_sora.http.roles import OVERSEES
+from bickford_sora.pasts import Past
+from bickford_sora.spend_reports import SpendReport as Found
 from ledger.events import Money
 from projections.spend import CHARGES_MAX, By, Span
 from projections.spend import Charge as Row
@@ -101,9 +104,15 @@ class ChargePage(BaseModel):
 
 
 @router.get("", summary="Report spend", dependencies=[OVERSEES])
-async def report(house: TheHouse, caller: TheCaller, asked: Asking, by: By = "day") -> SpendReport:
-    """Totals by one property; of the present month where no days are given."""
-    return await house.listing.run(_report, house, caller, asked, by)
+async def report(
+    response: Response, house: TheHouse, caller: TheCaller, asked: Asking, *, by: By = "day", as_of: AsOf = None
+) -> SpendReport:
+    """Totals by one property; of the present month where no days are given. `as_of`: as they were then."""
+    if as_of is None:
+        return await house.listing.run(_report, house, caller, asked, by)
+    past = await house.listing.run(house.pasts.at, as_of)
+    told(response, past)
+    return await house.listing.run(_report_past, house, caller, past, asked, by)
 
 
 @router.get("/charges", summary="List charges", dependencies=[OVERSEES])
@@ -147,10 +156,19 @@ def _span(house: House, caller: Caller, asked: Asked) -> Span:
 
 
 def _report(house: House, caller: Caller, asked: Asked, by: By) -> SpendReport:
-    found = house.spend_reports.report(_span(house, caller, asked), by)
+    return told_spend(house.spend_reports.report(_span(house, caller, asked), by))
+
+
+def _report_past(house: House, caller: Caller, past: Past, asked: Asked, by: By) -> SpendReport:
+    span = house.spend_reports.span(caller, asked.since, asked.until, asked.project, at=past.at)
+    return told_spend(house.spend_reports.report_past(past, span, by))
+
+
+def told_spend(found: Found) -> SpendReport:
+    """The report as it is answered."""
     forecast = found.forecast_micro
     return SpendReport(
-        by=by,
+        by=found.by,
         since=found.span.first,
         until=found.span.last,
         data=[_total(each) for each in found.totals],

@@ -99,7 +99,7 @@ async def _facts(house: House, caller: Caller, filters: Filters, after: int) -> 
         full = True
         while full:
             events = await house.listing.run(
-                house.audit.events, caller.tenant, filters, after=after, limit=EVENTS_AT_ONCE
+                house.audits.query.events, caller.tenant, filters, after=after, limit=EVENTS_AT_ONCE
             )
             if not await _is_accepted(house, caller):
                 return

@@ -176,18 +176,18 @@ class View:
 
 
 def video_objects(
-    views: Sequence[View], keys: Keys, links: Links, *, opened: Mapping[Sealed, str] = MappingProxyType({})
+    views: Sequence[View], keys: Keys, links: Links | None, *, opened: Mapping[Sealed, str] = MappingProxyType({})
 ) -> list[Video]:
     """The video objects, their texts in the clear; `opened` are those that are known already.
 
-    Raises ledger.errors.Unavailable when the keys of the others cannot be had.
+    Without `links`, no link to a file. Raises ledger.errors.Unavailable when the keys of the others cannot be had.
     """
     sealed = {text for view in views for text in (view.prompt, view.failure_message) if text is not None}
     texts = {**keys.open_all(sealed - opened.keys()), **opened}
     return [_video_object(view, texts, links) for view in views]
 
 
-def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) -> Video:
+def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links | None) -> Video:
     stored = view.phase is Phase.STORED
     kept = stored and not (view.expired or view.erased)
     return Video(
@@ -198,7 +198,7 @@ def _video_object(view: View, texts: Mapping[Sealed, str | None], links: Links) 
         created_at=int(view.created_at.timestamp()),
         completed_at=int(view.completed_at.timestamp()) if stored and view.completed_at else None,
         expires_at=int(view.expires_at.timestamp()) if view.expires_at else None,
-        url=links.video(view.tenant, view.project, view.video_id) if kept else None,
+        url=links.video(view.tenant, view.project, view.video_id) if kept and links else None,
         prompt=texts[view.prompt],
         size=view.size,
         seconds=view.seconds,

@@ -11,10 +11,12 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.request import create_request, remix_request
 from bickford_sora.errors import NotFound
 from bickford_sora.http import asking, documentation
+from bickford_sora.http.as_of import AsOf, told
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, TheOrder, authenticated
 from bickford_sora.http.links import Links
 from bickford_sora.http.roles import ASKS, READS
 from bickford_sora.http.video_object import Video, View, video_objects
+from bickford_sora.pasts import Past
 from ledger import streams
 
 router = APIRouter(
@@ -36,6 +38,7 @@ class PageAsked:
     limit: Annotated[int, Query(ge=0, le=100)] = 20
     order: Literal["asc", "desc"] = "desc"
     after: str | None = None
+    as_of: AsOf = None
 
 
 class VideoPage(BaseModel):
@@ -66,19 +69,29 @@ async def create(request: Request, order: TheOrder) -> Response:
 
 @router.get("", summary="List this project's renders", dependencies=[READS])
 async def list_page(
-    house: TheHouse, caller: TheCaller, links: TheLinks, asked: Annotated[PageAsked, Depends()]
+    response: Response, house: TheHouse, caller: TheCaller, links: TheLinks, asked: Annotated[PageAsked, Depends()]
 ) -> VideoPage:
     """A page by time of creation. Shows what was recorded before the call, or what there is after a bounded wait.
 
-    An auditor or admin of the tenant is shown every project's.
+    An auditor or admin of the tenant is shown every project's. `as_of` shows the list as it was then.
     """
-    return await house.listing.run(_page, house, caller, links, asked)
+    if asked.as_of is None:
+        return await house.listing.run(_page, house, caller, links, asked)
+    past = await house.listing.run(house.pasts.at, asked.as_of)
+    told(response, past)
+    return await house.listing.run(_past_page, house, caller, past, asked)
 
 
 @router.get("/{video_id}", summary="Retrieve a video", dependencies=[READS])
-async def retrieve(video_id: str, response: Response, house: TheHouse, caller: TheCaller, links: TheLinks) -> Video:
-    """The video as it is now, from its own facts."""
+async def retrieve(
+    video_id: str, response: Response, house: TheHouse, caller: TheCaller, links: TheLinks, *, as_of: AsOf = None
+) -> Video:
+    """The video from its own facts, as it is now; with `as_of`, as it was then, without a link to its file."""
     structlog.contextvars.bind_contextvars(video_id=_known_form(video_id))
+    if as_of is not None:
+        past = await house.crossing.run(house.pasts.at, as_of)
+        told(response, past)
+        return await house.crossing.run(_retrieve_past, house, caller, past, video_id)
     video = await house.crossing.run(_retrieve, house, caller, links, video_id)
     response.headers.update(asking.poll_headers(house, video))
     return video
@@ -141,13 +154,29 @@ def _page(house: House, caller: Caller, links: Links, asked: PageAsked) -> Video
     if after is not None and not _is_known(house, caller, after):
         raise NotFound("No video with this id exists.", code="video_not_found", param="after")
     page = house.videos.page(caller.tenant, caller.readable, after, max(limit, 1), asked.order)
-    shown = page.videos[:limit]
-    data = video_objects([View.of_row(row) for row in shown], house.keys, links)
+    data = video_objects([View.of_row(row) for row in page.videos[:limit]], house.keys, links)
+    return _listed(data, has_more=page.has_more or len(page.videos) > limit)
+
+
+def _retrieve_past(house: House, caller: Caller, past: Past, video_id: str) -> Video:
+    return video_objects([View.of_render(past.find(caller, video_id, param="video_id"))], house.keys, None)[0]
+
+
+def _past_page(house: House, caller: Caller, past: Past, asked: PageAsked) -> VideoPage:
+    limit, after = asked.limit, asked.after
+    if after is not None:
+        past.find(caller, after, param="after")
+    page = past.page(caller.tenant, caller.readable, after, max(limit, 1), asked.order)
+    data = video_objects([View.of_render(render) for render in page.renders[:limit]], house.keys, None)
+    return _listed(data, has_more=page.has_more or len(page.renders) > limit)
+
+
+def _listed(data: list[Video], *, has_more: bool) -> VideoPage:
     return VideoPage(
         data=data,
         first_id=data[0].id if data else None,
         last_id=data[-1].id if data else None,
-        has_more=page.has_more or len(page.videos) > limit,
+        has_more=has_more,
     )
 
 

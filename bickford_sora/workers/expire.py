@@ -14,14 +14,14 @@ class Expire:
     shop: Workshop
 
     def __call__(self, task: Task) -> datetime:
-        """Deletes our files when their time is over and no legal hold keeps them, and records it."""
+        """Deletes our files when their time is over and nothing keeps them, and records it."""
         render = self.shop.render(task)
         now = self.shop.now()
         if not retention.has_ended(render, now):
             return max(render.expires_at or now, self.shop.again())
-        held_until = self.shop.held(render)
-        if held_until is not None:
-            return held_until
+        kept_until = self.shop.kept_until(render)
+        if kept_until is not None:
+            return kept_until
         deleted = self.shop.delete_files(render)
         # The files are gone. A crash before the append: clients are told so all the same, and nothing is found to
         # delete the next time.

@@ -34,9 +34,9 @@ class Purge:
         render = self.shop.render(task)
         if not render.goes or render.purged or render.submission_open:
             return self.shop.again()
-        held_until = self.shop.held(render)
-        if held_until is not None:
-            return held_until
+        kept_until = self.shop.kept_until(render)
+        if kept_until is not None:
+            return kept_until
         # A crash from here on: deleting our files twice is no error, and the renderer answers "gone" next time.
         deleted = self.shop.delete_files(render)
         renderer = self._renderer(render.job)

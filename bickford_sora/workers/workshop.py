@@ -13,6 +13,7 @@ from bickford_sora.assets.port import AssetStore
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Recording
+from bickford_sora.references import asset_subject
 from bickford_sora.renderers.errors import RendererError
 from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.port import Renderer
@@ -30,8 +31,8 @@ BACKOFF_FIRST_S = 1.0
 """Pause after the first failed call; it doubles with each one that follows."""
 RECHECK_S = 0.5
 """When a task that is done is looked at again, in case it is not, in seconds."""
-HOLD_RECHECK_S = 600.0
-"""When something that a legal hold keeps is looked at again, in seconds."""
+KEPT_RECHECK_S = 600.0
+"""When files that a legal hold or a lock keeps are looked at again, in seconds."""
 RETRIES_ASSUMED = 2
 """Back-off of calls that are repeated on a schedule anyway, as if this many had failed before."""
 MESSAGE_CHARS_MAX = 2_000
@@ -132,15 +133,18 @@ class Workshop:
         """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""
         for uri in render.files:
             self.assets.delete(uri)
+        if render.erased:  # also what no fact names, such as the copy of a download that died
+            self.assets.forget(asset_subject(render.intent.video_id))
         return len(render.files)
 
-    def held(self, render: Render) -> datetime | None:
-        """When to look again at a render that a legal hold keeps; None: none does."""
+    def kept_until(self, render: Render) -> datetime | None:
+        """When to look again at files that a legal hold or a lock of the storage keeps; None: nothing does."""
         holds = self.recording.ledger.holds(render.tenant).covering(render)
-        if not holds:
+        locked = [uri for uri in render.files if self.assets.is_locked(uri)]
+        if not holds and not locked:
             return None
-        log.info("kept_by_legal_hold", holds=holds)
-        return self.after(HOLD_RECHECK_S)
+        log.info("files_kept", holds=holds, locked=locked)
+        return self.after(KEPT_RECHECK_S)
 
     def again(self) -> datetime:
         """When to look at a task that is probably done: as soon as the read model of work has surely seen it."""

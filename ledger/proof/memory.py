@@ -26,6 +26,7 @@ class MemoryTree(TreeStore):
         self.partials: dict[tuple[int, int], bytes] = {}
         self.count = 0
         self.notes: dict[int, KeptCheckpoint] = {}
+        self.pushes: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def ledger_id(self) -> UUID:
@@ -56,6 +57,14 @@ class MemoryTree(TreeStore):
     def checkpoints(self, *, after: int = 0, limit: int = CHECKPOINTS_READ_MAX) -> Sequence[KeptCheckpoint]:
         """Checkpoints of more than `after` facts, the smallest first."""
         return [self.notes[size] for size in sorted(self.notes) if size > after][:limit]
+
+    def pushed(self, target: str) -> int:
+        """How many facts the newest checkpoint covers that a target has."""
+        return self.pushes.get(target, 0)
+
+    def set_pushed(self, target: str, size: int) -> None:
+        """Says how many that are now."""
+        self.pushes[target] = size
 
     @contextmanager
     def turn(self) -> Iterator["MemoryTurn | None"]:

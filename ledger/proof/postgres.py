@@ -23,7 +23,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
 _SQL = "ledger.proof.sql"
-FETCH_ROWS = 2_000
+FETCH_ROWS = 1_000
 """Rows that are read at a time."""
 TILES_AHEAD = 128
 """Tiles that are read at a time where one follows the other: a megabyte."""
@@ -71,6 +71,17 @@ class PostgresTree(TreeStore):
         with self._recorder.reading() as connection:
             rows = connection.execute(query("checkpoints_after", _SQL), {"after": after, "limit": limit}, binary=True)
             return [KeptCheckpoint(*row) for row in rows]
+
+    def pushed(self, target: str) -> int:
+        """How many facts the newest checkpoint covers that a target has."""
+        with self._recorder.reading() as connection:
+            row = connection.execute(query("pushed", _SQL), (target,)).fetchone()
+            return row[0] if row else 0
+
+    def set_pushed(self, target: str, size: int) -> None:
+        """Says how many that are now."""
+        with self._recorder.reading() as connection:
+            connection.execute(query("pushed_move", _SQL), (target, size))
 
     def rows(self) -> Iterator[Sequence[Row]]:
         """Every row of the ledger as it is now, in one snapshot, some at a time, however many there are."""

@@ -7,7 +7,6 @@ checkpoint that was right.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -99,23 +98,19 @@ class TreeCheck:
             )
 
     def _tile(self, leaves: list[bytes]) -> None:
-        """Compares the leaves of one tile, then both trees with the checkpoints that end in it."""
+        """Takes the leaves of one tile, from one size at which the trees are looked at to the next."""
         begin = self._facts.size
         kept = self._surviving(begin, leaves)
-        if kept != leaves:
-            self._kept = self._kept or deepcopy(self._facts)
-            at = zip(leaves, kept, strict=True)
-            self._differing += [begin + number for number, (one, other) in enumerate(at, start=1) if one != other]
         done = 0
         while self._stops and self._stops[-1][0] <= begin + len(leaves):
             size, held = self._stops.pop()
-            self._extend(leaves, kept, done, size - begin)
-            done = max(done, size - begin)
+            self._extend(leaves[done : size - begin], kept[done : size - begin])
+            done = size - begin
             if held is None:
                 self._compare_roots()
             else:
                 self._judge(held)
-        self._extend(leaves, kept, done, len(leaves))
+        self._extend(leaves[done:], kept[done:])
 
     def _surviving(self, begin: int, leaves: list[bytes]) -> list[bytes]:
         """The leaf hashes that tiles have of these facts; the facts' own where no tile survives."""
@@ -131,11 +126,15 @@ class TreeCheck:
             )
             return leaves
 
-    def _extend(self, leaves: list[bytes], kept: list[bytes], begin: int, end: int) -> None:
-        if end <= begin:
-            return
-        full = self._facts.extend(leaves[begin:end])
-        by_tiles = self._kept.extend(kept[begin:end]) if self._kept is not None else full
+    def _extend(self, leaves: list[bytes], kept: list[bytes]) -> None:
+        """Lets both trees grow. They part where the leaves differ from those that survive."""
+        if kept != leaves:
+            self._kept = self._kept or deepcopy(self._facts)
+            first = self._facts.size + 1
+            at = zip(leaves, kept, strict=True)
+            self._differing += [position for position, (one, other) in enumerate(at, first) if one != other]
+        full = self._facts.extend(leaves)
+        by_tiles = full if self._kept is None else self._kept.extend(kept)
         for (tile, hashes), (_, other) in zip(full, by_tiles, strict=True):
             if tile.level > 0 and not any(each.broken for each in self._confirmed.values()):
                 self._compare(tile, {hashes, other})
@@ -159,11 +158,13 @@ class TreeCheck:
         if self.tiles is None or self.tiled == 0 or any(each.broken for each in self._confirmed.values()):
             return
         expected = {self._facts.root(), (self._kept or self._facts).root()}
-        with suppress(ProofError):  # a tile that is damaged was named before
-            if root(TileNodes(self.tiles, self.tiled), self.tiled) not in expected:
-                self.findings.add(
-                    "tree_changed", 1, "the root of the tree does not follow from its leaves", last=self.tiled
-                )
+        try:
+            if root(TileNodes(self.tiles, self.tiled), self.tiled) in expected:
+                return
+            wrong = "does not follow from its leaves"
+        except ProofError as error:
+            wrong = f"cannot be made: {error}"
+        self.findings.add("tree_changed", 1, f"the root of the kept tree {wrong}", last=self.tiled)
 
     def _judge(self, held: Held) -> None:
         """Whether the facts up to a checkpoint are those it was signed of."""

@@ -1,7 +1,7 @@
 """Holds every fact of a ledger to its tree, to checkpoints and to the rules of the ledger."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger.proof.findings import Finding, Findings, Kind
 from ledger.proof.row_check import OnFact, Row, RowCheck
@@ -28,6 +28,10 @@ class Verified:
     def held(self) -> bool:
         """Whether nothing was found."""
         return not self.kinds
+
+    def with_findings(self, findings: Findings) -> "Verified":
+        """With what was found since."""
+        return replace(self, findings=findings.listed, left_off=findings.left_off, kinds=frozenset(findings.kinds))
 
 
 def verify_rows(

@@ -1,1 +1,1 @@
-select distinct stream from projections.parked where name = any(%s) order by stream
+select distinct stream from projections.parked where name = any(%s) and skipped_at is null order by stream

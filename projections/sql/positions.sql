@@ -18,3 +18,10 @@ create table if not exists projections.parked (
     parked_at  timestamptz not null default clock_timestamp(),
     constraint parked_pkey primary key (name, stream)
 );
+
+-- Set when whoever looks after the ledger says that a stream is left as it is. Older tables lack it.
+do $$ begin
+    if not exists (select from pg_attribute where attrelid = 'projections.parked'::regclass and attname = 'skipped_at') then
+        alter table projections.parked add column skipped_at timestamptz;
+    end if;
+end $$;

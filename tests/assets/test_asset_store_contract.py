@@ -216,3 +216,18 @@ def test_a_malformed_subject_is_refused_before_the_stream_is_read(store: AssetSt
     with pytest.raises(AssetAddressInvalid):
         store.put(subject, stream, bytes_max=PLENTY)
     assert next(stream) == CONTENT
+
+
+def test_a_subject_is_forgotten_with_all_it_has_and_nobody_else(store: AssetStore) -> None:
+    mine, also, theirs = put(store), put(store, content=b"more"), put(store, "bob")
+
+    assert store.forget("anna") == 2
+    assert not store.exists(mine)
+    assert not store.exists(also)
+    assert store.exists(theirs)
+    assert store.forget("anna") == 0
+    assert store.forget("nobody") == 0
+    assert not store.is_locked(theirs)
+    assert not store.is_locked(mine)
+    with pytest.raises(AssetAddressInvalid):
+        store.forget("../anna")

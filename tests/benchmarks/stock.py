@@ -12,6 +12,7 @@ The tables have their indexes, because a live follower's do. What is left is wha
 of its time), and some six round trips and a commit for each event. A test shows that its rows equal ours.
 """
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -201,8 +202,10 @@ class _StockInsert:
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
-        made = query("insert", projection.package).partition("insert into ")[2]
-        self._insert = f"{_ONE_TOLD} insert into {stock_schema(projection)}.{made}".encode()
+        made = re.sub(
+            r"insert into (\w+)", rf"insert into {stock_schema(projection)}.\1", query("insert", projection.package)
+        )
+        self._insert = f"{_ONE_TOLD} {made}".encode()
 
     def put(self, cursor: Cursor[DictRow], event: Event) -> None:
         """Adds the event's row, if it makes one."""

@@ -8,7 +8,7 @@ from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, create, database, histories, policy, replay, spend, stock
+from . import append, create, database, histories, policy, replay, spend, stock, verify
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -29,6 +29,15 @@ def test_the_replay_benchmark_measures_all_sides(server_url: str) -> None:
     rates = ("ours_all", "ours_videos", "follow", "copy", "stock", "ratio_stock", "ratio_stock_follow", "ratio_copy")
     assert all(measured[name] > 0 for name in rates)
     assert len(progress) == 1 + replay.ROUNDS * 5
+
+
+def test_the_verify_benchmark_measures_all_sides(server_url: str) -> None:
+    progress: list[str] = []
+    measured = verify.run(server_url, events=100, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    rates = ("ours", "copy", "tree", "hashlib", "ratio_copy", "ratio_hashlib", "ours_cpu_s")
+    assert all(measured[name] > 0 for name in rates)
+    assert len(progress) == 1 + verify.ROUNDS * 4
 
 
 def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:
@@ -66,7 +75,7 @@ def test_the_policy_benchmark_measures_rules_that_say_the_same() -> None:
 
 def test_the_stock_way_makes_the_rows_that_a_rebuild_makes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(histories, "RENDERS_AT_ONCE", 10)
-    events = 10 * 13 + 7  # half of the renders lack their last event, so that every table has rows
+    events = 10 * 15 + 30  # the next ten renders are only begun, so that every table has rows
     with replay.filled_ledger(database_url, events, lambda _: None) as (ledger, pool):
         Rebuild(ledger, pool, stock.PROJECTIONS).rebuild()
         sample = stock.save_stock_sample(database_url, ledger)

@@ -1,6 +1,7 @@
 """The guides' commands, as they stand there and in their order, against a running server."""
 
 import csv
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -73,3 +74,32 @@ def test_the_guide_to_budgets_does_what_it_says(server: Served, tmp_path: Path) 
     ]
     assert adjusted == compared, "it tells what it corrected"
     assert [row[5] for row in after] == ["0.40 USD", "0 renders"]
+
+
+def test_the_guide_to_audits_does_what_it_says(server: Served, tmp_path: Path) -> None:
+    answers = told(server, "audit.md", tmp_path)
+
+    def answer(command: str) -> list[list[str]]:
+        (found,) = [text for line, text in answers.items() if line.endswith(command)]
+        return [line.split("\t") for line in found.splitlines()]
+
+    kite = next(text for line, text in answers.items() if " render " in line).partition("video_")[2].split()[0]
+    assert f"video_{kite}" in [row[4] for row in answer('--text "red kite"')]
+    assert {row[2] for row in answer("audit --type render.intent")} == {"render.intent"}
+    assert [row[0] for row in answer("audit --from 1 --to 5")] == ["1", "2", "3", "4", "5"]
+    assert [row[0] for row in answer("audit questions")] == [
+        row.rpartition(" ")[2] for row in answers if " ask " in row
+    ]
+    stored = answer("--order desc --limit 5")
+    assert [int(row[0]) for row in stored] == sorted((int(row[0]) for row in stored), reverse=True)
+    shown = json.loads(run(server.data_dir, "audit", "--type", "render.stored", "--json").stdout.splitlines()[-1])
+    in_full = json.loads(run(server.data_dir, "audit", "show", shown["event_id"], "--json").stdout)
+    assert in_full["fact"]["assets"][0]["sha256"]
+    assert in_full["causes"][0]["type"] == "render.completed"
+    found = run(server.data_dir, "audit", "--sha256", in_full["fact"]["assets"][0]["sha256"], "--json").stdout
+    assert json.loads(found)["event_id"] == shown["event_id"]
+    lines = run(server.data_dir, "audit", "show", shown["event_id"]).stdout.splitlines()
+    assert any(line.split() == ["type", "render.stored"] for line in lines)
+    refused = run(server.data_dir, "audit", "show", "nonsense", status=1).stderr
+    assert refused.startswith("error (fact_not_found): ")
+    assert "search_off" in run(server.data_dir, "audit", "--text", "x", status=1, BICKFORD_FULL_TEXT_SEARCH="0").stderr

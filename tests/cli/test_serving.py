@@ -79,6 +79,40 @@ def test_history_tells_every_fact_with_its_cause_and_the_prompt(server: Served, 
     assert "prompt=A kite" in lines[0]
 
 
+def test_history_tells_what_each_fact_changed(server: Served, rendered: Any) -> None:
+    facts = server.json_lines("history", rendered["id"], "--diff")
+    changed = {fact["type"]: fact["changed"] for fact in facts}
+    assert changed["render.intent"]["intent.prompt"] == [None, "A kite"]
+    assert changed["render.allowed"]["phase"] == ["intent", "allowed"]
+    assert changed["render.stored"]["phase"] == ["completed", "stored"]
+    assert changed["render.stored"]["assets.0.sha256"][0] is None
+    assert all(fact["changed"] for fact in facts)
+    lines = server.run("history", rendered["id"], "--diff").splitlines()
+    assert lines[0].startswith("#1 at position ")
+    assert "    phase: intent -> allowed" in lines
+
+
+def test_the_past_is_shown_as_it_was(server: Served, rendered: Any) -> None:
+    first, *_, last = server.json_lines("history", rendered["id"])
+    then = str(first["position"])
+    assert server.json("videos", "show", rendered["id"], "--as-of", then)["status"] == "queued"
+    now = server.json("videos", "show", rendered["id"], "--as-of", str(last["position"]))
+    assert (now["status"], now["prompt"], now["url"]) == ("completed", "A kite", None)
+    listed = server.json("videos", "list", "--as-of", first["recorded_at"])["data"]
+    assert [(each["id"], each["status"]) for each in listed] == [(rendered["id"], "queued")]
+    spent = server.json("spend", "--as-of", then)
+    assert sum(each["renders"] for each in spent["data"]) == 0
+    alone = server.json("videos", "lineage", rendered["id"], "--as-of", then)["data"]
+    assert [each["id"] for each in alone] == [rendered["id"]]
+    for arguments, code in (
+        (("videos", "show", rendered["id"], "--as-of", "999999999"), "as_of_out_of_range"),
+        (("videos", "list", "--as-of", "soon"), "invalid_value"),
+        (("videos", "show", "video_" + "0" * 32, "--as-of", then), "video_not_found"),
+    ):
+        assert run(server.data_dir, *arguments, status=1).stderr.splitlines()[-1].startswith(f"error ({code}): ")
+    run(server.data_dir, "spend", "--as-of", then, "--url", "http://127.0.0.1:9/v1", status=2)
+
+
 def test_what_was_erased_is_said_to_be(server: Served, rendered: Any) -> None:
     video = server.json("render", "A secret garden", "--wait")
     intent = server.json_lines("history", video["id"])[0]["fact"]
@@ -185,6 +219,16 @@ def test_a_remix_names_its_source_and_the_source_names_the_remix(server: Served,
     assert (remix["status"], remix["remixed_from_video_id"]) == ("completed", rendered["id"])
     last = server.json_lines("history", rendered["id"])[-1]
     assert (last["type"], last["fact"]["remix_video_id"]) == ("render.remixed", remix["id"])
+
+
+def test_a_lineage_is_a_tree(server: Served, rendered: Any) -> None:
+    made = server.json("videos", "remix", rendered["id"], "A red kite", "--wait")
+    found = server.json("videos", "lineage", made["id"])["data"]
+    assert [(each["id"], each["depth"]) for each in found] == [(rendered["id"], -1), (made["id"], 0)]
+    first, second = server.run("videos", "lineage", made["id"]).splitlines()
+    assert first.startswith(rendered["id"])
+    assert second.startswith(f"└─ * {made['id']}  remix, completed")
+    assert second.endswith("prompt: 'A kite' -> 'A red kite'")
 
 
 def test_what_did_not_fail_is_not_retried(server: Served, rendered: Any) -> None:

@@ -32,15 +32,18 @@ EDGE = [
         PACKAGE / f"{name}.py"
         for name in (
             "answers",
+            "audits",
             "callers",
             "characters",
             "endpoints",
+            "erasing",
             "finding",
             "idempotency",
             "intake",
             "invoices",
             "making",
             "observations",
+            "pasts",
             "policies",
             "references",
             "webhook_intake",
@@ -50,7 +53,9 @@ EDGE = [
         PACKAGE / "decisions" / f"{name}.py"
         for name in (
             "endpoints",
+            "erasure",
             "fields",
+            "holds",
             "intent",
             "invoice_match",
             "invoices",

@@ -22,6 +22,7 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.audits import Audits
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers
@@ -50,6 +51,7 @@ from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
+from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
@@ -66,7 +68,6 @@ from ledger.application import Ledger
 from ledger.envelope import Fact
 from ledger.events import (
     Asset,
-    JobClaimed,
     RenderCompleted,
     RenderExpired,
     RenderFailed,
@@ -88,13 +89,13 @@ from ledger.proof.proofs import Proofs
 from ledger.proof.sequencer import Sequencer
 from projections.api_keys import API_KEYS, ApiKeyPage, ApiKeyRow
 from projections.api_keys import rows as api_key_rows
-from projections.audit import AuditEvent, Claim, Filters
 from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, EndpointRow
 from projections.endpoints import rows as endpoint_rows
 from projections.story import Story
 from projections.videos import Page, Video, rows
+from tests.http.folded_audit import FoldedAudit
+from tests.http.folded_questions import FoldedQuestions
 from tests.http.folded_spend import FoldedSpend
-from tests.made_in_sql import audit_row
 
 KEY = "bk_live_alpha_key"
 OTHER_KEY = "bk_live_beta_key"
@@ -225,35 +226,6 @@ class FoldedApiKeys:
             for _, (_, *row) in api_key_rows(Story(stream, self._ledger.history(stream)))
         ]
         return [each for each in (ApiKeyRow(*row) for row in tables) if each.tenant == tenant]
-
-
-class FoldedAudit:
-    """As `FoldedVideos`, every fact."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def events(self, tenant: str, filters: Filters, *, after: int, limit: int) -> list[AuditEvent]:
-        found = [AuditEvent(*audit_row(event)) for event in self._ledger.read(0, limit=10_000)]
-        ours = {each.video_id for each in found if each.project == filters.project and each.type == "render.intent"}
-        return [
-            each
-            for each in found
-            if each.tenant == tenant
-            and each.position > after
-            and (filters.project in (None, each.project) or each.video_id in ours)
-            and filters.type in (None, each.type)
-            and filters.video_id in (None, each.video_id)
-        ][:limit]
-
-    def claims(self, tenant: str, *, job_ids: Sequence[str] = (), video_ids: Sequence[str] = ()) -> list[Claim]:
-        facts = [event.fact for event in self._ledger.read(0, limit=10_000) if event.context.tenant == tenant]
-        claimed = [fact for fact in facts if isinstance(fact, JobClaimed)]
-        return [
-            Claim(each.renderer, each.job_id, each.video_id)
-            for each in claimed
-            if each.job_id in job_ids or each.video_id in video_ids
-        ]
 
 
 class MemoryList(ErasureList):
@@ -575,8 +547,17 @@ def make_kit(
         spend_reports=SpendReports(recording, FoldedSpend(ledger)),
         invoices=Invoices(recording, keys, FoldedSpend(ledger), FoldedAudit(ledger), lambda: True),
         wait_for_spend=wait_for_videos,
+        pasts=Pasts(ledger, clock),
+        audits=Audits(
+            ledger=ledger,
+            keys=keys,
+            query=FoldedAudit(ledger),
+            questions=FoldedQuestions(ledger),
+            clock=clock,
+            wait_for_words=None,
+        ),
+        wait_for_audit=wait_for_videos,
         proofs=Proofs(tree, recorder),
-        audit=FoldedAudit(ledger),
         audited=ledger.head,
         tide=Tide(ledger.head),
         endpoints=WebhookEndpoints(

@@ -98,6 +98,7 @@ def test_a_requester_is_erased_by_id_or_by_name(kit: Kit) -> None:
         ({"render": "video_1"}, "video_not_found"),
         ({"requester": "../x"}, "requester_not_found"),
         ({"requester_name": "nobody"}, "requester_not_found"),
+        ({"requester_name": " "}, "invalid_requester"),
     ],
 )
 def test_what_cannot_be_erased_is_said(kit: Kit, asked: dict[str, Any], code: str) -> None:

@@ -66,6 +66,8 @@ class Walk:
     """Its query, in which ids stand as in the body."""
     by_link: bool = False
     """Whether a signed link may take the place of a key."""
+    by_setting: bool = False
+    """Whether a setting may open it to everybody."""
     of_tenant: bool = False
     """Whether the key has to span the tenant. Then another tenant's does the same to what is its own."""
 
@@ -90,10 +92,16 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/v1/videos/extensions"): Walk(ASKS, {"prompt": "A kite", "seconds": "4", "video": VIDEO}),
     ("POST", "/v1/videos/characters"): Walk(ASKS, {"name": "Mia"}, answered=400),
     ("GET", "/v1/videos/characters/{character_id}"): Walk(READS),
+    ("GET", "/v1/videos/{video_id}/lineage"): Walk(READS),
+    ("GET", "/v1/videos/{video_id}/lineage.svg"): Walk(READS),
     ("GET", "/v1/videos/{video_id}/stream"): Walk(READS),
     ("POST", "/v1/videos/batches"): Walk(ASKS, {"requests": [{"prompt": "A kite"}]}),
     ("GET", "/v1/videos/batches/{batch_id}"): Walk(READS),
     ("GET", "/v1/ledger/stream"): Walk(OVERSEES),
+    ("GET", "/v1/audit/events"): Walk(OVERSEES),
+    ("GET", "/v1/audit/events/{event_id}"): Walk(OVERSEES),
+    ("GET", "/v1/audit/questions"): Walk(OVERSEES),
+    ("GET", "/v1/audit/questions/{name}"): Walk(OVERSEES),
     ("GET", "/v1/ledger/checkpoint"): Walk(READS),
     ("GET", "/v1/ledger/tile/{path:path}"): Walk(READS),
     ("GET", "/v1/ledger/proof/consistency"): Walk(READS, query="from=1&to=2"),
@@ -144,6 +152,7 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("POST", "/webhooks/{renderer}"): Walk(NOBODY, answered=404),
     ("GET", "/healthz"): Walk(NOBODY),
     ("GET", "/readyz"): Walk(NOBODY),
+    ("GET", "/metrics"): Walk(OVERSEES, by_setting=True),
     ("GET", "/openapi.json"): Walk(NOBODY),
     ("GET", "/docs"): Walk(NOBODY),
     ("GET", "/docs/oauth2-redirect"): Walk(NOBODY),
@@ -155,6 +164,7 @@ OF_NOBODY = {
     "{thread_id}": "thread-1",
     "{renderer}": "unknown",
     "{prices_hash}": PRICES_HASH,
+    "{name}": "unused_keys",
     "{path:path}": "0/000.p/1",
 }
 """Named by whoever asks: each project has its own."""
@@ -183,11 +193,14 @@ class OneTurn:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._audit = kit.house.audit
+        self._audit = kit.house.audits.query
 
-    def events(self, tenant: str, filters: Filters, /, *, after: int, limit: int) -> list[AuditEvent]:
+    def events(self, tenant: str, filters: Filters, /, **bounds: Any) -> list[AuditEvent]:
         self._kit.house.tide.closing.set()
-        return self._audit.events(tenant, filters, after=after, limit=limit)
+        return self._audit.events(tenant, filters, **bounds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._audit, name)
 
 
 @dataclass
@@ -201,7 +214,7 @@ class Town:
     def __post_init__(self) -> None:
         kit = self.kit
         kit.house.price_tables.publish("main", Catalogue(catalogue().routes, PRICES_HASH, "[]"))
-        kit.app.state.house = kit.house = replace(kit.house, audit=OneTurn(kit))
+        kit.app.state.house = kit.house = replace(kit.house, audits=replace(kit.house.audits, query=OneTurn(kit)))
         self.ids = {
             **OF_NOBODY,
             "{video_id}": kit.finished(),
@@ -212,6 +225,7 @@ class Town:
             "{webhook_endpoint_id}": kit.request("POST", "/v1/webhook_endpoints", json=ENDPOINT).json()["id"],
             "{budget_id}": kit.request("PUT", "/v1/budgets/ours_1", key=ROOT_KEY, json=BUDGET).json()["id"],
             "{key_id}": kit.request("POST", "/v1/api_keys", json={"name": "Ours"}).json()["id"],
+            "{event_id}": self._fact(),
         }
         self.ids[POSITION] = str(kit.ledger.history(streams.render("main", self.ids["{video_id}"]))[0].position)
         kit.checkpoint()
@@ -244,6 +258,10 @@ class Town:
     def tells(self, answer: httpx.Response) -> list[str]:
         """What an answer tells of what is there."""
         return [mark for mark, each in self.ids.items() if mark not in {*OF_NOBODY, POSITION} and each in answer.text]
+
+    def _fact(self) -> str:
+        """A fact about one of its renders."""
+        return next(str(each.event_id) for each in self.kit.ledger.read(0) if each.stream.startswith("render"))
 
     def _approval(self) -> str:
         """A render that waits for an approver."""
@@ -306,7 +324,7 @@ def test_every_route_names_the_roles_it_takes(town: Town) -> None:
     for at, route in served(town.kit.app.routes):
         said = list(taken(route.dependant)) if isinstance(route, APIRoute) else []
         walk = ROUTES[at]
-        expected = [Takes(walk.takes)] if walk.takes and not walk.by_link else []
+        expected = [Takes(walk.takes)] if walk.takes and not (walk.by_link or walk.by_setting) else []
         assert said == expected, at
 
 
@@ -344,7 +362,7 @@ def test_every_role_that_a_route_takes_is_enough(town: Town, at: tuple[str, str]
     for role in ROUTES[at].takes:
         town = town if changes_nothing else Town()
         spans = {"by": ROOT_KEY, "spans_tenant": True} if ROUTES[at].of_tenant else {}
-        answer = town.ask(at, town.kit.issue(role, **spans))
+        answer = town.ask(at, town.key(role) if changes_nothing else town.kit.issue(role, **spans))
         assert answer.status_code == ROUTES[at].answered, (role, answer.text)
 
 

@@ -1,6 +1,5 @@
 """Legal holds and erasures of requesters, folded: what covers what, and what cannot come next."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -59,6 +58,7 @@ def test_a_hold_covers_its_own_and_nothing_else() -> None:
         assert folded(fact).covering(render) == [fact.hold_id]
         covers_all = scope in {"requester", "tenant"}
         assert bool(folded(fact).of_requester(intent.requester)) is covers_all
+        assert bool(folded(fact).of_project(intent.project)) is (scope in {"project", "tenant"})
         if subject is not None:
             other = fact.model_copy(update={"subject": "another"})
             assert not folded(other).covering(render)
@@ -74,7 +74,7 @@ def test_holds_in_an_order_that_cannot_be_are_refused(facts: tuple[Fact, ...]) -
 
 
 def test_a_fact_out_of_order_is_refused() -> None:
-    event = replace(told(streams.holds("main"), placed(1))[0], version=2)
+    event = told(streams.holds("main"), placed(1))[0]._replace(version=2)
     with pytest.raises(ImpossibleStep):
         holds.fold(None, [event])
     with pytest.raises(ImpossibleStep):

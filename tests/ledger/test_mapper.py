@@ -154,7 +154,7 @@ def test_equal_facts_have_equal_bytes_whatever_the_order_of_their_parts() -> Non
 
 def test_a_moment_without_a_time_zone_is_no_moment() -> None:
     naive = NOON.replace(tzinfo=None)
-    with pytest.raises(ValidationError, match="time zone"):
+    with pytest.raises(ValidationError, match="timezone"):
         RenderCompleted(completed_at=naive)
     with pytest.raises(InvalidEvent, match="completed_at"):
         FactMapper().decode("render.completed", stored({"completed_at": naive}, 1), place=PLACE)

@@ -335,3 +335,47 @@ def test_a_closed_recorder_takes_no_more(ledger: Ledger) -> None:
     with pytest.raises(Unavailable, match="closed"):
         ledger.append(decision((new_stream(), 0)))
     assert ledger.head() == 1
+
+
+def test_histories_are_told_up_to_a_position_from_either_end(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.application.HISTORIES_ROWS", 2)
+    made = [new_stream() for _ in range(3)]
+    for head in range(3):
+        for stream in made:
+            ledger.append(decision((stream, head)))
+    ledger.append(decision((new_stream().replace("acme", "acmes"), 0)))
+
+    def told(*, until: int, after: str | None = None, desc: bool = False) -> list[tuple[str, list[int]]]:
+        found = ledger.histories("render:acme:", until=until, after=after, desc=desc)
+        return [(stream, [event.version for event in events]) for stream, events in found]
+
+    assert told(until=10) == [(stream, [1, 2, 3]) for stream in made]
+    assert told(until=5) == [(made[0], [1, 2]), (made[1], [1, 2]), (made[2], [1])]
+    assert told(until=5, desc=True) == told(until=5)[::-1]
+    assert told(until=5, after=made[1]) == [(made[2], [1])]
+    assert told(until=5, after=made[1], desc=True) == [(made[0], [1, 2])]
+    assert told(until=0) == []
+
+
+def test_a_stream_is_told_up_to_a_position(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.application.HISTORIES_ROWS", 2)
+    mine, other = new_stream(), new_stream()
+    for head in range(4):
+        ledger.append(decision((mine, head), (other, head)))
+    for until, versions in ((0, []), (1, [1]), (4, [1, 2]), (5, [1, 2, 3]), (8, [1, 2, 3, 4])):
+        assert [event.version for event in ledger.past(mine, until)] == versions
+        assert [event.version for event in ledger.paged_history(mine, until)] == versions
+
+
+def test_a_moment_is_found_among_the_positions(ledger: Ledger) -> None:
+    assert ledger.position_at(NOON) == 0
+    stream = new_stream()
+    for head in range(5):
+        ledger.append(decision((stream, head)))
+    recorded = [event.recorded_at for event in ledger.history(stream)]
+    for moment in recorded:
+        assert moment is not None
+        assert ledger.position_at(moment) == sum(each <= moment for each in recorded if each)
+    assert recorded[0] is not None
+    assert ledger.position_at(recorded[0] - timedelta(microseconds=1)) == 0
+    assert ledger.recorded_at(3) == recorded[2]

@@ -8,7 +8,7 @@ from ledger.events.erasure import Cause
 from projections.port import Pool
 from projections.projector import Projector
 from projections.rebuild import Rebuild
-from projections.videos import VIDEOS, Videos
+from projections.videos import Videos
 from projections.work import WORK
 
 
@@ -26,6 +26,7 @@ def test_an_erasure_is_work_until_its_files_are_gone(
     pool: Pool, projector: Projector, author: Author, tables: Tables, rebuild: Rebuild
 ) -> None:
     asked, retained, kept = (author.stored_render() for _ in range(3))
+    author.spend(asked)
     requester = streams.requester("acme", "ann")
     whole = e.ErasureDecided(subject="ann", kind="requester", project="film", cause="asked")
     author.write(requester, whole)
@@ -34,6 +35,8 @@ def test_an_erasure_is_work_until_its_files_are_gone(
     author.flush()
     projector.catch_up()
     assert steps(tables) == dict.fromkeys((asked, retained, requester), "erase")
+    spent = tables.everything()["spend.movements"]
+    assert len(spent) == 1
 
     for stream, reason in ((asked, "asked"), (retained, "retention")):
         author.write(stream, e.SubjectErased(subject=author.renders[stream].intent.video_id, reason=reason))
@@ -57,6 +60,7 @@ def test_an_erasure_is_work_until_its_files_are_gone(
     author.flush()
     projector.catch_up()
     assert steps(tables) == {}
-    followed = tables.rows(VIDEOS, "videos")
+    followed = tables.everything()
+    assert followed["spend.movements"] == spent
     rebuild.rebuild()
-    assert tables.rows(VIDEOS, "videos") == followed
+    assert tables.everything() == followed

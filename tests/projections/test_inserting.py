@@ -1,6 +1,7 @@
 """What the database makes of stored events is what the facts say, in every form they were ever stored in."""  # noqa: INP001
 
 from collections import Counter
+from dataclasses import astuple
 
 import pytest
 from render_histories import SHA, Author, Tables, insert_raw
@@ -12,8 +13,9 @@ from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.rebuild import Rebuild
 from projections.spend import SPEND
+from tests.http.folded_audit import audit_events, marks
 from tests.ledger.golden import FOLDER
-from tests.made_in_sql import audit_row, movements
+from tests.made_in_sql import movements
 
 _STREAMS = {"render": "render:acme:01931b7e5c4f7a3b8d2e6f1a9c0b4d5e", "spend": "spend:acme", "budget": "spend:acme"}
 WITH_NUL = rb'{"f":{"credential":"main","job_id":"nul \u0000","renderer":"vllm","video_id":"video_1"},"v":1}'
@@ -36,11 +38,13 @@ def test_rows_say_what_the_facts_say(
         insert_raw(ledger_database, stream, versions[stream], type_name, path.read_bytes())
     assert projector.catch_up() == versions.total()
     told = ledger.read(0)
-    audited, moved = list(map(audit_row, told)), list(movements(told))
+    audited, moved = [astuple(each) for each in audit_events(ledger)], list(movements(told))
+    marked = sorted((each.position, each.stream, "acme", *mark) for each in told for mark in marks(each))
     assert len(moved) > len({event.fact.TYPE for event in told if event.fact.TYPE.startswith("spend.")})
     for act in (projector.catch_up, rebuild.rebuild):
         act()
         assert sorted(tables.rows(AUDIT, "events")) == audited
+        assert sorted(tables.rows(AUDIT, "marks")) == marked != []
         assert sorted(tables.rows(SPEND, "movements")) == moved
 
 

@@ -1,6 +1,4 @@
-from datetime import timedelta  # noqa: INP001 - tests/ holds rooms, it is no package
-
-import pytest
+import pytest  # noqa: INP001 - tests/ holds rooms, it is no package
 from render_histories import VERDICT, Author
 
 from ledger import events as e
@@ -236,6 +234,7 @@ def test_every_fact_of_a_render_is_found_by_video_and_by_requester(
         "render.stored",
         "job.claimed",
         "spend.reserved",
+        "webhook.received",
     }
     assert audit.events("acme", Filters(requester="ann")) == of_video
     assert audit.events("acme", Filters(project="film", requester="ann")) == of_video
@@ -264,10 +263,8 @@ def test_the_audit_is_filtered_by_what_it_holds(pool: Pool, projector: Projector
     assert [event.code for event in audit.events("acme", Filters(type="render.completed"))] == [None]
     assert audit.events("acme", Filters(actor="worker")) == everything
     assert audit.events("acme", Filters(actor="eve")) == []
-    recorded = everything[0].recorded_at
-    assert audit.events("acme", Filters(since=recorded, before=recorded + timedelta(hours=1))) == everything
-    assert audit.events("acme", Filters(before=recorded)) == []
     assert audit.events("acme", after=3, limit=2) == everything[3:5]
+    assert audit.events("acme", after=3, before=9, limit=2, order="desc") == everything[6:8][::-1]
     assert everything[0].trace == "0a" * 16
     for limit in (0, AUDIT_EVENTS_MAX + 1):
         with pytest.raises(ValueError, match="limit"):

@@ -70,8 +70,9 @@ def test_a_row_that_a_table_cannot_hold_refuses_the_rebuild(
     author.flush()
     payload = rb'{"f":{"code":"nul \u0000","failed_by":"renderer","message":null,"status":"failed"},"v":1}'
     insert_raw(ledger_database, stream, author.heads[stream] + 1, "render.failed", payload)
-    with pytest.raises(RebuildRefused, match="NUL"):
+    with pytest.raises(RebuildRefused, match="NUL") as refused:
         rebuild.rebuild("videos")
+    assert refused.value.stream == stream
     with pytest.raises(RebuildRefused, match="version 5: UntranslatableCharacter"):
         rebuild.rebuild("audit")
 

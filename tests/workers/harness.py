@@ -316,6 +316,10 @@ class FragileAssets(MemoryAssetStore):
         with self._mischief.around("assets.delete"):
             super().delete(storage_uri)
 
+    def forget(self, subject: str) -> int:
+        with self._mischief.around("assets.forget"):
+            return super().forget(subject)
+
     @property
     def uris(self) -> set[str]:
         return {address.uri for address in self._contents}

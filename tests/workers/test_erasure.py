@@ -2,28 +2,33 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.drafts import Draft
 from bickford_sora.erasing import Standing
 from bickford_sora.erasures import INTAKE_S
 from bickford_sora.errors import Conflicting, NotFound, RoleMissing
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.recording import Recording
+from bickford_sora.references import asset_subject
 from bickford_sora.workers.retain import Retain
-from bickford_sora.workers.workshop import HOLD_RECHECK_S, Task
+from bickford_sora.workers.workshop import KEPT_RECHECK_S, Task
 from ledger import streams
 from ledger.application import Ledger
-from ledger.errors import Erased
+from ledger.errors import Erased, Unavailable
+from ledger.events import CharacterRequested
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
 from ledger.lifecycle import Phase
 from ledger.memory import MemoryRecorder
 from projections.lineage import LINEAGE
-from projections.spend import SPEND
+from projections.story import Story
 from projections.videos import VIDEOS
+from tests.ledger.examples import EXAMPLES
 from tests.workers.harness import CALLER, ORIGIN, Harness, Killed, Moment, harness
 
 ADMIN = Caller("main", "default", "req-admin", "key_admin", frozenset({"admin"}), spans_tenant=True)
@@ -153,6 +158,72 @@ def test_a_requester_is_erased_with_every_render(there: Harness) -> None:
         there.ask("anew")
 
 
+@pytest.mark.parametrize("place", ["list.append", "keys.destroy", "append:subject.erased", "assets.forget"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_requesters_erasure_ends_complete_whoever_dies_over_it(there: Harness, place: str, moment: Moment) -> None:
+    ours = [finished(there, each) for each in ("a kite", "a boat")]
+    clip = with_character(there)
+    there.clock.advance(INTAKE_S)
+    there.mischief.kill_at = (place, moment)
+    with suppress(Killed):
+        erase_all(there)
+        work_off(there)
+    assert there.mischief.kills == 1
+    work_off(there)
+    for video_id in ours:
+        check_gone(there, video_id)
+        assert there.types(video_id).count("subject.erased") == 1
+    assert not there.assets.exists(clip)
+    erased_at = erase_all(there).erased_at
+    assert erased_at is not None
+    work_off(there)
+    assert erase_all(there).erased_at == erased_at, "it is over once"
+
+
+def with_character(there: Harness) -> str:
+    """The address of a character's clip."""
+    character_id = streams.character_id(id_maker(there.clock)())
+    name = there.keys.seal("Mia", requester=CALLER.requester, subject=character_id, field="character.requested.name")
+    stored = there.assets.put(asset_subject(character_id), [b"clip"], bytes_max=100)
+    example = EXAMPLES["character.requested"]
+    assert isinstance(example, CharacterRequested)
+    clip = example.source_video.model_copy(update={"storage_uri": stored.storage_uri})
+    change = {"character_id": character_id, "requester": CALLER.requester, "name": name, "source_video": clip}
+    stream = streams.character("main", character_id)
+    there.erasures.recording.append(Draft(((stream, example.model_copy(update=change)),), {stream: 0}), ORIGIN)
+    return stored.storage_uri
+
+
+def test_a_hold_on_a_project_keeps_its_characters(there: Harness) -> None:
+    with_character(there)
+    project = EXAMPLES["character.requested"].model_dump()["project"]
+    holding(there).place(ADMIN, {"scope": "project", "subject": project, "reason": "a suit"}, origin=ORIGIN)
+    with pytest.raises(Conflicting) as refused:
+        erase_all(there)
+    assert refused.value.code == "legal_hold"
+
+
+def test_a_locked_clip_is_refused_by_name(there: Harness) -> None:
+    clip = with_character(there)
+    there.assets.locked.add(clip)
+    with pytest.raises(Conflicting, match=clip):
+        erase_all(there)
+
+
+def test_files_that_a_backup_brought_back_are_removed_again_unless_they_are_held(there: Harness) -> None:
+    video_id, waiting = finished(there), finished(there, "a boat")
+    unknown = there.assets.put(asset_subject(video_id), [b"of a download that died"], bytes_max=100).storage_uri
+    erase(there, video_id)
+    there.run()
+    assert not there.assets.exists(unknown)
+    kept = there.assets.put(asset_subject(video_id), [b"copy"], bytes_max=100).storage_uri
+    erase(there, waiting)
+    holding(there).place(ADMIN, {"scope": "render", "subject": waiting, "reason": "a suit"}, origin=ORIGIN)
+    assert there.erasures.remove_files_again() == 1
+    assert not there.assets.exists(kept)
+    assert there.assets.exists(there.render(waiting).files[0])
+
+
 def test_a_request_that_came_just_before_is_waited_for(there: Harness) -> None:
     finished(there)
     late = streams.video_id(id_maker(there.clock)())
@@ -241,7 +312,7 @@ def test_a_hold_keeps_what_it_covers_from_every_end(scope: str) -> None:
         assert not there.render(video_id).expired
         assert there.render(deleted).purged is (scope == "render"), "a hold of one video keeps that one"
         holding(there).lift(ADMIN, hold.placed.hold_id, {"reason": "settled"}, origin=ORIGIN)
-        there.run(run_s_max=HOLD_RECHECK_S + 60)
+        there.run(run_s_max=KEPT_RECHECK_S + 60)
         assert there.render(video_id).expired
         assert there.render(deleted).purged
 
@@ -300,6 +371,27 @@ def test_the_end_of_the_prompts_retention_leaves_the_files(there: Harness) -> No
     check_gone(there, old)
 
 
+def test_the_sweep_waits_for_a_database_that_is_away(there: Harness) -> None:
+    stop = threading.Event()
+    asked = []
+
+    class Away:
+        def readable(self, _tenant: str, _after: str | None, _before: str, _limit: int) -> list[str]:
+            asked.append(1)
+            stop.set()
+            raise Unavailable("gone")
+
+    retain = Retain(
+        query=Away(),
+        end_retention=there.erasing.end_retention,
+        clock=there.clock,
+        tenant="main",
+        prompt_retention_s=1.0,
+    )
+    retain.run(stop)
+    assert asked == [1]
+
+
 def test_what_a_restored_backup_brings_back_is_erased_again() -> None:
     with harness() as there:
         stored, asked = finished(there), there.ask("under way")
@@ -345,14 +437,15 @@ def test_what_a_restored_backup_brings_back_is_erased_again() -> None:
 def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harness) -> None:
     video_id, other = finished(there), finished(there, "a boat")
     facts = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]
-    before = {name: tables(there, name) for name in ("videos", "lineage", "spend")}
+    before = {name: tables(there, name) for name in ("videos", "lineage")}
+    spend = there.erasures.recording.spending("main").now()
     texts = there.keys.open_all([there.render(each).intent.prompt for each in (video_id, other)])
     erase(there, video_id)
     there.run()
     there.check_money()
     now = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]
     assert now[: len(facts)] == facts
-    assert tables(there, "spend") == before["spend"]
+    assert there.erasures.recording.spending("main").now() == spend
     assert tables(there, "lineage") == before["lineage"]
     changed = {row[1] for row in set(tables(there, "videos")) ^ set(before["videos"])}
     assert changed == {video_id}
@@ -361,10 +454,10 @@ def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harnes
 
 def tables(there: Harness, name: str) -> list[tuple[object, ...]]:
     """A read model, replayed from the ledger."""
-    projection = {"videos": VIDEOS, "lineage": LINEAGE, "spend": SPEND}[name]
+    projection = {"videos": VIDEOS, "lineage": LINEAGE}[name]
     assert projection.rows is not None
     found = dict.fromkeys(event.stream for event in there.ledger.read(0) if projection.reads(event.stream))
-    return [row for stream in found for _, row in projection.rows(stream, there.ledger.history(stream))]
+    return [row for stream in found for _, row in projection.rows(Story(stream, there.ledger.history(stream)))]
 
 
 def test_an_erased_reservation_keeps_its_place_in_the_totals(there: Harness) -> None:

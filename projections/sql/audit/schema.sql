@@ -17,5 +17,16 @@ create table events (
     renderer          text,
     job_id            text,
     webhook_event_id  text,
-    code              text
+    code              text,
+    cost_micro        bigint,
+    currency          text
+);
+
+-- What an event has several of: the rules that matched, and the files it names.
+create table marks (
+    position  bigint  not null,
+    stream    text    not null,
+    tenant    text    not null,
+    kind      text    not null,
+    value     text    not null
 );

@@ -1,0 +1,1 @@
+delete from search.texts where subject = %(subject)s or requester = %(subject)s

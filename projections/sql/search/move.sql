@@ -1,0 +1,1 @@
+update search.progress set position = %(position)s, version = %(version)s

@@ -1,0 +1,1 @@
+select version, position from search.progress

@@ -1,0 +1,1 @@
+select position from search.progress for update

@@ -1,0 +1,70 @@
+"""What Prometheus is told, and who may ask."""
+
+from dataclasses import replace
+
+import pytest
+
+from bickford_sora.metrics import Metrics
+from ledger.errors import Unavailable
+from ledger.proof.sequencer import Standing
+from projections.positions import Lag
+from tests.http.houses import KEY, Kit, error_of
+
+LAG = Lag("videos", 4, 40, 42, 2, 1.5, parked=1, skipped=0, gaps=3, rebuilding=True)
+
+
+@pytest.fixture
+def measured(kit: Kit) -> Kit:
+    kit.app.state.house = kit.house = replace(kit.house, metrics=Metrics(lambda: [LAG], public=True))
+    return kit
+
+
+def test_how_the_read_models_stand_is_told(measured: Kit) -> None:
+    answer = measured.request("GET", "/metrics", key=None)
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    told = answer.text.splitlines()
+    assert "bickford_database_up 1.0" in told
+    assert "bickford_ledger_position 42.0" in told
+    for name, number in (
+        ("position", "40.0"),
+        ("lag_events", "2.0"),
+        ("lag_seconds", "1.5"),
+        ("parked_streams", "1.0"),
+        ("skipped_streams", "0.0"),
+        ("gap_events", "3.0"),
+        ("rebuilding", "1.0"),
+    ):
+        assert f'bickford_projection_{name}{{projection="videos"}} {number}' in told
+
+
+def test_requests_are_counted_by_route_and_status_and_never_by_path(kit: Kit) -> None:
+    assert kit.request("GET", "/v1/videos/video_unknown").status_code == 404
+    assert kit.request("GET", "/nowhere/at/all").status_code == 404
+    text = kit.house.metrics.text().decode()
+    count = "bickford_http_request_duration_seconds_count"
+    assert f'{count}{{method="GET",route="/v1/videos/{{video_id}}",status="404"}} 1.0' in text
+    assert f'{count}{{method="GET",route="none",status="404"}} 1.0' in text
+    assert "video_unknown" not in text
+    assert "nowhere" not in text
+
+
+def test_without_a_database_the_rest_is_told(kit: Kit) -> None:
+    def away() -> list[Lag]:
+        raise Unavailable("gone")
+
+    text = Metrics(away).text().decode()
+    assert "bickford_database_up 0.0" in text
+    assert "bickford_projection" not in text
+
+
+def test_how_far_the_tree_is_behind_is_told() -> None:
+    text = Metrics(standing=lambda: Standing(42, 40, 30, 1.5)).text().decode()
+    for name, number in (("tree_size", 40), ("tree_lag_events", 2), ("checkpoint_size", 30)):
+        assert f"bickford_{name} {number}.0" in text
+    assert "bickford_checkpoint_age_seconds 1.5" in text
+    assert "checkpoint_age" not in Metrics(standing=lambda: Standing(0, 0, 0, None)).text().decode()
+
+
+def test_numbers_are_for_who_oversees_unless_they_are_public(kit: Kit) -> None:
+    assert kit.request("GET", "/metrics", key=KEY).status_code == 200
+    assert error_of(kit.request("GET", "/metrics", key=None))[0] == 401

@@ -1,0 +1,180 @@
+"""Words are found where they were written, until they are erased."""  # noqa: INP001
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from psycopg import sql
+
+from ledger import events as e
+from ledger import streams
+from ledger.application import Ledger
+from ledger.envelope import Context, Decision, Fact, Sealed
+from ledger.identifiers import new_uuid7
+from ledger.keys import Keys
+from ledger.keystore import PostgresKeyStore
+from ledger.recorder import PostgresRecorder
+from projections import search as module
+from projections.audit import AUDIT, Audit, Filters
+from projections.port import Pool, Projection
+from projections.projector import Projector
+from projections.search import Search
+
+ANN, BOB = "req-ann", "req-bob"
+
+
+class Writer:
+    """Records prompts and errors as the gateway does: sealed."""
+
+    def __init__(self, ledger: Ledger, keys: Keys) -> None:
+        self.ledger = ledger
+        self.keys = keys
+        self.now = datetime(2026, 1, 2, tzinfo=UTC)
+        self.heads: dict[str, int] = {}
+
+    def clock(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+    def record(self, stream: str, fact: Fact) -> None:
+        head = self.heads.get(stream, 0)
+        decision = Decision.of(
+            [(stream, fact)],
+            heads={stream: head},
+            context=Context("acme", "worker", self.clock()),
+            new_id=lambda: new_uuid7(self.clock),
+        )
+        self.ledger.append(decision)
+        self.heads[stream] = head + 1
+
+    def ask(self, prompt: str, requester: str = ANN, **texts: str) -> str:
+        """A new render's video id."""
+        video_id = streams.video_id(new_uuid7(self.clock))
+        fact = e.RenderIntent(
+            video_id=video_id,
+            project="film",
+            requester=requester,
+            model="sora-2",
+            seconds="4",
+            size="1280x720",
+            prompt=self.keys.seal(prompt, requester=requester, subject=video_id, field="render.intent.prompt"),
+            text_fields={
+                name: self.keys.seal(text, requester=requester, subject=video_id, field=f"render.intent.{name}")
+                for name, text in texts.items()
+            },
+        )
+        self.record(streams.render("acme", video_id), fact)
+        return video_id
+
+    def fail(self, video_id: str, message: str, requester: str = ANN) -> None:
+        sealed = self.keys.seal(message, requester=requester, subject=video_id, field="render.failed.message")
+        fact = e.RenderFailed(code="blocked", message=sealed, failed_by="renderer")
+        self.record(streams.render("acme", video_id), fact)
+
+    def erase(self, subject: str, *, requester: str = ANN) -> None:
+        self.keys.destroy(requester=requester, subject=None if subject == requester else subject)
+        self.record(f"requester:acme:{len(self.heads)}", e.SubjectErased(subject=subject, reason="asked"))
+
+
+@pytest.fixture
+def projections() -> list[Projection]:
+    return [AUDIT]
+
+
+@pytest.fixture
+def keys(pool: Pool) -> Keys:
+    return Keys(b"m" * 32, PostgresKeyStore(PostgresRecorder(pool)))
+
+
+@pytest.fixture
+def writer(ledger: Ledger, keys: Keys) -> Writer:
+    return Writer(ledger, keys)
+
+
+@pytest.fixture
+def search(ledger: Ledger, keys: Keys, pool: Pool) -> Search:
+    made = Search(ledger, keys, pool)
+    made.ensure()
+    return made
+
+
+class Finder:
+    """Asks the audit for words, once everything has caught up."""
+
+    def __init__(self, audit: Audit, projector: Projector, search: Search) -> None:
+        self.audit = audit
+        self.projector = projector
+        self.search = search
+
+    def __call__(self, text: str, tenant: str = "acme", **filters: str) -> list[str]:
+        self.projector.catch_up()
+        self.search.catch_up()
+        return [f"{each.video_id} {each.type}" for each in self.audit.events(tenant, Filters(text=text, **filters))]
+
+
+@pytest.fixture
+def found(pool: Pool, projector: Projector, search: Search) -> Finder:
+    return Finder(Audit(pool), projector, search)
+
+
+def test_words_are_found_in_prompts_fields_and_errors(writer: Writer, found: Finder) -> None:
+    kite = writer.ask("A red Kite over the sea", negative_prompt="clouds")
+    boat = writer.ask("A boat", BOB)
+    writer.fail(boat, "The sea is too rough", BOB)
+    assert found("kite") == found("red KITE") == found("clouds") == [f"{kite} render.intent"]
+    assert found("sea") == [f"{kite} render.intent", f"{boat} render.failed"]
+    assert found('"rough sea"') == found("kite boat") == found("'; drop table") == found("") == []
+    assert found("kite or boat") == [f"{kite} render.intent", f"{boat} render.intent"]
+    assert found("sea -rough") == [f"{kite} render.intent"]
+    assert found("sea", requester=BOB) == found("sea", type="render.failed") == [f"{boat} render.failed"]
+    assert found("sea", tenant="another") == []
+
+
+def test_what_was_erased_is_found_no_more_and_a_replay_does_not_revive_it(
+    writer: Writer, found: Finder, search: Search, pool: Pool
+) -> None:
+    mine, other, theirs = writer.ask("sea one"), writer.ask("sea two"), writer.ask("sea three", BOB)
+    writer.fail(mine, "sea")
+    assert len(found("sea")) == 4
+    writer.erase(mine)
+    assert found("sea") == [f"{other} render.intent", f"{theirs} render.intent"]
+    writer.erase(ANN)
+    assert found("sea") == [f"{theirs} render.intent"]
+    search.clear()
+    assert search.reached() == 0
+    assert found("sea") == [f"{theirs} render.intent"]
+    with pool.connection() as connection:
+        assert connection.execute("select count(*) from search.texts").fetchone() == (1,)
+
+
+def test_a_damaged_text_hinders_no_other(writer: Writer, found: Finder) -> None:
+    video_id = writer.ask("sea")
+    fact = e.RenderFailed(code="blocked", message=Sealed("s1.not-what-was-sealed"), failed_by="renderer")
+    writer.record(streams.render("acme", video_id), fact)
+    assert found("sea") == [f"{video_id} render.intent"]
+
+
+def test_an_index_of_another_version_or_ahead_of_the_ledger_begins_anew(
+    writer: Writer, found: Finder, search: Search, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.ask("sea")
+    assert len(found("sea")) == 1
+    search.ensure()
+    assert search.reached() == 1, "there is nothing to do"
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
+    search.ensure()
+    assert search.reached() == 0
+    assert len(found("sea")) == 1
+    with pool.connection() as connection:
+        connection.execute(sql.SQL("update search.progress set position = 99"))
+    search.ensure()
+    assert search.reached() == 0
+
+
+def test_it_can_be_removed_with_all_it_holds(writer: Writer, found: Finder, search: Search, pool: Pool) -> None:
+    writer.ask("sea")
+    found("sea")
+    search.drop()
+    with pool.connection() as connection:
+        assert connection.execute("select to_regclass('search.texts')").fetchone() == (None,)
+    search.ensure()
+    assert len(found("sea")) == 1

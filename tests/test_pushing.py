@@ -1,0 +1,202 @@
+"""What is pushed to others: hashes and signed notes, written once, and never a second history."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from bickford_sora import webhook_signatures
+from bickford_sora.egress import Egress
+from bickford_sora.pushed_folder import PushedFolder
+from bickford_sora.pushing import FolderTarget, Pushing, WebhookTarget, pushing_of
+from bickford_sora.settings import Settings
+from ledger.application import Ledger
+from ledger.memory import MemoryRecorder
+from ledger.proof.checkpoints import Checkpoint
+from ledger.proof.errors import Diverged
+from ledger.proof.memory import MemoryTree
+from ledger.proof.merkle import check_consistency, root
+from ledger.proof.notes import Note
+from ledger.proof.tiles import TileNodes
+from tests.ledger.ledger_facts import NOON
+from tests.ledger.proof.trees import Proven
+
+LEDGER_ID = UUID("0190a0b0-0000-7000-8000-000000000001")
+SECRET = "whsec_" + "c2VjcmV0" * 4
+
+
+def new_history() -> Proven:
+    recorder = MemoryRecorder()
+    return Proven(Ledger(recorder), MemoryTree(recorder, LEDGER_ID))
+
+
+@pytest.fixture
+def proven() -> Proven:
+    return new_history()
+
+
+def tree_of(proven: Proven) -> MemoryTree:
+    assert isinstance(proven.store, MemoryTree)
+    return proven.store
+
+
+def pushing(proven: Proven, folder: Path) -> Pushing:
+    return Pushing(tree_of(proven), [FolderTarget("folder", PushedFolder(folder))])
+
+
+def checkpoint_of(note: bytes | str) -> Checkpoint:
+    return Checkpoint.parse(Note.parse(note))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_has_what_leads_to_every_checkpoint(proven: Proven, tmp_path: Path) -> None:
+    assert pushing(proven, tmp_path).step(), "there is nothing to push yet"
+    for facts in (300, 1, 400):
+        proven.grow(facts)
+        proven.sequencer.take()
+        assert pushing(proven, tmp_path).step()
+    pushed = PushedFolder(tmp_path)
+    assert [checkpoint_of(each).size for each in pushed.checkpoints()] == [300, 301, 701]
+    assert (tmp_path / "checkpoint").read_bytes() == pushed.newest()
+    for note in pushed.checkpoints():
+        found = checkpoint_of(note)
+        assert root(TileNodes(pushed.tile, found.size), found.size) == found.root
+    assert all(name.startswith(("checkpoint", "tile/")) for name in contents(tmp_path)), "hashes, and no facts"
+
+
+def test_what_was_pushed_is_not_written_again(proven: Proven, tmp_path: Path) -> None:
+    proven.grow(300)
+    proven.sequencer.take()
+    assert pushing(proven, tmp_path).step()
+    before = {path: path.stat().st_ino for path in (tmp_path / "tile").rglob("*")}
+    tree_of(proven).pushes.clear()  # a crash before it was kept how far it went
+    assert pushing(proven, tmp_path).step()
+    assert {path: path.stat().st_ino for path in (tmp_path / "tile").rglob("*")} == before
+
+
+@pytest.mark.parametrize("facts", [300, 200, 500])
+def test_a_second_history_is_refused_and_logged(proven: Proven, tmp_path: Path, facts: int) -> None:
+    proven.grow(300)
+    proven.sequencer.take()
+    assert pushing(proven, tmp_path).step()
+    before = contents(tmp_path)
+    other = new_history()
+    other.grow(facts)
+    other.sequencer.take()
+    with capture_logs() as logs:
+        assert not pushing(other, tmp_path).step()
+    assert [(each["event"], each["log_level"]) for each in logs] == [("push_refused", "error")]
+    assert contents(tmp_path) == before
+
+
+def test_a_file_that_is_there_and_is_another_is_not_written_over(tmp_path: Path) -> None:
+    folder = PushedFolder(tmp_path)
+    folder.push(1, "one", [])
+    with pytest.raises(Diverged):
+        folder.push(1, "another", [])
+
+
+def test_a_push_that_fails_is_tried_again_and_says_how_far_it_lags(proven: Proven, tmp_path: Path) -> None:
+    proven.grow(300)
+    proven.sequencer.take()
+    in_the_way = tmp_path / "pushed"
+    in_the_way.write_text("a file where a folder should be")
+    with capture_logs() as logs:
+        assert not pushing(proven, in_the_way).step()
+    assert [(each["event"], each["lag"]) for each in logs] == [("push_failed", 300)]
+    in_the_way.unlink()
+    assert pushing(proven, in_the_way).step()
+
+
+@contextmanager
+def endpoint(status: list[int]) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """An endpoint that answers with these statuses, and what it was told."""
+    told: list[tuple[dict[str, str], bytes]] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            told.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(status.pop(0))
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", told
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_webhook_is_signed_and_proves_that_it_goes_on(proven: Proven) -> None:
+    with endpoint([204, 500, 204]) as (url, told):
+        egress = Egress(allow_private=("127.0.0.0/8",))
+        target = WebhookTarget(url, SECRET, egress=egress, clock=lambda: NOON)
+        pushes = Pushing(tree_of(proven), [target])
+        proven.grow(300)
+        first = proven.sequencer.take()
+        assert pushes.step()
+        proven.grow(5)
+        second = proven.sequencer.take()
+        assert not pushes.step(), "it answered 500"
+        assert pushes.step()
+    headers, body = told[-1]
+    webhook_signatures.verify(body, headers, [SECRET], NOON)
+    event = json.loads(body)
+    assert (event["type"], event["data"]["old_size"], event["data"]["size"]) == ("ledger.checkpoint", 300, 305)
+    assert event["data"]["checkpoint"] == second.note
+
+    proof = [base64.b64decode(each) for each in event["data"]["consistency"]]
+    check_consistency(old=300, old_root=first.root, new=305, new_root=second.root, proof=proof)
+
+
+def test_a_webhook_to_a_private_address_is_refused(proven: Proven) -> None:
+    proven.grow(1)
+    proven.sequencer.take()
+    target = WebhookTarget("https://10.0.0.1/", SECRET, egress=Egress(allow_private=()), clock=lambda: NOON)
+    with capture_logs() as logs:
+        assert not Pushing(tree_of(proven), [target]).step()
+    assert [(each["event"], each["cause"]) for each in logs] == [("push_failed", "address_refused")]
+
+
+def test_one_target_that_fails_does_not_hold_up_another(proven: Proven, tmp_path: Path) -> None:
+    proven.grow(1)
+    proven.sequencer.take()
+    (tmp_path / "file").write_text("")
+    targets = [
+        FolderTarget("bad", PushedFolder(tmp_path / "file")),
+        FolderTarget("good", PushedFolder(tmp_path / "good")),
+    ]
+    assert not Pushing(tree_of(proven), targets).step()
+    assert (tmp_path / "good" / "checkpoint").exists()
+
+
+def test_where_to_push_is_what_the_settings_say(tmp_path: Path) -> None:
+    tree = MemoryTree(MemoryRecorder(), LEDGER_ID)
+    settings = Settings(data_dir=tmp_path)
+    assert pushing_of(settings, tree, lambda: NOON) is None
+    given = {
+        "checkpoint_push_folder": tmp_path,
+        "checkpoint_push_url": "https://a.example",
+        "checkpoint_push_secret": SECRET,
+    }
+    found = pushing_of(Settings(data_dir=tmp_path, **given), tree, lambda: NOON)
+    assert found is not None
+    assert [each.name for each in found._targets] == ["folder", "webhook"]
