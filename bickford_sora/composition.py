@@ -438,7 +438,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
-        metrics=Metrics(books.projector.lag, public=settings.metrics_public),
+        metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
