@@ -15,12 +15,11 @@
         and c.tenant = t.tenant and c.position < t.position
 ), renders as (
     select r.tenant, r.video_id, i.position, i.fact ->> 'project' as project, i.fact ->> 'requester' as requester
-    from (select distinct tenant, video_id from about where video_id is not null) r
+    from (select distinct tenant, video_id from about where starts_with(video_id, 'video_')) r
     cross join lateral (
         select e.position, convert_from(e.payload, 'UTF8')::jsonb -> 'f' as fact
         from ledger.events e
-        where starts_with(r.video_id, 'video_') and e.version = 1
-          and e.stream = 'render:' || r.tenant || ':' || substr(r.video_id, 7)
+        where e.stream = 'render:' || r.tenant || ':' || substr(r.video_id, 7) and e.version = 1
         offset 0
     ) i
 ), told_events as (
