@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from bickford_sora import webhook_signatures
 from bickford_sora.egress import Egress
 from bickford_sora.pushed_folder import PushedFolder
-from bickford_sora.pushing import FolderTarget, Pushing, WebhookTarget, pushing_of
+from bickford_sora.pushing import LogTarget, Pushing, WebhookTarget, pushing_of
 from bickford_sora.settings import Settings
 from ledger.application import Ledger
 from ledger.memory import MemoryRecorder
@@ -48,7 +48,7 @@ def tree_of(proven: Proven) -> MemoryTree:
 
 
 def pushing(proven: Proven, folder: Path) -> Pushing:
-    return Pushing(tree_of(proven), [FolderTarget("folder", PushedFolder(folder))])
+    return Pushing(tree_of(proven), [LogTarget("folder", PushedFolder(folder))])
 
 
 def checkpoint_of(note: bytes | str) -> Checkpoint:
@@ -181,8 +181,8 @@ def test_one_target_that_fails_does_not_hold_up_another(proven: Proven, tmp_path
     proven.sequencer.take()
     (tmp_path / "file").write_text("")
     targets = [
-        FolderTarget("bad", PushedFolder(tmp_path / "file")),
-        FolderTarget("good", PushedFolder(tmp_path / "good")),
+        LogTarget("bad", PushedFolder(tmp_path / "file")),
+        LogTarget("good", PushedFolder(tmp_path / "good")),
     ]
     assert not Pushing(tree_of(proven), targets).step()
     assert (tmp_path / "good" / "checkpoint").exists()

@@ -12,7 +12,7 @@ import pytest
 from bickford_sora.cli.proof_problems import FAILED, FOUND
 from bickford_sora.composition import open_books
 from bickford_sora.pushed_folder import PushedFolder
-from bickford_sora.pushing import FolderTarget, Pushing
+from bickford_sora.pushing import LogTarget, Pushing
 from bickford_sora.settings import Settings
 from ledger import streams
 from ledger.envelope import Context, Decision
@@ -77,7 +77,7 @@ def shell(database_url: str, tmp_path: Path) -> Shell:
         for part in (facts, others):
             books.ledger.append(Decision.of(part, heads={}, context=Context("main", "key_1", NOON), new_id=new_id))
         taken = books.proving.sequencer.take()
-        Pushing(books.proving.tree, [FolderTarget("folder", PushedFolder(tmp_path / "pushed"))]).step()
+        Pushing(books.proving.tree, [LogTarget("folder", PushedFolder(tmp_path / "pushed"))]).step()
     (tmp_path / "checkpoint").write_text(taken.note, "utf-8")
     return Shell(tmp_path, database_url, video_id)
 
