@@ -21,7 +21,7 @@ from ledger.proof.memory import MemoryTree
 from ledger.proof.merkle import root
 from ledger.proof.notes import NOTE_BYTES_MAX
 from ledger.proof.tiles import TILE_BYTES, Tile, TileNodes
-from tests.buckets import BUCKET, KEY, Bucket, bucket_under_lock
+from tests.buckets import Bucket, bucket_under_lock
 from tests.ledger.ledger_facts import NOON
 from tests.test_pushing import LEDGER_ID, checkpoint_of, new_history, tree_of
 
@@ -40,9 +40,8 @@ def bucket() -> Iterator[Bucket]:
 
 @pytest.fixture
 def credentials(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {"ACCESS_KEY_ID": KEY, "SECRET_ACCESS_KEY": KEY, "ENDPOINT_URL": bucket.endpoint, "REGION": "us-east-1"}
-    for name, value in {**said, "ALLOW_HTTP": "true"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+    for name, value in bucket.environment().items():
+        monkeypatch.setenv(name, value)
 
 
 prefixes = count()
@@ -53,7 +52,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     """Opens one and the same place again and again, which is empty at first."""
     if request.param == "s3":
         request.getfixturevalue("credentials")
-        url = f"s3://{BUCKET}/prefix-{next(prefixes)}"
+        url = request.getfixturevalue("bucket").url(f"prefix-{next(prefixes)}")
         return lambda: open_pushed(url)
     if request.param == "folder":
         return lambda: PushedFolder(tmp_path)
@@ -141,7 +140,7 @@ def test_a_checkpoint_that_is_too_long_is_not_read_to_its_end(opened: Opened) ->
 
 
 def test_nobody_removes_or_replaces_what_an_object_lock_keeps(bucket: Bucket, credentials: None) -> None:
-    log = open_pushed(f"s3://{BUCKET}/locked")
+    log = open_pushed(bucket.url("locked"))
     log.push(1, "one", [(PARTIAL, b"p" * 96)])
     log.push(2, "two", [])
     with pytest.raises(Diverged):
@@ -152,7 +151,7 @@ def test_nobody_removes_or_replaces_what_an_object_lock_keeps(bucket: Bucket, cr
         "checkpoints/2": [b"two"],
         "checkpoint": [b"one", b"two"],
     }
-    bucket.client.put_object(Bucket=BUCKET, Key="locked/checkpoints/1", Body=b"forged")
+    bucket.put("locked/checkpoints/1", b"forged")
     assert bucket.remove_all("locked/") == ["AccessDenied"] * 6
     assert bucket.versions("locked/")["checkpoints/1"] == [b"one", b"forged"], "one that is put over it hides nothing"
 
@@ -162,7 +161,7 @@ def test_what_is_there_is_not_written_again(bucket: Bucket, credentials: None) -
     history.grow(300)
     history.sequencer.take()
     for _ in range(2):
-        assert pushing(tree_of(history), open_pushed(f"s3://{BUCKET}/again")).step()
+        assert pushing(tree_of(history), open_pushed(bucket.url("again"))).step()
         tree_of(history).pushes.clear()  # a crash before it was kept how far it went
     written = {name: len(versions) for name, versions in bucket.versions("again/").items()}
     assert [name for name, versions in written.items() if versions > 1] == ["checkpoint"]
@@ -179,9 +178,9 @@ def test_a_bucket_that_is_not_there_is_tried_again(credentials: None) -> None:
         open_pushed("s3://no-such-bucket").checkpoints()
 
 
-def test_a_bucket_is_pushed_to_where_the_settings_say_so(credentials: None, tmp_path: Path) -> None:
+def test_a_bucket_is_pushed_to_where_the_settings_say_so(bucket: Bucket, credentials: None, tmp_path: Path) -> None:
     tree = MemoryTree(MemoryRecorder(), LEDGER_ID)
-    settings = Settings(data_dir=tmp_path, checkpoint_push_folder=tmp_path, checkpoint_push_bucket=f"s3://{BUCKET}")
+    settings = Settings(data_dir=tmp_path, checkpoint_push_folder=tmp_path, checkpoint_push_bucket=bucket.url(""))
     found = pushing_of(settings, tree, lambda: NOON)
     assert found is not None
     assert [each.name for each in found._targets] == ["folder", "bucket"]
