@@ -30,6 +30,7 @@ from ledger.proof.findings import Findings
 
 File: TypeAlias = Asset | InputReference | SourceVideo
 OnProgress = Callable[[int, int], None]
+"""Told how many of how many are done."""
 WATCHED = tuple(
     each.TYPE
     for each in (
@@ -64,7 +65,7 @@ class KeptFiles:
         if named := _named(fact):
             self._files.setdefault(stream, []).extend((position, each) for each in named)
         if isinstance(fact, CharacterRequested):
-            erasure = streams.requester(streams.tenant(stream), fact.requester)
+            erasure = streams.requester(streams.tenant_of(stream), fact.requester)
             self._characters.setdefault(erasure, []).append(stream)
         elif streams.category(stream) == "requester":  # its renders are told of it, its characters are not
             for character in self._characters.pop(stream, ()):

@@ -1,12 +1,12 @@
 """Verifying the live ledger: what it is held to, and the stored files beside it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bickford_sora.assets.local import LocalAssetStore
-from bickford_sora.composition import Books
-from bickford_sora.kept_files import WATCHED, KeptFiles
+from bickford_sora.composition.books import Books
+from bickford_sora.kept_files import WATCHED, KeptFiles, OnProgress
 from bickford_sora.pushed_log import open_pushed
 from ledger.proof.checkpoints import open_checkpoint, origin_of
 from ledger.proof.errors import ProofError
@@ -18,7 +18,6 @@ from ledger.proof.tiles import ReadTile
 from ledger.proof.tree_check import Held
 from ledger.proof.verify import Verified, verify_rows
 
-OnProgress = Callable[[int, int], None]
 PROGRESS_STEPS = 50
 """How often progress is told."""
 

@@ -231,7 +231,7 @@ def category(stream: str) -> str:
     return stream.partition(":")[0]
 
 
-def tenant(stream: str) -> str:
+def tenant_of(stream: str) -> str:
     """The tenant in the id of a stream that has one: the second part."""
     return stream.split(":")[1]
 

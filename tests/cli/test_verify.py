@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from bickford_sora.cli.proof_problems import FAILED, FOUND
-from bickford_sora.composition import open_books
+from bickford_sora.composition.books import open_books
 from bickford_sora.pushed_folder import PushedFolder
 from bickford_sora.pushing import LogTarget, Pushing
 from bickford_sora.settings import Settings
@@ -156,9 +156,7 @@ def test_each_tampering_is_found_at_its_place(shell: Shell, monkeypatch: pytest.
         pushed = Path(shell.file("pushed"))
         for each in filter(Path.is_file, pushed.rglob("*")):
             bucket.put(f"copied/{each.relative_to(pushed)}", each.read_bytes())
-        assert shell.found("--tiles", bucket.url("copied"), kind="facts_changed") == [(77, 77, True)], (
-            "and in a copy in a bucket"
-        )
+        assert shell.found("--tiles", bucket.url("copied"), kind="facts_changed") == [(77, 77, True)], "and in a copy"
 
 
 @pytest.mark.parametrize("place", ["nowhere", "https://bucket.example"])
