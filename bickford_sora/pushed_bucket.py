@@ -39,7 +39,7 @@ class PushedBucket:
 
     @classmethod
     def at(cls, url: str) -> Self:
-        """The bucket at this address. Credentials, region and endpoint are those of the provider's own variables."""
+        """The bucket at this address. Credentials, region and endpoint come from the cloud's usual variables."""
         retries: RetryConfig = {"max_retries": RETRIES_MAX, "retry_timeout": RETRY_TIMEOUT}
         with _failures():
             if url.startswith("s3://"):
