@@ -1,62 +1,33 @@
-"""The composition root: builds everything once, from settings, and takes it down again."""
+"""Everything that takes requests and works on them, built once over open books."""
 
 import random
 import secrets
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
-import psycopg
-import structlog
-from psycopg_pool import PoolTimeout
-from pydantic import SecretStr
-
-from bickford_sora.api_keys import ApiKeys
-from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.assets.port import AssetStore
-from bickford_sora.audits import Audits
-from bickford_sora.batches import Batches
-from bickford_sora.budgets import Budgets
-from bickford_sora.callers import PURPOSE, Callers, configured_projects, load_or_make_master_key
 from bickford_sora.characters import Characters
+from bickford_sora.composition.books import TENANT, Books
 from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
 from bickford_sora.configuring import Configuring
-from bickford_sora.database.embedded import EmbeddedPostgres
-from bickford_sora.database.errors import DatabaseSetupError
-from bickford_sora.database.migrations import migrate, pending
-from bickford_sora.database.pool import open_pool
 from bickford_sora.decisions.policy import built_in
 from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
 from bickford_sora.egress import Egress
-from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.erasing import Erasing
 from bickford_sora.erasure_list import ErasureList
 from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
-from bickford_sora.http.house import House
-from bickford_sora.http.house import Limits as HttpLimits
 from bickford_sora.http.links import Links
-from bickford_sora.http.rate_limits import RateLimit
-from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
-from bickford_sora.invoices import Invoices
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.legal_holds import LegalHolds
-from bickford_sora.log_signing import LogSigning
-from bickford_sora.metrics import Metrics
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
-from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
-from bickford_sora.proving import Proving
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
@@ -65,11 +36,8 @@ from bickford_sora.renderers.dialects import open_renderer, open_transport
 from bickford_sora.renderers.fleet import Fleet
 from bickford_sora.renderers.port import Renderer
 from bickford_sora.renderers.transport import TransportLimits
-from bickford_sora.reviews import Reviews
 from bickford_sora.settings import RendererSettings, Settings
-from bickford_sora.spend_reports import SpendReports
 from bickford_sora.stops import Stops
-from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver
 from bickford_sora.workers.erase import Erase
@@ -83,104 +51,17 @@ from bickford_sora.workers.retain import Retain
 from bickford_sora.workers.spool import spool_folder
 from bickford_sora.workers.store import Store
 from bickford_sora.workers.submit import CALL_TIMEOUTS, Submit
-from bickford_sora.workers.watch import Watch
 from bickford_sora.workers.workshop import Limits, Workshop
-from ledger.application import Ledger
-from ledger.clock import Clock, system_clock
-from ledger.errors import LedgerError
-from ledger.events import ReviewWeights
+from ledger.clock import Clock
 from ledger.identifiers import id_maker
-from ledger.keys import Keys
-from ledger.keystore import PostgresKeyStore
-from ledger.recorder import PostgresRecorder
-from ledger.sending import Pool
 from projections.announced import Announced
-from projections.api_keys import API_KEYS, ApiKeyTable
-from projections.audit import AUDIT, Audit
 from projections.endpoints import ENDPOINTS, Endpoints
 from projections.leases import Leases
-from projections.lineage import LINEAGE
-from projections.port import Projection
-from projections.projector import Projector
-from projections.questions import Questions
-from projections.search import Search
-from projections.spend import SPEND, SpendTable
-from projections.videos import VIDEOS, Videos
-from projections.work import WORK, Work
+from projections.videos import Videos
+from projections.work import Work
 
-TENANT = "main"
-"""The tenant of every key until tenants are configured."""
-MIGRATIONS = files("ledger.migrations")
-log = structlog.get_logger(__name__)
-
-LAG_READY_S = 30.0
-"""How far a read model may be behind in a process that is ready, in seconds."""
 COURIERS = 4
 """Deliveries one process makes at a time."""
-PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """The ledger and what is read from it: enough for commands that only look, replay or migrate."""
-
-    settings: Settings
-    url: str
-    pool: Pool
-    ledger: Ledger
-    keys: Keys
-    search: Search | None
-    """The index of words; None where it is switched off."""
-    projector: Projector
-    clock: Clock
-    watch: Watch
-    """What failed of the work in the background."""
-    proving: Proving
-    """What proves the ledger."""
-
-
-@contextmanager
-def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Books]:
-    """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
-
-    Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
-    """
-    with ExitStack() as stack:
-        url = stack.enter_context(database(settings))
-        pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max))
-        migrate(pool, MIGRATIONS, schema="ledger")
-        recorder = PostgresRecorder(pool)
-        stack.callback(recorder.close)
-        ledger = Ledger(recorder)
-        keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
-        projector = Projector(ledger, pool, PROJECTIONS)
-        for name in projector.ensure():
-            log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
-        Leases(pool).ensure()
-        Announced(pool).ensure(ledger.head())
-        search = Search(ledger, keys, pool) if settings.full_text_search else None
-        if search is not None:
-            search.ensure()
-        signing = LogSigning(
-            Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
-        )
-        proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
-
-
-@contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """The database's address, for as long as it is used."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    with EmbeddedPostgres.acquire(settings.data_dir) as server:
-        yield server.url
-
-
-def keys_folder(settings: Settings) -> Path:
-    """Where the keys of this installation lie."""
-    return settings.data_dir / "keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +132,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         fleet=fleet,
         catalogue=configuring.catalogue,
         stops=stops,
-        limits=_limits(settings),
+        limits=_work_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
     erasures = _erasures(books, recording, assets)
@@ -273,14 +154,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         configuring=configuring,
         fleet=fleet,
         stops=stops,
-        characters=Characters(
-            recording=recording,
-            keys=books.keys,
-            references=references,
-            catalogue=configuring.catalogue,
-            renderer=fleet.first,
-            call_s=settings.submit_timeout_s * CALL_TIMEOUTS,
-        ),
+        characters=_characters(books, recording, references, configuring, fleet),
         policies=policies,
         price_tables=price_tables,
         four_eyes=four_eyes,
@@ -321,25 +195,6 @@ def _retain(books: Books, erasing: Erasing) -> Retain | None:
     )
 
 
-def audits(books: Books) -> Audits:
-    """What auditors are answered by."""
-    return Audits(
-        ledger=books.ledger,
-        keys=books.keys,
-        query=Audit(books.pool),
-        questions=Questions(books.pool),
-        clock=books.clock,
-        wait_for_words=books.search.wait_for if books.search else None,
-    )
-
-
-def _wait_for_audit(books: Books, timeout_s: float) -> bool:
-    """Whether all that an auditor is answered from had everything recorded before the call."""
-    head, ends_at = books.ledger.head(), time.monotonic() + timeout_s
-    names = (AUDIT.name, VIDEOS.name, SPEND.name, API_KEYS.name)
-    return all(books.projector.wait_for(name, head, max(0.0, ends_at - time.monotonic())) for name in names)
-
-
 def _configuring(
     books: Books,
     renderers: Sequence[RendererSettings],
@@ -356,6 +211,23 @@ def _configuring(
     )
 
 
+def _characters(
+    books: Books,
+    recording: Recording,
+    references: References,
+    configuring: Configuring,
+    fleet: Fleet[ConfiguredRenderer],
+) -> Characters:
+    return Characters(
+        recording=recording,
+        keys=books.keys,
+        references=references,
+        catalogue=configuring.catalogue,
+        renderer=fleet.first,
+        call_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
+    )
+
+
 def _references(books: Books, assets: LocalAssetStore, inspector: MediaInspector, egress: Egress) -> References:
     return References(
         assets=assets,
@@ -364,15 +236,6 @@ def _references(books: Books, assets: LocalAssetStore, inspector: MediaInspector
         egress=egress,
         reference_bytes_max=books.settings.reference_bytes_max,
         source_bytes_max=books.settings.source_bytes_max,
-    )
-
-
-def _review_weights(settings: Settings) -> ReviewWeights:
-    return ReviewWeights(
-        clarity=settings.review_weight_clarity,
-        continuity=settings.review_weight_continuity,
-        brand_fit=settings.review_weight_brand_fit,
-        minute=settings.review_weight_minute,
     )
 
 
@@ -394,97 +257,6 @@ def _announce(books: Books, recording: Recording) -> Announce:
         Endpoints(books.pool),
         lambda position, timeout_s: books.projector.wait_for(ENDPOINTS.name, position, timeout_s),
     )
-
-
-def house(gateway: Gateway, api_key: SecretStr) -> House:
-    """What the HTTP routes work with."""
-    books, settings = gateway.books, gateway.books.settings
-
-    def source(name: str) -> WebhookSource | None:
-        each = gateway.configuring.renderer(name)
-        secrets = () if each is None else tuple(secret.get_secret_value() for secret in each.webhook_secrets)
-        return None if each is None else WebhookSource(each.credential, secrets)
-
-    return House(
-        intake=gateway.intake,
-        quoting=gateway.quoting,
-        observations=gateway.observations,
-        webhooks=WebhookIntake(
-            gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
-        ),
-        callers=Callers(
-            configured_projects(api_key, settings),
-            digest=books.keys.digest,
-            tenant=TENANT,
-            spanning=[api_key.get_secret_value()],
-            issued=IssuedKeys(books.ledger, books.clock),
-        ),
-        budgets=Budgets(gateway.recording, gateway.four_eyes),
-        four_eyes=gateway.four_eyes,
-        erasing=gateway.erasing,
-        legal_holds=LegalHolds(recording=gateway.recording, keys=books.keys, four_eyes=gateway.four_eyes),
-        spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
-        invoices=_invoices(gateway),
-        wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
-        api_keys=ApiKeys(
-            recording=gateway.recording,
-            keys=books.keys,
-            digest=lambda secret: books.keys.digest(PURPOSE, secret.encode()),
-            query=ApiKeyTable(books.pool),
-            four_eyes=gateway.four_eyes,
-            new_secret=secrets.token_bytes,
-        ),
-        reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
-        approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
-        wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
-        keys=books.keys,
-        metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),
-        videos=Videos(books.pool),
-        wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
-        links=gateway.links,
-        characters=gateway.characters,
-        policies=gateway.policies,
-        price_tables=gateway.price_tables,
-        rate_limit=RateLimit(settings.requests_per_minute_max, time.monotonic),
-        endpoints=WebhookEndpoints(
-            recording=gateway.recording,
-            keys=books.keys,
-            dispatch=gateway.dispatch,
-            query=Endpoints(books.pool),
-            new_secret=secrets.token_bytes,
-        ),
-        wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
-        assets=gateway.assets,
-        batches=Batches(gateway.recording, books.keys, gateway.intake),
-        pasts=Pasts(books.ledger, books.clock),
-        audits=audits(books),
-        wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
-        proofs=books.proving.proofs,
-        audited=lambda: books.projector.reached(AUDIT.name),
-        tide=Tide(lambda: books.projector.reached(AUDIT.name)),
-        ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],
-        new_id=gateway.recording.new_id,
-        limits=HttpLimits(
-            body_bytes_max=settings.body_bytes_max,
-            source_bytes_max=settings.source_bytes_max,
-            projection_wait_s=settings.projection_wait_s,
-            poll_after_ms=settings.poll_after_ms,
-        ),
-    )
-
-
-def problems(books: Books) -> list[str]:
-    """What keeps this installation from serving, in words for an operator."""
-    try:
-        found = [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
-        behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
-    except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:
-        return [*books.watch.problems(), f"the database does not answer: {type(error).__name__}"]
-    return [
-        *books.watch.problems(),
-        *found,
-        *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind),
-    ]
 
 
 def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
@@ -558,7 +330,7 @@ def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[Co
     return opened
 
 
-def _limits(settings: Settings) -> Limits:
+def _work_limits(settings: Settings) -> Limits:
     return Limits(
         submit_timeout_s=settings.submit_timeout_s,
         reconcile_grace_s=settings.reconcile_grace_s,
@@ -570,13 +342,3 @@ def _limits(settings: Settings) -> Limits:
         asset_bytes_max=settings.asset_bytes_max,
         asset_retention_s=settings.asset_retention_s,
     )
-
-
-def _invoices(gateway: Gateway) -> Invoices:
-    books = gateway.books
-
-    def is_current() -> bool:
-        head, timeout_s = books.ledger.head(), books.settings.projection_wait_s
-        return all(books.projector.wait_for(each.name, head, timeout_s) for each in (SPEND, AUDIT))
-
-    return Invoices(gateway.recording, books.keys, SpendTable(books.pool), Audit(books.pool), is_current)
