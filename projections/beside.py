@@ -8,6 +8,7 @@ from threading import Event
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ledger.payloads import ReadPayload
 from projections import schemas
 from projections.errors import RebuildRefused, UnprojectableEvent
 from projections.inserting import Stretch, insert
@@ -20,7 +21,9 @@ INDEX_MEMORY = "256MB"
 
 
 @contextmanager
-def filled_beside(pool: Pool, projections: Sequence[Projection], *, until: int) -> Iterator[None]:
+def filled_beside(
+    pool: Pool, projections: Sequence[Projection], *, until: int, payloads: ReadPayload
+) -> Iterator[None]:
     """Fills and indexes the next schemas of the projections that are made in SQL, in a thread with its own connection.
 
     The block ends when they are filled up to position `until`, or is left early with its own error. Raises
@@ -29,7 +32,7 @@ def filled_beside(pool: Pool, projections: Sequence[Projection], *, until: int) 
     in_database = [each for each in projections if each.rows is None]
     stop = Event()
     with pool.connection() as connection, ThreadPoolExecutor(1) as thread:
-        filled = thread.submit(_fill, connection, in_database, until, stop)
+        filled = thread.submit(_fill, connection, in_database, until, stop, payloads)
         try:
             yield
         except BaseException:
@@ -39,7 +42,13 @@ def filled_beside(pool: Pool, projections: Sequence[Projection], *, until: int) 
         filled.result()
 
 
-def _fill(connection: Connection[TupleRow], projections: Sequence[Projection], until: int, stop: Event) -> None:
+def _fill(
+    connection: Connection[TupleRow],
+    projections: Sequence[Projection],
+    until: int,
+    stop: Event,
+    payloads: ReadPayload,
+) -> None:
     for projection in projections:
         for after in range(0, until, INSERT_EVENTS_MAX):
             if stop.is_set():
@@ -47,7 +56,7 @@ def _fill(connection: Connection[TupleRow], projections: Sequence[Projection], u
             stretch = Stretch(after=after, until=min(after + INSERT_EVENTS_MAX, until))
             try:
                 with connection.transaction():
-                    insert(connection, projection, projection.next_schema, stretch)
+                    insert(connection, projection, projection.next_schema, stretch, payloads)
             except UnprojectableEvent as error:
                 raise RebuildRefused(projection.name, error.stream, error) from error
         index(connection, projection)

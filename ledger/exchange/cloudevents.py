@@ -57,6 +57,11 @@ def row_of(line: bytes, source: str, place: str) -> tuple[RecordedRow, bytes]:
     return row, leaf
 
 
+def payload_in(line: bytes) -> bytes:
+    """The payload in a line, which nothing else of is looked at. Raises ValueError."""
+    return _split(line)[1]
+
+
 def _attributes(row: RecordedRow, leaf: bytes, source: str) -> Mapping[str, str | int | None]:
     context = row.context
     return {

@@ -1,16 +1,16 @@
 """Reads every row as it is stored: whether it can be decoded, whether all are in order, and what its leaf hash is."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from hashlib import sha256
 from typing import TypeAlias
 
 from pydantic import ValidationError
 
 from ledger.envelope import Fact
-from ledger.errors import Corrupt, InvalidEvent
+from ledger.errors import Corrupt, InvalidEvent, SegmentUnreadable
 from ledger.events import TYPES
 from ledger.mapper import FactMapper
-from ledger.proof.findings import Findings
+from ledger.payloads import ReadPayload, is_moved, payload_sha256, unread
+from ledger.proof.findings import Findings, Kind
 from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.tree_check import MISSING
 
@@ -24,7 +24,7 @@ _PAYLOAD_BEGIN = b'{"f":'
 
 
 class RowCheck:
-    """Takes rows by position. `watched` are types of facts that `on_fact` is told of.
+    """Takes rows by position. `watched` are types of facts that `on_fact` is told of; `payloads` reads closed segments.
 
     Holds one number a stream.
     """
@@ -37,6 +37,7 @@ class RowCheck:
         types: Mapping[str, type[Fact]] = TYPES,
         watched: Collection[str] = (),
         on_fact: OnFact | None = None,
+        payloads: ReadPayload = unread,
     ) -> None:
         """`size_needed` is how many facts there have to be: of so many, those that are missing get a leaf."""
         self._findings = findings
@@ -45,6 +46,7 @@ class RowCheck:
         self._decoders = {name: _decoder(cls) for name, cls in types.items()}
         self._watched = frozenset(watched)
         self._on_fact = on_fact
+        self._payloads = payloads
         self._versions: dict[str, int] = {}
         self._moments = Moments()
         self._recorded: int | None = None
@@ -54,9 +56,9 @@ class RowCheck:
     def leaves(self, rows: Sequence[Row]) -> list[bytes]:
         """The leaf hashes of the next rows; what is wrong with them becomes findings."""
         leaves: list[bytes] = []
-        versions, decoders, watched = self._versions, self._decoders, self._watched
+        versions = self._versions
         for row in rows:
-            position, stream, version, kind, payload = row[0], row[1], row[2], row[3], row[12]
+            position, stream, version, kind = row[0], row[1], row[2], row[3]
             if position != self.next and not self._placed(position, leaves):
                 continue
             self.next = position + 1
@@ -65,13 +67,9 @@ class RowCheck:
             versions[stream] = version
             if row[5] != self._recorded:
                 self._recorded_at(position, row[5])
-            try:
-                fact = decoders[kind](payload)
-            except (KeyError, ValidationError, ValueError, TypeError):
-                self._decode_slowly(row)
-            else:
-                if kind in watched and self._on_fact is not None:
-                    self._on_fact(position, stream, fact)
+            payload = self._brought(position, row[12]) if is_moved(row[12]) else row[12]
+            if payload is not None:
+                self._decode(position, stream, version, kind, payload)
             leaves.append(self._leaf(row))
         return leaves
 
@@ -95,7 +93,7 @@ class RowCheck:
                     correlation=because,
                     causation=cause,
                     trace=trace,
-                    payload_sha256=sha256(payload).hexdigest(),
+                    payload_sha256=payload_sha256(payload),
                 )
             )
         except (OverflowError, TypeError):
@@ -121,17 +119,25 @@ class RowCheck:
             self._findings.add("order_broken", position, "it was recorded before the fact in front of it")
         self._recorded = recorded
 
-    def _decode_slowly(self, row: Row) -> None:
-        """The whole way, which also knows older schemas, and says what is wrong."""
-        position, stream, version, kind, payload = row[0], row[1], row[2], row[3], row[12]
+    def _brought(self, position: int, stored: bytes) -> bytes | None:
+        """The payload from its segment's file, which is the one that was recorded; None where there is none."""
         try:
-            fact = self._mapper.decode(kind, payload, place=f"{stream} version {version}")
-        except Corrupt as error:
-            wrong = "invalid_event" if isinstance(error, InvalidEvent) else "unknown_event_type"
-            self._findings.add(
-                "invalid_event" if wrong == "invalid_event" else "unknown_event_type", position, str(error)
-            )
-            return
+            return self._payloads(position, stored)
+        except SegmentUnreadable as error:
+            self._findings.add("payload_unreadable", position, str(error))
+            return None
+
+    def _decode(self, position: int, stream: str, version: int, kind: str, payload: bytes) -> None:
+        """The quick way; else the whole way, which also knows older schemas, and says what is wrong."""
+        try:
+            fact = self._decoders[kind](payload)
+        except (KeyError, ValidationError, ValueError, TypeError):
+            try:
+                fact = self._mapper.decode(kind, payload, place=f"{stream} version {version}")
+            except Corrupt as error:
+                wrong: Kind = "invalid_event" if isinstance(error, InvalidEvent) else "unknown_event_type"
+                self._findings.add(wrong, position, str(error))
+                return
         if kind in self._watched and self._on_fact is not None:
             self._on_fact(position, stream, fact)
 
