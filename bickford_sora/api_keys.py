@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import api_keys as decisions
 from bickford_sora.decisions.api_keys import Fresh, Grant
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import NOTHING, Draft
-from bickford_sora.errors import NotFound, TryLater
+from bickford_sora.errors import NotFound
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.recording import Origin, Recording
 from ledger import streams
 from ledger.api_keys import ApiKey
-from ledger.errors import Conflict
 from ledger.keys import Keys
 from projections.api_keys import ApiKeyPage
 
@@ -147,14 +147,10 @@ class ApiKeys:
 
     def _decide(self, caller: Caller, decision: Callable[[Caller], Draft], origin: Origin) -> None:
         """Takes a decision and appends it; again when the caller's key or the managed one moved on meanwhile."""
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft = decision(caller)
-            if not draft:
-                return
-            try:
+
+        def attempt(who: Caller) -> None:
+            if draft := decision(who):
                 self.recording.append(draft, origin)
-            except Conflict:
-                caller = self.issued.confirmed(caller)
-                continue
-            return
-        raise TryLater("The API key is being changed. Send the request again.", code="conflict")
+
+        busy = "The API key is being changed. Send the request again."
+        decided_as(caller, self.recording, attempt, when_busy=busy)

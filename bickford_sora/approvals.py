@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import approvals as decisions
 from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.errors import NotFound, ProtocolError, TryLater
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.recording import Origin, Recording, after
 from ledger import streams
 from ledger.envelope import Sealed
-from ledger.errors import Conflict, Erased
+from ledger.errors import Erased
 from ledger.keys import Keys
 from ledger.lifecycle import Render
 from projections.videos import Page
@@ -98,18 +98,12 @@ class Approvals:
     def _decide(
         self, caller: Caller, approval_id: str, decision: Callable[[Caller, Render], Draft], origin: Origin
     ) -> Render:
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            render = self._own(caller, approval_id)
-            draft = decision(caller, render)
-            if not draft:
-                return render
-            try:
-                self.recording.append(draft, origin, on=render)
-            except Conflict:  # somebody else answered, it lapsed, or the API key moved on
-                caller = IssuedKeys(self.recording.ledger, self.recording.clock).confirmed(caller)
-                continue
-            return self.recording.render(render.stream)
-        raise TryLater("The render is changing. Send the answer again.", code="conflict")
+        def attempt(who: Caller) -> Render:
+            render = self._own(who, approval_id)
+            draft = decision(who, render)
+            return after(render, self.recording.append(draft, origin, on=render)) if draft else render
+
+        return decided_as(caller, self.recording, attempt, when_busy="The render is changing. Send the answer again.")
 
     def _sealed(self, render: Render, answer: Answer) -> Sealed:
         """The reason under the render's own key: it is erased with its prompt."""

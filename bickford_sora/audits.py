@@ -151,7 +151,7 @@ class Audits:
         except ValueError:
             found = None
         if found is None or not _reads(caller, found):
-            raise NotFound("No fact with this id is readable with this key.", code="event_not_found", param=param)
+            raise NotFound("No fact with this id is readable with this key.", code="fact_not_found", param=param)
         return found
 
     def _bounds(self, between: Between) -> tuple[int, int]:

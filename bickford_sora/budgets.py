@@ -4,15 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import budget_setting as decisions
 from bickford_sora.decisions.budget_setting import BudgetAsked
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import NOTHING, Draft
-from bickford_sora.errors import TryLater
 from bickford_sora.four_eyes import FourEyes
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording, TakeAt
-from ledger.errors import Conflict
+from bickford_sora.recording import Origin, Recording, TakeAt
 from ledger.spend import Budget, Periods, Spend
 
 
@@ -73,19 +71,16 @@ class Budgets:
 
     def _decide(self, caller: Caller, budget_id: str, asked: BudgetAsked | None, origin: Origin) -> None:
         """Decides in turn with all others about this tenant's money; again when the caller's key moved on."""
-        issued = IssuedKeys(self.recording.ledger, self.recording.clock)
-        agreed = NOTHING
-        for _ in range(DECIDE_ATTEMPTS_MAX):
+
+        def attempt(who: Caller) -> None:
             try:
-                self.recording.on_spend(self._change(caller, budget_id, asked, agreed), origin)
+                self.recording.on_spend(self._change(who, budget_id, asked, NOTHING), origin)
             except TakesFourEyes:
-                agreed = self._agreed(caller, budget_id, asked, origin)
-                continue
-            except Conflict:
-                caller, agreed = issued.confirmed(caller), NOTHING
-                continue
-            return
-        raise TryLater("The budget is being changed. Send the request again.", code="conflict")
+                agreed = self._agreed(who, budget_id, asked, origin)
+                self.recording.on_spend(self._change(who, budget_id, asked, agreed), origin)
+
+        busy = "The budget is being changed. Send the request again."
+        decided_as(caller, self.recording, attempt, when_busy=busy)
 
     def _change(self, caller: Caller, budget_id: str, asked: BudgetAsked | None, agreed: Draft) -> TakeAt:
         def take(spend: Spend, _: Periods) -> Draft:

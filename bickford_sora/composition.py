@@ -224,9 +224,9 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer."""
     settings = books.settings
     owner = f"worker-{secrets.token_hex(6)}"
-    assets = LocalAssetStore(settings.data_dir / "assets", clock=books.clock)
+    assets = _assets(books)
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
-    recording = Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=settings.time_zone)
+    recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
     fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
@@ -262,7 +262,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         limits=_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
-    erasures = open_erasures(books, recording, assets)
+    erasures = _erasures(books, recording, assets)
     erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
     dispatch = Dispatch(egress, books.keys)
     links = _links(books)
@@ -298,10 +298,22 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     )
 
 
-def open_erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasures:
-    """The erasures of this installation, with their list apart from the database."""
+def erasures_of(books: Books) -> Erasures:
+    """The erasures of this installation alone: no renderer has to be configured for them."""
+    return _erasures(books, _recording(books), _assets(books))
+
+
+def _erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasures:
     kept = ErasureList(books.settings.erasures_file or books.settings.data_dir / "erasures.jsonl")
     return Erasures(recording=recording, keys=books.keys, assets=assets, kept=kept)
+
+
+def _recording(books: Books) -> Recording:
+    return Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=books.settings.time_zone)
+
+
+def _assets(books: Books) -> LocalAssetStore:
+    return LocalAssetStore(books.settings.data_dir / "assets", clock=books.clock)
 
 
 def _retain(books: Books, erasing: Erasing) -> Retain | None:
@@ -434,7 +446,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
-        metrics=Metrics(books.projector.lag, public=settings.metrics_public),
+        metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import structlog
 
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import erasure as decisions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
@@ -22,8 +23,7 @@ from bickford_sora.erasure_list import ErasureListDamaged
 from bickford_sora.erasures import Erasures
 from bickford_sora.errors import TryLater
 from bickford_sora.four_eyes import FourEyes
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
+from bickford_sora.recording import Origin
 from ledger import streams
 from ledger.characters import Character
 from ledger.envelope import Sealed
@@ -141,17 +141,14 @@ class Erasing:
 
     def _decide(self, caller: Caller, decide: Callable[[Caller], tuple[Draft, Render | None]], origin: Origin) -> None:
         recording = self.erasures.recording
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft, render = decide(caller)
-            if not draft:
-                return
-            try:
-                recording.append(draft.relying_on(caller.heads), origin, on=render)
-            except Conflict:  # a hold was placed, the render moved on, or the API key did
-                caller = IssuedKeys(recording.ledger, recording.clock).confirmed(caller)
-                continue
-            return
-        raise TryLater("What is to be erased is changing. Send the request again.", code="conflict")
+
+        def attempt(who: Caller) -> None:
+            draft, render = decide(who)
+            if draft:
+                recording.append(draft.relying_on(who.heads), origin, on=render)
+
+        busy = "What is to be erased is changing. Send the request again."
+        decided_as(caller, recording, attempt, when_busy=busy)
 
     @staticmethod
     def _begin(carry_out: Callable[[str], object], stream: str) -> None:

@@ -11,16 +11,15 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import four_eyes as decisions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.four_eyes import Wanted
-from bickford_sora.errors import NotFound, TryLater
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.errors import NotFound
+from bickford_sora.recording import Origin, Recording
 from ledger import changes, streams
 from ledger.changes import Change
-from ledger.errors import Conflict
 from ledger.events.changes import Kind
 from ledger.keys import Keys
 
@@ -49,20 +48,18 @@ class FourEyes:
         if kind not in self.kinds:
             return NOTHING
         wanted = self._wanted(caller, kind, subject, content, summary)
-        for _ in range(DECIDE_ATTEMPTS_MAX):
+
+        def attempt(who: Caller) -> Draft:
             change, now = self._change(wanted.stream), self.recording.clock()
             if change is not None and decisions.may_be_made(change, now):
                 return decisions.made(wanted, change)
-            draft = decisions.proposed(caller, wanted, change, now, approval_s=self.approval_s)
-            if not draft:
-                raise decisions.required(wanted.change_id)
-            try:
+            draft = decisions.proposed(who, wanted, change, now, approval_s=self.approval_s)
+            if draft:
                 self.recording.append(draft, origin)
-            except Conflict:
-                caller = IssuedKeys(self.recording.ledger, self.recording.clock).confirmed(caller)
-                continue
             raise decisions.required(wanted.change_id)
-        raise TryLater("The change is being decided. Send the request again.", code="conflict")
+
+        busy = "The change is being decided. Send the request again."
+        return decided_as(caller, self.recording, attempt, when_busy=busy)
 
     def find(self, caller: Caller, change_id: str) -> Change:
         """A change the caller could make, as it is now. Raises NotFound."""
@@ -76,16 +73,15 @@ class FourEyes:
 
         Raises NotFound, RoleMissing for one's own change, Conflicting when it is too late.
         """
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            change = self.find(caller, change_id)
-            draft = decisions.answered(change, caller, self.recording.clock(), agrees=agrees)
-            try:
-                self.recording.append(draft, origin)
-            except Conflict:
-                caller = IssuedKeys(self.recording.ledger, self.recording.clock).confirmed(caller)
-                continue
-            return self.find(caller, change_id)
-        raise TryLater("The change is being decided. Send the answer again.", code="conflict")
+
+        def attempt(who: Caller) -> Change:
+            draft = decisions.answered(self.find(who, change_id), who, self.recording.clock(), agrees=agrees)
+            self.recording.append(draft, origin)
+            return self.find(who, change_id)
+
+        return decided_as(
+            caller, self.recording, attempt, when_busy="The change is being decided. Send the answer again."
+        )
 
     def _wanted(self, caller: Caller, kind: Kind, subject: str, content: JsonValue, summary: str) -> Wanted:
         said = json.dumps([caller.key_id, kind, subject, content], sort_keys=True)

@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import holds as decisions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.errors import TryLater
 from bickford_sora.four_eyes import FourEyes
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.recording import Origin, Recording
 from ledger import streams
 from ledger.envelope import Sealed
-from ledger.errors import Conflict, Erased
+from ledger.errors import Erased
 from ledger.holds import Hold, Holds
 from ledger.keys import Keys
 
@@ -72,15 +71,11 @@ class LegalHolds:
             return None
 
     def _decide(self, caller: Caller, decision: Callable[[Caller, Holds], Draft], origin: Origin) -> None:
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            draft = decision(caller, self.recording.ledger.holds(caller.tenant))
-            try:
-                self.recording.append(draft, origin)
-            except Conflict:  # another hold came first, or the API key moved on
-                caller = IssuedKeys(self.recording.ledger, self.recording.clock).confirmed(caller)
-                continue
-            return
-        raise TryLater("Legal holds are being changed. Send the request again.", code="conflict")
+        def attempt(who: Caller) -> None:
+            self.recording.append(decision(who, self.recording.ledger.holds(who.tenant)), origin)
+
+        busy = "Legal holds are being changed. Send the request again."
+        decided_as(caller, self.recording, attempt, when_busy=busy)
 
     def _sealed(self, caller: Caller, hold_id: str, field: str, text: str) -> Sealed:
         return self.keys.seal(text, requester=caller.requester, subject=hold_id, field=field)

@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ledger.errors import Unavailable
+from ledger.proof.sequencer import Standing
 from projections.positions import Lag
 
 _GAUGES: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
@@ -23,12 +24,20 @@ _GAUGES: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
 class Metrics:
     """What this process counts, and what it looks up when somebody asks. Safe to use from several threads."""
 
-    def __init__(self, lag: Callable[[], Sequence[Lag]] = tuple, *, public: bool = False) -> None:
-        """`lag` says how the read models stand; it may raise ledger.errors.Unavailable."""
+    def __init__(
+        self,
+        lag: Callable[[], Sequence[Lag]] = tuple,
+        standing: Callable[[], Standing] | None = None,
+        *,
+        public: bool = False,
+    ) -> None:
+        """`lag` says how the read models stand, `standing` how the tree does; they may raise Unavailable."""
         self.public = public
         """Whether everybody may read them, without an API key."""
         self._registry = CollectorRegistry()
         self._registry.register(_ReadModels(lag))
+        if standing is not None:
+            self._registry.register(_Tree(standing))
         self._requests = Histogram(
             "bickford_http_request_duration_seconds",
             "Requests answered, by how long that took.",
@@ -75,3 +84,29 @@ class _ReadModels(Collector):
             for each in lags:
                 family.add_metric([each.name], float(number(each)))
             yield family
+
+
+class _Tree(Collector):
+    """Looks up at each scrape how far the tree and its checkpoints are behind the ledger."""
+
+    def __init__(self, standing: Callable[[], Standing]) -> None:
+        self._standing = standing
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: to be registered is no reason to ask the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Nothing without a database, which the read models tell."""
+        try:
+            standing = self._standing()
+        except Unavailable:
+            return
+        yield GaugeMetricFamily("bickford_tree_size", "Facts in the tree.", value=standing.sequenced)
+        yield GaugeMetricFamily("bickford_tree_lag_events", "Facts that are not in the tree yet.", value=standing.lag)
+        yield GaugeMetricFamily(
+            "bickford_checkpoint_size", "Facts under the newest checkpoint.", value=standing.covered
+        )
+        if standing.checkpoint_age_s is not None:
+            age_s = standing.checkpoint_age_s
+            yield GaugeMetricFamily("bickford_checkpoint_age_seconds", "Age of the newest checkpoint.", value=age_s)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.policy import Policy
@@ -15,12 +16,10 @@ from bickford_sora.decisions.rules.evaluation import CompiledPolicy
 from bickford_sora.decisions.rules.reading import PolicyInvalid, read_policy
 from bickford_sora.errors import InvalidRequest, RoleMissing, TryLater
 from bickford_sora.four_eyes import FourEyes
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.recording import Origin, Recording
 from ledger import streams
 from ledger.application import Ledger
 from ledger.envelope import Event
-from ledger.errors import Conflict
 from ledger.events import PolicyPublished
 
 
@@ -52,7 +51,6 @@ class Policies:
         """What decides until a policy is published."""
         self._models = models
         self._four_eyes = four_eyes
-        self._issued = IssuedKeys(recording.ledger, recording.clock)
         self._known: dict[str, Policy] = {}
 
     def in_force(self, tenant: str) -> Policy:
@@ -85,23 +83,23 @@ class Policies:
             raise InvalidRequest(f"The policy cannot be used. {error}.", code=error.code, param=place) from None
         stream = streams.policy(caller.tenant)
         fact = PolicyPublished(policy_hash=policy.hash, text=content.decode())
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            before = self.newest(caller.tenant)
+
+        def attempt(who: Caller) -> Version:
+            before = self.newest(who.tenant)
             if before is not None and before.policy_hash == policy.hash:
                 return before
             head = before.version if before else 0
             agreed = self._four_eyes.cleared(
-                caller, "policy", "policy", policy.hash, f"publish the policy {policy.hash}", origin=origin
+                who, "policy", "policy", policy.hash, f"publish the policy {policy.hash}", origin=origin
             )
-            draft = Draft(((stream, fact),), {**caller.heads, stream: head}).together_with(agreed)
-            try:
-                self._recording.append(draft, origin)
-            except Conflict:
-                caller = self._issued.confirmed(caller)
-                continue
-            self.look_again(caller.tenant)
+            draft = Draft(((stream, fact),), {**who.heads, stream: head}).together_with(agreed)
+            self._recording.append(draft, origin)
+            self.look_again(who.tenant)
             return _version(self._recording.ledger.history(stream, after=head, until=head + 1)[0])
-        raise TryLater("Other policies are being published. Send it again.", code="conflict")
+
+        return decided_as(
+            caller, self._recording, attempt, when_busy="Other policies are being published. Send it again."
+        )
 
     def newest(self, tenant: str) -> Version | None:
         """What was published last, None before anything was."""

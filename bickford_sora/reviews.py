@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bickford_sora import finding
+from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import reviews as decisions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.reviews import Judgement, Reviewer
-from bickford_sora.errors import Gone, TryLater
-from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.errors import Gone
+from bickford_sora.recording import Origin, Recording, after
 from ledger import streams
 from ledger.envelope import Sealed
-from ledger.errors import Conflict, Erased
+from ledger.errors import Erased
 from ledger.events import ReviewWeights
 from ledger.keys import Keys
 from ledger.lifecycle import Render, Review
@@ -39,18 +39,14 @@ class Reviews:
         """
         said = decisions.read(fields)
         review_id = streams.review_id(self.recording.new_id())
-        for _ in range(DECIDE_ATTEMPTS_MAX):
-            render = finding.find(self.recording.ledger, caller, video_id, param="video_id")
+
+        def attempt(who: Caller) -> Review:
+            render = finding.find(self.recording.ledger, who, video_id, param="video_id")
             notes = self._sealed(render, said)
-            draft = decisions.reviewed(render, Reviewer(caller, review_id), said, self.weights, notes=notes)
-            try:
-                self.recording.append(draft, origin, on=render)
-            except Conflict:  # another fact of the render came first, or the API key moved on
-                caller = IssuedKeys(self.recording.ledger, self.recording.clock).confirmed(caller)
-                continue
-            reviewed = self.recording.render(render.stream)
-            return next(each for each in reviewed.reviews if each.said.review_id == review_id)
-        raise TryLater("The video is changing. Send the review again.", code="conflict")
+            draft = decisions.reviewed(render, Reviewer(who, review_id), said, self.weights, notes=notes)
+            return after(render, self.recording.append(draft, origin, on=render)).reviews[-1]
+
+        return decided_as(caller, self.recording, attempt, when_busy="The video is changing. Send the review again.")
 
     def of(self, caller: Caller, video_id: str) -> tuple[Review, ...]:
         """What was said of a video the caller reads, in its order. Raises NotFound."""

@@ -12,7 +12,7 @@ from bickford_sora.assets.port import AssetStore
 from bickford_sora.composition import Books
 from bickford_sora.pushed_folder import PushedFolder
 from ledger.envelope import Fact
-from ledger.events import Asset, RenderExpired, RenderPurged, RenderStored
+from ledger.events import Asset, RenderExpired, RenderPurged, RenderStored, SubjectErased
 from ledger.proof.checkpoints import open_checkpoint, origin_of
 from ledger.proof.errors import ProofError
 from ledger.proof.findings import Findings
@@ -114,7 +114,7 @@ def _kept_here(tree: PostgresTree, origin: str, verifiers: Sequence[Verifier], f
 class Files:
     """The files that there should be, by what the facts say."""
 
-    WATCHED = (RenderStored.TYPE, RenderExpired.TYPE, RenderPurged.TYPE)
+    WATCHED = (RenderStored.TYPE, RenderExpired.TYPE, RenderPurged.TYPE, SubjectErased.TYPE)
     stored: dict[str, tuple[int, Sequence[Asset]]] = field(default_factory=dict)
 
     def told(self, position: int, stream: str, fact: Fact) -> None:

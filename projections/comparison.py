@@ -26,10 +26,10 @@ class Difference:
     projection: str
     table: str
     key: str
-    """The row's primary key: a stream or a position."""
+    """What tells its rows apart: a stream or a position. Of some tables several rows share it."""
     kind: Literal["changed", "missing", "unexpected"]
     columns: tuple[str, ...]
-    """Where a changed row differs. What they hold is not told: it may be nobody's business."""
+    """Where a changed row differs, nothing where there are several. What they hold is not told: it may be private."""
 
 
 def differences(connection: Connection[TupleRow], projection: Projection) -> list[Difference]:

@@ -39,7 +39,7 @@ class Projection:
     version: int
     """Raise it when `rows` or the tables change: a projection stored under another version must be rebuilt."""
     tables: Mapping[str, tuple[str, ...]]
-    """The columns of each table, its primary key first. One is named `stream`: the stream a row was made from."""
+    """The columns of each table, first what tells its rows apart. One is named `stream`: what a row was made from."""
     rows: Callable[[Story], Iterable[TableRow]] | None
     """Pure: the rows of a stream. Raises what it likes about a history it cannot read.
 

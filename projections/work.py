@@ -24,10 +24,10 @@ def rows(story: Story) -> Iterator[TableRow]:
     """
     event = story.events[0]
     first = event.fact
-    if isinstance(first, WebhookReceived):
+    if type(first) is WebhookReceived:
         yield "nudges", (story.stream, first.job_stream, event.position, event.recorded_at)
         return
-    if isinstance(first, DeliveryScheduled):
+    if type(first) is DeliveryScheduled:
         yield from _delivery(story)
         return
     if isinstance(first, ErasureDecided) and streams.category(story.stream) == "requester":

@@ -78,7 +78,7 @@ def application(asked: str | None) -> typer.Typer:
         if name != asked:
             app.command(name, help=help_line)(_nothing)
             continue
-        command = _imported(name)
+        command = find_command(name)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
@@ -86,7 +86,8 @@ def application(asked: str | None) -> typer.Typer:
     return app
 
 
-def _imported(name: str) -> typer.Typer | Callable[..., None]:
+def find_command(name: str) -> typer.Typer | Callable[..., None]:
+    """The function or group of a command, imported."""
     word = f"{name}_" if iskeyword(name) else name
     command: typer.Typer | Callable[..., None] = getattr(import_module(f"bickford_sora.cli.{word}"), word)
     return command

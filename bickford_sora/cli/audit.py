@@ -10,6 +10,7 @@ from bickford_sora.audits import Audits, Between
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
+from bickford_sora.cli.packing import pack
 from bickford_sora.composition import TENANT, Books, audits
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.http.audit import told_answer, told_event
@@ -129,6 +130,9 @@ def ask(
     print_table(list(found.rows[0]) if found.rows else (), (list(row.values()) for row in found.rows))
     if not found.rows:
         note("Nothing was found.")
+
+
+audit.command()(pack)
 
 
 def _catch_up(opened: Books, *, words: bool) -> None:

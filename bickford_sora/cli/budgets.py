@@ -9,25 +9,25 @@ import typer
 from bickford_sora.cli.options import Json, Url
 from bickford_sora.cli.output import print_fields, print_json, print_table
 from bickford_sora.cli.talking import server
+from bickford_sora.decisions.amounts import MICRO, amount
 
 budgets = typer.Typer(help="Work with the budgets of a running server.", no_args_is_help=True)
 
 BudgetId = Annotated[str, typer.Argument(help="Name of the budget.", metavar="ID")]
 _PLACE = "/budgets"
-_MICRO = 1_000_000
 
 
 def _micro(text: str) -> dict[str, object]:
     """An amount as `50 USD` or `0.25 EUR`."""
     number, _, currency = text.partition(" ")
     try:
-        micro = Decimal(number) * _MICRO
-        amount = int(micro)
+        micro = Decimal(number) * MICRO
+        whole = int(micro)
     except (InvalidOperation, ValueError, OverflowError):
-        amount, micro = -1, Decimal(0)
-    if amount < 0 or amount != micro or len(currency) != len("USD"):
+        whole, micro = -1, Decimal(0)
+    if whole < 0 or whole != micro or len(currency) != len("USD"):
         raise typer.BadParameter("an amount is written as '50 USD' or '0.25 EUR', with at most six decimals")
-    return {"amount_micro": amount, "currency": currency.upper()}
+    return {"amount_micro": whole, "currency": currency.upper()}
 
 
 @budgets.command("set")
@@ -99,14 +99,8 @@ def _fields(budget: dict[str, Any]) -> dict[str, object]:
         "scope": budget["scope"],
         "window": budget["window"],
         "period": budget["period"],
-        "cap": _amount(budget["cap_count"] if cap is None else cap, unit),
-        "used": _amount(budget["used"], unit),
-        "left": _amount(budget["headroom"], unit),
+        "cap": amount(budget["cap_count"] if cap is None else cap, unit),
+        "used": amount(budget["used"], unit),
+        "left": amount(budget["headroom"], unit),
         "state": state,
     }
-
-
-def _amount(number: int, unit: str) -> str:
-    if unit in {"renders", "seconds"}:
-        return f"{number} {unit}"
-    return f"{Decimal(number) / _MICRO:.2f} {unit}"

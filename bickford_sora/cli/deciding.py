@@ -13,8 +13,9 @@ from bickford_sora.cli.output import note, print_fields, print_json, print_table
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition import TENANT, Books
 from bickford_sora.configuration import catalogue_of
+from bickford_sora.decisions.amounts import units
 from bickford_sora.decisions.catalogue import Catalogue
-from bickford_sora.decisions.policy import built_in, units
+from bickford_sora.decisions.policy import built_in
 from bickford_sora.decisions.rules.backtest import FATES, FLIPPED_MAX, Report, Tally, compare
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy, Outcome, evaluate
 from bickford_sora.decisions.rules.reading import PolicyInvalid

@@ -1,6 +1,5 @@
 """`bickford-sora erasures`: the list of erasures that is kept apart from the database."""
 
-from contextlib import ExitStack
 from datetime import UTC
 from typing import Any
 
@@ -9,9 +8,8 @@ import typer
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import print_json, print_table
-from bickford_sora.composition import Books, compose
+from bickford_sora.composition import erasures_of
 from bickford_sora.erasure_list import Listed
-from bickford_sora.erasures import Erasures
 
 erasures = typer.Typer(
     help="Look after the list of erasures that is kept apart from the database.", no_args_is_help=True
@@ -21,8 +19,8 @@ erasures = typer.Typer(
 @erasures.command("list")
 def list_(*, as_json: Json = False) -> None:
     """List what was erased, after checking every line of the list."""
-    with books() as opened, ExitStack() as stack:
-        listed = [*_erasures(opened, stack).kept]
+    with books() as opened:
+        listed = [*erasures_of(opened).kept]
     if as_json:
         print_json({"object": "list", "data": [_told(each) for each in listed]})
         return
@@ -33,17 +31,13 @@ def list_(*, as_json: Json = False) -> None:
 @erasures.command()
 def reapply(*, as_json: Json = False) -> None:
     """Erase again what a restore has brought back. 'serve' and 'worker' do so with the database before they begin."""
-    with books() as opened, ExitStack() as stack:
-        erasures = _erasures(opened, stack)
-        again, files = erasures.reapply(), erasures.remove_files_again()
+    with books() as opened:
+        found = erasures_of(opened)
+        again, files = found.reapply(), found.remove_files_again()
     if as_json:
         print_json({"object": "list", "data": [_told(each) for each in again], "files_removed": files})
         return
     print(f"{len(again)} erased again, {files} files removed")
-
-
-def _erasures(opened: Books, stack: ExitStack) -> Erasures:
-    return compose(opened, (), stack).erasures
 
 
 def _told(entry: Listed) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, progress_shown
 from bickford_sora.cli.problems import CommandRefused
+from bickford_sora.cli.signing import taken_checkpoint
 from bickford_sora.composition import TENANT, Books
+from ledger.exchange.checkpoint import write_checkpoint
 from ledger.exchange.errors import ExportRefused
 from ledger.exchange.exporting import OnProgress, export_file, export_stream
 from ledger.exchange.key_bundle import export_keys, names_in
@@ -56,10 +58,12 @@ def export(
     with books() as opened, opened.pool.connection() as connection:
         if render is not None:
             selection = _about(opened, selection, render)
+        selection = selection.until(taken_checkpoint(opened))
         with progress_shown("export", unit="positions") as progress:
             path, manifest = _written(connection, selection, out, form, progress, payloads=opened.ledger.payloads)
+        checkpoint = None if path is None else write_checkpoint(connection, path, manifest)
         keys = None if with_keys is None else _keys(connection, selection, manifest, with_keys, opened.ledger.payloads)
-    _answer(path, manifest, with_keys, keys, as_json=as_json)
+    _answer(path, manifest, checkpoint, f"{keys} in {with_keys}" if with_keys else None, as_json=as_json)
 
 
 def _about(opened: Books, selection: Selection, video_id: str) -> Selection:
@@ -100,7 +104,7 @@ def _keys(
         raise ExportRefused(f"{path} is there already; the keys were not written, the export was") from None
 
 
-def _answer(path: Path | None, manifest: Manifest, with_keys: Path | None, keys: int | None, *, as_json: bool) -> None:
+def _answer(path: Path | None, manifest: Manifest, checkpoint: Path | None, keys: str | None, *, as_json: bool) -> None:
     if path is None:
         note(f"{manifest.events} facts, SHA-256 {manifest.file_sha256}")
         return
@@ -112,7 +116,8 @@ def _answer(path: Path | None, manifest: Manifest, with_keys: Path | None, keys:
         "positions": f"{manifest.first} to {manifest.last}",
         "sha256": manifest.file_sha256,
         "root": manifest.tree.root if manifest.tree else None,
-        "keys": None if keys is None else f"{keys} in {with_keys}",
+        "checkpoint": checkpoint,
+        "keys": keys,
     }
     if as_json:
         print_json(told)

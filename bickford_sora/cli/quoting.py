@@ -8,7 +8,7 @@ from typing import Any
 from bickford_sora.cli.output import print_fields, print_json, print_table
 from bickford_sora.client.sending import read_reference
 from bickford_sora.client.synchronous import BickfordClient
-from bickford_sora.decisions.quotas import amount
+from bickford_sora.decisions.amounts import amount
 
 
 def quoted(client: BickfordClient, wish: Mapping[str, str | None], reference: Path | None) -> dict[str, Any]:

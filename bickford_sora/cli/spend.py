@@ -1,7 +1,6 @@
 """`bickford-sora spend`: what was spent, by whom and for what."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -13,6 +12,7 @@ from bickford_sora.cli.output import note, print_json, print_table, progress_sho
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.talking import server
 from bickford_sora.composition import TENANT
+from bickford_sora.decisions.amounts import exact_units
 from bickford_sora.decisions.invoices import INVOICE_BYTES_MAX
 from bickford_sora.http.spend import told_spend
 from bickford_sora.recording import Recording
@@ -30,7 +30,6 @@ Since = Annotated[str | None, typer.Option(help="First day or month, as 2026-11-
 Until = Annotated[str | None, typer.Option(help="Last day or month.")]
 Project = Annotated[str | None, typer.Option(help="One project; else all that the key reads.")]
 _PLACE = "/spend"
-_MICRO = 1_000_000
 _LISTS = {"matched": "matched", "differing": "differs", "theirs_only": "theirs only", "ours_only": "ours only"}
 """The lists of an answer, and how they are called."""
 
@@ -63,13 +62,13 @@ def report(
             each["currency"],
             each["renders"],
             each["seconds"],
-            *(_units(each[f"{name}_micro"]) for name in amounts),
+            *(exact_units(each[f"{name}_micro"]) for name in amounts),
         )
         for each in answer["data"]
     )
     print_table(columns, rows)
     for money in answer["forecast"] or ():
-        note(f"To the end of the month, at this rate: {_units(money['amount_micro'])} {money['currency']}")
+        note(f"To the end of the month, at this rate: {exact_units(money['amount_micro'])} {money['currency']}")
 
 
 @spend.command()
@@ -163,8 +162,4 @@ def _past(
 
 
 def _money(money: Mapping[str, Any] | None) -> str | None:
-    return f"{_units(money['amount_micro'])} {money['currency']}" if money else None
-
-
-def _units(micro: int) -> str:
-    return f"{Decimal(micro) / _MICRO:f}"
+    return f"{exact_units(money['amount_micro'])} {money['currency']}" if money else None

@@ -12,6 +12,7 @@ from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_json, print_table, progress_shown
 from bickford_sora.cli.proof import PublicKeys
 from bickford_sora.cli.proof_problems import proof_statuses, status_of
+from bickford_sora.cli.verify_export import verify_export
 from bickford_sora.verifying import Asked, verify_live
 from ledger.proof.findings import Finding
 from ledger.proof.notes import Verifier
@@ -19,6 +20,10 @@ from ledger.proof.verify import Verified
 
 
 def verify(
+    export: Annotated[
+        Path | None,
+        typer.Argument(help="An export, instead of the live ledger.", metavar="EXPORT", exists=True, dir_okay=False),
+    ] = None,
     *,
     against: Annotated[
         list[Path] | None,
@@ -33,17 +38,22 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Reread the whole ledger and hold it to its tree and its checkpoints. What is wrong gives the exit status."""
+    if export is not None and assets:
+        raise typer.BadParameter("an export has no files: leave out --assets")
     began = time.monotonic()
-    with proof_statuses(), books() as opened, progress_shown("verify", unit="facts") as progress:
-        asked = Asked(
-            against=against or (),
-            tiles=tiles,
-            assets=assets,
-            verifiers=[Verifier.parse(each) for each in public_key or ()],
-        )
-        verified = verify_live(opened, asked, progress)
+    with proof_statuses():
+        verifiers = [Verifier.parse(each) for each in public_key or ()]
+        if export is not None:
+            verified = verify_export(export, against=against or (), tiles=tiles, verifiers=verifiers)
+        else:
+            verified = _live(Asked(against=against or (), tiles=tiles, assets=assets, verifiers=verifiers))
     _show(verified, round(time.monotonic() - began, 3), as_json=as_json)
     raise typer.Exit(status_of(verified.kinds))
+
+
+def _live(asked: Asked) -> Verified:
+    with books() as opened, progress_shown("verify", unit="facts") as progress:
+        return verify_live(opened, asked, progress)
 
 
 def _show(verified: Verified, taken_s: float, *, as_json: bool) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from bickford_sora.decisions.amounts import exact_units
 from ledger.spend import MONTH_CHARS
 from projections.spend import Charge, Total
 
-MICRO = 1_000_000
 SOLD_BY = "Bickford Sora"
 HOURS_OF_DAY = 24
 
@@ -68,7 +68,7 @@ def focus_row(charge: Charge, *, tenant: str) -> Iterator[str]:
     """A charge in the order of `FOCUS_COLUMNS`. Days are those of the tenant's time zone."""
     day = date.fromisoformat(charge.day)
     month = day.replace(day=1)
-    cost = f"{Decimal(charge.amount_micro) / MICRO:f}"
+    cost = exact_units(charge.amount_micro)
     columns: dict[str, object] = {
         "BilledCost": cost,
         "BillingAccountId": tenant,

@@ -12,6 +12,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
+from bickford_sora.decisions.amounts import MICRO
 from bickford_sora.errors import InvalidRequest
 
 INVOICE_BYTES_MAX = 32 * 1024 * 1024
@@ -23,7 +24,6 @@ ID_CHARS_MAX = 256
 """Longest id of a job, and longest number of an invoice, in characters."""
 AMOUNT_MICRO_MAX = 2**53 - 1
 """Largest amount of one line, in millionths."""
-MICRO = 1_000_000
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -7,6 +7,7 @@ cost for each render.
 from dataclasses import dataclass
 from typing import Literal
 
+from bickford_sora.decisions.amounts import units
 from bickford_sora.decisions.rules.entries import AMOUNT_MAX, OnHold
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy, Outcome, evaluate
 from bickford_sora.decisions.rules.reading import read_policy
@@ -93,8 +94,3 @@ def built_in(render_cost_max_micro: int | None = None) -> Policy:
 def _held(outcome: Outcome) -> Refusal:
     """A render that somebody has to approve."""
     return Refusal("approval_required", outcome.message or "", kind="approval", on_hold=outcome.on_hold or "wait")
-
-
-def units(micro: int) -> str:
-    """An amount in whole units, with two digits behind the point."""
-    return f"{micro // 1_000_000}.{micro % 1_000_000 // 10_000:02d}"

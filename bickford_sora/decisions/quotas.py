@@ -2,12 +2,13 @@
 
 from bickford_sora.allowance import Allowance
 from bickford_sora.decisions import budgets
+from bickford_sora.decisions.amounts import amount
 from bickford_sora.decisions.budgets import Shortfall, UnknownPrice
 from bickford_sora.decisions.headroom import LOOK_AGAIN_MS
-from bickford_sora.decisions.policy import Refusal, units
+from bickford_sora.decisions.policy import Refusal
 from bickford_sora.errors import ApprovalRequired, Denied, ProtocolError, QuotaExceeded, TooManyRequests
 from ledger.events import SpendReserved, Verdict
-from ledger.spend import RENDERS, SECONDS, Spend
+from ledger.spend import Spend
 
 MINUTE_MS = 60_000
 
@@ -69,8 +70,3 @@ def _refusal(short: Shortfall | UnknownPrice) -> Refusal:
         f"Quota exceeded: {what} has {left} and this render needs {asked}. Ask for less, or have the budget raised."
     )
     return Refusal("insufficient_quota", message, kind="quota")
-
-
-def amount(number: int, unit: str) -> str:
-    """A number in its unit, in words."""
-    return f"{number} {unit}" if unit in {RENDERS, SECONDS} else f"{units(number)} {unit}"

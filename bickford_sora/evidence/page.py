@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 
-from bickford_sora.decisions.policy import units
+from bickford_sora.decisions.amounts import units
 from bickford_sora.evidence.gathering import Evidence
 from bickford_sora.evidence.html import Html, document, element, fields, table
 from bickford_sora.evidence.texts import Texts

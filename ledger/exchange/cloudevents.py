@@ -30,11 +30,7 @@ _BASE64 = b',"data_base64":"'
 
 def line_of(row: RecordedRow, leaf: bytes, source: str) -> bytes:
     """The line of a fact and its leaf hash, with its newline. `source` is the origin of the ledger's checkpoints."""
-    given = {name: value for name, value in _attributes(row, leaf, source).items() if value is not None}
-    head = orjson.dumps(given)[:-1]
-    if _survives(row.state):
-        return head + _DATA + row.state + b"}\n"
-    return head + _BASE64 + base64.b64encode(row.state) + b'"}\n'
+    return _line(_attributes(row, leaf, source), row.state)
 
 
 def row_of(line: bytes, source: str, place: str) -> tuple[RecordedRow, bytes]:
@@ -52,7 +48,7 @@ def row_of(line: bytes, source: str, place: str) -> tuple[RecordedRow, bytes]:
     differing = [name for name, value in again.items() if attributes.get(name) != value]
     if differing:
         raise ExportDamaged(place, _difference(differing[0], row))
-    if line_of(row, leaf, source) != line:
+    if _line(again, payload) != line:
         raise ExportDamaged(place, "not written as an export writes it")
     return row, leaf
 
@@ -60,6 +56,13 @@ def row_of(line: bytes, source: str, place: str) -> tuple[RecordedRow, bytes]:
 def payload_in(line: bytes) -> bytes:
     """The payload in a line, which nothing else of is looked at. Raises ValueError."""
     return _split(line)[1]
+
+
+def _line(attributes: Mapping[str, str | int | None], payload: bytes) -> bytes:
+    head = orjson.dumps({name: value for name, value in attributes.items() if value is not None})[:-1]
+    if _survives(payload):
+        return head + _DATA + payload + b"}\n"
+    return head + _BASE64 + base64.b64encode(payload) + b'"}\n'
 
 
 def _attributes(row: RecordedRow, leaf: bytes, source: str) -> Mapping[str, str | int | None]:

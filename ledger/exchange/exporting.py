@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ledger.errors import Corrupt
 from ledger.exchange.cloudevents import line_of
 from ledger.exchange.errors import ExportRefused
 from ledger.exchange.manifest import Format, Manifest, TreeHead, described, manifest_path
@@ -81,8 +82,8 @@ def export_stream(
 ) -> Manifest:
     """Writes what `selection` means to a file that is only appended to. Returns the manifest of what was written.
 
-    `payloads` reads those of closed segments. Raises ExportRefused when there is nothing to select from, Unavailable
-    when the database does not answer or a segment's file cannot be read.
+    `payloads` reads those of closed segments. Raises ExportRefused when there is nothing to select from, Corrupt when
+    the ledger has a gap, and SegmentUnreadable.
     """
     ledger_id = identify(connection)
     last = select_last(connection, selection)
@@ -91,8 +92,11 @@ def export_stream(
     edge = Edge()
     events = 0
     total = last - selection.first + 1
+    filtered = described(selection)
     on_progress(0, total)
     for row in select_rows(connection, selection, last=last, payloads=payloads):
+        if not filtered and row.id != selection.first + events:
+            raise Corrupt(f"position {selection.first + events} is missing")
         leaf = leaf_of(row)
         writer.write(row, leaf)
         edge.extend([leaf])
@@ -101,7 +105,6 @@ def export_stream(
             on_progress(row.id - selection.first + 1, total)
     writer.finish()
     on_progress(total, total)
-    filtered = described(selection)
     whole = selection.first == 1 and not filtered
     return Manifest(
         format=form,

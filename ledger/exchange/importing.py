@@ -8,9 +8,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ledger.errors import InvalidEvent, UnknownEventType
+from ledger.exchange.checkpoint import read_checkpoint
 from ledger.exchange.errors import ExportDamaged, ImportRefused
 from ledger.exchange.key_bundle import import_keys
-from ledger.exchange.manifest import Manifest, read_manifest
+from ledger.exchange.manifest import Manifest, checkpoint_path, read_manifest
 from ledger.exchange.reading import Read, read_export
 from ledger.mapper import FactMapper, RecordedRow
 from ledger.sql import query
@@ -32,12 +33,16 @@ def import_file(
 ) -> Manifest:
     """Reads an export and the wrapped `keys` beside it into a ledger without facts, and takes over its ledger id.
 
+    A checkpoint that lies beside has to have the same root; whoever wants to know who signed it verifies the export.
+
     `connection` is the owner's: the application's role may not write rows of its own. Raises ImportRefused for a
     ledger that has facts, an export that does not begin with the first fact or leaves any out, or events of types this
     version does not know or that are not valid; ExportDamaged, naming the place. After an error the ledger is as empty
     as before.
     """
     manifest = read_manifest(path)
+    beside = checkpoint_path(path)
+    held = [read_checkpoint(beside)[1]] if beside.exists() else []
     if not manifest.is_complete:
         raise ImportRefused(
             f"the export holds {_held(manifest)}: one that can be imported begins at position 1 and leaves nothing out"
@@ -48,11 +53,13 @@ def import_file(
         try:
             with connection.cursor() as cursor, cursor.copy(query("copy_events")) as copy:
                 copy.set_types(COLUMN_TYPES)
-                for read in _valid(read_export(path, manifest), manifest, on_progress):
+                for read in _valid(read_export(path, manifest, held), manifest, on_progress):
                     copy.write_row(_columns(read.row))
         except psycopg.errors.IntegrityError as error:
             detail = error.diag.message_detail or error.diag.message_primary
             raise ExportDamaged("among the facts", f"the ledger cannot hold them: {detail}") from None
+        except psycopg.errors.InsufficientPrivilege:
+            raise ImportRefused("this role may only append: import as the owner of the ledger's tables") from None
         gap = connection.execute(query("stream_with_gap")).fetchone()
         if gap is not None:
             raise ExportDamaged(f"the stream {gap[0]}", "its versions do not follow one another from 1")

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledger.envelope import Sha256
-from ledger.exchange.errors import ExportDamaged, ImportRefused
+from ledger.exchange.errors import ExportDamaged
 from ledger.exchange.selection import Selection
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
@@ -69,15 +69,13 @@ def checkpoint_path(export: Path) -> Path:
 
 
 def read_manifest(export: Path) -> Manifest:
-    """The manifest of an export. Raises ImportRefused when there is none, ExportDamaged when it cannot be read."""
+    """The manifest of an export. Raises ExportDamaged when there is none, or it cannot be read."""
     path = manifest_path(export)
     try:
         with path.open("rb") as file:
             content = file.read(MANIFEST_BYTES_MAX + 1)
     except FileNotFoundError:
-        raise ImportRefused(
-            f"{path.name} is missing: without it nobody can tell whether the export is whole. Export it to a file"
-        ) from None
+        raise ExportDamaged(path.name, "it is missing, and nobody can tell whether the export is whole") from None
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:

@@ -74,7 +74,7 @@ class ParquetWriter:
         self._held = []
 
 
-def read_rows(path: Path, ledger_id: str | None) -> Iterator[tuple[str, RecordedRow, bytes]]:
+def read_rows(path: Path, ledger_id: str) -> Iterator[tuple[str, RecordedRow, bytes]]:
     """Each row's place in words, the fact and its leaf hash. Raises ExportDamaged at the first that is not in order."""
     _, parquet = _arrow()
     number = 0
@@ -87,16 +87,6 @@ def read_rows(path: Path, ledger_id: str | None) -> Iterator[tuple[str, Recorded
                     yield _checked(values, f"row {number}")
     except (OSError, ValueError, TypeError, AttributeError) as error:  # pyarrow's own errors are of these
         raise ExportDamaged(f"after row {number}", f"the file cannot be read ({type(error).__name__})") from None
-
-
-def read_ledger_id(path: Path) -> str:
-    """Which ledger's facts a file holds, as its own schema says. Raises ExportDamaged when it cannot be read."""
-    _, parquet = _arrow()
-    try:
-        metadata = parquet.read_schema(path).metadata or {}
-        return str(metadata[_LEDGER_ID].decode())
-    except (OSError, ValueError, KeyError) as error:
-        raise ExportDamaged("the schema", f"it is not that of an export ({type(error).__name__})") from None
 
 
 def _checked(values: Sequence[Any], place: str) -> tuple[str, RecordedRow, bytes]:
@@ -160,12 +150,12 @@ def _schema(arrow: Any, ledger_id: str | None) -> Any:
     )
 
 
-def _check_schema(found: Any, ledger_id: str | None) -> None:
+def _check_schema(found: Any, ledger_id: str) -> None:
     arrow, _ = _arrow()
     if not found.equals(_schema(arrow, None)):
         raise ExportDamaged("the schema", "its columns are not those of an export")
     said = (found.metadata or {}).get(_LEDGER_ID, b"").decode()
-    if ledger_id is not None and said != ledger_id:
+    if said != ledger_id:
         raise ExportDamaged("the schema", f"it holds facts of the ledger {said or 'without an id'}")
 
 

@@ -35,6 +35,10 @@ class Selection:
     positions: tuple[int, ...] | None = None
     """These alone."""
 
+    def until(self, size: int) -> "Selection":
+        """The same, to the end of a checkpoint of this size, unless its last position was given or is behind that."""
+        return replace(self, last=size) if self.last is None and size >= self.first else self
+
     def at(self, positions: Iterable[int]) -> "Selection":
         """The same, at these positions alone."""
         return replace(self, positions=tuple(positions))
@@ -42,7 +46,7 @@ class Selection:
 
 def identify(connection: Connection[TupleRow]) -> UUID:
     """The id of the ledger."""
-    row = connection.execute(query("ledger_id")).fetchone()
+    row = connection.execute(query("ledger_id", "ledger.proof.sql")).fetchone()
     if row is None:
         raise Corrupt("the ledger has no id: its table of epochs is empty")
     return UUID(str(row[0]))

@@ -20,21 +20,20 @@ _MICROSECONDS = 1_000_000
 _LEAF = sha256(LEAF_PREFIX)
 
 
-def envelope(
-    *,
-    position: int,
-    stream: str,
-    version: int,
-    type_name: str,
-    event_id: str,
-    recorded_at: str,
-    occurred_at: str,
-    tenant: str,
+def envelope(  # noqa: PLR0917 - in the order of their names; called for every fact there is
     actor: str,
-    correlation: str | None,
     causation: str | None,
-    trace: str | None,
+    correlation: str | None,
+    event_id: str,
+    occurred_at: str,
     payload_sha256: str,
+    position: int,
+    recorded_at: str,
+    stream: str,
+    tenant: str,
+    trace: str | None,
+    type_name: str,
+    version: int,
 ) -> bytes:
     """The canonical envelope. Ids are lower-case and hyphenated, moments as `moment` writes them.
 
@@ -97,19 +96,24 @@ def moment(when: datetime) -> str:
 
 
 class Moments:
-    """Writes moments that come as PostgreSQL's own microseconds. Remembers the second, since rows come in their order.
+    """Writes moments that come as PostgreSQL's own microseconds. Remembers the last: rows come in their order.
 
     Not for several threads.
     """
 
     def __init__(self) -> None:
-        self._second = 0
-        self._text = moment(POSTGRES_EPOCH)[:-7]
+        self._microseconds = self._second = 0
+        self._text = moment(POSTGRES_EPOCH)
+        self._prefix = self._text[:-7]
 
     def text(self, microseconds: int) -> str:
         """A moment by its microseconds since 2000. Raises OverflowError for what is no date: infinity."""
+        if microseconds == self._microseconds:
+            return self._text
         second, fraction = divmod(microseconds, _MICROSECONDS)
         if second != self._second:
-            self._text = moment(POSTGRES_EPOCH + timedelta(seconds=second))[:-7]
+            self._prefix = moment(POSTGRES_EPOCH + timedelta(seconds=second))[:-7]
             self._second = second
-        return f"{self._text}{fraction:06}Z"
+        self._text = f"{self._prefix}{fraction:06}Z"
+        self._microseconds = microseconds
+        return self._text

@@ -23,7 +23,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
 _SQL = "ledger.proof.sql"
-FETCH_ROWS = 2_000
+FETCH_ROWS = 1_000
 """Rows that are read at a time."""
 TILES_AHEAD = 128
 """Tiles that are read at a time where one follows the other: a megabyte."""

@@ -70,6 +70,8 @@ class Sequencer:
         self._clock = clock
         self._signer = signer
         self._interval_s = interval_s
+        self._said_unsigned = False
+        """Whether it was logged already that this process has no key: it would be said every second."""
 
     def run(self, stop: threading.Event) -> None:
         """Follows until `stop` is set. A database that does not answer is waited for."""
@@ -102,7 +104,9 @@ class Sequencer:
                 return 0
             turn.keep(turn.edge.extend(leaves), turn.edge, ledger_id)
         # A crash before this line: nothing of the batch is kept, and it is read again.
-        log.debug("sequenced", size=began + len(leaves), leaves=len(leaves))
+        lag = self._store.head() - began - len(leaves)
+        if lag >= BATCH_LEAVES_MAX:
+            log.info("sequencer_behind", size=began + len(leaves), lag=lag)
         return len(leaves)
 
     def sign_when_due(self) -> KeptCheckpoint | None:
@@ -150,8 +154,11 @@ class Sequencer:
         ledger_id = self._checked(turn)
         signer = self._signer(ledger_id)
         if signer is None:
-            log.warning("checkpoint_key_missing", ledger_id=str(ledger_id))
+            if not self._said_unsigned:
+                log.warning("checkpoint_key_missing", ledger_id=str(ledger_id))
+            self._said_unsigned = True
             return None
+        self._said_unsigned = False
         checkpoint = Checkpoint(origin_of(ledger_id), turn.edge.size, turn.edge.root())
         self._goes_on(checkpoint, turn)
         kept = KeptCheckpoint(checkpoint.size, checkpoint.root, checkpoint.signed(signer), self._clock())

@@ -12,6 +12,7 @@ select p.name, p.version, p.position, h.head, greatest(h.head - p.position, 0) a
        exists (
            select from pg_locks l
            where l.locktype = 'advisory' and l.granted
+             and l.database = (select oid from pg_database where datname = current_database())
              and (l.classid::bigint << 32 | l.objid::bigint)
                  = hashtextextended('rebuild projection_' || p.name, 0)) as rebuilding
 from projections.positions p

@@ -124,7 +124,7 @@ def test_its_tree_is_the_ledgers_tree(leaves: list[bytes], data: st.DataObject) 
 @given(position=st.integers(1, 2**62), actor=st.text(ODD, min_size=1), payload=st.binary() | st.just(b'{"f":{},"v":1}'))
 def test_it_reads_every_fact_as_the_ledger_writes_it(position: int, actor: str, payload: bytes) -> None:
     fact = row(1)
-    fact = replace(fact, id=position, state=payload, context=replace(fact.context, actor=actor))
+    fact = replace(fact, id=position, state=payload, context=fact.context._replace(actor=actor))
     assert read_fact(line_of(fact, leaf_of(fact), ORIGIN), ORIGIN, "line 1") == (position, leaf_of(fact))
 
 

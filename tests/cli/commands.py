@@ -156,14 +156,14 @@ SMALL_AND_QUICK = {
 
 
 @contextmanager
-def served() -> Iterator[Served]:
+def served(**given: str) -> Iterator[Served]:
     """`serve --simulator` on a free port and a data folder of its own; stopped by SIGTERM unless it has ended."""
     with reachable_folder() as folder:
         log = folder / "serve.log"
         with log.open("w") as errors:
             process = subprocess.Popen(
                 [*COMMAND, "serve", "--simulator", "--port", "0", "--render-time", "0.3"],
-                env=environment(folder / "data", SMALL_AND_QUICK),
+                env=environment(folder / "data", {**SMALL_AND_QUICK, **given}),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -39,6 +39,7 @@ def restore(server: Served, rows: list[tuple[Any, ...]]) -> None:
 def test_what_is_erased_is_gone_and_stays_gone_when_a_backup_is_restored(server: Served) -> None:
     video_id, other = rendered(server, "A secret kite"), rendered(server, "A boat")
     backup = key_rows(server)
+    assert "render.intent" in server.run("audit", "--text", "secret kite")
     said = server.run("erase", "--render", video_id, "--reason", "asked by Mia")
     assert f"subject                {video_id}\n" in said
     assert server.json("videos", "show", video_id)["prompt"] is None
@@ -46,6 +47,7 @@ def test_what_is_erased_is_gone_and_stays_gone_when_a_backup_is_restored(server:
     while server.json("erase", "--render", video_id, "--reason", "asked by Mia")["files_left"]:
         assert time.monotonic() < gives_up_at
         time.sleep(0.1)
+    assert server.run("audit", "--text", "secret kite") == ""
     left = [each for each in (server.data_dir / "assets").rglob("*") if each.is_file()]
     assert {each.parts[-3] for each in left} == {other.replace("_", "-")}
     listed = server.json("erasures", "list")["data"]

@@ -101,5 +101,5 @@ def test_the_guide_to_audits_does_what_it_says(server: Served, tmp_path: Path) -
     lines = run(server.data_dir, "audit", "show", shown["event_id"]).stdout.splitlines()
     assert any(line.split() == ["type", "render.stored"] for line in lines)
     refused = run(server.data_dir, "audit", "show", "nonsense", status=1).stderr
-    assert refused.startswith("error (event_not_found): ")
+    assert refused.startswith("error (fact_not_found): ")
     assert "search_off" in run(server.data_dir, "audit", "--text", "x", status=1, BICKFORD_FULL_TEXT_SEARCH="0").stderr

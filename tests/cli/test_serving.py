@@ -290,8 +290,8 @@ def test_a_taken_port_is_one_line(server: Served) -> None:
     assert "error (address_in_use): " in told
 
 
-def test_sigterm_drains_and_leaves_no_trace() -> None:
-    with served() as running:
+def test_sigterm_drains_and_leaves_no_trace(database_url: str) -> None:
+    with served(BICKFORD_DATABASE_URL=database_url) as running:  # to make a server of its own takes seconds
         left = running.data_dir / "serve.json"
         assert left.exists()
         assert stop(running.process) == 0

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
 from bickford_sora import __version__
-from bickford_sora.cli.application import COMMANDS
+from bickford_sora.cli.application import COMMANDS, find_command
 from bickford_sora.cli.serve import reachable
 from tests.client.answers import video
 from tests.renderers.fake_server import FakeServer, Reply, answering
@@ -38,8 +38,8 @@ print("imported:", [name for name in {SLOW_TO_IMPORT} if name in sys.modules])
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_the_help_it_is_listed_with(name: str) -> None:
-    command = getattr(import_module(f"bickford_sora.cli.{name}"), name)
-    text = command.info.help if hasattr(command, "info") else command.__doc__
+    command = find_command(name)
+    text = command.info.help if isinstance(command, typer.Typer) else command.__doc__
     assert text.startswith(COMMANDS[name].rstrip("."))
 
 

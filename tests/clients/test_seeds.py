@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.xdist_group("seeds"), pytest.mark.slow]
 @pytest.fixture(scope="module")
 def gateway(server_url: str) -> Iterator[RunningGateway]:
     simulated = SimulatorSettings(render_time_s=0.1, frame_rate=1)
-    with running_gateway(server_url, simulated, poll_interval_s=0.3, poll_after_ms=50) as running:
+    with running_gateway(server_url, simulated, poll_interval_s=0.2, poll_after_ms=50) as running:
         yield running
 
 
@@ -45,7 +45,7 @@ def generous(server_url: str) -> Iterator[RunningGateway]:
     """A gateway whose renderer makes what some samples ask for and no real model does."""
     more: dict[str, Any] = {"seconds": ("4", "5", "6", "8"), "models": ("sora-2", "video-gen-1")}
     simulated = SimulatorSettings(render_time_s=0.1, frame_rate=1, **more)
-    with running_gateway(server_url, simulated, poll_interval_s=0.3, poll_after_ms=50, **more) as running:
+    with running_gateway(server_url, simulated, poll_interval_s=0.2, poll_after_ms=50, **more) as running:
         yield running
 
 

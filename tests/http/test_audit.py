@@ -142,8 +142,8 @@ def test_an_auditor_of_a_project_is_told_of_its_own_facts_alone(kit: Kit) -> Non
     for key in (OTHER_KEY, FOREIGN_ROOT_KEY):
         for event_id in (other, never, "nonsense"):
             told = kit.request("GET", f"{EVENTS}/{event_id}", key=key)
-            assert error_of(told) == (404, "invalid_request_error", "event_id", "event_not_found")
-            assert error_of(ask(kit, key=key, after=event_id))[2:] == ("after", "event_not_found")
+            assert error_of(told) == (404, "invalid_request_error", "event_id", "fact_not_found")
+            assert error_of(ask(kit, key=key, after=event_id))[2:] == ("after", "fact_not_found")
 
 
 def test_what_a_caller_wrote_down_of_anothers_video_does_not_tell_whose_it_is(kit: Kit) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bickford_sora.metrics import Metrics
 from ledger.errors import Unavailable
+from ledger.proof.sequencer import Standing
 from projections.positions import Lag
 from tests.http.houses import KEY, Kit, error_of
 
@@ -54,6 +55,14 @@ def test_without_a_database_the_rest_is_told(kit: Kit) -> None:
     text = Metrics(away).text().decode()
     assert "bickford_database_up 0.0" in text
     assert "bickford_projection" not in text
+
+
+def test_how_far_the_tree_is_behind_is_told() -> None:
+    text = Metrics(standing=lambda: Standing(42, 40, 30, 1.5)).text().decode()
+    for name, number in (("tree_size", 40), ("tree_lag_events", 2), ("checkpoint_size", 30)):
+        assert f"bickford_{name} {number}.0" in text
+    assert "bickford_checkpoint_age_seconds 1.5" in text
+    assert "checkpoint_age" not in Metrics(standing=lambda: Standing(0, 0, 0, None)).text().decode()
 
 
 def test_numbers_are_for_who_oversees_unless_they_are_public(kit: Kit) -> None:

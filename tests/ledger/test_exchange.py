@@ -19,19 +19,21 @@ from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.envelope import Context, Decision
-from ledger.errors import Erased
+from ledger.errors import Corrupt, Erased
 from ledger.exchange.cloudevents import line_of, row_of
 from ledger.exchange.errors import ExportDamaged, ExportRefused, ImportRefused
 from ledger.exchange.exporting import export_file
 from ledger.exchange.importing import import_file
 from ledger.exchange.key_bundle import export_keys, key_names
-from ledger.exchange.manifest import Format, Manifest, TreeHead, manifest_path, read_manifest
+from ledger.exchange.manifest import Format, Manifest, TreeHead, checkpoint_path, manifest_path, read_manifest
 from ledger.exchange.reading import read_export
 from ledger.exchange.selection import Selection, identify
 from ledger.keys import KEY_BYTES, Keys
 from ledger.keystore import PostgresKeyStore
 from ledger.mapper import RecordedRow
+from ledger.proof.checkpoints import Checkpoint, origin_of
 from ledger.proof.leaves import leaf_of
+from ledger.proof.notes import Signer
 from ledger.proof.tiles import Edge
 from ledger.recorder import PostgresRecorder
 
@@ -193,7 +195,7 @@ def test_an_event_that_was_made_again_with_all_its_hashes_gives_another_root(exp
     manifest = read_manifest(exported)
     source = f"bickford-sora/{manifest.ledger_id}"
     row, _ = row_of(lines[6], source, "line 7")
-    forged = replace(row, context=replace(row.context, actor="key_2"))
+    forged = replace(row, context=row.context._replace(actor="key_2"))
     lines[6] = line_of(forged, leaf_of(forged), source)
     exported.write_bytes(b"".join(lines))
     with pytest.raises(ExportDamaged, match="the tree over these facts has another root"):
@@ -309,9 +311,42 @@ def test_a_stream_with_a_version_twice_is_refused(exported: Path, connection: ps
         import_file(connection, exported, quiet)
 
 
+def test_a_checkpoint_beside_an_export_has_to_be_of_it(exported: Path, connection: psycopg.Connection) -> None:
+    manifest = read_manifest(exported)
+    assert manifest.tree is not None
+    size, root = manifest.tree.size, bytes.fromhex(manifest.tree.root)
+    origin = origin_of(manifest.ledger_id)
+    signer = Signer(origin, bytes(32))
+    for wrong, complaint in (
+        (Checkpoint(origin, size, bytes(32)), f"positions 1 to {size}: a fact among them"),
+        (Checkpoint(origin, size + 5, root), f"positions {size + 1} to {size + 5} are missing"),
+        (Checkpoint(origin_of(UUID(int=3)), size, root), "the checkpoint: it is of"),
+    ):
+        checkpoint_path(exported).write_text(wrong.signed(signer), "utf-8")
+        with pytest.raises(ExportDamaged, match=complaint):
+            import_file(connection, exported, quiet)
+        assert rows_of(connection) == []
+    checkpoint_path(exported).write_text(Checkpoint(origin, size, root).signed(signer), "utf-8")
+    import_file(connection, exported, quiet)
+
+
+def test_a_role_that_may_only_append_cannot_import(exported: Path, connection: psycopg.Connection) -> None:
+    connection.execute("create role exchange_appends")
+    try:
+        connection.execute("grant usage on schema ledger to exchange_appends")
+        connection.execute("grant select on all tables in schema ledger to exchange_appends")
+        connection.execute("set role exchange_appends")
+        with pytest.raises(ImportRefused, match="import as the owner"):
+            import_file(connection, exported, quiet)
+    finally:
+        connection.execute("reset role")
+        connection.execute("drop owned by exchange_appends")
+        connection.execute("drop role exchange_appends")
+
+
 def test_an_export_without_its_manifest_is_not_imported(exported: Path, connection: psycopg.Connection) -> None:
     manifest_path(exported).unlink()
-    with pytest.raises(ImportRefused, match=r"ledger\.jsonl\.manifest\.json is missing"):
+    with pytest.raises(ExportDamaged, match=r"ledger\.jsonl\.manifest\.json: it is missing"):
         import_file(connection, exported, quiet)
 
 
@@ -338,6 +373,13 @@ def test_a_range_the_ledger_does_not_have_is_refused(
 ) -> None:
     with pytest.raises(ExportRefused, match="position"):
         export_file(connection, selection, tmp_path / "other", Format.JSONL, quiet)
+
+
+def test_a_ledger_with_a_gap_is_not_exported(imported: Path, connection: psycopg.Connection, tmp_path: Path) -> None:
+    connection.execute("alter table ledger.events disable trigger all")
+    connection.execute("delete from ledger.events where position = 7")
+    with pytest.raises(Corrupt, match="position 7 is missing"):
+        export_file(connection, EVERYTHING, tmp_path / "other", Format.JSONL, quiet)
 
 
 def test_an_empty_ledger_moves_too(connection: psycopg.Connection, ledger_url: str, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         submit_timeout_s=0.8,
         reconcile_grace_s=0.2,
         poll_interval_s=0.1,
-        retry_after_max_s=1.0,
+        retry_after_max_s=0.2,
         submission_attempts_max=3,
         store_attempts_max=2,
         lease_s=5.0,

@@ -19,7 +19,7 @@ from bickford_sora.workers.retain import Retain
 from bickford_sora.workers.workshop import KEPT_RECHECK_S, Task
 from ledger import streams
 from ledger.application import Ledger
-from ledger.errors import Erased
+from ledger.errors import Erased, Unavailable
 from ledger.events import CharacterRequested
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
@@ -369,6 +369,27 @@ def test_the_end_of_the_prompts_retention_leaves_the_files(there: Harness) -> No
     erase(there, old)
     there.run()
     check_gone(there, old)
+
+
+def test_the_sweep_waits_for_a_database_that_is_away(there: Harness) -> None:
+    stop = threading.Event()
+    asked = []
+
+    class Away:
+        def readable(self, _tenant: str, _after: str | None, _before: str, _limit: int) -> list[str]:
+            asked.append(1)
+            stop.set()
+            raise Unavailable("gone")
+
+    retain = Retain(
+        query=Away(),
+        end_retention=there.erasing.end_retention,
+        clock=there.clock,
+        tenant="main",
+        prompt_retention_s=1.0,
+    )
+    retain.run(stop)
+    assert asked == [1]
 
 
 def test_what_a_restored_backup_brings_back_is_erased_again() -> None:

@@ -15,7 +15,7 @@
         and c.position < t.position
 ), renders as (
     select r.tenant, r.video_id, i.position, i.fact ->> 'project' as project, i.fact ->> 'requester' as requester
-    from (select distinct tenant, video_id from about where video_id ~ '^video_[0-9a-f]{32}$') r
+    from (select distinct tenant, video_id from about where starts_with(video_id, 'video_')) r
     cross join lateral (
         select e.position, convert_from(e.payload, 'UTF8')::jsonb -> 'f' as fact
         from ledger.events e
@@ -48,10 +48,13 @@
         select given from (values (t.fact -> 'input_reference'), (t.fact -> 'source_video')) v (given)
         where jsonb_typeof(given) = 'object'
     ) f
+    where t.type in ('render.intent', 'render.stored', 'character.requested')
 )
 insert into marks (position, stream, tenant, kind, value)
 select position, stream, tenant, 'rule', jsonb_array_elements_text(fact #> '{verdict,rules}')
-from told where jsonb_typeof(fact #> '{verdict,rules}') = 'array'
+from told
+where type in ('render.allowed', 'render.denied', 'render.approval_requested')
+  and jsonb_typeof(fact #> '{verdict,rules}') = 'array'
 union
 select position, stream, tenant, 'sha256', file ->> 'sha256' from files where file ->> 'sha256' is not null
 union

@@ -83,7 +83,7 @@ def test_a_checkpoint_of_another_ledger_is_named() -> None:
         NOTE.replace("— PeterNeumann", "—  PeterNeumann"),
         NOTE.replace("— PeterNeumann", "— Peter+Neumann"),
         NOTE.replace("x08go", "x08g*"),
-        NOTE.replace("nAM=", "nAN="),
+        NOTE.replace("RyyBwJnAM=", "RyyBwJnAN="),
         NOTE.replace("cryptography", "crypto\tgraphy"),
         NOTE + "\n",
         NOTE_TEXT + "\n— PeterNeumann x08g\n",

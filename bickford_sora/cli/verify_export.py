@@ -1,0 +1,44 @@
+"""`bickford-sora verify EXPORT`: without a database."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bickford_sora.cli.output import note, progress_shown
+from bickford_sora.pushed_folder import PushedFolder
+from ledger.exchange.checkpoint import read_checkpoint
+from ledger.exchange.manifest import checkpoint_path, read_manifest
+from ledger.exchange.verifying import ExportCheck
+from ledger.proof.checkpoints import Checkpoint
+from ledger.proof.notes import Note, Verifier
+from ledger.proof.verify import Verified
+
+
+def verify_export(
+    export: Path, *, against: Sequence[Path], tiles: Path | None, verifiers: Sequence[Verifier]
+) -> Verified:
+    """Holds an export to checkpoints: those given, the one beside it, and those that were pushed with `tiles`.
+
+    Raises ledger.errors.LedgerError for an export or a checkpoint that cannot be used.
+    """
+    manifest = read_manifest(export)
+    beside = [path for path in (checkpoint_path(export),) if path.exists()]
+    notes = [(path.name, read_checkpoint(path)[0]) for path in (*against, *beside)]
+    pushed = None if tiles is None else PushedFolder(tiles)
+    kept = [] if pushed is None else [Note.parse(each) for each in pushed.checkpoints()]
+    sizes = [Checkpoint.parse(each).size for each in kept]
+    # What was pushed after the export was made is of facts that it does not have.
+    notes += [
+        (f"the pushed checkpoint of {size} facts", each)
+        for size, each in zip(sizes, kept, strict=True)
+        if size <= manifest.last
+    ]
+    check = ExportCheck(
+        export, manifest, tiles=pushed.tile if pushed else None, tiled=min(manifest.last, max(sizes, default=0))
+    )
+    with progress_shown("verify", unit="facts") as progress:
+        verified = check.verify(notes, verifiers, progress)
+    if not verifiers and notes:
+        note("The key is the one that the export itself names. Trust another's word with --public-key.")
+    if manifest.tree is None:
+        note("The export is a part of the ledger: each fact is checked in itself. 'auditor' gives what takes receipts.")
+    return verified

@@ -1,0 +1,108 @@
+"""An export held to checkpoints and tiles, offline: no database, no server, nobody's word."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ledger import log_keys, streams
+from ledger.errors import InvalidEvent, UnknownEventType
+from ledger.exchange.errors import ExportDamaged
+from ledger.exchange.manifest import Manifest
+from ledger.exchange.reading import read_export
+from ledger.lifecycle import ImpossibleStep
+from ledger.log_keys import LogKeys
+from ledger.mapper import FactMapper, RecordedRow
+from ledger.proof.checkpoints import Checkpoint, origin_of
+from ledger.proof.errors import OtherLedger, Unsigned
+from ledger.proof.findings import Findings
+from ledger.proof.notes import Note, Verifier
+from ledger.proof.tiles import ReadTile
+from ledger.proof.tree_check import Held, TreeCheck
+from ledger.proof.verify import Verified
+
+BATCH_LEAVES = 2_048
+
+OnProgress = Callable[[int, int], None]
+"""Called with the facts that were read, and their total."""
+
+
+class ExportCheck:
+    """Reads an export once, and finds out what of it holds."""
+
+    def __init__(self, path: Path, manifest: Manifest, *, tiles: ReadTile | None = None, tiled: int = 0) -> None:
+        """`tiles` has the leaf hashes of the first `tiled` facts, as others keep them."""
+        self._path = path
+        self._manifest = manifest
+        self._tiles = tiles
+        self._tiled = tiled
+        self._keys: LogKeys | None = None
+        self._mapper = FactMapper()
+        self._read = 0
+
+    def verify(
+        self, notes: Sequence[tuple[str, Note]], verifiers: Sequence[Verifier], on_progress: OnProgress
+    ) -> Verified:
+        """Holds the export to named checkpoints, signed by `verifiers` or, without any, by keys it names itself.
+
+        Stops at the first fact that is not in order. An export that leaves facts out has no tree of its own: its facts
+        are checked each in itself, and none of them is covered. Raises Malformed, OtherLedger or Unsigned for a
+        checkpoint that proves nothing.
+        """
+        held = [self._held(name, note) for name, note in notes] if self._manifest.tree is not None else []
+        if verifiers:
+            _check_signed(notes, verifiers)
+        findings = Findings()
+        tree = TreeCheck(held, findings, self._tiles if held else None, self._tiled if held else 0)
+        try:
+            self._add_all(tree, findings, on_progress)
+        except ExportDamaged as error:
+            findings.add("facts_changed", self._read + 1, str(error))
+        else:
+            tree.finish()
+            if not verifiers:  # behind what is damaged may be the keys: then the damage is what there is to say
+                _check_signed(notes, self._keys.verifiers if self._keys else ())
+        return Verified(
+            facts=self._read,
+            covered=tree.covered,
+            checkpoints=len(held),
+            findings=findings.listed,
+            left_off=findings.left_off,
+            kinds=frozenset(findings.kinds),
+        )
+
+    def _add_all(self, tree: TreeCheck, findings: Findings, on_progress: OnProgress) -> None:
+        leaves: list[bytes] = []
+        for read in read_export(self._path, self._manifest):
+            self._read += 1
+            leaves.append(read.leaf)
+            self._decode(read.row, findings)
+            if len(leaves) == BATCH_LEAVES:
+                tree.add(leaves)
+                leaves = []
+                on_progress(self._read, self._manifest.events)
+        tree.add(leaves)
+        on_progress(self._read, max(self._read, self._manifest.events))
+
+    def _decode(self, row: RecordedRow, findings: Findings) -> None:
+        """Whether a fact is one this version knows; those about keys tell who signs."""
+        try:
+            event = self._mapper.to_domain_event(row)
+            if event.stream == streams.log_key():
+                self._keys = log_keys.fold(self._keys, [event])
+        except UnknownEventType as error:
+            findings.add("unknown_event_type", row.id, str(error))
+        except (InvalidEvent, ImpossibleStep) as error:
+            findings.add("invalid_event", row.id, str(error))
+
+    def _held(self, name: str, note: Note) -> Held:
+        found, origin = Checkpoint.parse(note), origin_of(self._manifest.ledger_id)
+        if found.origin != origin:
+            raise OtherLedger(f"{name} is of {found.origin!r}, and the export of {origin!r}")
+        return Held(found.size, found.root, name)
+
+
+def _check_signed(notes: Sequence[tuple[str, Note]], verifiers: Sequence[Verifier]) -> None:
+    for name, note in notes:
+        try:
+            note.verified_by(verifiers)
+        except Unsigned as error:
+            raise Unsigned(f"{name}: {error}") from None

@@ -1,0 +1,1 @@
+select note from ledger.checkpoints where size <= %s order by size desc limit 1

@@ -1,1 +1,0 @@
-select ledger_id from ledger.epochs order by epoch desc limit 1
