@@ -153,7 +153,6 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
         recorder = PostgresRecorder(pool)
         stack.callback(recorder.close)
         payloads = SegmentPayloads(pool, segments_folder(settings))
-        stack.callback(payloads.close)
         ledger = Ledger(recorder, payloads)
         keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
         projector = Projector(ledger, pool, PROJECTIONS)

@@ -121,15 +121,12 @@ def _move(
 def _read_again(connection: Connection[TupleRow], folder: Path, segment: Segment) -> int:
     """Reads each moved payload as it will be read from now on, held to what the database hashed. Returns how many."""
     file, moved = SegmentFile(folder, segment), 0
-    try:
-        with connection.cursor("moved") as cursor:
-            cursor.itersize = READ_ROWS
-            cursor.execute(query("moved", SQL), {"first": segment.first, "last": segment.last}, binary=True)
-            for position, stored in cursor:
-                file.payload(position, stored[1:])
-                moved += 1
-    finally:
-        file.close()
+    with connection.cursor("moved") as cursor:
+        cursor.itersize = READ_ROWS
+        cursor.execute(query("moved", SQL), {"first": segment.first, "last": segment.last}, binary=True)
+        for position, stored in cursor:
+            file.payload(position, stored[1:])
+            moved += 1
     return moved
 
 

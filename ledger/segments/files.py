@@ -5,6 +5,7 @@ made again in memory, and every payload is held to its SHA-256.
 """
 
 import os
+import weakref
 from array import array
 from hashlib import sha256
 from itertools import accumulate
@@ -26,28 +27,25 @@ def write_index(export: Path) -> None:
 
 
 class SegmentFile:
-    """An open file. Holds 8 bytes a position. Safe to use from several threads."""
+    """An open file, closed when nobody holds it. Holds 8 bytes a position. Safe to use from several threads."""
 
     def __init__(self, folder: Path, segment: Segment) -> None:
         """Raises SegmentUnreadable, which names segment and file."""
         self._segment = segment
         self._path = folder / segment.file
         try:
-            self._file = self._path.open("rb", buffering=0)
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, self._descriptor)
             self._ends = self._index()
         except OSError as error:
             raise self._unreadable(f"cannot be opened ({error.strerror})") from error
-
-    def close(self) -> None:
-        """Gives the file back."""
-        self._file.close()
 
     def payload(self, position: int, digest: bytes) -> bytes:
         """The payload at a position of the segment, whose SHA-256 is `digest`. Raises SegmentUnreadable."""
         at = position - self._segment.first
         begin, end = self._ends[at], self._ends[at + 1]
         try:
-            line = os.pread(self._file.fileno(), min(end - begin, LINE_BYTES_MAX), begin)
+            line = os.pread(self._descriptor, min(end - begin, LINE_BYTES_MAX), begin)
             payload = payload_in(line)
         except (OSError, ValueError) as error:
             raise self._unreadable(f"has no event where position {position} is due") from error
@@ -56,7 +54,7 @@ class SegmentFile:
         return payload
 
     def _index(self) -> "array[int]":
-        size = os.fstat(self._file.fileno()).st_size
+        size = os.fstat(self._descriptor).st_size
         found = array("Q")
         try:
             found.frombytes(index_path(self._path).read_bytes())

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 class SegmentPayloads:
     """Reads moved payloads: `ledger.payloads.ReadPayload`. Safe to use from several threads.
 
-    Holds every file open that was read from.
+    Holds every file open that was read from, until one cannot be: it may be put back while this process runs.
     """
 
     def __init__(self, pool: Pool, folder: Path) -> None:
@@ -35,15 +35,10 @@ class SegmentPayloads:
         try:
             return self._file(position).payload(position, stored[1:])
         except SegmentUnreadable as error:
+            with self._lock:
+                self._files.clear()
             log.error("segment_unreadable", position=position, cause=str(error))  # noqa: TRY400 - no traceback helps
             raise
-
-    def close(self) -> None:
-        """Closes the files."""
-        with self._lock:
-            for file in self._files.values():
-                file.close()
-            self._files.clear()
 
     def _file(self, position: int) -> SegmentFile:
         with self._lock:
