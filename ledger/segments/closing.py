@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import TupleRow
 
 from ledger.errors import LedgerError
@@ -110,12 +111,15 @@ def _move(
         "categories": list(MOVED_CATEGORIES),
         "ends": list(RENDER_ENDS),
     }
-    with connection.transaction():
-        row = connection.execute(query("segment_add", SQL), recorded, binary=True).fetchone()
-        assert row is not None  # noqa: S101 - what is inserted is returned
-        segment = Segment(*row)
-        connection.execute(query("move", SQL), bounds)
-        return Closed(segment, _read_again(connection, folder, segment))
+    try:
+        with connection.transaction():
+            row = connection.execute(query("segment_add", SQL), recorded, binary=True).fetchone()
+            assert row is not None  # noqa: S101 - what is inserted is returned
+            segment = Segment(*row)
+            connection.execute(query("move", SQL), bounds)
+            return Closed(segment, _read_again(connection, folder, segment))
+    except InsufficientPrivilege:
+        raise SegmentRefused("this role may only append: close as the owner of the ledger's tables") from None
 
 
 def _read_again(connection: Connection[TupleRow], folder: Path, segment: Segment) -> int:

@@ -53,6 +53,13 @@ class SegmentFile:
             raise self._unreadable(f"was changed: the payload at position {position} is not the one that was recorded")
         return payload
 
+    def is_in_place(self) -> bool:
+        """Whether what was opened is still what lies in the folder."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except OSError:
+            return False
+
     def _index(self) -> "array[int]":
         size = os.fstat(self._descriptor).st_size
         found = array("Q")

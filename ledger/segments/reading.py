@@ -19,38 +19,57 @@ log = structlog.get_logger(__name__)
 class SegmentPayloads:
     """Reads moved payloads: `ledger.payloads.ReadPayload`. Safe to use from several threads.
 
-    Holds every file open that was read from, until one cannot be: it may be put back while this process runs.
+    Holds every file open that was read from. One that is put back, or in the place of another, is read at once.
     """
 
     def __init__(self, pool: Pool, folder: Path) -> None:
         """`folder` holds the segments' files, and need not be there before one is closed."""
         self._pool = pool
         self._folder = folder
-        self._lock = threading.Lock()
         self._segments: Sequence[Segment] = ()
+        self._lock = threading.Lock()
         self._files: dict[int, SegmentFile] = {}
+        self._told: set[int] = set()
+        """Segments whose file cannot be read, once that was logged."""
 
     def __call__(self, position: int, stored: bytes) -> bytes:
         """The payload at `position`, of which the ledger has `stored`. Raises SegmentUnreadable or Unavailable."""
+        segment = self._segment(position)
         try:
-            return self._file(position).payload(position, stored[1:])
+            return self._file(segment).payload(position, stored[1:])
         except SegmentUnreadable as error:
-            with self._lock:
-                self._files.clear()
-            log.error("segment_unreadable", position=position, cause=str(error))  # noqa: TRY400 - no traceback helps
+            self._tell(segment, error)
             raise
 
-    def _file(self, position: int) -> SegmentFile:
+    def _segment(self, position: int) -> Segment:
+        found = _covering(self._segments, position)
+        if found is None:
+            self._segments = self._read()
+            found = _covering(self._segments, position)
+        if found is None:
+            raise SegmentUnreadable(f"the payload at position {position} was taken away, and no segment has it")
+        return found
+
+    def _file(self, segment: Segment) -> SegmentFile:
         with self._lock:
-            segment = _covering(self._segments, position)
-            if segment is None:
-                self._segments = self._read()
-                segment = _covering(self._segments, position)
-            if segment is None:
-                raise SegmentUnreadable(f"the payload at position {position} was taken away, and no segment has it")
-            if segment.first not in self._files:
-                self._files[segment.first] = SegmentFile(self._folder, segment)
-            return self._files[segment.first]
+            found = self._files.get(segment.first)
+        if found is not None:
+            return found
+        opened = SegmentFile(self._folder, segment)
+        with self._lock:
+            self._told.discard(segment.first)
+            return self._files.setdefault(segment.first, opened)
+
+    def _tell(self, segment: Segment, error: SegmentUnreadable) -> None:
+        """Logs that a segment cannot be read, once, and lets go of a file that is not the one in the folder any more."""
+        with self._lock:
+            held = self._files.get(segment.first)
+            if held is not None and not held.is_in_place():
+                del self._files[segment.first]
+            is_known = segment.first in self._told
+            self._told.add(segment.first)
+        if not is_known:
+            log.error("segment_unreadable", first=segment.first, last=segment.last, cause=str(error))
 
     def _read(self) -> Sequence[Segment]:
         try:
