@@ -61,7 +61,7 @@ class SegmentPayloads:
             return self._files.setdefault(segment.first, opened)
 
     def _tell(self, segment: Segment, error: SegmentUnreadable) -> None:
-        """Logs that a segment cannot be read, once, and lets go of a file that is not the one in the folder any more."""
+        """Logs once that a segment cannot be read, and lets go of a file that is not the one in the folder any more."""
         with self._lock:
             held = self._files.get(segment.first)
             if held is not None and not held.is_in_place():
