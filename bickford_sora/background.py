@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from bickford_sora.composition import Books, Gateway
+from bickford_sora.composition.books import Books
+from bickford_sora.composition.gateway import Gateway
 from bickford_sora.configuring import Configuring
 from bickford_sora.pushing import pushing_of
 from bickford_sora.workers.loop import WorkLoop

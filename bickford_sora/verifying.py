@@ -9,7 +9,7 @@ from pathlib import Path
 from bickford_sora.assets.errors import AssetError, AssetNotFound
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.assets.port import AssetStore
-from bickford_sora.composition import Books
+from bickford_sora.composition.books import Books
 from bickford_sora.pushed_folder import PushedFolder
 from ledger.envelope import Fact
 from ledger.events import Asset, RenderExpired, RenderPurged, RenderStored, SubjectErased

@@ -16,6 +16,8 @@ from projections.port import Pool, Projection
 
 INSERT_EVENTS_MAX = 20_000
 """Events of which the database makes rows in one transaction."""
+STRETCH_MEMORY = "64MB"
+"""What the server may use for the events of a stretch, before it writes them to disk to read them again."""
 INDEX_MEMORY = "256MB"
 """What the server may use to sort a table for an index."""
 
@@ -56,6 +58,7 @@ def _fill(
             stretch = Stretch(after=after, until=min(after + INSERT_EVENTS_MAX, until))
             try:
                 with connection.transaction():
+                    connection.execute("select set_config('work_mem', %s, true)", (STRETCH_MEMORY,))
                     insert(connection, projection, projection.next_schema, stretch, payloads)
             except UnprojectableEvent as error:
                 raise RebuildRefused(projection.name, error.stream, error) from error

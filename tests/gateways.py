@@ -14,7 +14,9 @@ from psycopg import conninfo, sql
 from pydantic import SecretStr
 
 from bickford_sora.background import Background
-from bickford_sora.composition import Gateway, compose, house, open_books
+from bickford_sora.composition.books import open_books
+from bickford_sora.composition.gateway import Gateway, compose
+from bickford_sora.composition.house import house
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.settings import RendererSettings, Settings

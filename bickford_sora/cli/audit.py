@@ -11,7 +11,7 @@ from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
 from bickford_sora.cli.packing import pack
-from bickford_sora.composition import TENANT, Books, audits
+from bickford_sora.composition.books import TENANT, Books, audits
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.http.audit import told_answer, told_event
 from projections.audit import AUDIT_EVENTS_MAX, AuditEvent, Filters, Order

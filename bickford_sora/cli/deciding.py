@@ -11,7 +11,7 @@ from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
 from bickford_sora.cli.problems import CommandRefused
-from bickford_sora.composition import TENANT, Books
+from bickford_sora.composition.books import TENANT, Books
 from bickford_sora.configuration import catalogue_of
 from bickford_sora.decisions.amounts import units
 from bickford_sora.decisions.catalogue import Catalogue

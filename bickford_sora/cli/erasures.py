@@ -8,7 +8,7 @@ import typer
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import print_json, print_table
-from bickford_sora.composition import erasures_of
+from bickford_sora.composition.gateway import erasures_of
 from bickford_sora.erasure_list import Listed
 
 erasures = typer.Typer(

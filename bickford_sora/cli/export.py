@@ -14,7 +14,7 @@ from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.signing import taken_checkpoint
-from bickford_sora.composition import TENANT, Books
+from bickford_sora.composition.books import TENANT, Books
 from ledger.exchange.checkpoint import write_checkpoint
 from ledger.exchange.errors import ExportRefused
 from ledger.exchange.exporting import OnProgress, export_file, export_stream

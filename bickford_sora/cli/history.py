@@ -10,7 +10,7 @@ from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import as_text, print_json, print_table, printable
 from bickford_sora.cli.problems import CommandRefused
-from bickford_sora.composition import TENANT
+from bickford_sora.composition.books import TENANT
 from bickford_sora.unsealing import differences, opened
 from ledger import streams
 from ledger.envelope import Event

@@ -7,7 +7,7 @@ import psycopg
 import typer
 
 from bickford_sora.cli.problems import CommandRefused
-from bickford_sora.composition import Books, open_books
+from bickford_sora.composition.books import Books, open_books
 from bickford_sora.pasts import Past, Pasts
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging

@@ -7,7 +7,7 @@ import psycopg
 from bickford_sora.cli.looking import quiet_settings
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import print_json
-from bickford_sora.composition import database, open_books
+from bickford_sora.composition.books import database, open_books
 from bickford_sora.database.migrations import migrate as bring_up_to_date
 from ledger.sql import query
 

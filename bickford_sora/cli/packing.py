@@ -14,7 +14,7 @@ from bickford_sora.cli.options import Json, in_a_folder, parse_moment
 from bickford_sora.cli.output import print_fields, print_json
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.signing import taken_checkpoint
-from bickford_sora.composition import TENANT, Books
+from bickford_sora.composition.books import TENANT, Books
 from bickford_sora.decisions.policy import built_in
 from bickford_sora.evidence.gathering import Evidence, gather
 from bickford_sora.evidence.pack import PACK_FACTS_MAX, files_of, write_pack

@@ -10,7 +10,7 @@ from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_json, print_table, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.replay import Names, checked
-from bickford_sora.composition import PROJECTIONS
+from bickford_sora.composition.books import PROJECTIONS
 from projections.positions import Lag, Parked
 from projections.projector import Projector
 from projections.rebuild import Rebuild

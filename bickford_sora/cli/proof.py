@@ -11,7 +11,7 @@ from bickford_sora.cli.options import Json, in_a_folder
 from bickford_sora.cli.output import print_fields, print_json
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.proof_problems import proof_statuses
-from bickford_sora.composition import TENANT
+from bickford_sora.composition.books import TENANT
 from ledger import streams
 from ledger.application import Ledger
 from ledger.proof.notes import Verifier

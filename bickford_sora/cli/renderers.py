@@ -10,7 +10,8 @@ import typer
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_json, print_table
 from bickford_sora.cli.problems import CommandRefused
-from bickford_sora.composition import Gateway, compose, open_books
+from bickford_sora.composition.books import open_books
+from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.configuration import of_file
 from bickford_sora.renderer_file import RendererFile, RendererFileInvalid, read_renderer_file
 from bickford_sora.renderers.dialects import DIALECTS

@@ -9,7 +9,7 @@ import typer
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import print_json, progress_shown
-from bickford_sora.composition import PROJECTIONS
+from bickford_sora.composition.books import PROJECTIONS
 from projections.rebuild import Rebuild
 
 NAMES = tuple(each.name for each in PROJECTIONS)

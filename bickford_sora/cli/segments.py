@@ -10,7 +10,7 @@ from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
 from bickford_sora.cli.proof_problems import FOUND, proof_statuses
-from bickford_sora.composition import Books, segments_folder
+from bickford_sora.composition.books import Books, segments_folder
 from ledger.errors import LedgerError
 from ledger.segments.checking import check_segment
 from ledger.segments.closing import close_segment

@@ -16,7 +16,9 @@ from bickford_sora.cli.output import note
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.stand_in import no_renderer, stand_in
 from bickford_sora.client.connection import serve_file
-from bickford_sora.composition import compose, house, keys_folder, open_books
+from bickford_sora.composition.books import keys_folder, open_books
+from bickford_sora.composition.gateway import compose
+from bickford_sora.composition.house import house
 from bickford_sora.configuration import ConfiguredRenderer
 from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock

@@ -1,7 +1,7 @@
 """A checkpoint for what a command is about to hand out."""
 
 from bickford_sora.cli.output import note
-from bickford_sora.composition import Books
+from bickford_sora.composition.books import Books
 from ledger.errors import Unavailable
 from ledger.proof.errors import Diverged, NotCovered
 

@@ -11,7 +11,7 @@ from bickford_sora.cli.options import AsOf, Json, Url, in_a_folder
 from bickford_sora.cli.output import note, print_json, print_table, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.talking import server
-from bickford_sora.composition import TENANT
+from bickford_sora.composition.books import TENANT
 from bickford_sora.decisions.amounts import exact_units
 from bickford_sora.decisions.invoices import INVOICE_BYTES_MAX
 from bickford_sora.http.spend import told_spend

@@ -13,7 +13,7 @@ from bickford_sora.cli.options import AsOf, IdempotencyKey, Json, Out, Url, Wait
 from bickford_sora.cli.output import moment, note, print_json, print_table, printable, progress_shown
 from bickford_sora.cli.talking import finish, server, show
 from bickford_sora.client.models import SoraVideo, SoraVideoPage
-from bickford_sora.composition import TENANT
+from bickford_sora.composition.books import TENANT
 from bickford_sora.families import family
 from bickford_sora.http.lineages import VideoLineage, told_lineage
 from bickford_sora.http.video_object import View, video_objects

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from bickford_sora.background import Background
 from bickford_sora.cli.output import note
 from bickford_sora.cli.stand_in import no_renderer
-from bickford_sora.composition import compose, open_books
+from bickford_sora.composition.books import open_books
+from bickford_sora.composition.gateway import compose
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
 

@@ -1,6 +1,6 @@
 """What may be asked for, and which renderers make it: the configuration as decisions see it. Pure.
 
-Built in `bickford_sora.composition` from the renderer file, or from the settings where there is none.
+Built in `bickford_sora.composition.gateway` from the renderer file, or from the settings where there is none.
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bickford_sora.client.models import SoraVideo
-from bickford_sora.composition import TENANT
+from bickford_sora.composition.books import TENANT
 from ledger import streams
 from ledger.envelope import Event
 from ledger.events import JobClaimed, RenderCompleted, RenderFailed, RenderStored, WebhookReceived

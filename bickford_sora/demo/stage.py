@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from bickford_sora.callers import load_or_make_api_key
 from bickford_sora.client.synchronous import BickfordClient
-from bickford_sora.composition import PROJECTIONS, Books, Gateway, compose, house, keys_folder, open_books
+from bickford_sora.composition.books import PROJECTIONS, Books, keys_folder, open_books
+from bickford_sora.composition.gateway import Gateway, compose
+from bickford_sora.composition.house import house
 from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app

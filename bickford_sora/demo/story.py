@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from bickford_sora.client.errors import SoraVideoError
 from bickford_sora.client.models import SoraVideo
 from bickford_sora.client.synchronous import BickfordClient
-from bickford_sora.composition import PROJECTIONS, TENANT
+from bickford_sora.composition.books import PROJECTIONS, TENANT
 from bickford_sora.demo.report import BLOCKED, Evidence, Report, belongs, checked
 from bickford_sora.demo.stage import MODEL, RENDER_TIME_S, SECONDS, SIZE, TOO_LONG_SECONDS, Stage
 from bickford_sora.demo.tampering import verified_after_change

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import Connection, conninfo, sql
 from psycopg.rows import TupleRow
 
-from bickford_sora.composition import MIGRATIONS, Books
+from bickford_sora.composition.books import MIGRATIONS, Books
 from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.identifiers import new_uuid7

@@ -3,17 +3,19 @@
 Both are whole servers in processes of their own, as their users start them, asked by the same load: so many requests in
 flight over kept connections, each a multipart create with a prompt of its own. LiteLLM answers when the renderer has
 answered and keeps nothing; ours answers when the intent and the decision are on disk, and submits from there. Its
-workers run all the while. Short rounds alternate, so that a neighbour on the machine slows both alike.
+workers run in its own rounds, and have the work of all rounds to do; in the other's it stands still, and takes nothing
+from it. Short rounds alternate, so that a neighbour on the machine slows both alike.
 """
 
 import os
+import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +69,8 @@ def run(
         rounds: dict[str, list[Measured]] = {server.name: [] for server in servers}
         for turn in range(1, ROUNDS + 1):
             for server in servers:
-                round_ = measure(server.port, server.path, server.key, in_flight=in_flight, seconds=seconds)
+                with _standing_still([each for each in servers if each is not server]):
+                    round_ = measure(server.port, server.path, server.key, in_flight=in_flight, seconds=seconds)
                 rounds[server.name].append(round_)
                 on_progress(f"round {turn}/{ROUNDS}: {server.name}: {round_.rate:,.0f} requests/s")
         memory = {f"{server.name}_rss_mib": round(_rss_bytes(server.process.pid) / 2**20) for server in servers}
@@ -84,6 +87,18 @@ def _summary(rounds: dict[str, list[Measured]], in_flight: int, seconds: float) 
     if "litellm" in rounds:
         told["ratio_litellm"] = round(told["ours_rate"] / max(told["litellm_rate"], 1), 2)
     return told
+
+
+@contextmanager
+def _standing_still(servers: Sequence[Server]) -> Iterator[None]:
+    """None of these takes processor time until the end of the block."""
+    for server in servers:
+        os.killpg(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for server in servers:
+            os.killpg(server.process.pid, signal.SIGCONT)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from eventsourcing.projection import ProjectionRunner
 from psycopg import Cursor, sql
 from psycopg.rows import DictRow
 
-from bickford_sora.composition import PROJECTIONS
+from bickford_sora.composition.books import PROJECTIONS
 from ledger.application import Ledger
 from ledger.envelope import Context, Event
 from ledger.mapper import FactMapper, encode

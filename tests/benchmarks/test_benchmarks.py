@@ -8,7 +8,7 @@ from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, create, database, histories, policy, replay, spend, stock, verify
+from . import append, audit, create, database, histories, policy, replay, spend, stock, verify
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -38,6 +38,15 @@ def test_the_verify_benchmark_measures_all_sides(server_url: str) -> None:
     rates = ("ours", "copy", "tree", "hashlib", "ratio_copy", "ratio_hashlib", "ours_cpu_s")
     assert all(measured[name] > 0 for name in rates)
     assert len(progress) == 1 + verify.ROUNDS * 4
+
+
+def test_the_audit_benchmark_asks_every_question(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "ROUNDS", 2)
+    progress: list[str] = []
+    measured = audit.run(server_url, events=4_000, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("median", "p95", "by_video", "by_a_word", "ratio_by_sha256"))
+    assert len(progress) == 2 + measured["questions"] + len(audit.BASELINE)
 
 
 def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:

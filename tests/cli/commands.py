@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from bickford_sora.cli import application
-from bickford_sora.composition import Books, open_books
+from bickford_sora.composition.books import Books, open_books
 from bickford_sora.settings import Settings
 from bickford_sora.simulator.faults import Fault, FaultKind
 from tests.logs import log_plainly

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
-from bickford_sora.composition import TENANT, open_books
+from bickford_sora.composition.books import TENANT, open_books
 from bickford_sora.settings import Settings
 from ledger import streams
 from ledger.envelope import Context, Decision

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from bickford_sora.cli.proof_problems import FAILED, FOUND
-from bickford_sora.composition import open_books
+from bickford_sora.composition.books import open_books
 from bickford_sora.pushed_folder import PushedFolder
 from bickford_sora.pushing import FolderTarget, Pushing
 from bickford_sora.settings import Settings

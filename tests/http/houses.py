@@ -426,6 +426,28 @@ def catalogue(*offers: ModelOffer) -> Catalogue:
     return Catalogue(routes, "c" * 64)
 
 
+def _resolve(host: str, port: int) -> Sequence[str]:
+    """No name leaves the house: one that says so is private, any other public."""
+    if re.fullmatch(r"[0-9a-fx.:]+", host):
+        return system_resolve(host, port)
+    return ["10.0.0.1"] if host.endswith(".internal") else ["93.184.215.14"]
+
+
+def _callers(ledger: Ledger, keys: Keys, clock: SettableClock) -> Callers:
+    return Callers(
+        {
+            KEY: "alpha",
+            OTHER_KEY: "beta",
+            FOREIGN_KEY: "acme/alpha",
+            ROOT_KEY: "default",
+            FOREIGN_ROOT_KEY: "acme/default",
+        },
+        digest=keys.digest,
+        spanning=[ROOT_KEY, FOREIGN_ROOT_KEY],
+        issued=IssuedKeys(ledger, clock),
+    )
+
+
 def make_kit(
     *,
     policy: Policy | None = None,
@@ -447,14 +469,8 @@ def make_kit(
     assets = MemoryAssetStore(read_chunk_bytes_max=256)
     inspector = MediaInspector(limits=MediaLimits())
 
-    def resolve(host: str, port: int) -> Sequence[str]:
-        """No name leaves the house: one that says so is private, any other public."""
-        if re.fullmatch(r"[0-9a-fx.:]+", host):
-            return system_resolve(host, port)
-        return ["10.0.0.1"] if host.endswith(".internal") else ["93.184.215.14"]
-
     offered = offers or catalogue()
-    egress = Egress(allow_private=("127.0.0.0/8",), resolve=resolve)
+    egress = Egress(allow_private=("127.0.0.0/8",), resolve=_resolve)
     second_admin = FourEyes(recording=recording, keys=keys, kinds=four_eyes, approval_s=APPROVAL_S)
     policies = Policies(recording, built_in=policy or built_in(), models=lambda: offered.routes, four_eyes=second_admin)
     desk = Desk(
@@ -499,18 +515,7 @@ def make_kit(
             tenant="main",
             webhook_tolerance_s=300,
         ),
-        callers=Callers(
-            {
-                KEY: "alpha",
-                OTHER_KEY: "beta",
-                FOREIGN_KEY: "acme/alpha",
-                ROOT_KEY: "default",
-                FOREIGN_ROOT_KEY: "acme/default",
-            },
-            digest=keys.digest,
-            spanning=[ROOT_KEY, FOREIGN_ROOT_KEY],
-            issued=IssuedKeys(ledger, clock),
-        ),
+        callers=_callers(ledger, keys, clock),
         budgets=Budgets(recording, second_admin),
         four_eyes=second_admin,
         erasing=Erasing(

@@ -15,7 +15,7 @@ from psycopg.errors import RestrictViolation
 from render_histories import Author, Tables
 
 from bickford_sora.cli.proof_problems import FOUND
-from bickford_sora.composition import PROJECTIONS, Books, open_books
+from bickford_sora.composition.books import PROJECTIONS, Books, open_books
 from bickford_sora.settings import Settings
 from ledger import lifecycle
 from ledger.errors import SegmentUnreadable

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image as Picture
 
 from bickford_sora.background import Background
-from bickford_sora.composition import Gateway, compose, open_books
+from bickford_sora.composition.books import open_books
+from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.decisions.media import File
 from bickford_sora.decisions.request import create_request, remix_request
 from bickford_sora.settings import Settings

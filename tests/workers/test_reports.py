@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from bickford_sora.background import Background
-from bickford_sora.composition import Gateway, compose, open_books
+from bickford_sora.composition.books import open_books
+from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.decisions.request import create_request
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from openai import OpenAI
 
-from bickford_sora.composition import PROJECTIONS
+from bickford_sora.composition.books import PROJECTIONS
 from bickford_sora.simulator import SimulatorSettings
 from projections.rebuild import Rebuild
 from tests.gateways import KEY, RunningGateway, running_gateway

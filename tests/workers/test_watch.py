@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bickford_sora.composition import Gateway, problems
+from bickford_sora.composition.books import problems
+from bickford_sora.composition.gateway import Gateway
 from bickford_sora.workers import watch as watches
 from bickford_sora.workers.watch import Watch
 

@@ -1,0 +1,151 @@
+"""The ledger, its keys and its read models, opened from settings: enough for commands that only look."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from bickford_sora.audits import Audits
+from bickford_sora.callers import load_or_make_master_key
+from bickford_sora.database.embedded import EmbeddedPostgres
+from bickford_sora.database.errors import DatabaseSetupError
+from bickford_sora.database.migrations import migrate, pending
+from bickford_sora.database.pool import open_pool
+from bickford_sora.log_signing import LogSigning
+from bickford_sora.proving import Proving
+from bickford_sora.recording import Recording
+from bickford_sora.settings import Settings
+from bickford_sora.workers.watch import Watch
+from ledger.application import Ledger
+from ledger.clock import Clock, system_clock
+from ledger.errors import LedgerError
+from ledger.identifiers import id_maker
+from ledger.keys import Keys
+from ledger.keystore import PostgresKeyStore
+from ledger.recorder import PostgresRecorder
+from ledger.segments.reading import SegmentPayloads
+from ledger.sending import Pool
+from projections.announced import Announced
+from projections.api_keys import API_KEYS
+from projections.audit import AUDIT, Audit
+from projections.endpoints import ENDPOINTS
+from projections.leases import Leases
+from projections.lineage import LINEAGE
+from projections.port import Projection
+from projections.projector import Projector
+from projections.questions import Questions
+from projections.search import Search
+from projections.spend import SPEND
+from projections.videos import VIDEOS
+from projections.work import WORK
+
+TENANT = "main"
+"""The tenant of every key until tenants are configured."""
+
+MIGRATIONS = files("ledger.migrations")
+
+log = structlog.get_logger(__name__)
+
+LAG_READY_S = 30.0
+"""How far a read model may be behind in a process that is ready, in seconds."""
+
+PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The ledger and what is read from it: enough for commands that only look, replay or migrate."""
+
+    settings: Settings
+    url: str
+    pool: Pool
+    ledger: Ledger
+    keys: Keys
+    search: Search | None
+    """The index of words; None where it is switched off."""
+    projector: Projector
+    clock: Clock
+    watch: Watch
+    """What failed of the work in the background."""
+    proving: Proving
+    """What proves the ledger."""
+
+
+@contextmanager
+def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Books]:
+    """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
+
+    Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
+    """
+    with ExitStack() as stack:
+        url = stack.enter_context(database(settings))
+        pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max))
+        migrate(pool, MIGRATIONS, schema="ledger")
+        recorder = PostgresRecorder(pool)
+        stack.callback(recorder.close)
+        ledger = Ledger(recorder, SegmentPayloads(pool, segments_folder(settings)))
+        keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
+        projector = Projector(ledger, pool, PROJECTIONS)
+        for name in projector.ensure():
+            log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
+        Leases(pool).ensure()
+        Announced(pool).ensure(ledger.head())
+        search = Search(ledger, keys, pool) if settings.full_text_search else None
+        if search is not None:
+            search.ensure()
+        signing = LogSigning(
+            Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
+        )
+        proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """The database's address, for as long as it is used."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with EmbeddedPostgres.acquire(settings.data_dir) as server:
+        yield server.url
+
+
+def keys_folder(settings: Settings) -> Path:
+    """Where the keys of this installation lie."""
+    return settings.data_dir / "keys"
+
+
+def segments_folder(settings: Settings) -> Path:
+    """Where the files of closed segments lie."""
+    return settings.segments_folder or settings.data_dir / "segments"
+
+
+def problems(books: Books) -> list[str]:
+    """What keeps this installation from serving, in words for an operator."""
+    try:
+        found = [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
+        behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
+    except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:
+        return [*books.watch.problems(), f"the database does not answer: {type(error).__name__}"]
+    return [
+        *books.watch.problems(),
+        *found,
+        *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind),
+    ]
+
+
+def audits(books: Books) -> Audits:
+    """What auditors are answered by."""
+    return Audits(
+        ledger=books.ledger,
+        keys=books.keys,
+        query=Audit(books.pool),
+        questions=Questions(books.pool),
+        clock=books.clock,
+        wait_for_words=books.search.wait_for if books.search else None,
+    )

@@ -1,0 +1,344 @@
+"""Everything that takes requests and works on them, built once over open books."""
+
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bickford_sora.assets.inspector import MediaInspector
+from bickford_sora.assets.limits import MediaLimits
+from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.assets.port import AssetStore
+from bickford_sora.characters import Characters
+from bickford_sora.composition.books import TENANT, Books
+from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
+from bickford_sora.configuring import Configuring
+from bickford_sora.decisions.policy import built_in
+from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
+from bickford_sora.egress import Egress
+from bickford_sora.erasing import Erasing
+from bickford_sora.erasure_list import ErasureList
+from bickford_sora.erasures import Erasures
+from bickford_sora.four_eyes import FourEyes
+from bickford_sora.http.links import Links
+from bickford_sora.intake import Intake
+from bickford_sora.moderation import Moderation
+from bickford_sora.observations import Observations
+from bickford_sora.policies import Policies
+from bickford_sora.preparing import Desk
+from bickford_sora.price_tables import PriceTables
+from bickford_sora.quoting import Quoting
+from bickford_sora.recording import Recording
+from bickford_sora.references import References
+from bickford_sora.renderer_file import read_renderer_file
+from bickford_sora.renderers.dialects import open_renderer, open_transport
+from bickford_sora.renderers.fleet import Fleet
+from bickford_sora.renderers.port import Renderer
+from bickford_sora.renderers.transport import TransportLimits
+from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.stops import Stops
+from bickford_sora.workers.announce import Announce
+from bickford_sora.workers.deliver import Deliver
+from bickford_sora.workers.erase import Erase
+from bickford_sora.workers.expire import Expire
+from bickford_sora.workers.follow import Follow
+from bickford_sora.workers.lapse import Lapse
+from bickford_sora.workers.loop import Crew
+from bickford_sora.workers.purge import Purge
+from bickford_sora.workers.reconcile import Reconcile
+from bickford_sora.workers.retain import Retain
+from bickford_sora.workers.spool import spool_folder
+from bickford_sora.workers.store import Store
+from bickford_sora.workers.submit import CALL_TIMEOUTS, Submit
+from bickford_sora.workers.workshop import Limits, Workshop
+from ledger.clock import Clock
+from ledger.identifiers import id_maker
+from projections.announced import Announced
+from projections.endpoints import ENDPOINTS, Endpoints
+from projections.leases import Leases
+from projections.videos import Videos
+from projections.work import Work
+
+COURIERS = 4
+"""Deliveries one process makes at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that takes requests and works on them."""
+
+    books: Books
+    assets: LocalAssetStore
+    recording: Recording
+    intake: Intake
+    quoting: Quoting
+    observations: Observations
+    crew: Crew
+    couriers: Crew
+    """Who makes deliveries: a crew of their own, since an endpoint that never answers must not hold up renders."""
+    announce: Announce
+    dispatch: Dispatch
+    links: Links
+    configuring: Configuring
+    fleet: Fleet[ConfiguredRenderer]
+    stops: Stops
+    characters: Characters
+    policies: Policies
+    price_tables: PriceTables
+    four_eyes: FourEyes
+    erasures: Erasures
+    erasing: Erasing
+    retain: Retain | None
+    """Who ends the retention of prompts; None: they are kept for good."""
+
+
+def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
+    """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer."""
+    settings = books.settings
+    owner = f"worker-{secrets.token_hex(6)}"
+    assets = _assets(books)
+    inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
+    recording = _recording(books)
+    stops = Stops(recording, tenant=TENANT)
+    price_tables = PriceTables(recording)
+    fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
+    configuring = _configuring(books, renderers, stops, price_tables, fleet)
+    egress = Egress(allow_private=settings.allow_private_addresses)
+    references = _references(books, assets, inspector, egress)
+    four_eyes = FourEyes(recording=recording, keys=books.keys, kinds=settings.four_eyes, approval_s=settings.approval_s)
+    policies = Policies(
+        recording,
+        built_in=built_in(settings.render_cost_max_micro),
+        models=lambda: configuring.catalogue().routes,
+        four_eyes=four_eyes,
+    )
+    desk = Desk(
+        recording=recording,
+        keys=books.keys,
+        references=references,
+        policies=policies,
+        moderation=Moderation(egress, settings.environment()),
+        catalogue=configuring.catalogue,
+        is_stopped=stops.is_stopped,
+        approval_s=settings.approval_s,
+        repeats_answers=settings.repeats_answers,
+    )
+    shop = Workshop(
+        recording=recording,
+        keys=books.keys,
+        assets=assets,
+        inspector=inspector,
+        fleet=fleet,
+        catalogue=configuring.catalogue,
+        stops=stops,
+        limits=_work_limits(settings),
+        spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
+    )
+    erasures = _erasures(books, recording, assets)
+    erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
+    dispatch = Dispatch(egress, books.keys)
+    links = _links(books)
+    return Gateway(
+        books=books,
+        assets=assets,
+        recording=recording,
+        intake=Intake(desk),
+        quoting=Quoting(desk),
+        observations=Observations(recording, books.keys),
+        crew=_crew(books, shop, erasures, owner),
+        couriers=_couriers(books, recording, dispatch, links, owner),
+        announce=_announce(books, recording),
+        dispatch=dispatch,
+        links=links,
+        configuring=configuring,
+        fleet=fleet,
+        stops=stops,
+        characters=_characters(books, recording, references, configuring, fleet),
+        policies=policies,
+        price_tables=price_tables,
+        four_eyes=four_eyes,
+        erasures=erasures,
+        erasing=erasing,
+        retain=_retain(books, erasing),
+    )
+
+
+def erasures_of(books: Books) -> Erasures:
+    """The erasures of this installation alone: no renderer has to be configured for them."""
+    return _erasures(books, _recording(books), _assets(books))
+
+
+def _erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasures:
+    kept = ErasureList(books.settings.erasures_file or books.settings.data_dir / "erasures.jsonl")
+    return Erasures(recording=recording, keys=books.keys, assets=assets, kept=kept)
+
+
+def _recording(books: Books) -> Recording:
+    return Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=books.settings.time_zone)
+
+
+def _assets(books: Books) -> LocalAssetStore:
+    return LocalAssetStore(books.settings.data_dir / "assets", clock=books.clock)
+
+
+def _retain(books: Books, erasing: Erasing) -> Retain | None:
+    prompt_retention_s = books.settings.prompt_retention_s
+    if prompt_retention_s is None:
+        return None
+    return Retain(
+        query=Videos(books.pool),
+        end_retention=erasing.end_retention,
+        clock=books.clock,
+        tenant=TENANT,
+        prompt_retention_s=prompt_retention_s,
+    )
+
+
+def _configuring(
+    books: Books,
+    renderers: Sequence[RendererSettings],
+    stops: Stops,
+    price_tables: PriceTables,
+    fleet: Fleet[ConfiguredRenderer],
+) -> Configuring:
+    return Configuring(
+        _configured(books.settings, renderers),
+        stops=stops,
+        publish=lambda found: price_tables.publish(TENANT, found),
+        keys=books.keys,
+        apply=lambda found: fleet.configure(found.renderers),
+    )
+
+
+def _characters(
+    books: Books,
+    recording: Recording,
+    references: References,
+    configuring: Configuring,
+    fleet: Fleet[ConfiguredRenderer],
+) -> Characters:
+    return Characters(
+        recording=recording,
+        keys=books.keys,
+        references=references,
+        catalogue=configuring.catalogue,
+        renderer=fleet.first,
+        call_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
+    )
+
+
+def _references(books: Books, assets: LocalAssetStore, inspector: MediaInspector, egress: Egress) -> References:
+    return References(
+        assets=assets,
+        inspector=inspector,
+        keys=books.keys,
+        egress=egress,
+        reference_bytes_max=books.settings.reference_bytes_max,
+        source_bytes_max=books.settings.source_bytes_max,
+    )
+
+
+def _links(books: Books) -> Links:
+    return Links(
+        ledger=books.ledger,
+        keys=books.keys,
+        clock=books.clock,
+        tenant=TENANT,
+        link_s=books.settings.link_s,
+        base_url=books.settings.public_url,
+    )
+
+
+def _announce(books: Books, recording: Recording) -> Announce:
+    return Announce(
+        recording,
+        Announced(books.pool),
+        Endpoints(books.pool),
+        lambda position, timeout_s: books.projector.wait_for(ENDPOINTS.name, position, timeout_s),
+    )
+
+
+def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
+    return Crew(
+        leases=Leases(books.pool),
+        workers={
+            "submit": Submit(shop),
+            "reconcile": Reconcile(shop),
+            "follow": Follow(shop),
+            "store": Store(shop),
+            "purge": Purge(shop),
+            "expire": Expire(shop),
+            "lapse": Lapse(shop),
+            "erase": Erase(shop, erasures),
+        },
+        owner=owner,
+        lease_s=books.settings.lease_s,
+        size=books.settings.workers,
+        clock=books.clock,
+        # No submission is broken off: its outcome would have to be looked for.
+        drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
+    )
+
+
+def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Links, owner: str) -> Crew:
+    deliver = Deliver(recording, dispatch, link=links.video, jitter=random.SystemRandom().random)
+    return Crew(
+        leases=Leases(books.pool),
+        workers={"deliver": deliver},
+        owner=owner,
+        lease_s=books.settings.lease_s,
+        size=COURIERS,
+        clock=books.clock,
+        drain_s=DELIVERY_TIMEOUT_S,
+    )
+
+
+def _configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
+    """What `renderers` say, and the renderer file where there is one. Raises RendererFileInvalid."""
+    if settings.renderers_file is None:
+        return of_settings(settings, renderers)
+    return of_file(read_renderer_file(settings.renderers_file), settings.environment())
+
+
+def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[ConfiguredRenderer, str], Renderer]:
+    """How a renderer is opened at one address."""
+    limits = TransportLimits(
+        pool_timeout_s=settings.submit_timeout_s / 4,
+        connect_timeout_s=settings.submit_timeout_s / 4,
+        silence_timeout_s=settings.download_timeout_s,
+        download_bytes_max=settings.asset_bytes_max,
+        answer_timeout_s=settings.submit_timeout_s,
+    )
+
+    def opened(each: ConfiguredRenderer, replica: str) -> Renderer:
+        secret = each.api_key if each.api_key.get_secret_value() else None
+        transport = open_transport(each.dialect, replica, secret, limits=limits)
+        stack.callback(transport.close)
+        return open_renderer(
+            each.dialect,
+            name=each.name,
+            credential=each.credential,
+            transport=transport,
+            clock=clock,
+            fields=each.fields,
+            submit_timeout_s=settings.submit_timeout_s,
+            reference_bytes_max=settings.reference_bytes_max,
+            source_bytes_max=settings.source_bytes_max,
+        )
+
+    return opened
+
+
+def _work_limits(settings: Settings) -> Limits:
+    return Limits(
+        submit_timeout_s=settings.submit_timeout_s,
+        reconcile_grace_s=settings.reconcile_grace_s,
+        submission_attempts_max=settings.submission_attempts_max,
+        poll_interval_s=settings.poll_interval_s,
+        retry_after_max_s=settings.retry_after_max_s,
+        render_deadline_s=settings.render_deadline_s,
+        store_attempts_max=settings.store_attempts_max,
+        asset_bytes_max=settings.asset_bytes_max,
+        asset_retention_s=settings.asset_retention_s,
+    )

@@ -1,0 +1,141 @@
+"""What the HTTP routes work with, built from a gateway."""
+
+import secrets
+import time
+
+from pydantic import SecretStr
+
+from bickford_sora.api_keys import ApiKeys
+from bickford_sora.approvals import Approvals
+from bickford_sora.batches import Batches
+from bickford_sora.budgets import Budgets
+from bickford_sora.callers import PURPOSE, Callers, configured_projects
+from bickford_sora.composition.books import TENANT, Books, audits, problems
+from bickford_sora.composition.gateway import Gateway
+from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.http.house import House
+from bickford_sora.http.house import Limits as HttpLimits
+from bickford_sora.http.rate_limits import RateLimit
+from bickford_sora.http.tide import Tide
+from bickford_sora.invoices import Invoices
+from bickford_sora.issued_keys import IssuedKeys
+from bickford_sora.legal_holds import LegalHolds
+from bickford_sora.metrics import Metrics
+from bickford_sora.pasts import Pasts
+from bickford_sora.reviews import Reviews
+from bickford_sora.settings import Settings
+from bickford_sora.spend_reports import SpendReports
+from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
+from ledger.events import ReviewWeights
+from projections.api_keys import API_KEYS, ApiKeyTable
+from projections.audit import AUDIT, Audit
+from projections.endpoints import ENDPOINTS, Endpoints
+from projections.spend import SPEND, SpendTable
+from projections.videos import VIDEOS, Videos
+
+
+def house(gateway: Gateway, api_key: SecretStr) -> House:
+    """What the HTTP routes work with."""
+    books, settings = gateway.books, gateway.books.settings
+
+    def source(name: str) -> WebhookSource | None:
+        each = gateway.configuring.renderer(name)
+        secrets = () if each is None else tuple(secret.get_secret_value() for secret in each.webhook_secrets)
+        return None if each is None else WebhookSource(each.credential, secrets)
+
+    return House(
+        intake=gateway.intake,
+        quoting=gateway.quoting,
+        observations=gateway.observations,
+        webhooks=WebhookIntake(
+            gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
+        ),
+        callers=Callers(
+            configured_projects(api_key, settings),
+            digest=books.keys.digest,
+            tenant=TENANT,
+            spanning=[api_key.get_secret_value()],
+            issued=IssuedKeys(books.ledger, books.clock),
+        ),
+        budgets=Budgets(gateway.recording, gateway.four_eyes),
+        four_eyes=gateway.four_eyes,
+        erasing=gateway.erasing,
+        legal_holds=LegalHolds(recording=gateway.recording, keys=books.keys, four_eyes=gateway.four_eyes),
+        spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
+        invoices=_invoices(gateway),
+        wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
+        api_keys=ApiKeys(
+            recording=gateway.recording,
+            keys=books.keys,
+            digest=lambda secret: books.keys.digest(PURPOSE, secret.encode()),
+            query=ApiKeyTable(books.pool),
+            four_eyes=gateway.four_eyes,
+            new_secret=secrets.token_bytes,
+        ),
+        reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
+        approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
+        wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
+        keys=books.keys,
+        metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),
+        videos=Videos(books.pool),
+        wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
+        links=gateway.links,
+        characters=gateway.characters,
+        policies=gateway.policies,
+        price_tables=gateway.price_tables,
+        rate_limit=RateLimit(settings.requests_per_minute_max, time.monotonic),
+        endpoints=_endpoints(gateway),
+        wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
+        assets=gateway.assets,
+        batches=Batches(gateway.recording, books.keys, gateway.intake),
+        pasts=Pasts(books.ledger, books.clock),
+        audits=audits(books),
+        wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
+        proofs=books.proving.proofs,
+        audited=lambda: books.projector.reached(AUDIT.name),
+        tide=Tide(lambda: books.projector.reached(AUDIT.name)),
+        ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],
+        new_id=gateway.recording.new_id,
+        limits=HttpLimits(
+            body_bytes_max=settings.body_bytes_max,
+            source_bytes_max=settings.source_bytes_max,
+            projection_wait_s=settings.projection_wait_s,
+            poll_after_ms=settings.poll_after_ms,
+        ),
+    )
+
+
+def _wait_for_audit(books: Books, timeout_s: float) -> bool:
+    """Whether all that an auditor is answered from had everything recorded before the call."""
+    head, ends_at = books.ledger.head(), time.monotonic() + timeout_s
+    names = (AUDIT.name, VIDEOS.name, SPEND.name, API_KEYS.name)
+    return all(books.projector.wait_for(name, head, max(0.0, ends_at - time.monotonic())) for name in names)
+
+
+def _endpoints(gateway: Gateway) -> WebhookEndpoints:
+    return WebhookEndpoints(
+        recording=gateway.recording,
+        keys=gateway.books.keys,
+        dispatch=gateway.dispatch,
+        query=Endpoints(gateway.books.pool),
+        new_secret=secrets.token_bytes,
+    )
+
+
+def _review_weights(settings: Settings) -> ReviewWeights:
+    return ReviewWeights(
+        clarity=settings.review_weight_clarity,
+        continuity=settings.review_weight_continuity,
+        brand_fit=settings.review_weight_brand_fit,
+        minute=settings.review_weight_minute,
+    )
+
+
+def _invoices(gateway: Gateway) -> Invoices:
+    books = gateway.books
+
+    def is_current() -> bool:
+        head, timeout_s = books.ledger.head(), books.settings.projection_wait_s
+        return all(books.projector.wait_for(each.name, head, timeout_s) for each in (SPEND, AUDIT))
+
+    return Invoices(gateway.recording, books.keys, SpendTable(books.pool), Audit(books.pool), is_current)
