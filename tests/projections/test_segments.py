@@ -40,14 +40,16 @@ class Shelf:
     folder: Path
     url: str
 
-    def close(self, until: int) -> Closed:
-        with self.books.pool.connection() as connection:
+    def close(self, until: int, *, role: str = "none") -> Closed:
+        checkpoint = self.books.proving.sequencer.take()
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"set role {role}".encode())
             return close_segment(
                 connection,
                 self.folder / "data" / "segments",
                 until=until,
                 tree=self.books.proving.tree,
-                checkpoint=self.books.proving.sequencer.take(),
+                checkpoint=checkpoint,
                 verifiers=self.books.proving.signing.keys().every_verifier,
                 on_progress=lambda _done, _total: None,
             )
@@ -266,6 +268,12 @@ def test_a_run_that_was_cut_off_left_everything_and_the_next_one_goes_on(shelf: 
         shelf.close(head)
     assert [each[:3] for each in shelf.stored()] == [each[:3] for each in before]
     assert shelf.json("verify")["held"]
+
+
+def test_only_the_owner_of_the_tables_closes(shelf: Shelf) -> None:
+    with pytest.raises(SegmentRefused, match="as the owner"):
+        shelf.close(shelf.books.ledger.head(), role="pg_read_all_data")
+    assert not shelf.moved()
 
 
 def test_a_ledger_that_is_not_what_was_signed_is_not_closed(shelf: Shelf) -> None:
