@@ -22,6 +22,8 @@ from ledger.errors import SegmentUnreadable
 from ledger.proof.errors import Mismatch
 from ledger.segments.closing import Closed, SegmentRefused, close_segment
 from ledger.segments.files import index_path
+from projections.audit import AUDIT
+from projections.inserting import Stretch, insert
 from projections.rebuild import Rebuild
 from tests.cli.commands import run
 
@@ -268,6 +270,23 @@ def test_a_run_that_was_cut_off_left_everything_and_the_next_one_goes_on(shelf: 
         shelf.close(head)
     assert [each[:3] for each in shelf.stored()] == [each[:3] for each in before]
     assert shelf.json("verify")["held"]
+
+
+def test_a_segment_that_is_closed_while_its_stretch_is_read_changes_no_row(shelf: Shelf) -> None:
+    live, head = shelf.tables(), shelf.books.ledger.head()
+    shelf.close(head // 2)
+    moved = shelf.moved()
+
+    def closing(position: int, stored: bytes) -> bytes:
+        if shelf.moved() == moved:
+            shelf.close(head)
+        return shelf.books.ledger.payloads(position, stored)
+
+    with shelf.books.pool.connection() as connection:
+        connection.execute("truncate projection_audit.events, projection_audit.marks")
+        insert(connection, AUDIT, AUDIT.schema, Stretch(after=0, until=head), closing)
+    assert shelf.moved() > moved
+    assert shelf.tables() == live
 
 
 def test_only_the_owner_of_the_tables_closes(shelf: Shelf) -> None:
