@@ -1,8 +1,4 @@
-"""A folder that others keep: checkpoints and tiles, each written once, in the layout of c2sp.org/tlog-tiles.
-
-    checkpoints/SIZE      every checkpoint that was pushed
-    checkpoint            the newest of them
-    tile/LEVEL/INDEX      hashes
+"""A folder that others keep: checkpoints and tiles, each written once.
 
 A file appears whole or not at all. One that is there already is compared and never written again.
 """
@@ -22,7 +18,7 @@ FILE_MODE = 0o644
 
 
 class PushedFolder:
-    """Reads and writes such a folder. Raises OSError when it cannot be used."""
+    """Reads and writes such a folder: `bickford_sora.pushed_log.PushedLog`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -15,6 +15,7 @@ import structlog
 from bickford_sora import webhook_signatures
 from bickford_sora.egress import Egress, EgressError
 from bickford_sora.pushed_folder import PushedFolder
+from bickford_sora.pushed_log import PushedLog, open_bucket
 from bickford_sora.settings import Settings
 from ledger.clock import Clock
 from ledger.errors import Unavailable
@@ -58,22 +59,22 @@ class Target(Protocol):
         """Pushes a checkpoint to who has the one of `beyond` facts. The same push may be repeated."""
 
 
-class FolderTarget:
-    """A folder on a disk that others own."""
+class LogTarget:
+    """A folder or a bucket that others own."""
 
-    def __init__(self, name: str, folder: PushedFolder) -> None:
+    def __init__(self, name: str, log: PushedLog) -> None:
         self.name = name
-        self._folder = folder
+        self._log = log
 
     def push(self, tree: TreeReader, checkpoint: KeptCheckpoint, beyond: int) -> None:
         """Writes the tiles that are new, then the checkpoint."""
         try:
-            there = self._folder.newest()
+            there = self._log.newest()
             had = Checkpoint.parse(Note.parse(there)) if there is not None else None
             if had is not None:
                 _goes_on(tree, had, checkpoint)
             tiles = tiles_of(checkpoint.size, beyond=beyond if had is not None and had.size >= beyond else 0)
-            self._folder.push(checkpoint.size, checkpoint.note, _with_hashes(tree, tiles))
+            self._log.push(checkpoint.size, checkpoint.note, _with_hashes(tree, tiles))
         except OSError as error:
             raise PushFailed(f"{type(error).__name__}: {error.strerror}") from error
 
@@ -158,10 +159,15 @@ class Pushing:
 
 
 def pushing_of(settings: Settings, tree: Pushes, clock: Clock) -> Pushing | None:
-    """What pushes where the settings say, None where they say nothing."""
+    """What pushes where the settings say, None where they say nothing.
+
+    Raises BucketUnusable, and OSError for a bucket whose address is wrong.
+    """
     targets: list[Target] = []
     if settings.checkpoint_push_folder is not None:
-        targets.append(FolderTarget("folder", PushedFolder(settings.checkpoint_push_folder)))
+        targets.append(LogTarget("folder", PushedFolder(settings.checkpoint_push_folder)))
+    if settings.checkpoint_push_bucket is not None:
+        targets.append(LogTarget("bucket", open_bucket(settings.checkpoint_push_bucket)))
     url, secret = settings.checkpoint_push_url, settings.checkpoint_push_secret
     if url is not None and secret is not None:
         egress = Egress(allow_private=settings.allow_private_addresses)

@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     """Time between two checkpoints while facts are recorded, in seconds: for so long a change could go unseen."""
     checkpoint_push_folder: Path | None = None
     """A folder that others own: checkpoints and tiles are pushed here. Unset: to no folder."""
+    checkpoint_push_bucket: str | None = None
+    """A bucket that others own, as `s3://BUCKET/PREFIX`, `gs://` or `az://`; needs the extra `s3`. Unset: to none."""
     checkpoint_push_url: SecretStr | None = None
     """An endpoint of others that is told of checkpoints, by signed webhooks. Unset: none is."""
     checkpoint_push_secret: SecretStr | None = None

@@ -231,6 +231,11 @@ def category(stream: str) -> str:
     return stream.partition(":")[0]
 
 
+def tenant_of(stream: str) -> str:
+    """The tenant in the id of a stream that has one: the second part."""
+    return stream.split(":")[1]
+
+
 def _tenant(tenant: str) -> str:
     if _TENANT.fullmatch(tenant) is None:
         raise InvalidStream(f"a tenant is a lower-case letter and up to 30 of a-z, 0-9 and '-': {tenant[:80]!r}")

@@ -15,16 +15,14 @@ from structlog.testing import capture_logs
 from bickford_sora import webhook_signatures
 from bickford_sora.egress import Egress
 from bickford_sora.pushed_folder import PushedFolder
-from bickford_sora.pushing import FolderTarget, Pushing, WebhookTarget, pushing_of
+from bickford_sora.pushing import LogTarget, Pushing, WebhookTarget, pushing_of
 from bickford_sora.settings import Settings
 from ledger.application import Ledger
 from ledger.memory import MemoryRecorder
 from ledger.proof.checkpoints import Checkpoint
-from ledger.proof.errors import Diverged
 from ledger.proof.memory import MemoryTree
-from ledger.proof.merkle import check_consistency, root
+from ledger.proof.merkle import check_consistency
 from ledger.proof.notes import Note
-from ledger.proof.tiles import TileNodes
 from tests.ledger.ledger_facts import NOON
 from tests.ledger.proof.trees import Proven
 
@@ -48,7 +46,7 @@ def tree_of(proven: Proven) -> MemoryTree:
 
 
 def pushing(proven: Proven, folder: Path) -> Pushing:
-    return Pushing(tree_of(proven), [FolderTarget("folder", PushedFolder(folder))])
+    return Pushing(tree_of(proven), [LogTarget("folder", PushedFolder(folder))])
 
 
 def checkpoint_of(note: bytes | str) -> Checkpoint:
@@ -59,21 +57,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_folder_has_what_leads_to_every_checkpoint(proven: Proven, tmp_path: Path) -> None:
-    assert pushing(proven, tmp_path).step(), "there is nothing to push yet"
-    for facts in (300, 1, 400):
-        proven.grow(facts)
-        proven.sequencer.take()
-        assert pushing(proven, tmp_path).step()
-    pushed = PushedFolder(tmp_path)
-    assert [checkpoint_of(each).size for each in pushed.checkpoints()] == [300, 301, 701]
-    assert (tmp_path / "checkpoint").read_bytes() == pushed.newest()
-    for note in pushed.checkpoints():
-        found = checkpoint_of(note)
-        assert root(TileNodes(pushed.tile, found.size), found.size) == found.root
-    assert all(name.startswith(("checkpoint", "tile/")) for name in contents(tmp_path)), "hashes, and no facts"
-
-
 def test_what_was_pushed_is_not_written_again(proven: Proven, tmp_path: Path) -> None:
     proven.grow(300)
     proven.sequencer.take()
@@ -82,28 +65,6 @@ def test_what_was_pushed_is_not_written_again(proven: Proven, tmp_path: Path) ->
     tree_of(proven).pushes.clear()  # a crash before it was kept how far it went
     assert pushing(proven, tmp_path).step()
     assert {path: path.stat().st_ino for path in (tmp_path / "tile").rglob("*")} == before
-
-
-@pytest.mark.parametrize("facts", [300, 200, 500])
-def test_a_second_history_is_refused_and_logged(proven: Proven, tmp_path: Path, facts: int) -> None:
-    proven.grow(300)
-    proven.sequencer.take()
-    assert pushing(proven, tmp_path).step()
-    before = contents(tmp_path)
-    other = new_history()
-    other.grow(facts)
-    other.sequencer.take()
-    with capture_logs() as logs:
-        assert not pushing(other, tmp_path).step()
-    assert [(each["event"], each["log_level"]) for each in logs] == [("push_refused", "error")]
-    assert contents(tmp_path) == before
-
-
-def test_a_file_that_is_there_and_is_another_is_not_written_over(tmp_path: Path) -> None:
-    folder = PushedFolder(tmp_path)
-    folder.push(1, "one", [])
-    with pytest.raises(Diverged):
-        folder.push(1, "another", [])
 
 
 def test_a_push_that_fails_is_tried_again_and_says_how_far_it_lags(proven: Proven, tmp_path: Path) -> None:
@@ -181,8 +142,8 @@ def test_one_target_that_fails_does_not_hold_up_another(proven: Proven, tmp_path
     proven.sequencer.take()
     (tmp_path / "file").write_text("")
     targets = [
-        FolderTarget("bad", PushedFolder(tmp_path / "file")),
-        FolderTarget("good", PushedFolder(tmp_path / "good")),
+        LogTarget("bad", PushedFolder(tmp_path / "file")),
+        LogTarget("good", PushedFolder(tmp_path / "good")),
     ]
     assert not Pushing(tree_of(proven), targets).step()
     assert (tmp_path / "good" / "checkpoint").exists()

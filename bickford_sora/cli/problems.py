@@ -19,6 +19,7 @@ from bickford_sora.client.errors import (
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.erasure_list import ErasureListDamaged
 from bickford_sora.errors import ProtocolError
+from bickford_sora.pushed_log import BucketUnusable
 from ledger.errors import LedgerError
 from projections.errors import ProjectionError, UnknownProjection
 
@@ -103,6 +104,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], Callable[[Exception], tuple[str, str
     (DatabaseSetupError, _coded),
     (KeyInvalid, _coded),
     (ErasureListDamaged, _with_advice),
+    (BucketUnusable, _coded),
     (ValidationError, _settings),
     (psycopg.OperationalError, _database),
     (PoolTimeout, _database),

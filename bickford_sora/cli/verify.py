@@ -13,10 +13,17 @@ from bickford_sora.cli.output import note, print_json, print_table, progress_sho
 from bickford_sora.cli.proof import PublicKeys
 from bickford_sora.cli.proof_problems import proof_statuses, status_of
 from bickford_sora.cli.verify_export import verify_export
+from bickford_sora.pushed_log import is_bucket
 from bickford_sora.verifying import Asked, verify_live
 from ledger.proof.findings import Finding
 from ledger.proof.notes import Verifier
 from ledger.proof.verify import Verified
+
+
+def _pushed_to(place: str | None) -> str | None:
+    if place is not None and not is_bucket(place) and not Path(place).is_dir():
+        raise typer.BadParameter(f"{place!r} is no folder, and no address such as s3://BUCKET/PREFIX")
+    return place
 
 
 def verify(
@@ -30,8 +37,12 @@ def verify(
         typer.Option(help="Hold the ledger to this checkpoint.", metavar="CHECKPOINT", exists=True, dir_okay=False),
     ] = None,
     tiles: Annotated[
-        Path | None,
-        typer.Option(help="Hold it to the checkpoints and tiles that were pushed here.", exists=True, file_okay=False),
+        str | None,
+        typer.Option(
+            help="Hold it to the checkpoints and tiles that were pushed here: a folder, or a bucket's address.",
+            metavar="FOLDER|URL",
+            callback=_pushed_to,
+        ),
     ] = None,
     public_key: PublicKeys = None,
     assets: Annotated[bool, typer.Option("--assets", help="Check stored files against their SHA-256, too.")] = False,

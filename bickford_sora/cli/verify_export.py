@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bickford_sora.cli.output import note, progress_shown
-from bickford_sora.pushed_folder import PushedFolder
+from bickford_sora.pushed_log import open_pushed
 from ledger.exchange.checkpoint import read_checkpoint
 from ledger.exchange.manifest import checkpoint_path, read_manifest
 from ledger.exchange.verifying import ExportCheck
@@ -14,7 +14,7 @@ from ledger.proof.verify import Verified
 
 
 def verify_export(
-    export: Path, *, against: Sequence[Path], tiles: Path | None, verifiers: Sequence[Verifier]
+    export: Path, *, against: Sequence[Path], tiles: str | None, verifiers: Sequence[Verifier]
 ) -> Verified:
     """Holds an export to checkpoints: those given, the one beside it, and those that were pushed with `tiles`.
 
@@ -23,7 +23,7 @@ def verify_export(
     manifest = read_manifest(export)
     beside = [path for path in (checkpoint_path(export),) if path.exists()]
     notes = [(path.name, read_checkpoint(path)[0]) for path in (*against, *beside)]
-    pushed = None if tiles is None else PushedFolder(tiles)
+    pushed = None if tiles is None else open_pushed(tiles)
     kept = [] if pushed is None else [Note.parse(each) for each in pushed.checkpoints()]
     sizes = [Checkpoint.parse(each).size for each in kept]
     # What was pushed after the export was made is of facts that it does not have.

@@ -12,7 +12,7 @@ import pytest
 from bickford_sora.cli.proof_problems import FAILED, FOUND
 from bickford_sora.composition.books import open_books
 from bickford_sora.pushed_folder import PushedFolder
-from bickford_sora.pushing import FolderTarget, Pushing
+from bickford_sora.pushing import LogTarget, Pushing
 from bickford_sora.settings import Settings
 from ledger import streams
 from ledger.envelope import Context, Decision
@@ -20,6 +20,7 @@ from ledger.events import Asset, RenderStored
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import Malformed, Mismatch, NotCovered, OtherLedger, Unsigned
 from ledger.proof.notes import Note, Signer
+from tests.buckets import bucket_under_lock
 from tests.ledger.ledger_facts import NOON, intent, new_id, small
 
 from .commands import run
@@ -77,7 +78,7 @@ def shell(database_url: str, tmp_path: Path) -> Shell:
         for part in (facts, others):
             books.ledger.append(Decision.of(part, heads={}, context=Context("main", "key_1", NOON), new_id=new_id))
         taken = books.proving.sequencer.take()
-        Pushing(books.proving.tree, [FolderTarget("folder", PushedFolder(tmp_path / "pushed"))]).step()
+        Pushing(books.proving.tree, [LogTarget("folder", PushedFolder(tmp_path / "pushed"))]).step()
     (tmp_path / "checkpoint").write_text(taken.note, "utf-8")
     return Shell(tmp_path, database_url, video_id)
 
@@ -140,7 +141,7 @@ def test_what_is_wrong_with_a_checkpoint_is_named(shell: Shell) -> None:
         assert f"error ({error.code}): " in said
 
 
-def test_each_tampering_is_found_at_its_place(shell: Shell) -> None:
+def test_each_tampering_is_found_at_its_place(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     against = ("--against", shell.file("checkpoint"))
     shell.change(
         "update ledger.events set payload = set_byte(payload, 30, get_byte(payload, 30) # 1) where position = 77"
@@ -149,6 +150,19 @@ def test_each_tampering_is_found_at_its_place(shell: Shell) -> None:
     shell.change("update ledger.tiles set hashes = set_byte(hashes, 32 * 76, 0) where level = 0")
     assert (1, FACTS, False) in shell.found(*against, kind="facts_changed"), "no leaf hash survives here"
     assert shell.found("--tiles", shell.file("pushed"), kind="facts_changed") == [(77, 77, True)], "but there"
+    with bucket_under_lock() as bucket:
+        for name, value in bucket.environment().items():
+            monkeypatch.setenv(name, value)
+        pushed = Path(shell.file("pushed"))
+        for each in filter(Path.is_file, pushed.rglob("*")):
+            bucket.put(f"copied/{each.relative_to(pushed)}", each.read_bytes())
+        assert shell.found("--tiles", bucket.url("copied"), kind="facts_changed") == [(77, 77, True)]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "https://bucket.example"])
+def test_tiles_are_in_a_folder_or_a_bucket(shell: Shell, place: str) -> None:
+    said = shell.run("verify", "--tiles", place, status=2 if place == "nowhere" else 1)
+    assert "s3://BUCKET/PREFIX" in said
 
 
 def test_a_cut_is_found_and_which_checkpoint_was_changed(shell: Shell) -> None:

@@ -91,3 +91,8 @@ def test_what_is_not_our_video_id_has_no_stream(video: str) -> None:
 
 def test_a_video_id_is_recognised() -> None:
     assert streams.is_video_id(streams.video_id(new_id()))
+
+
+def test_a_stream_says_whose_it_is() -> None:
+    assert streams.tenant_of(streams.requester("acme", "req-1")) == "acme"
+    assert streams.tenant_of(streams.render("other", "video_" + "0" * 32)) == "other"

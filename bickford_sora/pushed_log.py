@@ -1,0 +1,73 @@
+"""What others keep of this ledger's log: checkpoints and tiles, in a folder of theirs or in a bucket.
+
+Both have the layout of c2sp.org/tlog-tiles, so that one can be copied to the other:
+
+    checkpoints/SIZE      every checkpoint that was pushed
+    checkpoint            the newest of them
+    tile/LEVEL/INDEX      hashes
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from bickford_sora.pushed_folder import PushedFolder
+from ledger.proof.tiles import Tile
+
+EXTRA = "bickford-sora[s3]"
+BUCKET_SCHEMES = frozenset({"s3", "gs", "az"})
+"""How the address of a bucket begins."""
+
+
+class BucketUnusable(Exception):  # noqa: N818 - the name states the cause
+    """An address that is not a bucket's, or the extra for buckets is not installed. The message says what to do."""
+
+    code = "bucket_unusable"
+
+
+class PushedLog(Protocol):
+    """Reads and writes what others keep.
+
+    Everything but `checkpoint` is written once: what is there already and is the same is left alone, what is there and
+    is another raises Diverged and stays. A checkpoint is written after the tiles that it needs, so that a crash leaves
+    tiles without a checkpoint and never the reverse; the same push may be repeated. What was pushed is as durable as
+    the place keeps it when `push` returns.
+
+    Raises OSError when the place cannot be used, which may pass.
+    """
+
+    def checkpoints(self) -> Iterator[bytes]:
+        """Every checkpoint, by size. One that is longer than NOTE_BYTES_MAX may be cut behind that."""
+
+    def newest(self) -> bytes | None:
+        """The newest checkpoint, None while there is none."""
+
+    def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile, of its width. Raises NotCovered when it is not here."""
+
+    def push(self, size: int, note: str, tiles: Iterable[tuple[Tile, bytes]]) -> None:
+        """Adds tiles, then the checkpoint that needs them. Raises Diverged for what is there and is another."""
+
+
+def is_bucket(place: str) -> bool:
+    """Whether this is the address of a bucket, and not a folder."""
+    return "://" in place
+
+
+def open_bucket(url: str) -> PushedLog:
+    """The bucket at this address, which is not called yet.
+
+    Raises BucketUnusable, and OSError for an address or credentials that cannot be read.
+    """
+    if url.partition("://")[0] not in BUCKET_SCHEMES:
+        raise BucketUnusable(f"{url!r} is not the address of a bucket. Give one such as s3://BUCKET/PREFIX.")
+    try:
+        from bickford_sora.pushed_bucket import PushedBucket  # noqa: PLC0415 - it imports what the extra installs
+    except ImportError:
+        raise BucketUnusable(f"A bucket needs the extra {EXTRA}: pip install '{EXTRA}'.") from None
+    return PushedBucket.at(url)
+
+
+def open_pushed(place: str) -> PushedLog:
+    """What was pushed to a folder, or to the bucket at an address. Raises as `open_bucket`."""
+    return open_bucket(place) if is_bucket(place) else PushedFolder(Path(place))
