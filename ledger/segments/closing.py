@@ -24,7 +24,6 @@ from ledger.events import (
     RenderFailed,
     RenderJobLost,
     RenderStored,
-    WebhookReceived,
 )
 from ledger.exchange.exporting import PART, OnProgress, export_file
 from ledger.exchange.manifest import Format, Manifest, checkpoint_path, manifest_path
@@ -36,8 +35,8 @@ from ledger.segments.files import SegmentFile, index_path, write_index
 from ledger.segments.table import SQL, Segment, read_segments
 from ledger.sql import query
 
-MOVED_CATEGORIES = (WebhookReceived.TYPE.partition(".")[0],)
-"""Streams that nothing more is decided on, whole."""
+MOVED_CATEGORIES = ("webhook",)
+"""Categories of streams that move whole: no decision folds them."""
 RENDER_ENDS = tuple(
     each.TYPE for each in (RenderStored, RenderDenied, RenderFailed, RenderAssetLost, RenderJobLost, RenderCancelled)
 )
