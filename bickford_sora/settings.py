@@ -150,6 +150,8 @@ class Settings(BaseSettings):
     """How long prompts and other words are kept from when a render was asked for, in seconds. Unset: for good."""
     erasures_file: Path | None = None
     """The list of erasures, kept apart from the database. Unset: `data_dir`/erasures.jsonl."""
+    segments_folder: Path | None = None
+    """Folder of the files of closed segments, which every process reads. Unset: `data_dir`/segments."""
     poll_after_ms: int = Field(default=1000, ge=10)
     """What clients are told to wait between polls, in milliseconds (`openai-poll-after-ms`)."""
     submit_timeout_s: float = Field(default=60.0, gt=0)

@@ -64,6 +64,7 @@ def verify_live(books: Books, asked: Asked, on_progress: OnProgress) -> Verified
         findings=findings,
         watched=WATCHED if asked.assets else (),
         on_fact=files.told,
+        payloads=books.ledger.payloads,
     )
     if not asked.assets:
         return verified

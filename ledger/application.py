@@ -17,6 +17,7 @@ from ledger.envelope import Appended, Decision, Event
 from ledger.holds import Holds
 from ledger.holds import fold as fold_holds
 from ledger.mapper import FactMapper, RecordedRow, Row
+from ledger.payloads import ReadPayload, unread
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 
 HISTORIES_ROWS = 2_000
@@ -41,15 +42,17 @@ State = TypeVar("State", bound=Foldable)
 class Ledger(Application[str]):
     """An event-sourced application whose events are facts saved directly; there are no aggregates.
 
-    Synchronous, and safe to use from several threads.
+    Synchronous, and safe to use from several threads. Whatever gives events also raises SegmentUnreadable.
     """
 
     name = "ledger"
     env: ClassVar[dict[str, str]] = {"PERSISTENCE_MODULE": "eventsourcing.popo"}
 
-    def __init__(self, recorder: LedgerRecorder) -> None:
+    def __init__(self, recorder: LedgerRecorder, payloads: ReadPayload = unread) -> None:
+        """`payloads` reads those that were moved to the files of closed segments."""
+        self.payloads = payloads
         self._recorder = recorder
-        self._mapper = FactMapper()
+        self._mapper = FactMapper(payloads=payloads)
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:

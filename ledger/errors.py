@@ -4,6 +4,7 @@ LedgerError
 ├── Conflict            a stream moved on since it was read: reload and decide again
 ├── Refused             the database cannot take this decision; its neighbours were not harmed
 ├── Unavailable         no answer from the database; nothing is known to be written
+│   └── SegmentUnreadable   a payload is in the file of a closed segment, and that cannot be read
 ├── Corrupt             stored bytes are not what was written
 │   ├── UnknownEventType
 │   └── InvalidEvent
@@ -40,6 +41,12 @@ class Unavailable(LedgerError):  # noqa: N818
     """The ledger did not answer. Retry the same events: the first result is given again if they were written."""
 
     code = "ledger_unavailable"
+
+
+class SegmentUnreadable(Unavailable):
+    """Put the segment's file back into the folder of segments, from where it was copied to."""
+
+    code = "segment_unreadable"
 
 
 class Corrupt(LedgerError):  # noqa: N818

@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 from ledger.envelope import Context, Event, Fact
 from ledger.errors import InvalidEvent, Refused, UnknownEventType
 from ledger.events import TYPES
+from ledger.payloads import MARK, ReadPayload, unread
 
 FactT = TypeVar("FactT", bound=Fact)
 
@@ -48,11 +49,15 @@ class RecordedRow(Notification):
 
 
 class FactMapper(Mapper[str]):
-    """The library's mapper seam, for frozen pydantic facts."""
+    """The library's mapper seam, for frozen pydantic facts. `payloads` reads those of closed segments.
 
-    def __init__(self, types: Mapping[str, type[Fact]] = TYPES) -> None:
+    Everything that makes facts of rows also raises SegmentUnreadable.
+    """
+
+    def __init__(self, types: Mapping[str, type[Fact]] = TYPES, *, payloads: ReadPayload = unread) -> None:
         super().__init__(transcoder=JSONTranscoder())
         self._types = types
+        self._payloads = payloads
         self._readers: dict[str, Callable[[bytes], Stored[Any]]] = {}
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> Row:
@@ -67,12 +72,15 @@ class FactMapper(Mapper[str]):
         """The event that was stored. Raises UnknownEventType or InvalidEvent, each naming the place."""
         assert isinstance(stored_event, Row | RecordedRow), type(stored_event)  # noqa: S101 - our recorders' rows only
         row = stored_event
+        state = row.state
+        if state[:1] == MARK and isinstance(row, RecordedRow):
+            state = self._payloads(row.id, state)
         return Event(
             stream=str(row.originator_id),
             version=row.originator_version,
             event_id=row.event_id,
             context=row.context,
-            fact=self.decode(row.topic, row.state, place=f"{row.originator_id} version {row.originator_version}"),
+            fact=self.decode(row.topic, state, place=f"{row.originator_id} version {row.originator_version}"),
             position=row.id if isinstance(row, RecordedRow) else None,
             recorded_at=row.recorded_at if isinstance(row, RecordedRow) else None,
         )
@@ -97,14 +105,18 @@ class FactMapper(Mapper[str]):
             trace,
             state,
         ) = row
-        fact = self._quick(kind, state) or self.fact(row)
+        if state[:1] == MARK:
+            state = self._payloads(position, state)
+        fact = self._quick(kind, state) or self._closely(kind, state, f"{stream} version {version}")
         context = Context(tenant, actor, occurred, correlation, causation, trace)
         return Event(stream, version, event_id, context, fact, position, recorded)
 
     def fact(self, row: tuple[Any, ...]) -> Fact:
         """The fact in a row of `ledger.events`, columns in the table's order. Raises as `event`."""
-        stream, version, kind, state = row[1], row[2], row[3], row[-1]
-        return self._quick(kind, state) or self.decode(kind, state, place=f"{stream} version {version}")
+        position, stream, version, kind, state = row[0], row[1], row[2], row[3], row[-1]
+        if state[:1] == MARK:
+            state = self._payloads(position, state)
+        return self._quick(kind, state) or self._closely(kind, state, f"{stream} version {version}")
 
     def _quick(self, type_name: str, state: bytes) -> Fact | None:
         """The fact in stored bytes of the present schema, parsed and validated at once; None: take a closer look.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ledger.payloads import ReadPayload
 from projections import tables
 from projections.batch import Batch, History
 from projections.errors import UnprojectableEvent
@@ -25,20 +26,26 @@ def apply(
     position: int,
     parked: Mapping[str, int],
     on_bad: OnBad,
+    payloads: ReadPayload,
 ) -> set[str]:
     """Writes what the batch adds to tables that hold everything up to `position`, but for `parked` streams.
 
-    A parked stream gets all that its rows lack. Returns the parked streams that are complete again.
+    A parked stream gets all that its rows lack. Returns the parked streams that are complete again. `payloads` reads
+    those of closed segments; raises ledger.errors.SegmentUnreadable.
     """
-    way = _apply_in_database if projection.rows is None else _apply_in_python
-    return way(connection, projection, schema, batch, position=position, parked=parked, on_bad=on_bad)
+    if projection.rows is not None:
+        return _apply_in_python(connection, projection, schema, batch, position=position, parked=parked, on_bad=on_bad)
+
+    def add(stretch: Stretch) -> None:
+        insert(connection, projection, schema, stretch, payloads)
+
+    return _apply_in_database(projection, batch, add, position=position, parked=parked, on_bad=on_bad)
 
 
 def _apply_in_database(
-    connection: Connection[TupleRow],
     projection: Projection,
-    schema: str,
     batch: Batch,
+    add: Callable[[Stretch], None],
     *,
     position: int,
     parked: Mapping[str, int],
@@ -57,14 +64,14 @@ def _apply_in_database(
         elif history.stream in parked:
             stretch = Stretch(after=done, until=history.last_position, only=history.stream)
             try:
-                insert(connection, projection, schema, stretch)
+                add(stretch)
             except UnprojectableEvent as error:
                 on_bad(history, done, error)
             else:
                 complete.add(history.stream)
     while batch.until > position:
         try:
-            insert(connection, projection, schema, Stretch(after=position, until=batch.until, left_out=left_out))
+            add(Stretch(after=position, until=batch.until, left_out=left_out))
         except UnprojectableEvent as error:
             left_out.add(error.stream)
             on_bad(histories[error.stream], position, error)

@@ -1,23 +1,19 @@
-"""The tables that the database fills by itself, while the others are filled from a replay.
-
-Two connections share the stretches, since the database takes longer than Python: when the replay is done, both cores
-are the database's.
-"""
+"""The tables that the database fills by itself, while the others are filled from a replay."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from threading import Event
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from ledger.payloads import ReadPayload
 from projections import schemas
 from projections.errors import RebuildRefused, UnprojectableEvent
 from projections.inserting import Stretch, insert
 from projections.port import Pool, Projection
 
-CONNECTIONS = 2
 INSERT_EVENTS_MAX = 20_000
 """Events of which the database makes rows in one transaction."""
 STRETCH_MEMORY = "64MB"
@@ -27,62 +23,46 @@ INDEX_MEMORY = "256MB"
 
 
 @contextmanager
-def filled_beside(pool: Pool, projections: Sequence[Projection], *, until: int) -> Iterator[None]:
-    """Fills and indexes the next schemas of the projections that are made in SQL, in threads with their connections.
+def filled_beside(
+    pool: Pool, projections: Sequence[Projection], *, until: int, payloads: ReadPayload
+) -> Iterator[None]:
+    """Fills and indexes the next schemas of the projections that are made in SQL, in a thread with its own connection.
 
     The block ends when they are filled up to position `until`, or is left early with its own error. Raises
     RebuildRefused, naming the event of which the database makes no row.
     """
     in_database = [each for each in projections if each.rows is None]
     stop = Event()
-    with ExitStack() as stack:
-        connections = [stack.enter_context(pool.connection()) for _ in range(CONNECTIONS if in_database else 0)]
-        thread = stack.enter_context(ThreadPoolExecutor(1))
-        filled = thread.submit(_fill_all, connections, in_database, until, stop)
+    with pool.connection() as connection, ThreadPoolExecutor(1) as thread:
+        filled = thread.submit(_fill, connection, in_database, until, stop, payloads)
         try:
             yield
         except BaseException:
             stop.set()
-            for connection in connections:
-                connection.cancel_safe()
+            connection.cancel_safe()
             raise
         filled.result()
 
 
-def _fill_all(
-    connections: Sequence[Connection[TupleRow]], projections: Sequence[Projection], until: int, stop: Event
-) -> None:
-    step = CONNECTIONS * INSERT_EVENTS_MAX
-    shares = [range(number * INSERT_EVENTS_MAX, until, step) for number in range(CONNECTIONS)]
-    with ThreadPoolExecutor(CONNECTIONS) as threads:
-        for projection in projections:
-            parts = [
-                threads.submit(_fill, connection, projection, share, until, stop)
-                for connection, share in zip(connections, shares, strict=True)
-            ]
-            for part in parts:
-                part.result()
-            if not stop.is_set():
-                index(connections[0], projection)
-
-
 def _fill(
-    connection: Connection[TupleRow], projection: Projection, begins: Sequence[int], until: int, stop: Event
+    connection: Connection[TupleRow],
+    projections: Sequence[Projection],
+    until: int,
+    stop: Event,
+    payloads: ReadPayload,
 ) -> None:
-    """Makes the rows of the stretches that begin behind these positions. A failure stops the others, too."""
-    for after in begins:
-        if stop.is_set():
-            return
-        stretch = Stretch(after=after, until=min(after + INSERT_EVENTS_MAX, until))
-        try:
-            with connection.transaction():
-                connection.execute("select set_config('work_mem', %s, true)", (STRETCH_MEMORY,))
-                insert(connection, projection, projection.next_schema, stretch)
-        except BaseException as error:
-            stop.set()
-            if isinstance(error, UnprojectableEvent):
+    for projection in projections:
+        for after in range(0, until, INSERT_EVENTS_MAX):
+            if stop.is_set():
+                return
+            stretch = Stretch(after=after, until=min(after + INSERT_EVENTS_MAX, until))
+            try:
+                with connection.transaction():
+                    connection.execute("select set_config('work_mem', %s, true)", (STRETCH_MEMORY,))
+                    insert(connection, projection, projection.next_schema, stretch, payloads)
+            except UnprojectableEvent as error:
                 raise RebuildRefused(projection.name, error.stream, error) from error
-            raise
+        index(connection, projection)
 
 
 def index(connection: Connection[TupleRow], projection: Projection) -> None:

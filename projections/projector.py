@@ -224,6 +224,7 @@ class Projector:
                 position=stored.position,
                 parked=parked,
                 on_bad=_parking(connection, projection),
+                payloads=self._ledger.payloads,
             )
             if complete:
                 positions.unpark(connection, projection.name, complete)

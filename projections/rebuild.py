@@ -139,7 +139,7 @@ class Rebuild:
                 schemas.drop(connection, projection.next_schema)
                 schemas.create(connection, projection, projection.next_schema)
         position = min(self._ledger.head(), until)
-        with filled_beside(self._pool, projections, until=position):
+        with filled_beside(self._pool, projections, until=position, payloads=self._ledger.payloads):
             with self._pool.connection() as source:
                 Replay(self._ledger, projections, on_progress).run(source, connection, until=position)
             for projection in projections:
@@ -199,7 +199,16 @@ class Rebuild:
         def refuse(history: History, _done: int, error: Exception) -> None:
             raise RebuildRefused(projection.name, history.stream, error) from error
 
-        apply(connection, projection, projection.next_schema, batch, position=batch.after, parked={}, on_bad=refuse)
+        apply(
+            connection,
+            projection,
+            projection.next_schema,
+            batch,
+            position=batch.after,
+            parked={},
+            on_bad=refuse,
+            payloads=self._ledger.payloads,
+        )
 
 
 @contextmanager

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "Write facts in a file that others can read, check and import.",
     "import": "Read an export into a ledger without facts: the same bytes, positions and root.",
     "auditor": "Write the program that checks a ledger's files without this one: a single file for Python alone.",
+    "segments": "Move payloads of old facts into files, and look after these.",
     "projections": "Look after the read models.",
     "migrate": "Update the database's schema, and say what protects it.",
     "bench": "Measure this machine: ours beside a baseline.",

@@ -21,6 +21,7 @@ from ledger.exchange.exporting import OnProgress, export_file, export_stream
 from ledger.exchange.key_bundle import export_keys, names_in
 from ledger.exchange.manifest import Format, Manifest, manifest_path
 from ledger.exchange.selection import Selection, identify, select_last
+from ledger.payloads import ReadPayload
 from projections.audit import Audit
 
 _MOMENT = "2026-11-20T12:00:00Z"
@@ -59,9 +60,9 @@ def export(
             selection = _about(opened, selection, render)
         selection = selection.until(taken_checkpoint(opened))
         with progress_shown("export", unit="positions") as progress:
-            path, manifest = _written(connection, selection, out, form, progress)
+            path, manifest = _written(connection, selection, out, form, progress, payloads=opened.ledger.payloads)
         checkpoint = None if path is None else write_checkpoint(connection, path, manifest)
-        keys = None if with_keys is None else _keys(connection, selection, manifest, with_keys)
+        keys = None if with_keys is None else _keys(connection, selection, manifest, with_keys, opened.ledger.payloads)
     _answer(path, manifest, checkpoint, f"{keys} in {with_keys}" if with_keys else None, as_json=as_json)
 
 
@@ -74,12 +75,18 @@ def _about(opened: Books, selection: Selection, video_id: str) -> Selection:
 
 
 def _written(
-    connection: Connection[TupleRow], selection: Selection, out: Path, form: Format, progress: OnProgress
+    connection: Connection[TupleRow],
+    selection: Selection,
+    out: Path,
+    form: Format,
+    progress: OnProgress,
+    *,
+    payloads: ReadPayload,
 ) -> tuple[Path | None, Manifest]:
     if out == _STDOUT:
-        return None, export_stream(connection, selection, sys.stdout.buffer, form, progress)
+        return None, export_stream(connection, selection, sys.stdout.buffer, form, progress, payloads=payloads)
     path = out / _name(connection, selection, form) if out.is_dir() else out
-    return path, export_file(connection, selection, path, form, progress)
+    return path, export_file(connection, selection, path, form, progress, payloads=payloads)
 
 
 def _name(connection: Connection[TupleRow], selection: Selection, form: Format) -> str:
@@ -87,8 +94,10 @@ def _name(connection: Connection[TupleRow], selection: Selection, form: Format) 
     return f"ledger-{str(identify(connection))[:8]}-{selection.first}-{last}.{form}"
 
 
-def _keys(connection: Connection[TupleRow], selection: Selection, manifest: Manifest, path: Path) -> int:
-    names = None if manifest.is_complete else names_in(connection, selection, last=manifest.last)
+def _keys(
+    connection: Connection[TupleRow], selection: Selection, manifest: Manifest, path: Path, payloads: ReadPayload
+) -> int:
+    names = None if manifest.is_complete else names_in(connection, selection, last=manifest.last, payloads=payloads)
     try:
         return export_keys(connection, path, names)
     except FileExistsError:

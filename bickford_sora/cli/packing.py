@@ -45,7 +45,7 @@ def pack(
             if render is not None:
                 title, positions = f"Evidence on {render}", _about(opened, render)
             else:
-                title, positions = f"Evidence from {period}", _recorded(connection, _period(period or ""))
+                title, positions = f"Evidence from {period}", _recorded(opened, connection, _period(period or ""))
             evidence = _gathered(opened, connection, positions)
             path = out or Path(f"{title.lower().replace(' ', '-').replace(':', '')}.zip")
             files = _written(opened, evidence, title, path, open_prompts=open_prompts)
@@ -72,9 +72,10 @@ def _period(text: str) -> Selection:
     return Selection(tenant=TENANT, since=parse_moment(since), before=parse_moment(before))
 
 
-def _recorded(connection: Connection[TupleRow], selection: Selection) -> Sequence[int]:
+def _recorded(opened: Books, connection: Connection[TupleRow], selection: Selection) -> Sequence[int]:
     positions: list[int] = []
-    for row in select_rows(connection, selection, last=select_last(connection, selection)):
+    last = select_last(connection, selection)
+    for row in select_rows(connection, selection, last=last, payloads=opened.ledger.payloads):
         positions.append(row.id)
         if len(positions) > PACK_FACTS_MAX:
             raise CommandRefused(
@@ -89,7 +90,8 @@ def _recorded(connection: Connection[TupleRow], selection: Selection) -> Sequenc
 def _gathered(opened: Books, connection: Connection[TupleRow], positions: Iterable[int]) -> Evidence:
     def rows_at(wanted: Sequence[int]) -> list[RecordedRow]:
         selection = Selection(positions=tuple(wanted))
-        return [*select_rows(connection, selection, last=select_last(connection, selection))]
+        last = select_last(connection, selection)
+        return [*select_rows(connection, selection, last=last, payloads=opened.ledger.payloads)]
 
     policy = built_in(opened.settings.render_cost_max_micro).compiled
     return gather(opened.ledger, rows_at, positions, tenant=TENANT, built_in=policy)

@@ -23,6 +23,7 @@ FOUND: Mapping[Kind, int] = MappingProxyType(
         "order_broken": 16,
         "asset_missing": 17,
         "asset_changed": 18,
+        "payload_unreadable": 19,
     }
 )
 """By what was found; of several the gravest, which is the first."""

@@ -28,6 +28,7 @@ from ledger.identifiers import id_maker
 from ledger.keys import Keys
 from ledger.keystore import PostgresKeyStore
 from ledger.recorder import PostgresRecorder
+from ledger.segments.reading import SegmentPayloads
 from ledger.sending import Pool
 from projections.announced import Announced
 from projections.api_keys import API_KEYS
@@ -87,7 +88,7 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
         migrate(pool, MIGRATIONS, schema="ledger")
         recorder = PostgresRecorder(pool)
         stack.callback(recorder.close)
-        ledger = Ledger(recorder)
+        ledger = Ledger(recorder, SegmentPayloads(pool, segments_folder(settings)))
         keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
         projector = Projector(ledger, pool, PROJECTIONS)
         for name in projector.ensure():
@@ -117,6 +118,11 @@ def database(settings: Settings) -> Iterator[str]:
 def keys_folder(settings: Settings) -> Path:
     """Where the keys of this installation lie."""
     return settings.data_dir / "keys"
+
+
+def segments_folder(settings: Settings) -> Path:
+    """Where the files of closed segments lie."""
+    return settings.segments_folder or settings.data_dir / "segments"
 
 
 def problems(books: Books) -> list[str]:

@@ -44,6 +44,7 @@ def verified_after_change(books: Books, position: int) -> tuple[KeptCheckpoint, 
                 tiles=TilesAhead(books.proving.tree),
                 tiled=checkpoint.size,
                 findings=Findings(),
+                payloads=books.ledger.payloads,
             )
             recorder.close()
     return checkpoint, verified

@@ -5,7 +5,7 @@ fact, and goes to whoever may see the fact.
 """
 
 import base64
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import PlainTextResponse, Response
@@ -22,7 +22,8 @@ from ledger.proof.receipts import Receipt
 from ledger.proof.tiles import Tile
 from projections.audit import Filters
 
-NOTE = "text/plain; charset=utf-8"
+TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+"""What a note or a receipt is described as: named here and not by the class, or refusals would be text as well."""
 FRESH = {"cache-control": "no-cache"}
 IMMUTABLE = {"cache-control": "private, max-age=31536000, immutable"}
 Size = Annotated[int, Query(ge=0, le=POSITION_MAX)]
@@ -44,7 +45,8 @@ class Consistency(BaseModel):
     "/v1/ledger/checkpoint",
     summary="The newest checkpoint",
     dependencies=[READS],
-    response_class=PlainTextResponse,
+    response_class=Response,
+    responses=TEXT,
 )
 async def checkpoint(house: TheHouse) -> PlainTextResponse:
     """A signed note that says how many facts there are, and the root above them (c2sp.org/tlog-checkpoint)."""
@@ -78,7 +80,11 @@ async def consistency(
 
 
 @router.get(
-    "/v1/ledger/proof", summary="The receipt of a fact", dependencies=[OVERSEES], response_class=PlainTextResponse
+    "/v1/ledger/proof",
+    summary="The receipt of a fact",
+    dependencies=[OVERSEES],
+    response_class=Response,
+    responses=TEXT,
 )
 async def receipt(
     house: TheHouse, caller: TheCaller, position: Annotated[int, Query(ge=1, le=POSITION_MAX)]
@@ -91,7 +97,8 @@ async def receipt(
     "/v1/videos/{video_id}/receipt",
     summary="The receipt of a video's fact",
     dependencies=[READS],
-    response_class=PlainTextResponse,
+    response_class=Response,
+    responses=TEXT,
 )
 async def video_receipt(
     video_id: str,

@@ -53,6 +53,11 @@ def row_of(line: bytes, source: str, place: str) -> tuple[RecordedRow, bytes]:
     return row, leaf
 
 
+def payload_in(line: bytes) -> bytes:
+    """The payload in a line, which nothing else of is looked at. Raises ValueError."""
+    return _split(line)[1]
+
+
 def _line(attributes: Mapping[str, str | int | None], payload: bytes) -> bytes:
     head = orjson.dumps({name: value for name, value in attributes.items() if value is not None})[:-1]
     if _survives(payload):

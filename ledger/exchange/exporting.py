@@ -17,6 +17,7 @@ from ledger.exchange.manifest import Format, Manifest, TreeHead, described, mani
 from ledger.exchange.parquet import Appendable, ParquetWriter
 from ledger.exchange.selection import Selection, identify, select_last, select_rows
 from ledger.mapper import RecordedRow
+from ledger.payloads import ReadPayload, unread
 from ledger.proof.checkpoints import origin_of
 from ledger.proof.leaves import leaf_of
 from ledger.proof.tiles import Edge
@@ -71,11 +72,18 @@ class _Counted:
 
 
 def export_stream(
-    connection: Connection[TupleRow], selection: Selection, file: BinaryIO, form: Format, on_progress: OnProgress
+    connection: Connection[TupleRow],
+    selection: Selection,
+    file: BinaryIO,
+    form: Format,
+    on_progress: OnProgress,
+    *,
+    payloads: ReadPayload = unread,
 ) -> Manifest:
     """Writes what `selection` means to a file that is only appended to. Returns the manifest of what was written.
 
-    Raises ExportRefused when there is nothing to select from, Corrupt when the ledger has a gap.
+    `payloads` reads those of closed segments. Raises ExportRefused when there is nothing to select from, Corrupt when
+    the ledger has a gap, and SegmentUnreadable.
     """
     ledger_id = identify(connection)
     last = select_last(connection, selection)
@@ -86,7 +94,7 @@ def export_stream(
     total = last - selection.first + 1
     filtered = described(selection)
     on_progress(0, total)
-    for row in select_rows(connection, selection, last=last):
+    for row in select_rows(connection, selection, last=last, payloads=payloads):
         if not filtered and row.id != selection.first + events:
             raise Corrupt(f"position {selection.first + events} is missing")
         leaf = leaf_of(row)
@@ -112,7 +120,13 @@ def export_stream(
 
 
 def export_file(
-    connection: Connection[TupleRow], selection: Selection, path: Path, form: Format, on_progress: OnProgress
+    connection: Connection[TupleRow],
+    selection: Selection,
+    path: Path,
+    form: Format,
+    on_progress: OnProgress,
+    *,
+    payloads: ReadPayload = unread,
 ) -> Manifest:
     """Writes the export and its manifest. Raises ExportRefused, also when one of this name is there."""
     for taken in (path, manifest_path(path)):
@@ -121,7 +135,7 @@ def export_file(
     part = path.with_name(path.name + PART)
     try:
         with part.open("wb") as file:
-            manifest = export_stream(connection, selection, file, form, on_progress)
+            manifest = export_stream(connection, selection, file, form, on_progress, payloads=payloads)
             file.flush()
             os.fsync(file.fileno())
         part.rename(path)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ledger.envelope import Moment
 from ledger.exchange.errors import ExportDamaged
 from ledger.exchange.selection import Selection, select_rows
+from ledger.payloads import ReadPayload, unread
 from ledger.sql import query
 
 LINE_BYTES_MAX = 4_096
@@ -52,10 +53,12 @@ def key_names(payload: bytes) -> set[str]:
     }
 
 
-def names_in(connection: Connection[TupleRow], selection: Selection, *, last: int) -> set[str]:
+def names_in(
+    connection: Connection[TupleRow], selection: Selection, *, last: int, payloads: ReadPayload = unread
+) -> set[str]:
     """The names of the keys of all texts in an export, which is one for each subject in it."""
     names: set[str] = set()
-    for row in select_rows(connection, selection, last=last):
+    for row in select_rows(connection, selection, last=last, payloads=payloads):
         names |= key_names(row.state)
     return names
 

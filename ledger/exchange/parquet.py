@@ -76,7 +76,7 @@ class ParquetWriter:
 
 def read_rows(path: Path, ledger_id: str) -> Iterator[tuple[str, RecordedRow, bytes]]:
     """Each row's place in words, the fact and its leaf hash. Raises ExportDamaged at the first that is not in order."""
-    _, parquet = _arrow()
+    arrow, parquet = _arrow()
     number = 0
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
@@ -85,7 +85,7 @@ def read_rows(path: Path, ledger_id: str) -> Iterator[tuple[str, RecordedRow, by
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     number += 1
                     yield _checked(values, f"row {number}")
-    except (OSError, ValueError, TypeError, AttributeError) as error:  # pyarrow's own errors are of these
+    except (arrow.ArrowException, OSError, ValueError, TypeError, AttributeError) as error:
         raise ExportDamaged(f"after row {number}", f"the file cannot be read ({type(error).__name__})") from None
 
 

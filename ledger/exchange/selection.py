@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 from ledger.errors import Corrupt
 from ledger.exchange.errors import ExportRefused
 from ledger.mapper import RecordedRow
+from ledger.payloads import ReadPayload, is_moved, unread
 from ledger.recorder import recorded_row
 from ledger.sql import query
 
@@ -63,8 +64,10 @@ def select_last(connection: Connection[TupleRow], selection: Selection) -> int:
     return last
 
 
-def select_rows(connection: Connection[TupleRow], selection: Selection, *, last: int) -> Iterator[RecordedRow]:
-    """The rows up to position `last`, in order. Memory stays flat, however many there are."""
+def select_rows(
+    connection: Connection[TupleRow], selection: Selection, *, last: int, payloads: ReadPayload = unread
+) -> Iterator[RecordedRow]:
+    """The rows up to position `last`, in order. Memory stays flat, however many there are. Raises SegmentUnreadable."""
     bounds: dict[str, Any] = {**asdict(selection), "last": last}
     bounds["types"] = list(selection.types) or None
     bounds["positions"] = None if selection.positions is None else list(selection.positions)
@@ -72,4 +75,5 @@ def select_rows(connection: Connection[TupleRow], selection: Selection, *, last:
         connection.execute(query("read_for_long"))
         cursor.itersize = READ_ROWS
         cursor.execute(query("selected"), bounds, binary=True)
-        yield from map(recorded_row, cursor)
+        for row in map(recorded_row, cursor):
+            yield replace(row, state=payloads(row.id, row.state)) if is_moved(row.state) else row

@@ -14,6 +14,7 @@ Kind = Literal[
     "unknown_event_type",
     "invalid_event",
     "order_broken",
+    "payload_unreadable",
     "asset_missing",
     "asset_changed",
 ]
@@ -26,6 +27,7 @@ checkpoint_changed   a checkpoint that is kept is not one that this ledger's key
 unknown_event_type   a newer version wrote it, or nobody
 invalid_event        stored bytes that do not validate as their type
 order_broken         positions, versions or the time of recording are not in order
+payload_unreadable   a closed segment's file is missing, or a payload in it is not the one that was recorded
 asset_missing        a stored file is gone, and no fact says that it was deleted
 asset_changed        a stored file is not the one whose SHA-256 is recorded
 """

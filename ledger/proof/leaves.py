@@ -11,6 +11,7 @@ from hashlib import sha256
 import orjson
 
 from ledger.mapper import RecordedRow
+from ledger.payloads import payload_sha256 as sha256_of_payload
 
 LEAF_PREFIX = b"\x00"
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -73,7 +74,7 @@ def envelope_of(row: RecordedRow) -> bytes:
         correlation=None if context.correlation is None else str(context.correlation),
         causation=None if context.causation is None else str(context.causation),
         trace=context.trace,
-        payload_sha256=sha256(row.state).hexdigest(),
+        payload_sha256=sha256_of_payload(row.state),
     )
 
 

@@ -1,13 +1,13 @@
 """Reads every row as it is stored: whether it can be decoded, whether all are in order, and what its leaf hash is."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from hashlib import sha256
 from typing import TypeAlias
 
 from ledger.envelope import Fact
-from ledger.errors import InvalidEvent, UnknownEventType
+from ledger.errors import InvalidEvent, SegmentUnreadable, UnknownEventType
 from ledger.events import TYPES
 from ledger.mapper import FactMapper
+from ledger.payloads import ReadPayload, is_moved, payload_sha256, unread
 from ledger.proof.findings import Findings
 from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.tree_check import MISSING
@@ -22,7 +22,7 @@ _PAYLOAD_BEGIN = b'{"f":'
 
 
 class RowCheck:
-    """Takes rows by position. `watched` are types of facts that `on_fact` is told of.
+    """Takes rows by position. `watched` are types of facts that `on_fact` is told of; `payloads` reads closed segments.
 
     Holds one number a stream.
     """
@@ -35,6 +35,7 @@ class RowCheck:
         types: Mapping[str, type[Fact]] = TYPES,
         watched: Collection[str] = (),
         on_fact: OnFact | None = None,
+        payloads: ReadPayload = unread,
     ) -> None:
         """`size_needed` is how many facts there have to be: of so many, those that are missing get a leaf."""
         self._findings = findings
@@ -43,6 +44,7 @@ class RowCheck:
         self._decoders = {name: _decoder(cls) for name, cls in types.items()}
         self._watched = frozenset(watched)
         self._on_fact = on_fact
+        self._payloads = payloads
         self._versions: dict[str, int] = {}
         self._moments = Moments()
         self._recorded: int | None = None
@@ -100,7 +102,7 @@ class RowCheck:
                 continue
             position, stream, version, kind, event, recorded, occurred, tenant, actor, task, cause, trace, state = row
             try:
-                sha, at, when = sha256(state).hexdigest(), text(occurred), text(recorded)
+                sha, at, when = payload_sha256(state), text(occurred), text(recorded)
                 written = envelope(
                     actor, cause, task, event, at, sha, position, when, stream, tenant, trace, kind, version
                 )
@@ -121,12 +123,15 @@ class RowCheck:
         self._recorded = recorded
 
     def _decode_slowly(self, row: Row) -> None:
-        """The whole way, which also knows older schemas, and says what is wrong."""
-        position, stream, version, kind = row[0], row[1], row[2], row[3]
+        """The whole way, which also knows older schemas and closed segments, and says what is wrong."""
+        position, stream, version, kind, stored = row[0], row[1], row[2], row[3], row[12]
         try:
-            fact = self._mapper.decode(kind, row[12], place=f"{stream} version {version}")
+            payload = self._payloads(position, stored) if is_moved(stored) else stored
+            fact = self._mapper.decode(kind, payload, place=f"{stream} version {version}")
         except UnknownEventType as error:
             self._findings.add("unknown_event_type", position, str(error))
+        except SegmentUnreadable as error:
+            self._findings.add("payload_unreadable", position, str(error))
         except InvalidEvent as error:
             self._findings.add("invalid_event", position, str(error))
         else:

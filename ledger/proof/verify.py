@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ledger.payloads import ReadPayload, unread
 from ledger.proof.findings import Finding, Findings, Kind
 from ledger.proof.row_check import OnFact, Row, RowCheck
 from ledger.proof.tiles import ReadTile
@@ -43,10 +44,11 @@ def verify_rows(
     findings: Findings,
     watched: Collection[str] = (),
     on_fact: OnFact | None = None,
+    payloads: ReadPayload = unread,
 ) -> Verified:
     """Checks rows in the order of their positions. `tiles` has the leaf hashes of the first `tiled` facts."""
     tree = TreeCheck(held, findings, tiles, tiled)
-    rows = RowCheck(findings, size_needed=tree.size_needed, watched=watched, on_fact=on_fact)
+    rows = RowCheck(findings, size_needed=tree.size_needed, watched=watched, on_fact=on_fact, payloads=payloads)
     for batch in batches:
         tree.add(rows.leaves(batch))
     tree.finish()

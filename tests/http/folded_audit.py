@@ -112,7 +112,8 @@ class FoldedAudit:
         found = [
             each
             for each in audit_events(self._ledger)
-            if each.tenant == tenant
+            if each.position in marked  # others are recorded meanwhile
+            and each.tenant == tenant
             and after < each.position < before
             and all(getattr(filters, name) in (None, getattr(each, name)) for name in EQUAL)
             and wanted <= marked[each.position]

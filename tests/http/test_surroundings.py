@@ -156,7 +156,7 @@ def replaced(answer: httpx.Response) -> httpx.Response:
 def test_the_description_lists_every_route_with_its_body(kit: Kit) -> None:
     described = kit.request("GET", "/openapi.json", key=None).json()
     framework = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
-    assert set(described["paths"]) == {path for _, path in ROUTES} - framework
+    assert set(described["paths"]) == {path.replace(":path}", "}") for _, path in ROUTES} - framework
     for path in ("", "/edits", "/extensions", "/{video_id}/remix"):
         makes = described["paths"][f"/v1/videos{path}"]["post"]
         forms = {"multipart/form-data", "application/x-www-form-urlencoded"}

@@ -1,0 +1,1 @@
+"""The queries on closed segments, one a file."""

@@ -1,0 +1,316 @@
+"""Closed segments on a real database: everything is as it was, and a file that is not is named."""  # noqa: INP001
+
+import json
+import random
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+from psycopg.errors import RestrictViolation
+from render_histories import Author, Tables
+
+from bickford_sora.cli.proof_problems import FOUND
+from bickford_sora.composition.books import PROJECTIONS, Books, open_books
+from bickford_sora.settings import Settings
+from ledger import lifecycle
+from ledger.errors import SegmentUnreadable
+from ledger.proof.errors import Mismatch
+from ledger.segments.closing import Closed, SegmentRefused, close_segment
+from ledger.segments.files import index_path
+from projections.audit import AUDIT
+from projections.inserting import Stretch, insert
+from projections.rebuild import Rebuild
+from tests.cli.commands import run
+
+DEEDS = 150
+"""In the ledger before the segment is closed."""
+LATER_DEEDS = 15
+UNREADABLE = FOUND["payload_unreadable"]
+
+
+@dataclass
+class Shelf:
+    """A ledger with a folder of segments, in this process and for commands."""
+
+    books: Books
+    author: Author
+    folder: Path
+    url: str
+
+    def close(self, until: int, *, role: str = "none") -> Closed:
+        checkpoint = self.books.proving.sequencer.take()
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"set role {role}".encode())
+            return close_segment(
+                connection,
+                self.folder / "data" / "segments",
+                until=until,
+                tree=self.books.proving.tree,
+                checkpoint=checkpoint,
+                verifiers=self.books.proving.signing.keys().every_verifier,
+                on_progress=lambda _done, _total: None,
+            )
+
+    def run(self, *arguments: str, status: int = 0, url: str | None = None) -> str:
+        said = run(self.folder / "data", *arguments, status=status, BICKFORD_DATABASE_URL=url or self.url)
+        return said.stdout + said.stderr
+
+    def json(self, *arguments: str, status: int = 0, url: str | None = None) -> Any:
+        said = run(self.folder / "data", *arguments, "--json", status=status, BICKFORD_DATABASE_URL=url or self.url)
+        return json.loads(said.stdout)
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        self.books.projector.catch_up()
+        return Tables(self.books.pool, PROJECTIONS).everything()
+
+    def stored(self) -> list[tuple[int, str, str, bytes]]:
+        with self.books.pool.connection() as connection:
+            return connection.execute(
+                "select position, stream, type, payload from ledger.events order by position"
+            ).fetchall()
+
+    def moved(self) -> set[int]:
+        return {position for position, _, _, payload in self.stored() if payload.startswith(b"\0")}
+
+    def everything_said(self, name: str) -> dict[str, Any]:
+        """What is answered from facts, in many ways."""
+        ended = next(each for each in self.author.renders.values() if each.ended).intent.video_id
+        export, pack = self.folder / f"{name}.jsonl", self.folder / f"{name}.zip"
+        last = str(self.books.ledger.head())
+        self.run("export", "--out", str(export), "--to", last)
+        self.run("audit", "pack", "--render", ended, "--out", str(pack))
+        with zipfile.ZipFile(pack) as archive:
+            facts = archive.read("facts.jsonl")
+        event = self.books.ledger.history(self.author.renders[next(iter(self.author.renders))].stream)[-1]
+        return {
+            "events": self.books.ledger.read(0),
+            "renders": [self.books.ledger.render(each) for each in self.author.renders],
+            "audit": self.run("audit", "--limit", "1000", "--json"),
+            "fact": self.run("audit", "show", str(event.event_id), "--json"),
+            "export": export.read_bytes(),
+            "pack": facts,
+            "tables": self.tables(),
+        }
+
+
+@pytest.fixture
+def shelf(database_url: str, tmp_path: Path) -> Iterator[Shelf]:
+    """A ledger of some hundred facts, whose checkpoints are signed."""
+    settings = Settings(data_dir=tmp_path / "data", database_url=database_url, full_text_search=False)
+    with open_books(settings) as books:
+        author = Author(books.ledger, tenant="main")
+        chance = random.Random(11)  # noqa: S311 - no secret
+        author.stored_render()
+        for _ in range(DEEDS):
+            author.anything(chance)
+        author.queued_render()
+        author.flush()
+        books.proving.sequencer.take()  # publishes the key
+        yield Shelf(books, author, tmp_path, database_url)
+
+
+@pytest.fixture
+def closed(shelf: Shelf) -> Shelf:
+    shelf.close(shelf.books.ledger.head())
+    return shelf
+
+
+def test_everything_is_as_it_was_before_segments_were_closed(shelf: Shelf) -> None:
+    before = shelf.everything_said("before")
+    head = shelf.books.ledger.head()
+    middle = head // 2
+    for until in (middle, head):
+        assert shelf.json("segments", "close", "--until", str(until))["last"] == until
+    going_on = {each.stream for each in shelf.author.renders.values() if not each.ended}
+    moved = {(stream, kind) for position, stream, kind, _ in shelf.stored() if position in shelf.moved()}
+    assert {kind for _, kind in moved} > {"render.stored", "render.allowed", "webhook.received"}
+    assert going_on
+    assert not {stream for stream, _ in moved} & going_on
+    assert not {kind for _, kind in moved} & {"render.intent", "job.claimed", "spend.reserved", "key.issued"}
+
+    assert shelf.everything_said("after") == before
+
+    rebuild = Rebuild(shelf.books.ledger, shelf.books.pool, PROJECTIONS)
+    assert not rebuild.check()
+    rebuild.rebuild()
+    assert shelf.tables() == before["tables"]
+    assert shelf.json("verify")["held"]
+    assert [each["problem"] for each in shelf.json("segments", "check")["segments"]] == [None, None]
+
+
+def test_renders_go_on_over_a_closed_segment(closed: Shelf) -> None:
+    chance = random.Random(12)  # noqa: S311 - no secret
+    stored = next(each for each in closed.author.renders.values() if each.phase is lifecycle.Phase.STORED)
+    closed.author._remix(stored.stream)  # a late fact on a stream whose payloads were moved
+    for _ in range(LATER_DEEDS):
+        closed.author.anything(chance)
+    closed.author.flush()
+    live = closed.tables()
+    Rebuild(closed.books.ledger, closed.books.pool, PROJECTIONS).rebuild()
+    assert closed.tables() == live
+    assert closed.json("projections", "parked", "list")["parked"] == []
+    assert closed.json("verify")["held"]
+
+
+def test_an_export_over_closed_segments_makes_the_same_ledger_elsewhere(closed: Shelf, server_url: str) -> None:
+    name = sql.Identifier("test_segments_elsewhere")
+    path, again = closed.folder / "all.jsonl", closed.folder / "again.jsonl"
+    root = closed.json("export", "--out", str(path))["root"]
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {} template template0").format(name))
+        try:
+            elsewhere = conninfo.make_conninfo(server_url, dbname="test_segments_elsewhere")
+            assert closed.json("import", str(path), url=elsewhere)["root"] == root
+            closed.run("export", "--out", str(again), url=elsewhere)
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(name))
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_changed_payload_is_found_at_its_position(closed: Shelf) -> None:
+    position, stream = next((each[0], each[1]) for each in closed.stored() if each[3].startswith(b"\0"))
+    path = next((closed.folder / "data" / "segments").glob("*.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[position - 1] = _same_length(lines[position - 1])
+    index_path(path).unlink()  # nothing rests on it
+    path.write_bytes(b"".join(lines))
+    found = closed.json("verify", status=UNREADABLE)["findings"]
+    assert [(each["kind"], each["first"], each["last"]) for each in found] == [
+        ("payload_unreadable", position, position)
+    ]
+    with pytest.raises(SegmentUnreadable, match=f"payload at position {position} is not the one"):
+        closed.books.ledger.history(stream)
+    assert f"position {position}" in closed.json("segments", "check", status=UNREADABLE)["segments"][0]["problem"]
+
+
+def _same_length(line: bytes) -> bytes:
+    """The line with one character of its payload changed."""
+    head, found, payload = line.partition(b',"data":')
+    at = payload.index(b'":') - 1
+    return head + found + payload[:at] + (b"x" if payload[at : at + 1] != b"x" else b"y") + payload[at + 1 :]
+
+
+def test_a_missing_file_is_named_and_takes_nobody_for_bad(closed: Shelf) -> None:
+    live = closed.tables()
+    moved = closed.moved()
+    path = next((closed.folder / "data" / "segments").glob("*.jsonl"))
+    path.rename(path.with_suffix(".elsewhere"))
+    head = closed.books.ledger.head()
+    found = closed.json("verify", status=UNREADABLE)["findings"]
+    assert {at for each in found for at in range(each["first"], each["last"] + 1)} == moved
+    assert all(f"positions 1 to {head}" in each["message"] and path.name in each["message"] for each in found)
+    assert path.name in closed.run("replay", status=1)
+    assert closed.tables() == live
+    ended = next(each for each in closed.author.renders.values() if each.ended).intent.video_id
+    assert "segment_unreadable" in closed.run("history", ended, status=1)
+    assert "segment_unreadable" in closed.run("export", "--out", str(closed.folder / "none.jsonl"), status=1)
+    path.with_suffix(".elsewhere").rename(path)
+    assert closed.books.ledger.history(next(each for each in closed.author.renders.values() if each.ended).stream)
+    assert closed.json("verify")["held"]
+
+
+CLOSE = (
+    "insert into ledger.segments (first, last, file, sha256, bytes, checkpoint_size) "
+    "values (1, 20, 'x', sha256('x'), 1, 20)"
+)
+MOVE = "update ledger.events set payload = ledger.moved_payload(payload) where position = {}"
+OTHERS = {
+    "outside the segment": MOVE.format(21),
+    "another payload": "update ledger.events set payload = 'x' where position = 1",
+    "the hash of another": "update ledger.events set payload = ledger.moved_payload('x') where position = 1",
+    "only the hash": "update ledger.events set payload = sha256(payload) where position = 1",
+    "another column, too": MOVE.format(1).replace(" where", ", actor = 'x' where"),
+    "another column": "update ledger.events set actor = 'x' where position = 1",
+    "nothing changed": "update ledger.events set actor = actor where position = 1",
+    "deleted": "delete from ledger.events where position = 1",
+    "emptied": "truncate ledger.events",
+    "moved twice": f"{MOVE.format(2)}; {MOVE.format(2)}",
+    "the segment changed": "update ledger.segments set last = 25",
+    "the segment deleted": "delete from ledger.segments",
+}
+
+
+def test_the_tables_refuse_every_other_change_also_to_their_owner(shelf: Shelf) -> None:
+    with psycopg.connect(shelf.url) as owner:
+        for statement in OTHERS.values():
+            owner.execute(CLOSE)
+            with pytest.raises(RestrictViolation):
+                owner.execute(statement.encode())
+            owner.rollback()
+        owner.execute(CLOSE)
+        assert owner.execute(MOVE.format(1).encode()).rowcount == 1
+        owner.rollback()
+
+
+def test_what_was_not_moved_with_its_segment_is_not_moved_later(shelf: Shelf) -> None:
+    with psycopg.connect(shelf.url) as owner:
+        owner.execute(CLOSE)
+        owner.commit()
+        with pytest.raises(RestrictViolation):
+            owner.execute(MOVE.format(1).encode())
+
+
+def test_a_run_that_was_cut_off_left_everything_and_the_next_one_goes_on(shelf: Shelf) -> None:
+    head = shelf.books.ledger.head()
+    before = shelf.stored()
+    folder = shelf.folder / "data" / "segments"
+    folder.mkdir()
+    shelf.close(head // 2)
+    first = next(folder.glob("*.jsonl"))
+    left = folder / first.name.replace(f"-1-{head // 2}.", f"-{head // 2 + 1}-{head}.")
+    for ending in ("", ".part", ".manifest.json", ".checkpoint", ".index"):
+        left.with_name(left.name + ending).write_text("cut of", "utf-8")
+    assert shelf.close(head).moved
+    with pytest.raises(SegmentRefused, match="nothing to close"):
+        shelf.close(head)
+    assert [each[:3] for each in shelf.stored()] == [each[:3] for each in before]
+    assert shelf.json("verify")["held"]
+
+
+def test_a_segment_that_is_closed_while_its_stretch_is_read_changes_no_row(shelf: Shelf) -> None:
+    live, head = shelf.tables(), shelf.books.ledger.head()
+    shelf.close(head // 2)
+    moved = shelf.moved()
+
+    def closing(position: int, stored: bytes) -> bytes:
+        if shelf.moved() == moved:
+            shelf.close(head)
+        return shelf.books.ledger.payloads(position, stored)
+
+    with shelf.books.pool.connection() as connection:
+        connection.execute("truncate projection_audit.events, projection_audit.marks")
+        insert(connection, AUDIT, AUDIT.schema, Stretch(after=0, until=head), closing)
+    assert shelf.moved() > moved
+    assert shelf.tables() == live
+
+
+def test_only_the_owner_of_the_tables_closes(shelf: Shelf) -> None:
+    with pytest.raises(SegmentRefused, match="as the owner"):
+        shelf.close(shelf.books.ledger.head(), role="pg_read_all_data")
+    assert not shelf.moved()
+
+
+def test_a_ledger_that_is_not_what_was_signed_is_not_closed(shelf: Shelf) -> None:
+    with psycopg.connect(shelf.url, autocommit=True) as owner:
+        owner.execute("alter table ledger.events disable trigger user")
+        owner.execute("update ledger.events set actor = 'key_2' where position = 3")
+        owner.execute("alter table ledger.events enable always trigger events_refuse_change")
+    with pytest.raises(Mismatch):
+        shelf.close(shelf.books.ledger.head())
+    assert not shelf.moved()
+    assert shelf.json("segments", "list") == {"segments": []}
+
+
+def test_a_payload_that_no_segment_has_is_not_taken_for_none(shelf: Shelf) -> None:
+    with psycopg.connect(shelf.url, autocommit=True) as owner:
+        owner.execute("alter table ledger.events disable trigger user")
+        owner.execute(MOVE.format(5).encode())
+    found = shelf.json("verify", status=UNREADABLE)["findings"]
+    assert [(each["first"], each["last"], each["message"]) for each in found] == [
+        (5, 5, "the payload at position 5 was taken away, and no segment has it")
+    ]
