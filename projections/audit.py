@@ -176,7 +176,7 @@ def _page(*, marked: int, worded: bool, order: Order) -> sql.Composed:
 
 AUDIT = Projection(
     name="audit",
-    version=3,
+    version=4,
     tables={
         "events": tuple(field.name for field in fields(AuditEvent)),
         "marks": ("position", "stream", "tenant", "kind", "value"),

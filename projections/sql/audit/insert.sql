@@ -11,8 +11,8 @@
     select t.*, case when split_part(t.stream, ':', 1) = 'render' then 'video_' || split_part(t.stream, ':', 3)
                      else coalesce(t.fact ->> 'video_id', c.video_id) end as video_id
     from told t
-    left join claims c on t.type = 'webhook.received' and c.stream = t.fact ->> 'job_stream' and c.tenant = t.tenant
-        and c.position < t.position
+    left join claims c on c.stream = case t.type when 'webhook.received' then t.fact ->> 'job_stream' end
+        and c.tenant = t.tenant and c.position < t.position
 ), renders as (
     select r.tenant, r.video_id, i.position, i.fact ->> 'project' as project, i.fact ->> 'requester' as requester
     from (select distinct tenant, video_id from about where starts_with(video_id, 'video_')) r
@@ -32,13 +32,12 @@
            coalesce(a.fact ->> 'requester',
                     case when coalesce(a.fact ->> 'project', r.project) = r.project then r.requester end),
            a.fact ->> 'renderer', a.fact ->> 'job_id', a.fact ->> 'webhook_event_id', a.fact ->> 'code',
-           (m.cost ->> 'amount_micro')::bigint, m.cost ->> 'currency'
+           coalesce(a.fact #>> '{cost,amount_micro}', a.fact #>> '{quote,cost,amount_micro}',
+                    a.fact #>> '{reported,cost,amount_micro}')::bigint,
+           coalesce(a.fact #>> '{cost,currency}', a.fact #>> '{quote,cost,currency}',
+                    a.fact #>> '{reported,cost,currency}')
     from about a
     left join renders r on r.tenant = a.tenant and r.video_id = a.video_id and r.position < a.position
-    cross join lateral (
-        select coalesce(nullif(a.fact -> 'cost', 'null'), nullif(a.fact #> '{quote,cost}', 'null'),
-                        nullif(a.fact #> '{reported,cost}', 'null')) as cost
-    ) m
 ), files as (
     select t.position, t.stream, t.tenant, f.file
     from told t
