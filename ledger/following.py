@@ -5,7 +5,7 @@ A wake-up is only a hint. The follower listens before it reads, reads again afte
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -105,6 +105,34 @@ def follow(
                 bell.wait(poll_s)
     finally:
         bell.close()
+
+
+def keep_up(
+    step: Callable[[], int],
+    stop: threading.Event,
+    bell: Bell,
+    *,
+    waits: str,
+    batch_max: int = BATCH_EVENTS_MAX,
+    pace_s: float = 0.0,
+) -> None:
+    """Calls `step` until `stop` is set: it takes in a batch and returns how many events that had.
+
+    Behind a batch of fewer than `batch_max` it pauses for `pace_s`, so that those that come one by one are taken in
+    together; behind an empty one it waits for the bell. A database that does not answer is waited for, and logged as
+    `waits`.
+    """
+    while not stop.is_set():
+        try:
+            events = step()
+        except Unavailable as error:
+            log.warning(waits, code=error.code)
+            stop.wait(BACKOFF_S)
+            continue
+        if not events:
+            bell.wait(POLL_S)
+        elif events < batch_max:
+            stop.wait(pace_s)
 
 
 def _last_position(batch: Sequence[Event], after: int) -> int:

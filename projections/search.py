@@ -7,7 +7,7 @@ subject is erased its words go, and a replay afterwards neither finds its key no
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
@@ -18,8 +18,8 @@ from psycopg.rows import TupleRow
 from ledger import events as e
 from ledger.application import Ledger
 from ledger.envelope import Event, Fact, Sealed
-from ledger.errors import Corrupt, Erased, Unavailable
-from ledger.following import BACKOFF_S, POLL_S, Bell
+from ledger.errors import Corrupt, Erased
+from ledger.following import Bell, keep_up
 from ledger.keys import Keys, owner_of
 from ledger.sql import query
 from projections.connections import reading
@@ -127,18 +127,8 @@ class Search:
 
     def run(self, stop: threading.Event, bell: Bell) -> None:
         """Follows until `stop` is set. A database that does not answer is waited for."""
-        try:
-            while not stop.is_set():
-                try:
-                    went_on = self.step()
-                except Unavailable as error:
-                    log.warning("search_waits", code=error.code)
-                    stop.wait(BACKOFF_S)
-                    continue
-                if not went_on:
-                    bell.wait(POLL_S)
-        finally:
-            bell.close()
+        with closing(bell):
+            keep_up(self.step, stop, bell, waits="search_waits")
 
     def step(self) -> int:
         """Takes in one batch. Returns how many events it had, 0 when there was nothing."""

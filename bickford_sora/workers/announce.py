@@ -8,7 +8,7 @@ schedule nothing twice. Rebuilds do not come by here.
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from typing import Protocol
 
 import structlog
@@ -17,9 +17,9 @@ from bickford_sora.decisions import deliveries
 from bickford_sora.recording import Origin, Recording
 from ledger import streams
 from ledger.envelope import Event, Fact
-from ledger.errors import Conflict, Unavailable
+from ledger.errors import Conflict
 from ledger.events import RenderIntent
-from ledger.following import BACKOFF_S, POLL_S, Bell
+from ledger.following import Bell, keep_up
 from projections.endpoints import EndpointRow
 
 ACTOR = "announcer"
@@ -76,20 +76,8 @@ class Announce:
 
     def run(self, stop: threading.Event, bell: Bell) -> None:
         """Follows until `stop` is set. A database that does not answer is waited for."""
-        try:
-            while not stop.is_set():
-                try:
-                    went_on = self.step()
-                except Unavailable as error:
-                    log.warning("announcer_waits", code=error.code)
-                    stop.wait(BACKOFF_S)
-                    continue
-                if not went_on:
-                    bell.wait(POLL_S)
-                elif went_on < BATCH_EVENTS_MAX:
-                    stop.wait(PACE_S)
-        finally:
-            bell.close()
+        with closing(bell):
+            keep_up(self.step, stop, bell, waits="announcer_waits", batch_max=BATCH_EVENTS_MAX, pace_s=PACE_S)
 
     def step(self) -> int:
         """Looks at one batch. Returns how many events it had; 0 when there was nothing, or it is another's turn."""

@@ -16,7 +16,7 @@ from bickford_sora.database.pool import open_pool
 from ledger import following
 from ledger.application import Ledger
 from ledger.errors import Corrupt, Unavailable
-from ledger.following import PollingBell, PostgresBell, follow
+from ledger.following import PollingBell, PostgresBell, follow, keep_up
 from ledger.memory import MemoryRecorder
 from ledger.recorder import PostgresRecorder
 
@@ -79,6 +79,22 @@ def test_a_database_that_does_not_answer_is_waited_for(monkeypatch: pytest.Monke
     ledger = LedgerThatIsAwayAtFirst(MemoryRecorder())
     ledger.append(decision((new_stream(), 0)))
     assert len(next(follow(ledger, PollingBell(stop), stop, after=0))) == 1
+    assert ledger.away == 0
+
+
+def test_a_step_that_finds_the_database_away_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "BACKOFF_S", 0.01)
+    stop, taken = threading.Event(), list[int]()
+    ledger = LedgerThatIsAwayAtFirst(MemoryRecorder())
+    ledger.append(decision((new_stream(), 0)))
+
+    def step() -> int:
+        taken.append(len(ledger.read(0, limit=10)))
+        stop.set()
+        return taken[-1]
+
+    keep_up(step, stop, PollingBell(stop), waits="test_waits")
+    assert taken == [1]
     assert ledger.away == 0
 
 
