@@ -18,6 +18,7 @@ from bickford_sora.decisions.requesters import Digest
 from bickford_sora.errors import Unauthorized
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.settings import Settings
+from ledger.durable import sync
 from ledger.keys import KEY_BYTES
 
 API_KEY_CHARS_MIN = 8
@@ -213,8 +214,4 @@ def make_key_file(path: Path, content: str) -> None:
             os.link(written.name, path)
         except FileExistsError:
             return  # another process was first, and its key is the key
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

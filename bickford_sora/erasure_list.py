@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ledger.durable import sync
 from ledger.events import ErasureDecided
 
 FORMAT = 1
@@ -80,7 +81,7 @@ class ErasureList:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             if is_new:
-                _sync_folder(self.path.parent)
+                sync(self.path.parent)  # so that a power cut does not lose the file itself
             yield file
         finally:
             os.close(file)
@@ -130,12 +131,3 @@ def _line(number: int, entry: Listed) -> bytes:
 def _digest(number: int, entry: dict[str, Any]) -> str:
     said = json.dumps([FORMAT, number, entry], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(said.encode()).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """So that a power cut does not lose the file itself."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

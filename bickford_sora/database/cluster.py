@@ -11,6 +11,7 @@ from bickford_sora.database.errors import ClusterCreationError
 from bickford_sora.database.layout import SUPERUSER, Layout
 from bickford_sora.database.locks import FileLock
 from bickford_sora.database.serveruser import ServerUser
+from ledger.durable import sync
 
 PARTIAL_PREFIX = "postgres.partial-"
 INITDB_TIMEOUT_S = 300.0
@@ -45,7 +46,7 @@ def create_cluster(layout: Layout, binaries: Binaries, user: ServerUser, start_l
     finally:
         os.close(fd)
         shutil.rmtree(partial, ignore_errors=True)  # gone already when renamed
-    _make_rename_durable(layout.data_dir)
+    sync(layout.data_dir)  # the rename, too
 
 
 def _run_initdb(folder: Path, binaries: Binaries, user: ServerUser, start_lock: FileLock) -> None:
@@ -70,11 +71,3 @@ def _run_initdb(folder: Path, binaries: Binaries, user: ServerUser, start_lock: 
             f"{binaries.initdb} could not create {folder.parent}/postgres: {said.strip()}\n"
             "Check free space and permissions of that folder and start again; nothing was left behind."
         ) from error
-
-
-def _make_rename_durable(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

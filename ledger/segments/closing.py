@@ -6,7 +6,6 @@
 A crash before the commit leaves the ledger as it was, and files that the next run writes again. After it, all is moved.
 """
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import TupleRow
 
+from ledger.durable import sync
 from ledger.errors import LedgerError
 from ledger.events import (
     RenderAssetLost,
@@ -88,7 +88,9 @@ def close_segment(
         checkpoint_path(path).write_text(checkpoint.note, "utf-8")
         write_index(path)
         manifest, _ = check_export(path, tree=tree, verifiers=verifiers)
-        _sync(folder, [each for each in _files(path) if each.exists()])
+        for each in (*_files(path), folder):
+            if each.exists():
+                sync(each)
         # A crash before this line leaves files that nobody reads. From here on they are what is left of the payloads.
         return _move(connection, folder, path.name, manifest, checkpoint.size)
 
@@ -147,12 +149,3 @@ def _alone(connection: Connection[TupleRow]) -> Iterator[None]:
 
 def _files(path: Path) -> Sequence[Path]:
     return (path, manifest_path(path), checkpoint_path(path), index_path(path), path.with_name(path.name + PART))
-
-
-def _sync(folder: Path, paths: Sequence[Path]) -> None:
-    for path in (*paths, folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
