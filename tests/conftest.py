@@ -1,6 +1,5 @@
 """One PostgreSQL server for the whole run, and a fresh database for every test that asks for one."""
 
-import itertools
 import os
 import shutil
 import tempfile
@@ -8,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import conninfo, sql
 
 from bickford_sora.database.embedded import EmbeddedPostgres
+from tests.benchmarks.database import temporary_database
 from tests.logs import log_plainly
 
 _FOLDER = pytest.StashKey[Path]()
@@ -52,18 +50,8 @@ def server_url(pytestconfig: pytest.Config) -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(scope="session")
-def database_numbers() -> Iterator[int]:
-    return itertools.count(1)
-
-
 @pytest.fixture
-def database_url(server_url: str, database_numbers: Iterator[int]) -> Iterator[str]:
+def database_url(server_url: str) -> Iterator[str]:
     """The address of an empty database of this test's own."""
-    name = f"test_{os.getpid()}_{next(database_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        try:
-            yield conninfo.make_conninfo(server_url, dbname=name)
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with temporary_database(server_url) as url:
+        yield url

@@ -1,7 +1,5 @@
 """A whole gateway over sockets: a database of its own, workers, HTTP in front, and a simulator that calls back."""
 
-import itertools
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg import conninfo, sql
 from pydantic import SecretStr
 
 from bickford_sora.background import Background
@@ -21,11 +17,10 @@ from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+from tests.benchmarks.database import temporary_database
 
 KEY = "bk_live_only-for-this-test"
 WEBHOOK_SECRET = "whsec_b25seSBmb3IgdGhpcyB0ZXN0LCBub3QgYSBzZWNyZXQ="
-
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ def running_gateway(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         simulator = stack.enter_context(SimulatorServer(simulated))
-        database = stack.enter_context(_fresh_database(server_url))
+        database = stack.enter_context(temporary_database(server_url))
         given = Settings(data_dir=folder, database_url=SecretStr(database), api_key=SecretStr(KEY), **settings)
         renderer = RendererSettings(
             name="simulator",
@@ -77,15 +72,3 @@ def running_gateway(
         simulator.simulator.webhooks.send_to(url=f"{server.url}/webhooks/simulator", secret=WEBHOOK_SECRET)
         stack.enter_context(Background(books, gateway, gateway.configuring))
         yield RunningGateway(gateway, simulator, server.url)
-
-
-@contextmanager
-def _fresh_database(server_url: str) -> Iterator[str]:
-    """As the fixture `database_url`, for as long as it is wanted."""
-    name = f"gateway_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        try:
-            yield conninfo.make_conninfo(server_url, dbname=name)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

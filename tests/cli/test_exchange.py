@@ -1,22 +1,19 @@
 """Exports, imports and evidence as a shell sees them."""
 
 import json
-import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import conninfo, sql
 
 from bickford_sora.composition.books import TENANT, open_books
 from bickford_sora.settings import Settings
 from ledger import streams
 from ledger.envelope import Context, Decision
 from ledger.events import RenderCancelled, RenderIntent
+from tests.benchmarks.database import temporary_database
 from tests.ledger.ledger_facts import NOON, new_id
 
 from .commands import run, run_process
@@ -42,24 +39,13 @@ class Shell:
         return json.loads(self.run(*arguments, "--json"))
 
 
-@contextmanager
-def database(server_url: str, name: str) -> Iterator[str]:
-    name = f"test_{name}_{os.getpid()}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        try:
-            yield conninfo.make_conninfo(server_url, dbname=name)
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
 VIDEOS = [streams.video_id(new_id()) for _ in range(2)]
 
 
 @pytest.fixture(scope="module")
 def shell(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """Two renders were asked for and cancelled. Commands that only read share them."""
-    with database(server_url, "exported") as url:
+    with temporary_database(server_url) as url:
         made = Shell(url, tmp_path_factory.mktemp("shell"))
         ask_for_renders(made)
         yield made
@@ -91,7 +77,7 @@ def test_a_ledger_moves_to_another_database_and_is_the_same(shell: Shell, server
     assert Path(told["checkpoint"]).is_file()
     assert "everything is as it was recorded" in shell.run("verify", export)
     history = shell.run("history", video)
-    with database(server_url, "imported") as url:
+    with temporary_database(server_url) as url:
         other = Shell(url, shell.folder)
         imported = other.json("import", export, "--keys", tmp_path / "wrapped.keys")
         assert (imported["root"], imported["facts"]) == (told["root"], 5)

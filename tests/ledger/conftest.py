@@ -1,11 +1,9 @@
-import os
 from collections.abc import Iterator
 from importlib.resources import files
 
 import psycopg
 import pytest
 from hypothesis import settings
-from psycopg import conninfo, sql
 
 from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
@@ -13,6 +11,7 @@ from ledger.application import Ledger
 from ledger.memory import MemoryRecorder
 from ledger.recorder import PostgresRecorder
 from ledger.sending import Pool
+from tests.benchmarks.database import temporary_database
 
 POOL_CONNECTIONS_MAX = 6
 
@@ -23,13 +22,8 @@ settings.load_profile("ledger")
 @pytest.fixture(scope="session")
 def shared_database_url(server_url: str) -> Iterator[str]:
     """The address of one database for all tests of the ledger; making one a test would take most of their time."""
-    name = f"test_ledger_{os.getpid()}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        try:
-            yield conninfo.make_conninfo(server_url, dbname=name)
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with temporary_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture

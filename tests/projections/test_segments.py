@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
 from psycopg.errors import RestrictViolation
 from render_histories import Author, Tables
 
@@ -25,6 +24,7 @@ from ledger.segments.files import index_path
 from projections.audit import AUDIT
 from projections.inserting import Stretch, insert
 from projections.rebuild import Rebuild
+from tests.benchmarks.database import temporary_database
 from tests.cli.commands import run
 
 DEEDS = 150
@@ -158,17 +158,11 @@ def test_renders_go_on_over_a_closed_segment(closed: Shelf) -> None:
 
 
 def test_an_export_over_closed_segments_makes_the_same_ledger_elsewhere(closed: Shelf, server_url: str) -> None:
-    name = sql.Identifier("test_segments_elsewhere")
     path, again = closed.folder / "all.jsonl", closed.folder / "again.jsonl"
     root = closed.json("export", "--out", str(path))["root"]
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template0").format(name))
-        try:
-            elsewhere = conninfo.make_conninfo(server_url, dbname="test_segments_elsewhere")
-            assert closed.json("import", str(path), url=elsewhere)["root"] == root
-            closed.run("export", "--out", str(again), url=elsewhere)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(name))
+    with temporary_database(server_url) as elsewhere:
+        assert closed.json("import", str(path), url=elsewhere)["root"] == root
+        closed.run("export", "--out", str(again), url=elsewhere)
     assert again.read_bytes() == path.read_bytes()
 
 
