@@ -21,7 +21,8 @@ _INT8 = struct.Struct("!q")
 _SIZED_INT4 = struct.Struct("!ii")
 _SIZED_INT8 = struct.Struct("!iq")
 _HEADER = struct.Struct("!iiIii")
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""What PostgreSQL counts microseconds from."""
 _NULL = _INT4.pack(-1)
 
 FACT_COLUMNS = ("text", "int4", "text", "uuid", "timestamptz", "text", "text", "uuid", "uuid", "text", "bytea")
@@ -106,7 +107,7 @@ def read_outcome(row: Sequence[bytes | None]) -> tuple[int, str, int | None, dat
     number, outcome, position, at = row
     if number is None or outcome is None:
         raise ValueError("an answer without its decision or outcome")
-    moment = None if at is None else _EPOCH + timedelta(microseconds=_INT8.unpack(at)[0])
+    moment = None if at is None else POSTGRES_EPOCH + timedelta(microseconds=_INT8.unpack(at)[0])
     return _INT4.unpack(number)[0], outcome.decode(), None if position is None else _INT8.unpack(position)[0], moment
 
 
@@ -132,5 +133,5 @@ def _uuid(value: UUID | None) -> bytes:
 
 def _timestamptz(value: datetime) -> bytes:
     """Microseconds since 2000-01-01 UTC."""
-    delta = value - _EPOCH
+    delta = value - POSTGRES_EPOCH
     return _SIZED_INT8.pack(8, (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds)

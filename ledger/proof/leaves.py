@@ -12,10 +12,9 @@ import orjson
 
 from ledger.mapper import RecordedRow
 from ledger.payloads import payload_sha256 as sha256_of_payload
+from ledger.wire import POSTGRES_EPOCH
 
 LEAF_PREFIX = b"\x00"
-POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-"""What PostgreSQL counts microseconds from."""
 _MICROSECONDS = 1_000_000
 _LEAF = sha256(LEAF_PREFIX)
 

@@ -15,10 +15,11 @@ from ledger.envelope import Context
 from ledger.mapper import RecordedRow
 from ledger.proof.checkpoints import Checkpoint, origin_of
 from ledger.proof.errors import Malformed, Mismatch, OtherLedger, Unsigned
-from ledger.proof.leaves import POSTGRES_EPOCH, Moments, envelope_of, leaf_hash, leaf_of, moment
+from ledger.proof.leaves import Moments, envelope_of, leaf_hash, leaf_of, moment
 from ledger.proof.merkle import Leaves, inclusion_proof, root
 from ledger.proof.notes import Signer
 from ledger.proof.receipts import Receipt, receipt_of
+from ledger.wire import POSTGRES_EPOCH
 
 ID = UUID("0190A0B0-0000-7000-8000-00000000ABCD")
 AT = datetime(2026, 11, 21, 13, 0, 0, 500, timezone(timedelta(hours=1)))
