@@ -13,6 +13,11 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.media import DerivedImage, ImageFacts, VideoFacts
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.checking.check import check
+from bickford_sora.checking.findings import Kind
+from bickford_sora.checking.jobs import Counted, CountedJob
+from bickford_sora.checking.patience import Patience
+from bickford_sora.checking.reading import contents, history, records
 from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
@@ -173,6 +178,11 @@ class MemoryRenderer:
     def billed(self, video_id: str | None = None) -> list[Job]:
         """The jobs it took, of one render; not those it forgot, which nobody can find again."""
         return [job for job in self.jobs_taken if not job.forgotten and video_id in (None, job.video_id)]
+
+    def counted(self) -> Counted:
+        """Its own count, as on a bill: all it ever took, but not what it forgot before anybody heard of it."""
+        jobs = {job.news.job_id: CountedJob(job.news.created_at, job.order.idempotency_key) for job in self.billed()}
+        return Counted(self.name, self.credential, jobs, self._clock(), is_bill=True)
 
     def submit(self, order: Order) -> JobNews:
         with self._mischief.around("submit"):
@@ -513,6 +523,23 @@ class Harness:
 
     def facts(self, video_id: str) -> list[Fact]:
         return [event.fact for event in self.ledger.history(streams.render("main", video_id))]
+
+    def check(self, *, unclaimed: int = 0) -> None:
+        """Asks the check of `bickford-sora audit check`, long after everything should have happened.
+
+        `unclaimed`: how many jobs the renderers may have that nobody can know of, since their answer was lost for good.
+        """
+        report = check(
+            records(self.ledger),
+            history=history(self.ledger),
+            look_at=contents(self.assets),
+            now=self.clock.now + timedelta(days=30),
+            patience=Patience(),
+            counted=tuple(each.counted() for each in self.renderers.values()),
+        )
+        unknown = report.counts.get(Kind.JOB_UNCLAIMED, 0)
+        assert [each for each in report.findings if each.kind is not Kind.JOB_UNCLAIMED] == []
+        assert unknown <= unclaimed, report.findings
 
     def check_money(self) -> None:
         """Every reservation has ended once: settled where a job may have been billed, released where none was."""

@@ -97,6 +97,7 @@ def tell(shop: Harness, story: Story, place: str, moment: Moment) -> None:
     assert render.purged is story.deletes
     assert render.expired is (story.retention_s is not None)
     assert shop.assets.uris == {asset.storage_uri for asset in render.assets}
+    shop.check()
     shop.check_money()
 
 
@@ -113,4 +114,5 @@ def test_a_render_deleted_while_its_submission_is_open_leaves_no_job_running(
     render = shop.render(video_id)
     assert (render.phase, render.purged, render.submission_open) == (Phase.CANCELLED, True, False)
     assert all(job.deleted for job in shop.renderer.jobs_taken)
+    shop.check()
     shop.check_money()
