@@ -95,7 +95,7 @@ class Jobs:
             self._of[record.stream] = render
             render.job_streams.append(record.stream)
             if waiting is not None:
-                _came(render, waiting[1], waiting[2])
+                _came(render, waiting[1], record.recorded_at)  # until now nobody could act on it
 
     def webhook(self, record: Record) -> None:
         """The receipt of a renderer's webhook."""

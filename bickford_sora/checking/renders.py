@@ -164,7 +164,7 @@ class Renders:
 
     def _check_money(self, render: OpenRender) -> None:
         """Settled where a job may have been billed, released where none was: as ADR 0018 has it."""
-        if render.is_reopened or not render.closed:
+        if render.is_reopened or len(render.closed) != 1:
             return
         was_free = not render.jobs or (render.completed_at is None and render.failed_by == "renderer")
         if was_free and render.closed[-1] == "spend.settled":
