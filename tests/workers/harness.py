@@ -35,7 +35,7 @@ from bickford_sora.intake import Intake
 from bickford_sora.moderation import Moderation
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
-from bickford_sora.recording import Origin, Recording
+from bickford_sora.recording import Origin, Recording, TakeAt
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
@@ -110,6 +110,12 @@ class Mischief:
 
     kill_at: tuple[str, Moment] | None = None
     kills: int = 0
+    fail_at: tuple[str, Moment] | None = None
+    """Where a peer fails, once: before it does what it is asked, or after it."""
+    failure: Exception = field(default_factory=RuntimeError)
+    failures: int = 0
+    seen: set[str] = field(default_factory=set)
+    """Every place that was passed."""
     scripts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By call, what the next ones do; all goes well once a script has run out."""
     hooks: dict[str, Callable[[], None]] = field(default_factory=dict)
@@ -119,6 +125,11 @@ class Mischief:
         hook = self.hooks.pop(place, None) if moment == "before" else None
         if hook is not None:
             hook()
+        self.seen.add(place)
+        if self.fail_at == (place, moment):
+            self.fail_at = None
+            self.failures += 1
+            raise self.failure
         if self.kill_at == (place, moment):
             self.kill_at = None
             self.kills += 1
@@ -345,6 +356,18 @@ class FragileKeys(Keys):
             super().destroy(requester=requester, subject=subject)
 
 
+class FragileKeyStore(MemoryKeyStore):
+    """Keys whose maker can be killed around every new one."""
+
+    def __init__(self, mischief: Mischief) -> None:
+        super().__init__()
+        self._mischief = mischief
+
+    def add(self, name: str, wrapped: bytes) -> bytes:
+        with self._mischief.around("keys.add"):
+            return super().add(name, wrapped)
+
+
 class FragileList(ErasureList):
     """A list of erasures whose writer can be killed around every line."""
 
@@ -365,6 +388,10 @@ class FragileRecording(Recording):
     def append(self, draft: Draft, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
         with self.mischief.around(f"append:{draft.facts[0][1].TYPE}"):
             return super().append(draft, origin, on=on)
+
+    def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
+        with self.mischief.around("append:render.intent"):
+            return super().on_spend(take, origin, on=on)
 
 
 def catalogue_of(*renderers: MemoryRenderer) -> Catalogue:
@@ -429,15 +456,27 @@ class Harness:
         self.clock = SteppingClock()
         self.mischief = Mischief()
         self.ledger = Ledger(MemoryRecorder(self.clock))
-        self.keys = FragileKeys(b"m" * 32, MemoryKeyStore())
+        self.keys = FragileKeys(b"m" * 32, FragileKeyStore(self.mischief))
         self.keys.mischief = self.mischief
         self.assets = FragileAssets(self.mischief)
         self.renderer = MemoryRenderer(self.clock, self.mischief)
+        self._spool, self._limits, self._policy = spool, limits, policy or built_in()
+        self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
+        self.offering = [self.renderer]
+        self.accepted: list[str] = []
+        self._due: dict[tuple[str, Step], datetime] = {}
+        self._claims: Counter[tuple[str, Step]] = Counter()
+        self.start()
+
+    def start(self) -> None:
+        """A new process: it knows what was stored, and nothing else."""
+        self._due.clear()  # leases run out
         inspector = cast("MediaInspector", TrustingInspector())
         recording = FragileRecording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
         recording.mischief = self.mischief
         self.stops = Stops(recording, tenant="main", monotonic=lambda: self.clock().timestamp())
-        taking = Recording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
+        taking = FragileRecording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
+        taking.mischief = self.mischief
         self.intake = Intake(
             Desk(
                 recording=taking,
@@ -452,7 +491,7 @@ class Harness:
                 ),
                 policies=Policies(
                     taking,
-                    built_in=policy or built_in(),
+                    built_in=self._policy,
                     models=list,
                     four_eyes=FourEyes(recording=taking, keys=self.keys),
                 ),
@@ -463,8 +502,6 @@ class Harness:
             )
         )
         self.approvals = Approvals(recording=taking, keys=self.keys, query=NothingHeld())
-        self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
-        self.offering = [self.renderer]
         self.fleet = MemoryFleet(self.renderers)
         self.shop = Workshop(
             recording=recording,
@@ -474,11 +511,14 @@ class Harness:
             fleet=self.fleet,
             catalogue=lambda: catalogue_of(*self.offering),
             stops=self.stops,
-            limits=limits,
-            spool=spool,
+            limits=self._limits,
+            spool=self._spool,
         )
         self.erasures = Erasures(
-            recording=recording, keys=self.keys, assets=self.assets, kept=FragileList(spool / "erasures", self.mischief)
+            recording=recording,
+            keys=self.keys,
+            assets=self.assets,
+            kept=FragileList(self._spool / "erasures", self.mischief),
         )
         self.erasing = Erasing(erasures=self.erasures, four_eyes=FourEyes(recording=taking, keys=self.keys))
         self.workers: dict[Step, Worker] = {
@@ -491,9 +531,6 @@ class Harness:
             "lapse": Lapse(self.shop),
             "erase": Erase(self.shop, self.erasures),
         }
-        self.accepted: list[str] = []
-        self._due: dict[tuple[str, Step], datetime] = {}
-        self._claims: Counter[tuple[str, Step]] = Counter()
 
     def another(self, name: str = "other") -> MemoryRenderer:
         """One more renderer, behind the others in the route. Its script is its own."""
@@ -502,10 +539,10 @@ class Harness:
         self.offering.append(added)
         return added
 
-    def ask(self, prompt: str = "a red kite", **more: Any) -> str:
-        """The id of a new render."""
+    def ask(self, prompt: str = "a red kite", *, key: str | None = None, **more: Any) -> str:
+        """The id of a new render, or of the one that was asked for with this key before."""
         request = create_request({"prompt": prompt, **more}, {})
-        asked = self.intake.ask(CALLER, request, self.intake.terms(ORIGIN, "create", request))
+        asked = self.intake.ask(CALLER, request, self.intake.terms(ORIGIN, "create", request, key=key))
         self.accepted.append(asked.render.intent.video_id)
         return asked.render.intent.video_id
 
@@ -564,7 +601,7 @@ class Harness:
         try:
             due = self.workers[step](Task(stream, self._claims[stream, step] - 1))
         except Killed:
-            self._due.clear()  # a new process; leases run out
+            self.start()
         except Exception:  # noqa: BLE001 - as the work loop: one task must not stop the others
             self._due[stream, step] = self.clock() + timedelta(seconds=FAILED_PAUSE_S)
         else:
