@@ -40,11 +40,17 @@ class Town:
     pair: Pair
     simulator: SimulatorServer
     servers: list[str]
+    clients: list[httpx.Client]
+    """One of each server."""
     workers: list[subprocess.Popen[str]]
 
     def client(self, server: int = 0) -> BickfordClient:
         """A client of one of the servers."""
         return BickfordClient(base_url=f"{self.servers[server]}/v1", api_key=KEY)
+
+    def asking(self, server: int) -> "Asking":
+        """A client that notes what it is answered."""
+        return Asking(self.clients[server], f"client {server}")
 
     def billed(self) -> Counter[str]:
         """How often the renderer was paid for each prompt."""
@@ -76,10 +82,11 @@ def town() -> Iterator[Town]:
             for each in range(2)
         ]
         addresses = [first_line(each).split(" at ")[1].split("/v1")[0] for each in servers]
+        clients = [stack.enter_context(httpx.Client(base_url=each, timeout=WAIT_S)) for each in addresses]
         workers = [stack.enter_context(running(folder / f"worker{each}.log", known, "worker")) for each in range(2)]
         for each in workers:
             assert first_line(each).startswith("Working with ")
-        yield Town(pair, simulator, addresses, workers)
+        yield Town(pair, simulator, addresses, clients, workers)
         for each in (*servers, *workers):
             each.kill()  # their database is gone
 
@@ -132,7 +139,7 @@ def test_a_worker_that_was_paused_beyond_its_leases_wakes_up_and_does_no_harm(to
 class Asking:
     """One client that creates as long as it is let, and notes every answer. It repeats nothing."""
 
-    address: str
+    client: httpx.Client
     name: str
     answers: list[tuple[float, int, Any]] = field(default_factory=list)
     """When it was answered, the status, and the body."""
@@ -147,7 +154,7 @@ class Asking:
         prompt = f"{self.name} {len(self.answers)}"
         body = {"prompt": prompt, "model": "sora-2", "seconds": "1", "size": SIZE}
         headers = {"authorization": f"Bearer {KEY}", "idempotency-key": prompt}
-        answer = httpx.post(f"{self.address}/v1/videos", json=body, headers=headers, timeout=WAIT_S)
+        answer = self.client.post("/v1/videos", json=body, headers=headers)
         self.answers.append((time.monotonic(), answer.status_code, answer.json()))
         if answer.status_code != httpx.codes.OK:
             assert int(answer.headers["retry-after"]) > 0
@@ -155,7 +162,7 @@ class Asking:
 
 def test_when_the_primary_dies_requests_wait_for_the_standby_and_nothing_acknowledged_is_lost(town: Town) -> None:
     done = threading.Event()
-    clients = [Asking(address, f"client {number}") for number, address in enumerate(town.servers)]
+    clients = [town.asking(number) for number in range(len(town.servers))]
     threads = [threading.Thread(target=each.run, args=(done,)) for each in clients]
     for thread in threads:
         thread.start()
@@ -195,10 +202,9 @@ def served_since(client: Asking, moment: float) -> int:
 def test_without_a_database_nothing_is_acknowledged(town: Town) -> None:
     town.pair.primary.kill()
     town.pair.standby.kill()
-    asking = Asking(town.servers[0], "nobody records this")
-    with httpx.Client(base_url=town.servers[0]) as client:
-        assert client.get("/healthz").status_code == 200  # it runs, and need not be started again
-        assert client.get("/readyz").status_code == 503  # and should get no requests
+    asking = town.asking(0)
+    assert asking.client.get("/healthz").status_code == 200  # it runs, and need not be started again
+    assert asking.client.get("/readyz").status_code == 503  # and should get no requests
     asking.ask()
     status, body = asking.answers[0][1:]
     assert (status, body["error"]["code"]) == (503, "ledger_unavailable")
