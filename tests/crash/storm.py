@@ -97,7 +97,7 @@ def storm(site: Site, *, kills: int, seed: int, client_pause_s: float = CLIENT_P
     chance = random.Random(seed)  # noqa: S311 - a storm that can be repeated
     outcome, memory = Outcome(seed), Memory()
     site.start()
-    site.faults([{**each, "times": None, "probability": FAULT_PROBABILITY} for each in _fitting()])
+    site.faults([{**each, "times": None, "probability": FAULT_PROBABILITY} for each in FAULTS])
     crowd = Crowd(site.urls, memory, CLIENTS, pause_s=client_pause_s, seed=seed)
     crowd.start()
     try:
@@ -108,10 +108,6 @@ def storm(site: Site, *, kills: int, seed: int, client_pause_s: float = CLIENT_P
     _judge(site, outcome, memory)
     outcome.took_s = round(time.monotonic() - began, 1)
     return outcome
-
-
-def _fitting() -> list[dict[str, Any]]:
-    return [{name: value for name, value in each.items() if name != "times"} for each in FAULTS]
 
 
 def _kill_all(site: Site, kills: int, chance: random.Random, outcome: Outcome, memory: Memory) -> None:
@@ -125,7 +121,7 @@ def _kill_all(site: Site, kills: int, chance: random.Random, outcome: Outcome, m
         number = outcome.kills.total()
         took_s = insist(prober, f"probe-{number}", f"storm probe {number}", memory)
         outcome.recovery_s.setdefault(role, []).append(took_s)
-        print(f"kill {number} of {kills}: {role}, 2xx after {took_s:.2f} s", file=sys.stderr, flush=True)
+        _say(f"kill {number} of {kills}: {role}, 2xx after {took_s:.2f} s")
 
 
 def _judge(site: Site, outcome: Outcome, memory: Memory) -> None:
@@ -217,6 +213,10 @@ def told(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
 def main() -> int:
     """Runs one storm and prints its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -231,15 +231,15 @@ def main() -> int:
         try:
             outcome = storm(site, kills=asked.kills, seed=asked.seed, client_pause_s=asked.client_pause)
         except BaseException:
-            print((folder / "site.log").read_text()[-6_000:], file=sys.stderr)
+            _say((folder / "site.log").read_text()[-6_000:])
             raise
         finally:
             site.stop()
         if not outcome.is_clean:
             kept = Path(f"storm-{asked.seed}.log")
             kept.write_text((folder / "site.log").read_text())
-            print(f"what the processes said is in {kept}", file=sys.stderr)
-    print(json.dumps(told(outcome), indent=2))
+            _say(f"what the processes said is in {kept}")
+    sys.stdout.write(json.dumps(told(outcome), indent=2) + "\n")
     return 0 if outcome.is_clean else 1
 
 
