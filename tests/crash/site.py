@@ -21,7 +21,7 @@ Role = Literal["api", "background", "worker", "postgres", "backend", "everything
 KEY = "bk_live_only-for-the-storm"
 SIZE = "128x96"
 SECRET = "whsec_c3Rvcm0tc3Rvcm0tc3Rvcm0tc3Rvcm0="
-READY_S_MAX = 60.0
+READY_S_MAX = 180.0
 END_S_MAX = 20.0
 LOOK_S = 0.02
 
