@@ -575,7 +575,8 @@ class Harness:
             counted=tuple(each.counted() for each in self.renderers.values()),
         )
         unknown = report.counts.get(Kind.JOB_UNCLAIMED, 0)
-        assert [each for each in report.findings if each.kind is not Kind.JOB_UNCLAIMED] == []
+        others = [each for each in report.findings if each.kind is not Kind.JOB_UNCLAIMED]
+        assert not others, others
         assert unknown <= unclaimed, report.findings
 
     def check_money(self) -> None:
@@ -611,7 +612,7 @@ class Harness:
         """Works until nothing is left to do, `until` is true or the time is over."""
         ends_at = self.clock.now + timedelta(seconds=run_s_max)
         for _ in range(LOOKS_MAX):
-            waiting = list(self._waiting())
+            waiting = list(self.waiting())
             if not waiting or until():
                 return
             due, video_id = min(waiting)
@@ -621,7 +622,12 @@ class Harness:
             self.work(video_id)
         raise AssertionError(f"never quiet: { {each: self.types(each)[-6:] for each in self.accepted} }")
 
-    def _waiting(self) -> Iterator[tuple[datetime, str]]:
+    def look_now(self, video_id: str) -> None:
+        """What a webhook does: the job is asked about at once."""
+        self._due.pop((streams.render("main", video_id), "follow"), None)
+
+    def waiting(self) -> Iterator[tuple[datetime, str]]:
+        """What is left to do: when it is due, and of which render."""
         for video_id in self.accepted:
             step = next_step(self.render(video_id))
             if step is not None:
