@@ -32,8 +32,7 @@ def main() -> int:
             for story in stories:
                 say(f"{story}\n")
             rate = told / (time.monotonic() - begun_at) * 60
-            sys.stderr.write(f"{told:,} of {given.seeds:,} seeds, {broken} broken, {rate:,.0f} seeds/min
-")
+            sys.stderr.write(f"{told:,} of {given.seeds:,} seeds, {broken} broken, {rate:,.0f} seeds/min\n")
     say(f"{told:,} seeds, {broken} broken, {time.monotonic() - begun_at:,.0f} s\n")
     return 1 if broken else 0
 
