@@ -52,6 +52,7 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     refusals.register(app)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
+    app.include_router(videos.collection)  # first: whatever comes before it is tried for each request for a video
     for module in (
         api_keys,
         approvals,
