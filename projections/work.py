@@ -58,6 +58,7 @@ _STEPS: Mapping[Phase, Step] = {
     Phase.ALLOWED: "submit",
     Phase.QUEUED: "follow",
     Phase.IN_PROGRESS: "follow",
+    Phase.LOST: "reconcile",
     Phase.COMPLETED: "store",
 }
 """What is done about a render that goes on."""
@@ -100,7 +101,7 @@ def _item(render: Render, step: Step) -> tuple[object, ...]:
 def _due_at(render: Render, step: Step) -> datetime | None:
     """The earliest time that makes sense, as far as the facts know; None: now."""
     if step == "reconcile":
-        return render.submission.deadline_at if render.submission else None
+        return render.submission.deadline_at if render.submission_open and render.submission else None
     if step == "expire":
         return render.expires_at
     if step == "lapse":
@@ -118,7 +119,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=4,
+    version=5,
     tables={
         "items": (
             "stream",
