@@ -1,10 +1,12 @@
 """Every durable step of the workers x {killed before its effect, killed after it}: nothing is lost or paid twice."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from bickford_sora.decisions.catalogue import Recovery
+from bickford_sora.renderers.openai import CAPABILITIES
 from ledger.lifecycle import Phase
 from tests.workers.harness import Harness, Moment, harness
 
@@ -25,6 +27,9 @@ class Story:
     retention_s: float | None = None
     ends: Phase = Phase.STORED
     billed: int = 1
+    recovery: Recovery = Recovery()
+    keeps_keys: bool = False
+    lists: bool = True
 
 
 STORIES = {
@@ -58,7 +63,35 @@ STORIES = {
     ),
     "the job fails": Story(("status", "append:render.failed"), {"status": ["fails"]}, ends=Phase.FAILED),
     "the job is gone": Story(
-        ("append:render.attempt_failed", "append:render.job_lost"), {"status": ["gone"] * 20}, ends=Phase.FAILED
+        ("append:render.attempt_failed", "append:render.job_lost"),
+        {"status": ["gone"] * 20},
+        ends=Phase.FAILED,
+        recovery=Recovery(on_lost="fail"),
+    ),
+    "the job is gone, and made again": Story(
+        ("append:render.job_lost", "append:render.submission_started", "submit"),
+        {"status": ["gone"] * 8},
+        billed=2,
+        recovery=Recovery(on_lost="resubmit"),
+    ),
+    "the answer is lost, and asked for again under its key": Story(
+        ("submit", "append:render.submission_unknown", "append:render.queued"),
+        {"submit": ["lose answer", "lose answer"]},
+        keeps_keys=True,
+    ),
+    "nobody can tell, and the rule submits again": Story(
+        ("append:render.resubmitted", "append:render.submission_started"),
+        {"submit": ["lose answer"]},
+        billed=2,
+        recovery=Recovery(on_unknown="resubmit"),
+        lists=False,
+    ),
+    "nobody can tell, and the rule gives up": Story(
+        ("append:render.abandoned",),
+        {"submit": ["lose answer"]},
+        ends=Phase.FAILED,
+        recovery=Recovery(on_unknown="fail"),
+        lists=False,
     ),
     "the download breaks": Story(("content", "append:render.attempt_failed"), {"content": ["broken"]}),
     "the file is expired": Story(("append:render.asset_lost",), {"content": ["expired"] * 2}, ends=Phase.ASSET_LOST),
@@ -81,6 +114,8 @@ def test_a_kill_around_any_durable_step_loses_nothing_and_pays_once(story: Story
 
 
 def tell(shop: Harness, story: Story, place: str, moment: Moment) -> None:
+    shop.renderer.recovery = story.recovery
+    shop.renderer.capabilities = replace(CAPABILITIES, keeps_idempotency_keys=story.keeps_keys, lists=story.lists)
     shop.mischief.scripts.update({call: [*script] for call, script in story.scripts.items()})
     video_id = shop.ask()
     if story.deletes:
