@@ -152,3 +152,12 @@ class Work:
             found = connection.execute(query("in_flight", WORK.package), {"renderer": renderer}).fetchone()
         assert found is not None  # noqa: S101 - a count is always there
         return int(found[0])
+
+    def reconciling(self, tenant: str, project: str | None, after: str | None, limit: int) -> list[str]:
+        """Ids of renders of which something is to be found out, behind the video id `after`, the oldest first.
+
+        Of a project, or of all the tenant's (None). Those are among them that are being submitted just now.
+        """
+        bounds = {"tenant": tenant, "project": project, "after": after, "limit": limit}
+        with reading(self._pool) as connection:
+            return [each for (each,) in connection.execute(query("reconciling", WORK.package), bounds).fetchall()]

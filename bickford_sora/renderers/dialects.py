@@ -67,8 +67,8 @@ def open_renderer(
 ) -> HttpRenderer:
     """A renderer that speaks `dialect`; the other arguments are those of `HttpRenderer` and `capabilities_of`.
 
-    Whether it keeps idempotency keys is its configuration's word: none of the servers that dialects were written against
-    does.
+    Whether it keeps idempotency keys is its configuration's word: none of the servers that the dialects were written
+    against does.
     """
     can = capabilities_of(dialect, fields)
     return HttpRenderer(

@@ -86,8 +86,8 @@ def test_the_same_trouble_is_recorded_once() -> None:
 GRACE_S = 30.0
 
 
-def gone(render: Render, now: datetime, recovery: Recovery = Recovery(lost_grace_s=GRACE_S)) -> Draft:
-    return news.job_gone(render, 404, now, recovery, poll_interval_s=5.0)
+def gone(render: Render, now: datetime, grace_s: float = GRACE_S) -> Draft:
+    return news.job_gone(render, 404, now, Recovery(lost_grace_s=grace_s), poll_interval_s=5.0)
 
 
 def test_a_job_is_believed_lost_when_it_is_still_gone_after_the_grace() -> None:
@@ -104,10 +104,9 @@ def test_a_job_is_believed_lost_when_it_is_still_gone_after_the_grace() -> None:
 def test_a_short_grace_still_takes_several_looks() -> None:
     render = applied(given(*AT_RENDERER), facts(gone(given(*AT_RENDERER), NOON)))
     assert render.last_event_at is not None
-    hasty = Recovery(lost_grace_s=0.0)
     soon, later = (render.last_event_at + timedelta(seconds=seconds) for seconds in (14, 15))
-    assert not gone(render, soon, hasty)
-    assert types(gone(render, later, hasty)) == ["render.job_lost"]
+    assert not gone(render, soon, 0.0)
+    assert types(gone(render, later, 0.0)) == ["render.job_lost"]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class Story:
     retention_s: float | None = None
     ends: Phase = Phase.STORED
     billed: int = 1
-    recovery: Recovery = Recovery()
+    recovery: Recovery = field(default_factory=Recovery)
     keeps_keys: bool = False
     lists: bool = True
 

@@ -1,4 +1,4 @@
-"""What nobody can find out: rules decide it within their limits, keys make it certain, and money is never doubled silently."""
+"""What nobody can find out: rules decide it within limits, keys make it certain, no money is doubled silently."""
 
 from dataclasses import replace
 
@@ -54,7 +54,9 @@ def test_a_rule_decides_when_its_time_has_come_and_what_may_be_billed_is_booked(
         hub.run()
         assert hub.render(video_id).phase is phase
         assert len(hub.renderer.billed(video_id)) == jobs
-        decided = next(each for each in hub.facts(video_id) if isinstance(each, e.RenderResubmitted | e.RenderAbandoned))
+        decided = next(
+            each for each in hub.facts(video_id) if isinstance(each, e.RenderResubmitted | e.RenderAbandoned)
+        )
         assert (decided.doubt, decided.rule, decided.attempt, decided.decided_by) == ("unknown", "on_unknown", 1, None)
         assert settled(hub, video_id) == jobs * PRICE
         hub.check_money()
