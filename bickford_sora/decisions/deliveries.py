@@ -86,8 +86,8 @@ TRIGGERS = frozenset(kind.TYPE for kind in _TRIGGERS)
 def triggered(fact: Fact) -> tuple[str, ...]:
     """The event types a fact is told as; most facts are told to nobody.
 
-    Not a denial that was the answer to the request; not what somebody deleted, who knows; and not a lost job that does not
-    end the render by itself.
+    Not a denial that was the answer to the request; not what somebody deleted, who knows; and not a lost job that does
+    not end the render by itself.
     """
     if isinstance(fact, RenderDenied) and fact.code not in AFTER_APPROVAL:
         return ()

@@ -103,8 +103,8 @@ def file_gone(render: Render, code: str, message: Sealed | None, recovery: Recov
 def overdue(render: Render, now: datetime, *, render_deadline_s: float) -> Draft:
     """The watchdog: a render that has not ended in time is failed, so that every one reaches an end.
 
-    Not while it waits for an approver or is held for its lost job, and not while a submission's outcome is open: unknown
-    is never failed.
+    Not while it waits for an approver or is held for its lost job, and not while a submission's outcome is open:
+    unknown is never failed.
     """
     waits = render.ended or render.phase in {Phase.HELD, Phase.LOST} or render.submission_open
     since = render.resumed_at or render.created_at
