@@ -1,6 +1,7 @@
 """A renderer pool is killed and restarted in the middle of ten renders: real processes, the script of the docs."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,4 +22,5 @@ def test_ten_renders_outlive_the_kill_of_both_their_renderers_and_no_client_sees
     )
     assert told.returncode == 0, told.stdout + told.stderr
     assert told.stdout.count("was killed, and started again") == 2
+    assert re.search(r"^[1-9]\d* jobs were forgotten, and submitted again$", told.stdout, re.MULTILINE)
     assert "10 of 10 were completed and downloaded: ['completed']" in told.stdout

@@ -1,8 +1,8 @@
 """Kills and restarts each process of a renderer pool in the middle of ten renders, while no client sees an error.
 
-Two simulators keep their jobs in memory, as engines do. Both are ended by SIGKILL when all ten renders are under way, one
-after the other, and started again with nothing in memory. The renderer file says `on_lost: resubmit`, so what they forgot
-is submitted again. Ends with status 1 when a client got anything but its videos.
+Two simulators keep their jobs in memory, as engines do. Both are ended by SIGKILL when all ten renders are under way,
+one after the other, and started again with nothing in memory. The renderer file says `on_lost: resubmit`, so what they
+forgot is submitted again. Ends with status 1 when a client got anything but its videos.
 
 Needs `pip install openai`, the client; run it with the Python that bickford-sora is installed for.
 """
@@ -15,9 +15,9 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-from openai import OpenAI
+from openai import BaseModel, OpenAI
 
 RENDERS = 10
 COMMAND = (sys.executable, "-m", "bickford_sora")
@@ -47,7 +47,7 @@ renderers:
 def main() -> int:
     """Tells the story. Returns the exit status."""
     with tempfile.TemporaryDirectory() as folder, Processes() as running:
-        os.chmod(folder, 0o711)  # the database's user passes through, where this is run by root
+        Path(folder).chmod(0o711)  # the database's user passes through, where this is run by root
         pool = [running.start(*simulator(0)) for _ in range(2)]
         urls = [running.url_of(each) for each in pool]
         file = Path(folder, "renderers.yaml")
@@ -61,7 +61,9 @@ def main() -> int:
 def tell(client: OpenAI, running: "Processes", pool: list[subprocess.Popen[str]], urls: list[str]) -> int:
     """Renders, and restarts what renders."""
     with ThreadPoolExecutor(RENDERS) as clients:
-        asked = [client.videos.create(prompt=f"Kite {n}", model="sora-2", seconds="1", size="128x96") for n in range(RENDERS)]
+        asked = [
+            client.videos.create(prompt=f"Kite {n}", model="sora-2", seconds="1", size="128x96") for n in range(RENDERS)
+        ]
         waiting = [clients.submit(finished, client, each.id) for each in asked]
         while any(client.videos.retrieve(each.id).status == "queued" for each in asked):
             time.sleep(0.05)
@@ -71,9 +73,19 @@ def tell(client: OpenAI, running: "Processes", pool: list[subprocess.Popen[str]]
             running.start(*simulator(int(url.rsplit(":", 1)[1].partition("/")[0])))
             print(f"{url} was killed, and started again")
         outcomes = [each.result() for each in waiting]
+    made_again = client.get(
+        "/audit/events", cast_to=Facts, options={"params": {"type": "render.resubmitted", "limit": 100}}
+    )
+    print(f"{len(made_again.data)} jobs were forgotten, and submitted again")
     good = sum(outcome == "completed" for outcome in outcomes)
     print(f"{good} of {RENDERS} were completed and downloaded: {sorted(set(outcomes))}")
     return 0 if good == RENDERS else 1
+
+
+class Facts(BaseModel):
+    """A page of facts."""
+
+    data: list[object]
 
 
 def finished(client: OpenAI, video_id: str) -> str:
@@ -82,20 +94,32 @@ def finished(client: OpenAI, video_id: str) -> str:
         video = client.videos.poll(video_id, poll_interval_ms=200)
         if video.status == "completed" and not client.videos.download_content(video_id).content:
             return "empty"
-    except Exception as error:  # whatever a client sees is what is told
+    except Exception as error:  # noqa: BLE001 - whatever a client sees is what is told
         return repr(error)
     return video.status
 
 
 def simulator(port: int) -> list[str]:
     """The command of one renderer; port 0 takes a free one."""
-    return ["simulator", "--port", str(port), "--render-time", "1.5", "--size", "128x96", "--seconds", "1", "--frame-rate", "4"]
+    return [
+        "simulator",
+        "--port",
+        str(port),
+        "--render-time",
+        "1.5",
+        "--size",
+        "128x96",
+        "--seconds",
+        "1",
+        "--frame-rate",
+        "4",
+    ]
 
 
 def served(folder: str, renderers: Path) -> dict[str, str]:
     """The server's environment."""
     ours = {
-        "BICKFORD_DATA_DIR": os.path.join(folder, "data"),
+        "BICKFORD_DATA_DIR": str(Path(folder, "data")),
         "BICKFORD_API_KEY": KEY,
         "BICKFORD_RENDERERS_FILE": str(renderers),
         "POOL_KEY": "sk-simulator",
@@ -124,10 +148,10 @@ class Processes:
         assert found is not None, "it did not start"
         return found[0]
 
-    def __enter__(self) -> "Processes":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._started:
             process.terminate()
         for process in self._started:
