@@ -45,18 +45,22 @@ class Reconcile:
         opened = render.submission
         if opened is None or not render.submission_open:
             return self.shop.again()
-        now = self.shop.now()
-        if now < opened.deadline_at:
+        if self.shop.now() < opened.deadline_at:
             return opened.deadline_at
         if render.phase is Phase.SUBMITTING:
             # Whoever submitted died, or its answer never came: from now on that is on record.
             fact = RenderSubmissionUnknown(attempt=opened.attempt, code="no_answer_recorded")
             render = self.shop.decide(task, lambda r: submission.unknown(r, fact))
+        if render.submission != opened or not render.submission_open:
+            return self.shop.again()  # its answer came just now
+        return self._find_out(task, render, opened)
+
+    def _find_out(self, task: Task, render: Render, opened: Submission) -> datetime:
         renderer = self.shop.fleet.at(opened.renderer, opened.credential, opened.replica)
         if renderer is None:
             return self.shop.after(UNCONFIGURED_WAIT_S)
-        last_repeat_at = self._last_repeat_at(render, opened, renderer)
-        if now < last_repeat_at:
+        now = self.shop.now()
+        if now < self._last_repeat_at(render, opened, renderer):
             return self._repeat(task, render, renderer)
         settled_at = self._settled_at(render, opened, renderer)
         return self._search(task, render, opened, renderer) if now >= settled_at else settled_at
