@@ -20,7 +20,7 @@ from bickford_sora.checking.patience import Patience
 from bickford_sora.checking.reading import contents, history, records
 from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Recovery, Route
 from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.policy import Policy, built_in
@@ -176,6 +176,7 @@ class MemoryRenderer:
         self.name = name
         self.replica = f"http://{name}/v1"
         self.prices = (LIST_PRICES["sora-2"],)
+        self.recovery = Recovery()
         self._clock = clock
         self._mischief = mischief
         self.jobs_taken: list[Job] = []
@@ -240,6 +241,8 @@ class MemoryRenderer:
 
     def jobs(self) -> Iterator[JobNews]:
         with self._mischief.around("jobs"):
+            if not self.capabilities.lists:
+                raise ReadFailed("renderer_list_unsupported")
             if self._mischief.next("jobs") == "away":
                 raise ReadFailed("renderer_no_answer")
             now = self._clock()
@@ -273,7 +276,16 @@ class MemoryRenderer:
                 job.deleted = True
         return "gone" if job is None else "deleted"
 
+    def restart(self) -> None:
+        """Forgets every job, as engines do that keep them in memory. Those were billed all the same."""
+        for job in self.jobs_taken:
+            job.deleted = True
+
     def _take(self, order: Order, *, listed_after_s: float) -> Job:
+        if self.capabilities.keeps_idempotency_keys:
+            known = [job for job in self.jobs_taken if job.order.idempotency_key == order.idempotency_key]
+            if known:
+                return known[0]
         now = self._clock()
         news = JobNews(
             job_id=f"job-{len(self.jobs_taken) + 1}",
@@ -410,6 +422,7 @@ def _offer(renderer: MemoryRenderer) -> ModelOffer:
         seconds=("4", "8"),
         fields=frozenset({"n"}),
         prices=renderer.prices,
+        recovery=renderer.recovery,
     )
 
 
@@ -588,6 +601,7 @@ class Harness:
         for video_id in self.accepted:
             failure = self.render(video_id).failure
             is_free = self.render(video_id).job is None or (failure is not None and failure.failed_by == "renderer")
+            is_free = is_free and not self.render(video_id).written_off
             assert (books.settled[video_id] == 0) is is_free, self.types(video_id)
 
     def types(self, video_id: str) -> list[str]:
