@@ -7,7 +7,7 @@ one transaction. A replay has no side effects: projections only make rows.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -18,7 +18,6 @@ from psycopg.errors import LockNotAvailable
 from psycopg.rows import TupleRow
 
 from ledger.application import Ledger
-from ledger.mapper import FactMapper
 from ledger.port import POSITION_MAX
 from projections import positions, schemas
 from projections.applying import apply
@@ -35,8 +34,7 @@ from projections.errors import (
 )
 from projections.port import Pool, Projection
 from projections.projector import wanted_whole
-from projections.replay import Replay
-from projections.shares import count, cut
+from projections.sharing import OnProgress, Work, replay
 
 CATCH_UP_EVENTS_MAX = 1_000
 """Most events in one transaction behind the replay, and most that are applied inside the swap."""
@@ -46,9 +44,6 @@ DROP_LOCK_TIMEOUT_S = 0.2
 DROP_TRIES_MAX = 3
 PAUSE_S = 0.1
 """Between two tries, in seconds."""
-
-OnProgress = Callable[[int, int], None]
-"""Called with the events done and their total."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +68,8 @@ def no_progress(_done: int, _total: int) -> None:
 class Rebuild:
     """Rebuilds any of `projections`. Takes four connections of the pool while it runs.
 
-    The pool must give connections in autocommit mode. `Projector.ensure` must have run once.
+    Where the ledger is large, a second process takes two more. The pool must give connections in autocommit mode.
+    `Projector.ensure` must have run once.
     """
 
     def __init__(self, ledger: Ledger, pool: Pool, projections: Sequence[Projection]) -> None:
@@ -146,11 +142,8 @@ class Rebuild:
         position = min(self._ledger.head(), until)
         with filled_beside(self._pool, projections, until=position, payloads=self._ledger.payloads):
             with self._pool.connection() as source:
-                total = count(source, projections, until=position)
-                on_progress(0, total)
-                (share,) = cut(source, projections, until=position, number=1)
-                mapper = FactMapper(payloads=self._ledger.payloads)
-                Replay(mapper, projections, lambda done: on_progress(done, total)).run(source, connection, share)
+                work = Work(url=str(self._pool.conninfo), projections=projections, payloads=self._ledger.payloads)
+                replay(work, source, connection, on_progress, until=position)
             for projection in projections:
                 if projection.rows is not None:
                     index(connection, projection)

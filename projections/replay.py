@@ -57,8 +57,8 @@ class Replay:
         self._by_category: dict[str, list[Projection]] = {}
         self._by_name = {each.name: each for each in projections}
 
-    def run(self, source: Connection[TupleRow], target: Connection[TupleRow], share: Share) -> None:
-        """Writes the rows of a share. Raises RebuildRefused at the first bad event."""
+    def run(self, source: Connection[TupleRow], target: Connection[TupleRow], share: Share) -> int:
+        """Writes the rows of a share. Returns the number of its events. Raises RebuildRefused at the first bad one."""
         done = reported = 0
         with _collecting_seldom(), closing(_rows(source, share)) as rows:
             for stream, of_stream in groupby(rows, key=itemgetter(_STREAM)):
@@ -69,6 +69,7 @@ class Replay:
         for name, table in list(self._held):
             self._write(target, name, table)
         self._on_done(done)
+        return done
 
     def _take(self, target: Connection[TupleRow], stream: str, rows: Iterable[Row]) -> int:
         """Folds one stream into rows. Returns the number of its events."""
@@ -109,7 +110,8 @@ class Replay:
         projection = self._by_name[name]
         rows = self._held.pop((name, table), [])
         try:
-            tables.copy(target, projection, projection.next_schema, table, rows)
+            with target.transaction():
+                tables.copy(target, projection, projection.next_schema, table, rows)
         except tables.UNWRITABLE:
             for row in rows:
                 self._write_alone(target, projection, table, row)
@@ -118,7 +120,8 @@ class Replay:
     def _write_alone(self, target: Connection[TupleRow], projection: Projection, table: str, row: Row) -> None:
         """Names the stream of a row that the table cannot hold."""
         try:
-            tables.copy(target, projection, projection.next_schema, table, [row])
+            with target.transaction():
+                tables.copy(target, projection, projection.next_schema, table, [row])
         except tables.UNWRITABLE as error:
             stream = row[projection.tables[table].index("stream")]
             raise RebuildRefused(projection.name, stream, error) from error

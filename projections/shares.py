@@ -14,6 +14,9 @@ from psycopg.rows import TupleRow
 from ledger.sql import query
 from projections.port import Projection
 
+SAMPLE_PERCENT = 1
+"""How much of the ledger is looked at to find where to cut."""
+
 _SQL = "projections.sql"
 
 
@@ -72,7 +75,8 @@ def count(connection: Connection[TupleRow], projections: Sequence[Projection], *
 def _places(connection: Connection[TupleRow], until: int, number: int) -> dict[str | None, list[str]]:
     """Streams that cut each category into `number` parts of about as many events; none where a sample has too few."""
     fractions = [part / number for part in range(1, number)]
-    rows = connection.execute(query("replay_places", _SQL), {"until": until, "fractions": fractions})
+    bounds = {"until": until, "fractions": fractions, "percent": SAMPLE_PERCENT}
+    rows = connection.execute(query("replay_places", _SQL), bounds)
     return {category: sorted(set(places), key=places.index) for category, places in rows}
 
 
