@@ -12,6 +12,7 @@ import typer
 
 from bickford_sora.background import Background
 from bickford_sora.callers import ApiKey, load_or_make_api_key
+from bickford_sora.cli.doctor import report
 from bickford_sora.cli.output import note
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.stand_in import no_renderer, stand_in
@@ -44,8 +45,14 @@ def serve(
     workers: Annotated[
         bool, typer.Option("--workers/--no-workers", help="Whether to work on renders in this process, too.")
     ] = True,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is wrong and what to do, as 'doctor', and serve nothing.")
+    ] = False,
 ) -> None:
     """Serve the Videos API until interrupted."""
+    if check:
+        report((host, port))
+        return
     settings = Settings()
     if simulator:  # its renders are over before anybody would ask how far they are
         often_s = min(settings.poll_interval_s, max(render_time, 1.0) / LOOKS_AT_STAND_IN)

@@ -102,7 +102,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
-    fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
+    fleet = Fleet(opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)
@@ -203,7 +203,7 @@ def _configuring(
     fleet: Fleet[ConfiguredRenderer],
 ) -> Configuring:
     return Configuring(
-        _configured(books.settings, renderers),
+        configured(books.settings, renderers),
         stops=stops,
         publish=lambda found: price_tables.publish(TENANT, found),
         keys=books.keys,
@@ -294,14 +294,14 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
     )
 
 
-def _configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
+def configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
     """What `renderers` say, and the renderer file where there is one. Raises RendererFileInvalid."""
     if settings.renderers_file is None:
         return of_settings(settings, renderers)
     return of_file(read_renderer_file(settings.renderers_file), settings.environment())
 
 
-def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[ConfiguredRenderer, str], Renderer]:
+def opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[ConfiguredRenderer, str], Renderer]:
     """How a renderer is opened at one address."""
     limits = TransportLimits(
         pool_timeout_s=settings.submit_timeout_s / 4,
