@@ -118,7 +118,7 @@ def _behind(lag: Lag) -> Iterator[Finding]:
         yield warning(
             "read_models",
             f"{lag.name} could not read {lag.parked} streams",
-            "See 'bickford-sora projections parked'; after the cause is mended, 'projections retry'.",
+            "See 'bickford-sora projections parked list', and after the cause is mended 'projections parked retry'.",
         )
 
 
@@ -144,7 +144,7 @@ def _tree(connection: Connection[TupleRow], settings: Settings, clock: Clock) ->
         yield warning(
             "tree",
             f"{said}, and {head - covered} facts are under none",
-            "Run a 'serve' or 'worker' where the checkpoint key lies, or take one: bickford-sora checkpoint create",
+            "Run a 'serve' or 'worker' where the checkpoint key lies, or take one: bickford-sora checkpoint take",
         )
         return
     yield ok("tree", f"{sequenced} of {head} facts are in it, {covered} under a checkpoint")

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from bickford_sora.composition.books import keys_folder, open_books
@@ -26,6 +27,7 @@ from ledger.clock import system_clock
 from ledger.events import ErasureDecided
 from tests.benchmarks.database import temporary_database
 from tests.cli.commands import run
+from tests.docs.pages import ROOT
 from tests.doctor.pooler import pooler
 
 pytestmark = pytest.mark.xdist_group("doctor")
@@ -177,8 +179,7 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(settings:
 
 def test_a_database_that_takes_no_writes_is_named(settings: Settings) -> None:
     assert settings.database_url is not None
-    url = settings.database_url.get_secret_value()
-    read_only = f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don"
+    read_only = make_conninfo(settings.database_url.get_secret_value(), options="-c default_transaction_read_only=on")
     assert "takes no writes" in problem(changed(settings, database_url=SecretStr(read_only)), "database_writable")
 
 
@@ -251,6 +252,7 @@ def test_a_role_of_its_own_that_may_append_is_in_order(settings: Settings) -> No
         "create role bickford_server login",
         "grant usage on schema ledger to bickford_server",
         "grant select on all tables in schema ledger to bickford_server",
+        "grant execute on function ledger.append to bickford_server",
     )
     try:
         with server.connect(settings.database_url.get_secret_value()) as connection:
@@ -343,6 +345,13 @@ def test_webhooks_without_an_address_of_ours_are_told_of(settings: Settings) -> 
     secret = {"openai_webhook_secret": SecretStr("whsec_c2VjcmV0LXNlY3JldA==")}
     assert found(changed(settings, **secret), "webhooks").state == "warning"
     assert found(changed(settings, **secret, public_url="https://v.example"), "webhooks").state == "ok"
+
+
+def test_every_command_it_advises_exists() -> None:
+    pages = (each.read_text("utf-8") for each in (ROOT / "bickford_sora" / "doctor").glob("*.py"))
+    advised = re.findall(r"bickford-sora ([a-z]+(?: [a-z]+)?)", " ".join(pages))
+    reference = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
+    assert {each for each in advised if f"\n## {each}\n" not in reference} == set()
 
 
 def test_the_commands_say_it_and_end_with_status_1(tmp_path: Path) -> None:
