@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from bickford_sora.audits import Audits
 from bickford_sora.callers import KeyInvalid, kept_master_key, load_or_make_master_key
+from bickford_sora.counts import Counts
 from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.migrations import migrate, pending
@@ -74,11 +75,17 @@ class Books:
     """What failed of the work in the background."""
     proving: Proving
     """What proves the ledger."""
+    counts: Counts
+    """What this process counts."""
 
 
 @contextmanager
-def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Books]:
+def open_books(
+    settings: Settings, *, clock: Clock = system_clock, watch: Watch | None = None, counts: Counts | None = None
+) -> Iterator[Books]:
     """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
+
+    `watch` is told of what fails in the background, `counts` of what is counted; None: one of its own.
 
     Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
     """
@@ -86,7 +93,9 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
         url = stack.enter_context(database(settings))
         pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max))
         migrate(pool, MIGRATIONS, schema="ledger")
-        recorder = PostgresRecorder(pool)
+        counts = counts or Counts()
+        counts.watch_pool(pool.get_stats)
+        recorder = PostgresRecorder(pool, observe=counts.appended)
         stack.callback(recorder.close)
         ledger = Ledger(recorder, SegmentPayloads(pool, segments_folder(settings)))
         keys = Keys(_master_key(pool, settings), PostgresKeyStore(recorder))
@@ -102,7 +111,7 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving, counts)
 
 
 def _master_key(pool: Pool, settings: Settings) -> bytes:
