@@ -1,5 +1,6 @@
-"""Numbers about an installation, for Prometheus: what this process counts, what its background does, what is in the
-database. None of them tells whose they are.
+"""Numbers about an installation, for Prometheus: of this process, of the one behind it, and of the database.
+
+None of them tells whose they are.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
