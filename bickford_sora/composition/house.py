@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 
 from pydantic import SecretStr
 
@@ -30,14 +31,15 @@ from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger.events import ReviewWeights
 from projections.api_keys import API_KEYS, ApiKeyTable
 from projections.audit import AUDIT, Audit
+from projections.backlog import backlog
 from projections.endpoints import ENDPOINTS, Endpoints
 from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
 
-def house(gateway: Gateway, api_key: SecretStr) -> House:
-    """What the HTTP routes work with."""
+def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] | None = None) -> House:
+    """What the HTTP routes work with. `background` gives the metrics of the process behind this one."""
     books, settings = gateway.books, gateway.books.settings
 
     def source(name: str) -> WebhookSource | None:
@@ -86,7 +88,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         wait_for_work=lambda timeout_s: books.projector.wait_for(WORK.name, books.ledger.head(), timeout_s),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
-        metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),
+        metrics=metrics(books, background),
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
@@ -112,6 +114,18 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             projection_wait_s=settings.projection_wait_s,
             poll_after_ms=settings.poll_after_ms,
         ),
+    )
+
+
+def metrics(books: Books, background: Callable[[], bytes] | None = None) -> Metrics:
+    """The numbers of this process and of the database."""
+    return Metrics(
+        books.projector.lag,
+        books.proving.sequencer.standing,
+        backlog=lambda: backlog(books.pool, books.clock()),
+        counts=books.counts,
+        background=background,
+        public=books.settings.metrics_public,
     )
 
 
