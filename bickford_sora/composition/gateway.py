@@ -38,6 +38,7 @@ from bickford_sora.renderers.port import Renderer
 from bickford_sora.renderers.transport import TransportLimits
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.stops import Stops
+from bickford_sora.vacancies import rooms_of
 from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver
 from bickford_sora.workers.erase import Erase
@@ -56,9 +57,8 @@ from ledger.clock import Clock
 from ledger.identifiers import id_maker
 from projections.announced import Announced
 from projections.endpoints import ENDPOINTS, Endpoints
-from projections.leases import Leases
+from projections.leases import Leases, Rooms
 from projections.videos import Videos
-from projections.work import Work
 
 COURIERS = 4
 """Deliveries one process makes at a time."""
@@ -102,7 +102,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
-    fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
+    fleet = Fleet(_opening(settings, books.clock, stack))
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)
@@ -135,6 +135,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         limits=_work_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
+    rooms = rooms_of(configuring, fleet, stops, clock=books.clock, render_deadline_s=settings.render_deadline_s)
     erasures = _erasures(books, recording, assets)
     erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
     dispatch = Dispatch(egress, books.keys)
@@ -146,7 +147,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         intake=Intake(desk),
         quoting=Quoting(desk),
         observations=Observations(recording, books.keys),
-        crew=_crew(books, shop, erasures, owner),
+        crew=_crew(books, shop, erasures, owner, rooms),
         couriers=_couriers(books, recording, dispatch, links, owner),
         announce=_announce(books, recording),
         dispatch=dispatch,
@@ -259,7 +260,7 @@ def _announce(books: Books, recording: Recording) -> Announce:
     )
 
 
-def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
+def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: Callable[[], Rooms]) -> Crew:
     return Crew(
         leases=Leases(books.pool),
         workers={
@@ -278,6 +279,7 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
         clock=books.clock,
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
+        rooms=rooms,
     )
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from bickford_sora.workers.workshop import Task, Worker
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Unavailable
 from ledger.events import Step
-from projections.leases import Leases, WorkItem
+from projections.leases import ANY_ROOM, Leases, Rooms, WorkItem
 
 IDLE_S = 0.25
 """Longest pause between two looks for due work, in seconds. Work seen by this process's projector comes sooner."""
@@ -25,7 +25,7 @@ TROUBLE_MAX_S = 300.0
 FAILING_TASKS_MAX = 10_000
 """How many failing tasks are remembered; after that, all are forgiven."""
 CLEANING_S = 60.0
-"""How often leases of finished work are removed, in seconds."""
+"""How often the agenda is swept, in seconds."""
 TASK_S_MAX = 3600.0
 """How long a lease is renewed. A thread that takes longer counts as lost, and somebody else may take its task."""
 
@@ -45,6 +45,8 @@ class Crew:
     clock: Clock
     drain_s: float
     """Longest wait for begun tasks when it is told to stop, in seconds; what takes longer is left to its lease."""
+    rooms: Callable[[], Rooms] = lambda: ANY_ROOM
+    """What the renderers take now."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,8 @@ class WorkLoop:
         if free <= 0:
             return
         crew = self._crew
-        for item in crew.leases.claim(crew.owner, free, crew.lease_s, crew.clock(), steps=list(crew.workers)):
+        steps = list(crew.workers)
+        for item in crew.leases.claim(crew.owner, free, crew.lease_s, crew.clock(), steps, crew.rooms()):
             now = time.monotonic()
             begun = _Begun(item, since=now, renewed=now)
             # A daemon: a call that hangs must not keep a process alive that was told to stop.
@@ -170,5 +173,5 @@ class WorkLoop:
     def _clean(self) -> None:
         now = time.monotonic()
         if self._cleaned is None or now - self._cleaned > CLEANING_S:
-            self._crew.leases.forget_done(self._crew.clock())
+            self._crew.leases.sweep(self._crew.clock())
             self._cleaned = now
