@@ -177,5 +177,6 @@ def _turns(connection: Connection[TupleRow], limit: int, now: datetime, rooms: R
         "rooms": json.dumps([asdict(each) for each in rooms.rooms]),
         "weights": json.dumps(dict(rooms.weights)),
     }
+    connection.execute(query("vacancies", _SQL), key)
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query("turns", _SQL), key).fetchall()

@@ -22,6 +22,7 @@ from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.metrics import Metrics
 from bickford_sora.pasts import Pasts
+from bickford_sora.queueing import Queueing
 from bickford_sora.reviews import Reviews
 from bickford_sora.settings import Settings
 from bickford_sora.spend_reports import SpendReports
@@ -30,6 +31,7 @@ from ledger.events import ReviewWeights
 from projections.api_keys import API_KEYS, ApiKeyTable
 from projections.audit import AUDIT, Audit
 from projections.endpoints import ENDPOINTS, Endpoints
+from projections.queue import Queue
 from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
 
@@ -91,6 +93,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         pasts=Pasts(books.ledger, books.clock),
         audits=audits(books),
         wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
+        queueing=Queueing(Queue(books.pool), gateway.configuring.weights, books.clock),
         proofs=books.proving.proofs,
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),

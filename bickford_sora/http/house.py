@@ -38,6 +38,7 @@ from bickford_sora.observations import Observations
 from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.queueing import Queueing
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
@@ -132,6 +133,7 @@ class House:
     audits: Audits
     wait_for_audit: Callable[[float], bool]
     """As `wait_for_videos`, for the read models an auditor is answered from."""
+    queueing: Queueing
     proofs: Proofs
     """What the kept tree can prove."""
     audited: Callable[[], int]

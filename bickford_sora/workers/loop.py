@@ -57,6 +57,8 @@ class _Begun:
     since: float
     renewed: float
     """Both in monotonic seconds."""
+    until: datetime
+    """When its first lease ends."""
     due_at: datetime | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -97,25 +99,27 @@ class WorkLoop:
         if free <= 0:
             return
         crew = self._crew
-        steps = list(crew.workers)
-        for item in crew.leases.claim(crew.owner, free, crew.lease_s, crew.clock(), steps, crew.rooms()):
+        steps, asked_at = list(crew.workers), crew.clock()
+        until = asked_at + timedelta(seconds=crew.lease_s)
+        for item in crew.leases.claim(crew.owner, free, crew.lease_s, asked_at, steps, crew.rooms()):
             now = time.monotonic()
-            begun = _Begun(item, since=now, renewed=now)
+            begun = _Begun(item, since=now, renewed=now, until=until)
             # A daemon: a call that hangs must not keep a process alive that was told to stop.
             threading.Thread(target=self._work, args=(begun,), name=f"worker-{item.step}", daemon=True).start()
             self._begun.append(begun)
 
     def _work(self, begun: _Begun) -> None:
         try:
-            begun.due_at = self._attempt(begun.item)
+            begun.due_at = self._attempt(begun)
         finally:
             begun.done.set()
             self._wake.set()
 
-    def _attempt(self, item: WorkItem) -> datetime:
+    def _attempt(self, begun: _Begun) -> datetime:
+        item = begun.item
         with structlog.contextvars.bound_contextvars(video_id=item.video_id, step=item.step):
             try:
-                due_at = self._crew.workers[item.step](Task(item.stream, item.attempt - 1))
+                due_at = self._crew.workers[item.step](Task(item.stream, item.attempt - 1, begun.until))
             except Unavailable as error:
                 log.warning("task_postponed", code=error.code)
                 return self._after(TROUBLE_S)

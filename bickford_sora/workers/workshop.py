@@ -61,6 +61,8 @@ class Task:
 
     stream: str
     attempt: int
+    begins_until: datetime | None = None
+    """Until when it is nobody else's; whoever was paused for longer begins nothing. None: for good."""
 
 
 Worker = Callable[[Task], datetime]

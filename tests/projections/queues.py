@@ -3,8 +3,6 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from psycopg.rows import dict_row
-
 from projections.leases import Leases, Room, Rooms, WorkItem
 from projections.port import Pool
 from projections.work import WORK
@@ -70,15 +68,12 @@ class Street:
             self._becomes(item, None)
         del self.jobs[:jobs]
 
-    def waiting(self) -> Counter[str]:
-        with self.pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute("select project, count(*) as n from projection_work.items where step = 'submit' group by 1")
-            return Counter({row["project"]: row["n"] for row in cursor.fetchall()})
-
     def _becomes(self, item: WorkItem, step: str | None) -> None:
         self._position += 1
         with self.pool.connection() as connection:
-            connection.execute("delete from projection_work.items where stream = %s and %s::text is null", (item.stream, step))
+            if step is None:
+                connection.execute("delete from projection_work.items where stream = %s", (item.stream,))
+                return
             connection.execute(
                 "update projection_work.items set step = %s, version = version + 2, position = %s where stream = %s",
                 (step, self._position, item.stream),

@@ -248,7 +248,8 @@ def test_an_item_that_was_overlooked_is_found_by_the_sweep(
     assert [item.stream for item in leases.claim("w1", 10, 60, author.now)] == [stream]
     later = author.queued_render()
     publish(author, projector)
-    assert [item.stream for item in leases.claim("w1", 10, 60, author.now)] == [later], "as behind a restored backup"
+    found = {item.stream for item in leases.claim("w1", 10, 60, author.now)}
+    assert later in found, "as behind a restored backup"
 
 
 def test_a_claim_has_a_limit(leases: Leases, author: Author) -> None:

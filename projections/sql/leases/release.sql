@@ -2,7 +2,7 @@
 -- the read model has seen that.
 update work.agenda a
 set lease_owner = null,
-    due_at = case when a.nudge > a.nudge_seen then '-infinity' else coalesce(%(due_at)s, '-infinity') end,
+    due_at = case when a.nudge > a.nudge_seen then to_timestamp(0) else coalesce(%(due_at)s, to_timestamp(0)) end,
     claimed_version = case when exists (
         select from ledger.events e where e.stream = a.stream and e.version > a.claimed_version
     ) then a.claimed_version end

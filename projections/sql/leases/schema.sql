@@ -33,9 +33,10 @@ insert into work.taken_over default values on conflict do nothing;
 
 -- The clocks of the queue: of each renderer, and of each project that waits for one. See docs/adr/0031-fair-queue.md.
 create table if not exists work.renderers (
-    renderer  text             not null,
-    clock     double precision not null default 0,
-    closed    text,
+    renderer       text             not null,
+    clock          double precision not null default 0,
+    in_flight_max  integer,
+    closed         text,
     constraint renderers_pkey primary key (renderer)
 );
 create table if not exists work.turns (
