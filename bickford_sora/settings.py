@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=120.0, gt=0)
     """How long a work item is reserved for the worker that took it, in seconds."""
     poll_interval_s: float = Field(default=5.0, gt=0)
-    """Time between two questions about one job, in seconds; webhooks make it sooner."""
+    """Time between two questions about a job that has just begun, in seconds; webhooks make it sooner."""
+    poll_fallback_s: float = Field(default=30.0, gt=0)
+    """Least time between two questions about a job whose renderer's webhooks arrive, in seconds."""
     requests_per_minute_max: int | None = Field(default=None, ge=1)
     """Requests one API key may make a minute, counted by each process for itself. Unset: no limit."""
     link_s: float = Field(default=900.0, ge=1)

@@ -51,6 +51,8 @@ class WorkItem:
     attempt: int
     """Counts the claims of this step, and tells a lease from a later one."""
     owner: str
+    webhook_at: datetime | None = None
+    """When the renderer's last webhook came, of a follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,7 @@ def _take_over(connection: Connection[TupleRow], now: datetime) -> None:
     if reached is not None:
         connection.execute(query("take_over_items", _SQL), {"now": now})
         connection.execute(query("take_over_nudges", _SQL), {"now": now})
+        connection.execute(query("take_over_webhooks", _SQL))
         connection.execute(query("taken_over", _SQL), reached)
 
 

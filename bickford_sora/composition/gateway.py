@@ -338,6 +338,7 @@ def _work_limits(settings: Settings) -> Limits:
         reconcile_grace_s=settings.reconcile_grace_s,
         submission_attempts_max=settings.submission_attempts_max,
         poll_interval_s=settings.poll_interval_s,
+        poll_fallback_s=settings.poll_fallback_s,
         retry_after_max_s=settings.retry_after_max_s,
         render_deadline_s=settings.render_deadline_s,
         store_attempts_max=settings.store_attempts_max,

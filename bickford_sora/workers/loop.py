@@ -110,16 +110,17 @@ class WorkLoop:
 
     def _work(self, begun: _Begun) -> None:
         try:
-            begun.due_at = self._attempt(begun)
+            begun.due_at = self._attempt(begun.item, begun.until)
         finally:
             begun.done.set()
             self._wake.set()
 
-    def _attempt(self, begun: _Begun) -> datetime:
-        item = begun.item
+    def _attempt(self, item: WorkItem, begins_until: datetime | None = None) -> datetime:
         with structlog.contextvars.bound_contextvars(video_id=item.video_id, step=item.step):
             try:
-                due_at = self._crew.workers[item.step](Task(item.stream, item.attempt - 1, begun.until))
+                due_at = self._crew.workers[item.step](
+                    Task(item.stream, item.attempt - 1, begins_until, item.webhook_at)
+                )
             except Unavailable as error:
                 log.warning("task_postponed", code=error.code)
                 return self._after(TROUBLE_S)

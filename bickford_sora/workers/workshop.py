@@ -47,6 +47,7 @@ class Limits:
     reconcile_grace_s: float
     submission_attempts_max: int
     poll_interval_s: float
+    poll_fallback_s: float
     retry_after_max_s: float
     render_deadline_s: float
     store_attempts_max: int
@@ -63,6 +64,8 @@ class Task:
     attempt: int
     begins_until: datetime | None = None
     """Until when it is nobody else's; whoever was paused for longer begins nothing. None: for good."""
+    webhook_at: datetime | None = None
+    """When the last webhook of its job's renderer came."""
 
 
 Worker = Callable[[Task], datetime]

@@ -60,6 +60,8 @@ claimed as (
     returning a.stream, a.step, a.attempt, a.lease_owner
 )
 select c.stream, c.tenant, c.project, c.video_id, c.step, c.renderer, c.job_stream, c.created_at, c.version, l.attempt,
-       l.lease_owner as owner
-from chosen c join claimed l using (stream, step)
+       l.lease_owner as owner, r.webhook_at
+from chosen c
+join claimed l using (stream, step)
+left join work.renderers r on c.step = 'follow' and r.renderer = c.renderer
 order by c.since, c.turn, c.stream

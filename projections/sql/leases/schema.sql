@@ -37,6 +37,7 @@ create table if not exists work.renderers (
     clock          double precision not null default 0,
     in_flight_max  integer,
     closed         text,
+    webhook_at     timestamptz,
     constraint renderers_pkey primary key (renderer)
 );
 create table if not exists work.turns (
