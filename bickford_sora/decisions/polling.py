@@ -41,7 +41,7 @@ def pause_s(
         webhook_at: when its renderer's last webhook came.
     """
     age_s = (now - render.submission.started_at).total_seconds() if render.submission else 0.0
-    if render.progress > 0:
+    if render.progress > 0:  # noqa: SIM108 - two formulas, read one after the other
         pause = age_s * (100 - render.progress) / render.progress * LEFT_SHARE
     else:
         pause = age_s * AGE_SHARE
