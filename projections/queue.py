@@ -65,6 +65,12 @@ class Queue:
         with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Counter)) as cursor:
             return cursor.execute(query("renderers", _SQL)).fetchall()
 
+    def lengths(self, limit: int) -> Mapping[tuple[str, str], int]:
+        """How many renders wait, by tenant and project; `limit` in all at most."""
+        with reading(self._pool) as connection:
+            found = connection.execute(query("lengths", _SQL), {"limit": limit}).fetchall()
+        return {(tenant, project): count for tenant, project, count in found}
+
     def waiting(
         self, tenant: str, project: str | None, video_id: str | None, weights: Mapping[str, int], limit: int
     ) -> Sequence[Waiting]:

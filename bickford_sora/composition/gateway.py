@@ -28,6 +28,7 @@ from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.queue_room import QueueRoom
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
@@ -58,6 +59,7 @@ from ledger.identifiers import id_maker
 from projections.announced import Announced
 from projections.endpoints import ENDPOINTS, Endpoints
 from projections.leases import Leases, Rooms
+from projections.queue import Queue
 from projections.videos import Videos
 
 COURIERS = 4
@@ -123,6 +125,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         is_stopped=stops.is_stopped,
         approval_s=settings.approval_s,
         repeats_answers=settings.repeats_answers,
+        take_place=_queue_room(books).take,
     )
     shop = Workshop(
         recording=recording,
@@ -209,6 +212,15 @@ def _configuring(
         publish=lambda found: price_tables.publish(TENANT, found),
         keys=books.keys,
         apply=lambda found: fleet.configure(found.renderers),
+    )
+
+
+def _queue_room(books: Books) -> QueueRoom:
+    queue, settings = Queue(books.pool), books.settings
+    return QueueRoom(
+        lambda: queue.lengths(settings.queue_renders_max),
+        project_renders_max=settings.queue_project_renders_max,
+        renders_max=settings.queue_renders_max,
     )
 
 
@@ -344,4 +356,5 @@ def _work_limits(settings: Settings) -> Limits:
         store_attempts_max=settings.store_attempts_max,
         asset_bytes_max=settings.asset_bytes_max,
         asset_retention_s=settings.asset_retention_s,
+        spool_free_bytes_min=settings.spool_free_bytes_min,
     )

@@ -104,6 +104,8 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             source_bytes_max=settings.source_bytes_max,
             projection_wait_s=settings.projection_wait_s,
             poll_after_ms=settings.poll_after_ms,
+            requests_max=settings.requests_max,
+            bodies_bytes_max=settings.bodies_bytes_max,
         ),
     )
 

@@ -32,6 +32,7 @@ from bickford_sora.http import (
     webhook_endpoints,
     webhooks,
 )
+from bickford_sora.http.gate import Gate
 from bickford_sora.http.house import House
 from bickford_sora.http.request_scope import RequestScope
 
@@ -52,6 +53,8 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     refusals.register(app)
+    limits = house.limits
+    app.add_middleware(Gate, requests_max=limits.requests_max, bodies_bytes_max=limits.bodies_bytes_max)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
     for module in (
         api_keys,

@@ -26,6 +26,7 @@ from bickford_sora.erasing import Erasing
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
+from bickford_sora.http.gate import BODIES_BYTES_MAX, REQUESTS_MAX
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
@@ -88,6 +89,8 @@ class Limits:
     poll_after_ms: int
     body_silence_s: float = 30.0
     """Longest pause within a request body, in seconds."""
+    requests_max: int = REQUESTS_MAX
+    bodies_bytes_max: int = BODIES_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ class Limits:
     asset_bytes_max: int
     asset_retention_s: float | None = None
     """None: our copies are kept for good."""
+    spool_free_bytes_min: int = 0
+    """Free space below which nothing is downloaded, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
