@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "policy": "Look after the policy.",
     "render": "Ask a running server for a video.",
     "videos": "Work with the videos of a running server.",
+    "queue": "Show which renders wait for a renderer, at which place, and why.",
     "endpoints": "Work with the webhook endpoints of a running server.",
     "approvals": "Approve or deny renders that a running server holds.",
     "unknown": "Decide about unknown outcomes and lost jobs of a running server.",
