@@ -29,6 +29,8 @@ OUTCOMES = frozenset(
         "render.submission_refused",
         "render.submission_absent",
         "render.queued",
+        "render.resubmitted",
+        "render.abandoned",
     }
 )
 """What closes a submission. That its outcome is unknown does not."""
@@ -50,6 +52,7 @@ class OpenRender:
     seen_at: datetime | None = None
     """When the last fact of its stream was recorded."""
     asked_at: datetime | None = None
+    """Or, where it was submitted again by decision, when that was."""
     is_decided: bool = False
     is_held: bool = False
     held_until: datetime | None = None
@@ -64,6 +67,8 @@ class OpenRender:
     """The ids of its jobs at the renderer, in the order they were recorded; duplicates that are on record aside."""
     job_streams: list[str] = field(default_factory=list)
     claimed_at: datetime | None = None
+    has_doubt: bool = False
+    """Whether a job of it was given up that may have been billed."""
     completed_at: datetime | None = None
     end: str | None = None
     failed_by: str | None = None
@@ -164,7 +169,7 @@ class Renders:
 
     def _check_money(self, render: OpenRender) -> None:
         """Settled where a job may have been billed, released where none was: as ADR 0018 has it."""
-        if render.is_reopened or len(render.closed) != 1:
+        if render.is_reopened or render.has_doubt or len(render.closed) != 1:
             return
         was_free = not render.jobs or (render.completed_at is None and render.failed_by == "renderer")
         if was_free and render.closed[-1] == "spend.settled":
@@ -185,7 +190,7 @@ def _happened(render: OpenRender, record: Record, findings: Findings) -> None:
         render.deadline_at = None
     if record.type == "render.queued":
         _has_job(render, record, findings)
-    if record.type in ENDS:
+    if record.type in ENDS and not record.fields.get("on_lost"):  # a rule says what becomes of a lost job
         _ends(render, record, findings)
 
 
@@ -206,9 +211,21 @@ def _submitting(render: OpenRender, record: Record) -> None:
     fields = record.fields
     render.renderer, render.credential = fields["renderer"], fields["credential"]
     render.began_at, render.deadline_at = record.recorded_at, moment(fields["deadline_at"])
-    if render.end == "render.job_lost":  # it was decided to ask once more
-        render.end = None
-        render.jobs.clear()
+
+
+def _resubmitted(render: OpenRender, record: Record) -> None:
+    """What was asked for before is given up, on record: one job more is no double."""
+    _doubted(render, record)
+    render.asked_at, render.completed_at = record.recorded_at, None
+    render.jobs.clear()
+
+
+def _doubted(render: OpenRender, _record: Record) -> None:
+    render.has_doubt = True
+
+
+def _job_lost(render: OpenRender, _record: Record) -> None:
+    render.claimed_at = None  # that its renderer does not know it is on record
 
 
 def _completed(render: OpenRender, record: Record) -> None:
@@ -230,6 +247,9 @@ _CHANGES: Mapping[str, Callable[[OpenRender, Record], None]] = MappingProxyType(
         "render.allowed": _allowed,
         "render.approved": _allowed,
         "render.submission_started": _submitting,
+        "render.resubmitted": _resubmitted,
+        "render.abandoned": _doubted,
+        "render.job_lost": _job_lost,
         "render.completed": _completed,
         "render.deleted": _deleted,
         "render.purged": _purged,

@@ -210,6 +210,21 @@ def test_a_healthy_ledger_is_clean() -> None:
     assert report.open_renders == 0
 
 
+def test_what_is_decided_of_a_doubt_is_in_order() -> None:
+    story = Story().asked().submitting().render("submission_unknown").render("resubmitted", doubt="unknown")
+    story.submitting().queued().render("job_lost", job_id="job-1", on_lost="resubmit")
+    story.render("resubmitted", doubt="lost").submitting().queued(job_id="job-2").completed().stored()
+    story.asked(OTHER).submitting(OTHER).render("submission_unknown", OTHER).render("abandoned", OTHER)
+    story.render("failed", OTHER, failed_by="bickford").spend("settled", OTHER)
+    assert story.kinds() == []
+
+
+def test_a_lost_job_that_is_waited_for_is_not_found_a_second_time() -> None:
+    story = Story().asked().submitting().queued().render("job_lost", job_id="job-1", on_lost="hold")
+    assert story.kinds(counted=counted({}), later=timedelta()) == []
+    assert story.kinds() == [Kind.RENDER_WITHOUT_END]
+
+
 @pytest.mark.parametrize("last", ["deleted", "expired", "purged"])
 def test_a_file_whose_absence_is_explained_is_not_missed(last: str) -> None:
     story = Story().whole()

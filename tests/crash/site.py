@@ -168,7 +168,7 @@ class Site:
                 each.start()
             return True
         if role in {"api", "worker"}:
-            program = self.worker if role == "worker" else chance.choice(self._ready_servers())
+            program = self.worker if role == "worker" else chance.choice(self._expendable())
             program.kill()
             program.start()
             return True
@@ -177,10 +177,11 @@ class Site:
             _kill(chance.choice(found))
         return bool(found)
 
-    def _ready_servers(self) -> list[Program]:
-        """Servers one of which may die: the last one that serves is spared, since that is another storm."""
+    def _expendable(self) -> list[Program]:
+        """Servers one of which may die: where only one serves, it is one of those that start."""
         ready = [port for port in self.ports if self.is_ready(port)]
-        return [self.servers[port] for port in (ready if len(ready) > 1 or self.apis == 1 else self.ports)]
+        starting = [port for port in self.ports if port not in ready]
+        return [self.servers[port] for port in (ready if len(ready) > 1 else starting or self.ports)]
 
     def _of(self, role: Role) -> list[int]:
         """Processes that we did not start ourselves."""

@@ -59,7 +59,6 @@ def tell(shop: Harness, step: Step) -> None:
 
 def check(shop: Harness, step: Step, video_id: str) -> None:
     shop.check()
-    shop.check_money()
     render = shop.render(video_id)
     assert render.ended
     assert len(shop.renderer.billed()) == 1
@@ -99,4 +98,3 @@ def test_a_render_deleted_while_its_submission_is_open_leaves_no_job_running(pla
         assert (render.phase, render.purged, render.submission_open) == (Phase.CANCELLED, True, False)
         assert all(job.deleted for job in shop.renderer.jobs_taken)
         shop.check()
-        shop.check_money()
