@@ -1,9 +1,9 @@
 """Reads every row as it is stored: whether it can be decoded, whether all are in order, and what its leaf hash is."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
-from pydantic_core import CoreSchema, SchemaValidator
+from pydantic_core import SchemaValidator
 
 from ledger.envelope import Fact
 from ledger.errors import InvalidEvent, SegmentUnreadable, UnknownEventType
@@ -157,10 +157,10 @@ def _form(cls: type[Fact]) -> _Form:
 
 def _validation(cls: type[Fact]) -> Callable[[bytes], object]:
     """The fact's own rules, from JSON on, without making the fact that nobody looks at: a sixth of the time."""
-    schema = cast("dict[str, Any]", cls.__pydantic_core_schema__)
+    schema: Any = cls.__pydantic_core_schema__
     model = schema["schema"] if schema["type"] == "definitions" else schema
     if model["type"] != "model":  # rules about the whole of it stand around the model
         return cls.__pydantic_validator__.validate_json
     fields = model["schema"]
     rules = {**schema, "schema": fields} if model is not schema else fields
-    return SchemaValidator(cast("CoreSchema", rules), model["config"]).validate_json
+    return SchemaValidator(rules, model["config"]).validate_json
