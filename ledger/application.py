@@ -187,14 +187,6 @@ class Ledger(Application[str]):
         """The events in rows of `ledger.events`, columns in the table's order. Raises Corrupt, naming the place."""
         return [self._mapper.event(row) for row in rows]
 
-    def validate(self, rows: Iterable[tuple[Any, ...]]) -> int:
-        """As `events_in`, of rows without end: keeps nothing. Returns how many there were. Raises Corrupt."""
-        count = 0
-        for row in rows:
-            self._mapper.fact(row)
-            count += 1
-        return count
-
     def head(self) -> int:
         """The last position, 0 while the ledger is empty."""
         return self._recorder.max_notification_id() or 0

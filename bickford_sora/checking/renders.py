@@ -233,7 +233,7 @@ def _completed(render: OpenRender, record: Record) -> None:
 
 
 def _deleted(render: OpenRender, record: Record) -> None:
-    render.deleted_at, render.is_purged = record.recorded_at, False
+    render.deleted_at = record.recorded_at  # of one that was erased and purged nothing is left to purge
 
 
 def _purged(render: OpenRender, _record: Record) -> None:

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "videos": "Work with the videos of a running server.",
     "endpoints": "Work with the webhook endpoints of a running server.",
     "approvals": "Approve or deny renders that a running server holds.",
+    "unknown": "Decide about unknown outcomes and lost jobs of a running server.",
     "budgets": "Work with the budgets of a running server.",
     "prices": "Show what renders cost on a running server.",
     "spend": "Report what a running server's renders cost.",

@@ -79,8 +79,10 @@ class Books:
 
 
 @contextmanager
-def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Books]:
+def open_books(settings: Settings, *, clock: Clock = system_clock, watch: Watch | None = None) -> Iterator[Books]:
     """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
+
+    `watch` is told of what fails in the background; None: one of its own.
 
     Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
     """
@@ -104,7 +106,7 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving)
 
 
 @contextmanager

@@ -322,6 +322,7 @@ def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[Co
             transport=transport,
             clock=clock,
             fields=each.fields,
+            keeps_idempotency_keys=each.keeps_idempotency_keys,
             submit_timeout_s=settings.submit_timeout_s,
             reference_bytes_max=settings.reference_bytes_max,
             source_bytes_max=settings.source_bytes_max,

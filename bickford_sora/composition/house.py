@@ -25,6 +25,7 @@ from bickford_sora.pasts import Pasts
 from bickford_sora.reviews import Reviews
 from bickford_sora.settings import Settings
 from bickford_sora.spend_reports import SpendReports
+from bickford_sora.unknown import Unknown
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger.events import ReviewWeights
 from projections.api_keys import API_KEYS, ApiKeyTable
@@ -32,6 +33,7 @@ from projections.audit import AUDIT, Audit
 from projections.endpoints import ENDPOINTS, Endpoints
 from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
+from projections.work import WORK, Work
 
 
 def house(gateway: Gateway, api_key: SecretStr) -> House:
@@ -74,6 +76,14 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         ),
         reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
+        unknown=Unknown(
+            recording=gateway.recording,
+            keys=books.keys,
+            query=Work(books.pool),
+            renderer=gateway.fleet.at,
+            catalogue=gateway.configuring.catalogue,
+        ),
+        wait_for_work=lambda timeout_s: books.projector.wait_for(WORK.name, books.ledger.head(), timeout_s),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
         metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),

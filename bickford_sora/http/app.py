@@ -27,6 +27,7 @@ from bickford_sora.http import (
     spend,
     streams,
     threads,
+    unknown,
     videos,
     webhook_endpoints,
     webhooks,
@@ -52,6 +53,7 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     refusals.register(app)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
+    app.include_router(videos.collection)  # first: whatever comes before it is tried for each request for a video
     for module in (
         api_keys,
         approvals,
@@ -63,6 +65,7 @@ def create_app(house: House) -> FastAPI:
         edits,
         erasures,
         holds,
+        unknown,
         quotes,
         reviews,
         videos,

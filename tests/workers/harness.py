@@ -20,7 +20,7 @@ from bickford_sora.checking.patience import Patience
 from bickford_sora.checking.reading import contents, history, records
 from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Recovery, Route
 from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.policy import Policy, built_in
@@ -176,6 +176,7 @@ class MemoryRenderer:
         self.name = name
         self.replica = f"http://{name}/v1"
         self.prices = (LIST_PRICES["sora-2"],)
+        self.recovery = Recovery()
         self._clock = clock
         self._mischief = mischief
         self.jobs_taken: list[Job] = []
@@ -240,6 +241,8 @@ class MemoryRenderer:
 
     def jobs(self) -> Iterator[JobNews]:
         with self._mischief.around("jobs"):
+            if not self.capabilities.lists:
+                raise ReadFailed("renderer_list_unsupported")
             if self._mischief.next("jobs") == "away":
                 raise ReadFailed("renderer_no_answer")
             now = self._clock()
@@ -273,7 +276,16 @@ class MemoryRenderer:
                 job.deleted = True
         return "gone" if job is None else "deleted"
 
+    def restart(self) -> None:
+        """Forgets every job, as engines do that keep them in memory. Those were billed all the same."""
+        for job in self.jobs_taken:
+            job.deleted = True
+
     def _take(self, order: Order, *, listed_after_s: float) -> Job:
+        if self.capabilities.keeps_idempotency_keys:
+            known = [job for job in self.jobs_taken if job.order.idempotency_key == order.idempotency_key]
+            if known:
+                return known[0]
         now = self._clock()
         news = JobNews(
             job_id=f"job-{len(self.jobs_taken) + 1}",
@@ -410,6 +422,7 @@ def _offer(renderer: MemoryRenderer) -> ModelOffer:
         seconds=("4", "8"),
         fields=frozenset({"n"}),
         prices=renderer.prices,
+        recovery=renderer.recovery,
     )
 
 
@@ -575,7 +588,8 @@ class Harness:
             counted=tuple(each.counted() for each in self.renderers.values()),
         )
         unknown = report.counts.get(Kind.JOB_UNCLAIMED, 0)
-        assert [each for each in report.findings if each.kind is not Kind.JOB_UNCLAIMED] == []
+        others = [each for each in report.findings if each.kind is not Kind.JOB_UNCLAIMED]
+        assert not others, others
         assert unknown <= unclaimed, report.findings
         books = books_of(event.fact for event in self.ledger.history(streams.spend("main")))
         check_balanced(books)  # the amounts, which the check does not judge
@@ -603,7 +617,7 @@ class Harness:
         """Works until nothing is left to do, `until` is true or the time is over."""
         ends_at = self.clock.now + timedelta(seconds=run_s_max)
         for _ in range(LOOKS_MAX):
-            waiting = list(self._waiting())
+            waiting = list(self.waiting())
             if not waiting or until():
                 return
             due, video_id = min(waiting)
@@ -613,7 +627,12 @@ class Harness:
             self.work(video_id)
         raise AssertionError(f"never quiet: { {each: self.types(each)[-6:] for each in self.accepted} }")
 
-    def _waiting(self) -> Iterator[tuple[datetime, str]]:
+    def look_now(self, video_id: str) -> None:
+        """What a webhook does: the job is asked about at once."""
+        self._due.pop((streams.render("main", video_id), "follow"), None)
+
+    def waiting(self) -> Iterator[tuple[datetime, str]]:
+        """What is left to do: when it is due, and of which render."""
         for video_id in self.accepted:
             step = next_step(self.render(video_id))
             if step is not None:

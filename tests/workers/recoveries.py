@@ -36,6 +36,7 @@ LEDGER_ID = UUID(int=1)
 
 def again(shop: Harness, act: Callable[[], Any]) -> Any:
     """What somebody does who goes on until it is answered; where the process dies, a new one is started."""
+    last: Exception | None = None
     for _ in range(TRIES_MAX):
         try:
             return act()
@@ -43,9 +44,10 @@ def again(shop: Harness, act: Callable[[], Any]) -> Any:
             shop.start()
         except NotFound:
             return None  # it is gone, which is an answer: what was to be deleted was deleted
-        except Exception:  # noqa: BLE001 - whatever it is, it is tried again
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+            last = error
             shop.clock.advance(PAUSE_S)
-    raise AssertionError("it never went well")
+    raise AssertionError("it never went well") from last
 
 
 class FragileTurns(MemoryTurns):
@@ -95,15 +97,19 @@ class Telling:
         asked = {"name": "ours", "url": "http://127.0.0.1:9/hook", "event_types": ["video.completed"]}
         endpoints.create(CALLER, asked, origin=ORIGIN)
 
+    def one_round(self) -> int:
+        """Announces what is new, and makes every call that is due. Returns how many those were."""
+        again(self.shop, self._announce)
+        due = [*self._due()]
+        for stream in due:
+            again(self.shop, lambda stream=stream: self._deliver(stream))  # type: ignore[misc]
+        return len(due)
+
     def to_the_end(self) -> None:
         """Announces and delivers until nothing is left to tell."""
         for _ in range(TRIES_MAX):
-            again(self.shop, self._announce)
-            due = [*self._due()]
-            if not due:
+            if not self.one_round():
                 return
-            for stream in due:
-                again(self.shop, lambda stream=stream: self._deliver(stream))  # type: ignore[misc]
             self.shop.clock.advance(3600.0)
         raise AssertionError("it does not come to an end")
 
