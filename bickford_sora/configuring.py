@@ -54,6 +54,10 @@ class Configuring:
         """What is offered now."""
         return self._current.catalogue
 
+    def weights(self) -> Mapping[str, int]:
+        """How many turns each project has in the queue, where that is not one."""
+        return self._current.weights
+
     def renderer(self, name: str) -> ConfiguredRenderer | None:
         """One renderer, by its name."""
         return next((each for each in self._current.renderers if each.name == name), None)

@@ -26,6 +26,7 @@ from bickford_sora.decisions.prices import ANY_SIZE, PIXELS_MAX
 from bickford_sora.renderers.dialects import DIALECTS, capabilities_of
 
 FILE_BYTES_MAX = 1024 * 1024
+WEIGHT_MAX = 1_000
 _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 _SIZE = r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$"
 _SECONDS = r"^[1-9][0-9]{0,3}$"
@@ -222,6 +223,8 @@ class RendererFile(_Entry):
     renderers: tuple[RendererEntry, ...] = Field(min_length=1)
     routes: dict[str, RouteEntry] = Field(default_factory=dict)
     """By model. A model without a route is made by every renderer that has it, in their order."""
+    weights: dict[str, Annotated[int, Field(ge=1, le=WEIGHT_MAX)]] = Field(default_factory=dict)
+    """By project: how many turns it has in the queue where others have one. A project without a weight has one."""
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

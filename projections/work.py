@@ -36,7 +36,7 @@ def rows(story: Story) -> Iterator[TableRow]:
     render = story.folded(lifecycle.fold)
     step = next_step(render)
     if step is not None:
-        yield "items", _item(render, step)
+        yield "items", _item(render, step, _position(story))
 
 
 def next_step(render: Render) -> Step | None:
@@ -71,17 +71,32 @@ def _delivery(story: Story) -> Iterator[TableRow]:
     scheduled = delivery.scheduled
     due_at = delivery.retry_at or delivery.scheduled_at
     place = (story.stream, delivery.tenant, scheduled.project, scheduled.video_id)
-    yield "items", (*place, "deliver", due_at, None, None, delivery.scheduled_at, delivery.version)
+    made = (delivery.scheduled_at, delivery.version, _position(story))
+    yield "items", (*place, "deliver", due_at, None, None, 0, *made)
 
 
 def _erasure(story: Story) -> Iterator[TableRow]:
     erasure = story.folded(erasures.fold)
     if not erasure.is_done:
         place = (story.stream, erasure.tenant, erasure.decided.project, None)
-        yield "items", (*place, "erase", None, None, None, erasure.decided_at, erasure.version)
+        made = (erasure.decided_at, erasure.version, _position(story))
+        yield "items", (*place, "erase", None, None, None, 0, *made)
 
 
-def _item(render: Render, step: Step) -> tuple[object, ...]:
+def _position(story: Story) -> int:
+    """Where in the ledger the item was made: who looks for new ones looks behind the last it saw."""
+    position = story.events[-1].position
+    assert position is not None, story.stream  # noqa: S101 - what is projected was recorded
+    return position
+
+
+def rank(render: Render) -> int:
+    """In which order a project's own renders are submitted: interactive before batch, final before draft."""
+    purposes = {"final": 0, None: 1, "draft": 2}
+    return purposes[render.intent.purpose] + (len(purposes) if render.intent.batch_id else 0)
+
+
+def _item(render: Render, step: Step, position: int) -> tuple[object, ...]:
     intent, job = render.intent, render.job
     job_stream = streams.job(job.renderer, job.credential, job.job_id) if job else None
     return (
@@ -93,8 +108,10 @@ def _item(render: Render, step: Step) -> tuple[object, ...]:
         _due_at(render, step),
         _renderer(render),
         job_stream,
+        rank(render),
         render.created_at,
         render.version,
+        position,
     )
 
 
@@ -130,8 +147,10 @@ WORK = Projection(
             "due_at",
             "renderer",
             "job_stream",
+            "rank",
             "created_at",
             "version",
+            "position",
         ),
         "nudges": ("stream", "job_stream", "position", "received_at"),
     },

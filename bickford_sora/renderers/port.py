@@ -136,6 +136,8 @@ class JobNews:
     """How long the engine worked, in seconds, where it says so."""
     cost_micro: int | None = None
     """What the renderer says it charged, in millionths of US dollars."""
+    ask_after_s: float | None = field(default=None, compare=False)
+    """How long it wants not to be asked again, in seconds. It says nothing about the job."""
 
 
 @dataclass(frozen=True, slots=True)

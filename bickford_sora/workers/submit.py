@@ -116,6 +116,8 @@ class Submit:
         draft = submission.start(render, turn(self.shop, attempt), attempt)
         if not draft:
             return self.shop.after(TURN_WAIT_S)
+        if task.begins_until is not None and self.shop.now() > task.begins_until:
+            return self.shop.again()  # this process was paused: its place at the renderer is somebody else's by now
         try:
             begun = after(render, self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render))
         except Conflict:

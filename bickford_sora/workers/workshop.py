@@ -47,12 +47,15 @@ class Limits:
     reconcile_grace_s: float
     submission_attempts_max: int
     poll_interval_s: float
+    poll_fallback_s: float
     retry_after_max_s: float
     render_deadline_s: float
     store_attempts_max: int
     asset_bytes_max: int
     asset_retention_s: float | None = None
     """None: our copies are kept for good."""
+    spool_free_bytes_min: int = 0
+    """Free space below which nothing is downloaded, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class Task:
 
     stream: str
     attempt: int
+    begins_until: datetime | None = None
+    """Until when it is nobody else's; whoever was paused for longer begins nothing. None: for good."""
+    webhook_at: datetime | None = None
+    """When the last webhook of its job's renderer came."""
 
 
 Worker = Callable[[Task], datetime]

@@ -55,6 +55,7 @@ from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.queueing import Queueing
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
@@ -97,6 +98,7 @@ from projections.videos import Page, Video, rows
 from projections.work import rows as work_rows
 from tests.http.folded_audit import FoldedAudit
 from tests.http.folded_questions import FoldedQuestions
+from tests.http.folded_queue import FoldedQueue
 from tests.http.folded_spend import FoldedSpend
 
 KEY = "bk_live_alpha_key"
@@ -590,6 +592,7 @@ def make_kit(
         ),
         wait_for_audit=wait_for_videos,
         proofs=Proofs(tree, recorder),
+        queueing=Queueing(FoldedQueue(ledger), dict, clock),
         audited=ledger.head,
         tide=Tide(ledger.head),
         endpoints=WebhookEndpoints(

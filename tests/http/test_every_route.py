@@ -134,6 +134,7 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/holds"): Walk(OVERSEES),
     ("POST", "/v1/holds"): Walk(ADMINISTERS, {"scope": "tenant", "reason": "Suit"}, of_tenant=True),
     ("POST", "/v1/holds/{hold_id}/lift"): Walk(ADMINISTERS, {"reason": "Over"}, answered=404, of_tenant=True),
+    ("GET", "/v1/queue"): Walk(READS),
     ("GET", "/v1/budgets"): Walk(READS),
     ("GET", "/v1/budgets/{budget_id}"): Walk(READS),
     ("PUT", "/v1/budgets/{budget_id}"): Walk(ADMINISTERS, BUDGET, of_tenant=True),

@@ -92,6 +92,7 @@ RENDERS: tuple[Fact, ...] = (
         tags=("launch", "spring"),
         attestations=("music-cleared",),
         chosen_by_policy=("model", "seconds"),
+        batch_id="batch_" + "0" * 32,
     ),
     e.RenderAllowed(
         verdict=VERDICT,

@@ -6,7 +6,7 @@ import pytest
 from render_histories import SHA, Author
 
 from ledger import events as e
-from projections.leases import Leases, WorkItem
+from projections.leases import STALE_LOOKS_MAX, Leases, WorkItem
 from projections.port import Pool
 from projections.projector import Projector
 from projections.rebuild import Rebuild
@@ -100,9 +100,8 @@ def test_a_step_waits_for_the_time_the_facts_name(author: Author, projector: Pro
     assert submission is not None
     publish(author, projector)
     assert leases.claim("w1", 10, 60, now) == []
-    first = min(retry_at, submission.deadline_at)
-    assert leases.next_due(now) == pytest.approx((first - now).total_seconds())
-    assert leases.next_due(now, ["submit"]) == pytest.approx((retry_at - now).total_seconds())
+    before = min(retry_at, submission.deadline_at) - timedelta(milliseconds=1)
+    assert leases.claim("w1", 10, 60, before) == []
     assert [item.step for item in leases.claim("w1", 10, 60, retry_at, ["submit"])] == ["submit"]
     assert [item.step for item in leases.claim("w1", 10, 60, submission.deadline_at)] == ["reconcile"]
 
@@ -164,14 +163,14 @@ def test_a_lease_that_ran_out_is_claimed_again_and_its_first_owner_is_fenced(
     now = author.now
     (first,) = leases.claim("w1", 10, 60, now)
     assert leases.claim("w2", 10, 60, now + timedelta(seconds=59)) == []
-    assert leases.next_due(now) == 60
     (second,) = leases.claim("w2", 10, 60, now + timedelta(seconds=60))
     assert (first.attempt, second.attempt) == (1, 2)
     assert not leases.release(first, now)
     assert leases.claim("w3", 10, 60, now + timedelta(seconds=61)) == []
     assert leases.release(second, now + timedelta(seconds=100))
     assert not leases.release(second, now)
-    assert leases.next_due(now) == 100
+    assert leases.claim("w3", 10, 60, now + timedelta(seconds=99)) == []
+    assert len(leases.claim("w3", 10, 60, now + timedelta(seconds=100))) == 1
 
 
 def test_a_webhook_makes_a_follow_due_at_once_and_only_once(
@@ -190,11 +189,10 @@ def test_a_webhook_makes_a_follow_due_at_once_and_only_once(
 
     author.webhook("job-a")
     publish(author, projector)
-    assert leases.next_due(now) == 0
     (item,) = leases.claim("w1", 10, 60, now)
     leases.release(item, now + timedelta(seconds=30))
     assert leases.claim("w1", 10, 60, now) == []
-    assert leases.next_due(now) == 30
+    assert len(leases.claim("w1", 10, 60, now + timedelta(seconds=30))) == 1
 
 
 def test_a_webhook_that_comes_during_the_lease_is_not_lost(
@@ -235,20 +233,48 @@ def test_leases_survive_a_rebuild(author: Author, projector: Projector, rebuild:
 
 
 def test_leases_of_what_is_done_are_forgotten(author: Author, projector: Projector, leases: Leases) -> None:
-    done, going_on = author.queued_render(), author.queued_render()
+    done = author.queued_render()
     publish(author, projector)
     now = author.now
-    assert leases.next_due(now) == 0
-    for item in leases.claim("w1", 10, 60, now):
-        leases.release(item, None)
+    (item,) = leases.claim("w1", 10, 60, now)
+    leases.release(item, None)
     author.write(done, e.RenderFailed(code="x", failed_by="renderer"))
     publish(author, projector)
-    assert leases.forget_done(now) == 1
-    assert leases.forget_done(now) == 0
-    author.write(going_on, e.RenderJobLost(job_id="j"))
-    publish(author, projector)
-    assert leases.next_due(now) is None
+    assert leases.sweep(now) == 1
+    assert leases.sweep(now) == 0
     assert leases.claim("w1", 10, 60, now) == []
+
+
+def test_more_leases_of_what_is_done_than_one_claim_comes_across_hide_nothing_for_long(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    done = [author.queued_render() for _ in range(STALE_LOOKS_MAX + 5)]
+    publish(author, projector)
+    now = author.now
+    for item in leases.claim("w1", 1_000, 60, now):
+        leases.release(item, None)
+    for stream in done:
+        author.write(stream, e.RenderFailed(code="x", failed_by="renderer"))
+    going_on = author.queued_render()
+    publish(author, projector)
+    claims = [leases.claim("w1", 1, 60, author.now) for _ in range(2)]
+    assert [item.stream for each in claims for item in each] == [going_on]
+
+
+def test_an_item_that_was_overlooked_is_found_by_the_sweep(
+    author: Author, projector: Projector, leases: Leases, pool: Pool
+) -> None:
+    stream = author.queued_render()
+    publish(author, projector)
+    with pool.connection() as connection:
+        connection.execute("update work.taken_over set items = 1000000")
+    assert leases.claim("w1", 10, 60, author.now) == []
+    leases.sweep(author.now)
+    assert [item.stream for item in leases.claim("w1", 10, 60, author.now)] == [stream]
+    later = author.queued_render()
+    publish(author, projector)
+    found = {item.stream for item in leases.claim("w1", 10, 60, author.now)}
+    assert later in found, "as behind a restored backup"
 
 
 def test_a_claim_has_a_limit(leases: Leases, author: Author) -> None:

@@ -71,6 +71,7 @@ LIMITS = Limits(
     reconcile_grace_s=30.0,
     submission_attempts_max=10,
     poll_interval_s=5.0,
+    poll_fallback_s=30.0,
     retry_after_max_s=900.0,
     render_deadline_s=6 * 3600.0,
     store_attempts_max=8,
