@@ -16,6 +16,8 @@ KEEP_ALIVE_S = 75
 HEADER_BYTES_MAX = 64 * 1024
 """Largest request line and headers together. The other parser of the server has no such limit."""
 BACKLOG = 1024
+CONNECTIONS_MAX = 2_000
+"""Connections of one process, idle ones included; a request on one more is answered 503 by the server itself."""
 SHUTDOWN_TIMEOUT_S = 20
 """How long requests under way may take when the server is told to stop."""
 START_TIMEOUT_S = 15.0
@@ -150,6 +152,7 @@ def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
+        limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=shutdown_timeout_s,
         h11_max_incomplete_event_size=HEADER_BYTES_MAX,
     )
