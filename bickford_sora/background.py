@@ -1,16 +1,28 @@
-"""What runs beside the HTTP server, or alone in a worker process: following the ledger, and working."""
+"""What runs behind the HTTP server, in a process of its own: following the ledger, and working."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Self
 
-from bickford_sora.composition.books import Books
-from bickford_sora.composition.gateway import Gateway
+from bickford_sora.board import Board
+from bickford_sora.composition.books import Books, open_books
+from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.configuring import Configuring
+from bickford_sora.counts import Counts
 from bickford_sora.pushing import pushing_of
+from bickford_sora.settings import RendererSettings, Settings
+from bickford_sora.telemetry import Redaction
 from bickford_sora.workers.loop import WorkLoop
+from bickford_sora.workers.watch import Watch
 from ledger.following import Bell, PostgresBell
 from projections.search import Search
+
+TOLD_S = 2.0
+"""How old what a background process counts may be when its server tells it, in seconds."""
+
+Run = Callable[[threading.Event], None]
+"""Goes on until the event is set."""
 
 
 class _WakingBell:
@@ -41,7 +53,7 @@ class Background:
         self._stop, self._stop_following = threading.Event(), threading.Event()
         wakes = threading.Event(), threading.Event()
         bell = _WakingBell(PostgresBell(books.url, self._stop_following), wakes)
-        runs: dict[str, Callable[[threading.Event], None]] = {"sequencer": books.proving.sequencer.run}
+        runs: dict[str, Run] = {"sequencer": books.proving.sequencer.run}
         if books.search is None:
             Search(books.ledger, books.keys, books.pool).drop()  # it was switched off: nothing sealed is left open
         else:
@@ -56,10 +68,8 @@ class Background:
             runs["announcer"] = lambda stop: announce.run(stop, heard)
             if gateway.retain is not None:
                 runs["retention"] = gateway.retain.run
-        path = books.settings.renderers_file
-        if configuring is not None and path is not None:
-            environment = books.settings.environment()
-            runs["renderer file"] = lambda stop: configuring.watch(path, environment, stop)
+        if configuring is not None:
+            runs |= _renderer_file(books, configuring)
         self._following = threading.Thread(
             target=books.watch.keep,
             args=("projector", lambda stop: books.projector.run(stop, bell), self._stop_following),
@@ -81,3 +91,68 @@ class Background:
             thread.join()
         self._stop_following.set()  # last: what works may be waiting for a read model
         self._following.join()
+
+
+@contextmanager
+def working(
+    settings: Settings,
+    renderers: Sequence[RendererSettings],
+    redaction: Redaction,
+    *,
+    works: bool = True,
+    watch: Watch | None = None,
+    counts: Counts | None = None,
+) -> Iterator[Gateway]:
+    """The background of one process, from the settings to its threads, until the end of the block.
+
+    Not `works`: it follows the ledger and leaves renders to others. Raises as `open_books`.
+    """
+    with ExitStack() as stack:
+        books = stack.enter_context(open_books(settings, watch=watch, counts=counts))
+        gateway = compose(books, renderers, stack)
+        gateway.erasures.reapply()  # before anything is worked on: a restored backup revives nothing
+        for each in gateway.configuring.renderers:
+            redaction.register(each.api_key.get_secret_value())
+        stack.enter_context(Background(books, gateway if works else None, gateway.configuring))
+        yield gateway
+
+
+@contextmanager
+def told_on(board: Board, counts: Counts) -> Iterator[None]:
+    """Keeps on the board what this process counts, until the end of the block."""
+    stop = threading.Event()
+
+    def tell() -> None:
+        while not stop.wait(TOLD_S):
+            board.write(counts.text())
+
+    teller = threading.Thread(target=tell, name="counts", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        teller.join()
+
+
+@contextmanager
+def watching_renderer_file(books: Books, configuring: Configuring) -> Iterator[None]:
+    """Takes over what changes in the renderer file, where there is one, until the end of the block."""
+    stop = threading.Event()
+    threads = [
+        threading.Thread(target=books.watch.keep, args=(name, run, stop), name=name)
+        for name, run in _renderer_file(books, configuring).items()
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _renderer_file(books: Books, configuring: Configuring) -> dict[str, Run]:
+    path, environment = books.settings.renderers_file, books.settings.environment()
+    return {} if path is None else {"renderer file": lambda stop: configuring.watch(path, environment, stop)}

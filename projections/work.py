@@ -58,6 +58,7 @@ _STEPS: Mapping[Phase, Step] = {
     Phase.ALLOWED: "submit",
     Phase.QUEUED: "follow",
     Phase.IN_PROGRESS: "follow",
+    Phase.LOST: "reconcile",
     Phase.COMPLETED: "store",
 }
 """What is done about a render that goes on."""
@@ -117,7 +118,7 @@ def _item(render: Render, step: Step, position: int) -> tuple[object, ...]:
 def _due_at(render: Render, step: Step) -> datetime | None:
     """The earliest time that makes sense, as far as the facts know; None: now."""
     if step == "reconcile":
-        return render.submission.deadline_at if render.submission else None
+        return render.submission.deadline_at if render.submission_open and render.submission else None
     if step == "expire":
         return render.expires_at
     if step == "lapse":
@@ -170,3 +171,12 @@ class Work:
             found = connection.execute(query("in_flight", WORK.package), {"renderer": renderer}).fetchone()
         assert found is not None  # noqa: S101 - a count is always there
         return int(found[0])
+
+    def reconciling(self, tenant: str, project: str | None, after: str | None, limit: int) -> list[str]:
+        """Ids of renders of which something is to be found out, behind the video id `after`, the oldest first.
+
+        Of a project, or of all the tenant's (None). Those are among them that are being submitted just now.
+        """
+        bounds = {"tenant": tenant, "project": project, "after": after, "limit": limit}
+        with reading(self._pool) as connection:
+            return [each for (each,) in connection.execute(query("reconciling", WORK.package), bounds).fetchall()]

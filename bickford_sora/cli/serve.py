@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from bickford_sora.background import Background
+from bickford_sora.background import told_on, watching_renderer_file, working
+from bickford_sora.background_process import BackgroundProcess
+from bickford_sora.board import Board
 from bickford_sora.callers import ApiKey, load_or_make_api_key
+from bickford_sora.cli.doctor import report
 from bickford_sora.cli.output import note
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.stand_in import no_renderer, stand_in
@@ -20,12 +24,14 @@ from bickford_sora.composition.books import keys_folder, open_books
 from bickford_sora.composition.gateway import compose
 from bickford_sora.composition.house import house
 from bickford_sora.configuration import ConfiguredRenderer
+from bickford_sora.counts import Counts
 from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import serve as serve_until_told
-from bickford_sora.settings import Settings
+from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import configure_logging
+from bickford_sora.workers.watch import Watch
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what to call ourselves when we listen there
 """Addresses that mean every interface, and the one that reaches us from this machine."""
@@ -41,16 +47,29 @@ def serve(
         bool, typer.Option("--simulator", help="Render with a stand-in. For development and tests only.")
     ] = False,
     render_time: Annotated[float, typer.Option(min=0, help="How long the stand-in takes, in seconds.")] = 4.0,
-    workers: Annotated[
-        bool, typer.Option("--workers/--no-workers", help="Whether to work on renders in this process, too.")
-    ] = True,
+    workers: Annotated[bool, typer.Option("--workers/--no-workers", help="Whether to work on renders, too.")] = True,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is wrong and what to do, as 'doctor', and serve nothing.")
+    ] = False,
 ) -> None:
     """Serve the Videos API until interrupted."""
+    if check:
+        report((host, port))
+        return
     settings = Settings()
     if simulator:  # its renders are over before anybody would ask how far they are
         often_s = min(settings.poll_interval_s, max(render_time, 1.0) / LOOKS_AT_STAND_IN)
         settings = settings.model_copy(update={"poll_interval_s": often_s})
     redaction = configure_logging(settings.log_json, settings.log_level)
+
+    board = Board()
+
+    def run(renderers: Sequence[RendererSettings], stop: threading.Event, watch: Watch) -> None:
+        counts = Counts("background")
+        with working(settings, renderers, redaction, works=workers, watch=watch, counts=counts), told_on(board, counts):
+            stop.wait()
+
+    background = BackgroundProcess(run)  # now: behind this line there are threads
     with ExitStack() as stack:
         if simulator:
             _alone(settings.data_dir, stack)
@@ -64,8 +83,9 @@ def serve(
         api_key = load_or_make_api_key(keys_folder(settings) / "api.key", settings)
         for secret in (api_key.secret, *(each.api_key for each in gateway.configuring.renderers)):
             redaction.register(secret.get_secret_value())
-        rooms = house(gateway, api_key.secret)
-        stack.enter_context(Background(books, gateway if workers else None, gateway.configuring))
+        rooms = house(gateway, api_key.secret, board.read)
+        stack.enter_context(watching_renderer_file(books, gateway.configuring))
+        stack.enter_context(background.running(renderers, books.watch))
 
         def announce(listening_url: str) -> None:
             url = reachable(listening_url)

@@ -5,12 +5,15 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.settings import RendererSettings, Settings
-from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+
+if TYPE_CHECKING:
+    from bickford_sora.simulator import SimulatorServer
 
 NAME = "simulator"
 WEBHOOK_SECRET_BYTES = 32
@@ -20,7 +23,7 @@ WEBHOOK_SECRET_BYTES = 32
 class StandIn:
     """A simulator in this process, and how it is used as a renderer."""
 
-    running: SimulatorServer
+    running: "SimulatorServer"
     renderer: RendererSettings
 
     def call_back(self, server_url: str) -> None:
@@ -32,6 +35,9 @@ class StandIn:
 @contextmanager
 def stand_in(settings: Settings, *, render_time_s: float) -> Iterator[StandIn]:
     """Runs a simulator that offers what the settings offer. For development and tests only."""
+    # What draws videos takes 20 MiB of memory that no other server needs.
+    from bickford_sora.simulator import SimulatorServer, SimulatorSettings  # noqa: PLC0415
+
     asked = SimulatorSettings(
         models=settings.models,
         seconds=settings.seconds,

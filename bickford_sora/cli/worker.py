@@ -3,17 +3,30 @@
 import signal
 import threading
 from contextlib import ExitStack
+from typing import Annotated
 
-from bickford_sora.background import Background
+import typer
+
+from bickford_sora.background import working
 from bickford_sora.cli.output import note
 from bickford_sora.cli.stand_in import no_renderer
-from bickford_sora.composition.books import open_books
-from bickford_sora.composition.gateway import compose
+from bickford_sora.composition.books import problems
+from bickford_sora.composition.house import metrics
+from bickford_sora.counts import Counts
+from bickford_sora.http.serving import ServerThread
+from bickford_sora.http.worker_routes import create_worker_app
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
 
 
-def worker() -> None:
+def worker(
+    *,
+    metrics_host: Annotated[str, typer.Option(help="Address for probes and Prometheus, with its port.")] = "127.0.0.1",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Answer /healthz, /readyz and /metrics here, without an API key."),
+    ] = None,
+) -> None:
     """Work on renders without serving, until interrupted."""
     settings = Settings()
     redaction = configure_logging(settings.log_json, settings.log_level)
@@ -22,15 +35,14 @@ def worker() -> None:
         raise no_renderer()
     stop = threading.Event()
     with ExitStack() as stack:
-        books = stack.enter_context(open_books(settings))
-        gateway = compose(books, renderers, stack)
-        gateway.erasures.reapply()  # before anything is worked on: a restored backup revives nothing
-        configured = gateway.configuring.renderers
-        for each in configured:
-            redaction.register(each.api_key.get_secret_value())
+        gateway = stack.enter_context(working(settings, renderers, redaction, counts=Counts("worker")))
+        if metrics_port is not None:
+            app = create_worker_app(metrics(gateway.books).text, lambda: problems(gateway.books))
+            told = stack.enter_context(ServerThread(app, host=metrics_host, port=metrics_port))
+            note(f"Probes and metrics are at {told.url}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        stack.enter_context(Background(books, gateway, gateway.configuring))
-        print(f"Working with the renderer {', '.join(each.name for each in configured)}", flush=True)
+        names = ", ".join(each.name for each in gateway.configuring.renderers)
+        print(f"Working with the renderer {names}", flush=True)
         stop.wait()
         note("Stopping: what was begun is finished first.")

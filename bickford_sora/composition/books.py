@@ -11,7 +11,8 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from bickford_sora.audits import Audits
-from bickford_sora.callers import load_or_make_master_key
+from bickford_sora.callers import KeyInvalid, kept_master_key, load_or_make_master_key
+from bickford_sora.counts import Counts
 from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.migrations import migrate, pending
@@ -26,7 +27,7 @@ from ledger.clock import Clock, system_clock
 from ledger.errors import LedgerError
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
-from ledger.keystore import PostgresKeyStore
+from ledger.keystore import PostgresKeyStore, any_sealed, opens
 from ledger.recorder import PostgresRecorder
 from ledger.segments.reading import SegmentPayloads
 from ledger.sending import Pool
@@ -53,6 +54,8 @@ log = structlog.get_logger(__name__)
 
 LAG_READY_S = 30.0
 """How far a read model may be behind in a process that is ready, in seconds."""
+ANSWER_READY_S = 2.0
+"""How long the database may take to be connected to in a process that is ready, in seconds."""
 
 PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
 
@@ -74,11 +77,17 @@ class Books:
     """What failed of the work in the background."""
     proving: Proving
     """What proves the ledger."""
+    counts: Counts
+    """What this process counts."""
 
 
 @contextmanager
-def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Books]:
+def open_books(
+    settings: Settings, *, clock: Clock = system_clock, watch: Watch | None = None, counts: Counts | None = None
+) -> Iterator[Books]:
     """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
+
+    `watch` is told of what fails in the background, `counts` of what is counted; None: one of its own.
 
     Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
     """
@@ -86,10 +95,12 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
         url = stack.enter_context(database(settings))
         pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max))
         migrate(pool, MIGRATIONS, schema="ledger")
-        recorder = PostgresRecorder(pool)
+        counts = counts or Counts()
+        counts.watch_pool(pool.get_stats)
+        recorder = PostgresRecorder(pool, observe=counts.appended)
         stack.callback(recorder.close)
         ledger = Ledger(recorder, SegmentPayloads(pool, segments_folder(settings)))
-        keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
+        keys = Keys(_master_key(pool, settings), PostgresKeyStore(recorder))
         projector = Projector(ledger, pool, PROJECTIONS)
         for name in projector.ensure():
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
@@ -102,7 +113,19 @@ def open_books(settings: Settings, *, clock: Clock = system_clock) -> Iterator[B
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, search, projector, clock, Watch(), proving)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving, counts)
+
+
+def _master_key(pool: Pool, settings: Settings) -> bytes:
+    """The master key, made when nothing is sealed yet. Raises KeyInvalid when it is missing or another ledger's."""
+    path = keys_folder(settings) / "master.key"
+    with pool.connection() as connection:
+        kept = kept_master_key(path, settings)
+        if kept is None and any_sealed(connection):
+            raise KeyInvalid(f"{path} is missing, and this ledger was sealed with it; restore it from a backup")
+        if kept is not None and not opens(connection, kept):
+            raise KeyInvalid("the master key is not the one that this ledger was sealed with; restore that one")
+    return kept or load_or_make_master_key(path, settings)
 
 
 @contextmanager
@@ -128,6 +151,8 @@ def segments_folder(settings: Settings) -> Path:
 def problems(books: Books) -> list[str]:
     """What keeps this installation from serving, in words for an operator."""
     try:
+        with books.pool.connection(timeout=ANSWER_READY_S):  # those who ask are impatient; requests wait for longer
+            pass
         found = [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
         behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
     except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:

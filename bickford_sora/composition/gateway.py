@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
@@ -14,6 +15,7 @@ from bickford_sora.characters import Characters
 from bickford_sora.composition.books import TENANT, Books
 from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
 from bickford_sora.configuring import Configuring
+from bickford_sora.counts import Counts
 from bickford_sora.decisions.policy import built_in
 from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
 from bickford_sora.egress import Egress
@@ -104,7 +106,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
-    fleet = Fleet(_opening(settings, books.clock, stack))
+    fleet = Fleet(opening(settings, books.clock, stack, books.counts))
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)
@@ -141,7 +143,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     rooms = rooms_of(configuring, fleet, stops, clock=books.clock, render_deadline_s=settings.render_deadline_s)
     erasures = _erasures(books, recording, assets)
     erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
-    dispatch = Dispatch(egress, books.keys)
+    dispatch = Dispatch(egress, books.keys, observe=books.counts.delivered)
     links = _links(books)
     return Gateway(
         books=books,
@@ -207,7 +209,7 @@ def _configuring(
     fleet: Fleet[ConfiguredRenderer],
 ) -> Configuring:
     return Configuring(
-        _configured(books.settings, renderers),
+        configured(books.settings, renderers),
         stops=stops,
         publish=lambda found: price_tables.publish(TENANT, found),
         keys=books.keys,
@@ -291,6 +293,7 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
         clock=books.clock,
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
+        observe=books.counts.worked,
         rooms=rooms,
     )
 
@@ -305,18 +308,21 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         size=COURIERS,
         clock=books.clock,
         drain_s=DELIVERY_TIMEOUT_S,
+        observe=books.counts.worked,
     )
 
 
-def _configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
+def configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
     """What `renderers` say, and the renderer file where there is one. Raises RendererFileInvalid."""
     if settings.renderers_file is None:
         return of_settings(settings, renderers)
     return of_file(read_renderer_file(settings.renderers_file), settings.environment())
 
 
-def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[ConfiguredRenderer, str], Renderer]:
-    """How a renderer is opened at one address."""
+def opening(
+    settings: Settings, clock: Clock, stack: ExitStack, counts: Counts | None = None
+) -> Callable[[ConfiguredRenderer, str], Renderer]:
+    """How a renderer is opened at one address, and its calls are counted."""
     limits = TransportLimits(
         pool_timeout_s=settings.submit_timeout_s / 4,
         connect_timeout_s=settings.submit_timeout_s / 4,
@@ -327,7 +333,8 @@ def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[Co
 
     def opened(each: ConfiguredRenderer, replica: str) -> Renderer:
         secret = each.api_key if each.api_key.get_secret_value() else None
-        transport = open_transport(each.dialect, replica, secret, limits=limits)
+        observe = None if counts is None else partial(counts.called, each.name)
+        transport = open_transport(each.dialect, replica, secret, limits=limits, observe=observe)
         stack.callback(transport.close)
         return open_renderer(
             each.dialect,
@@ -336,6 +343,7 @@ def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[Co
             transport=transport,
             clock=clock,
             fields=each.fields,
+            keeps_idempotency_keys=each.keeps_idempotency_keys,
             submit_timeout_s=settings.submit_timeout_s,
             reference_bytes_max=settings.reference_bytes_max,
             source_bytes_max=settings.source_bytes_max,

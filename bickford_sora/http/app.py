@@ -28,6 +28,7 @@ from bickford_sora.http import (
     spend,
     streams,
     threads,
+    unknown,
     videos,
     webhook_endpoints,
     webhooks,
@@ -56,6 +57,7 @@ def create_app(house: House) -> FastAPI:
     limits = house.limits
     app.add_middleware(Gate, requests_max=limits.requests_max, bodies_bytes_max=limits.bodies_bytes_max)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
+    app.include_router(videos.collection)  # first: whatever comes before it is tried for each request for a video
     for module in (
         api_keys,
         approvals,
@@ -67,6 +69,7 @@ def create_app(house: House) -> FastAPI:
         edits,
         erasures,
         holds,
+        unknown,
         quotes,
         reviews,
         videos,

@@ -44,6 +44,7 @@ from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
+from bickford_sora.unknown import Unknown
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
@@ -123,6 +124,9 @@ class House:
     """As `wait_for_videos`, for the read model of API keys."""
     reviews: Reviews
     approvals: Approvals
+    unknown: Unknown
+    wait_for_work: Callable[[float], bool]
+    """As `wait_for_videos`, for the read model of work."""
     four_eyes: FourEyes
     erasing: Erasing
     legal_holds: LegalHolds

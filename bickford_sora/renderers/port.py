@@ -88,7 +88,11 @@ class Capabilities:
 
         Where not, it is never adopted, and no list in which it could hide proves its absence.
         """
-        return self.lists and operation in self.recognisable and self.obscuring.isdisjoint(fields)
+        return self.lists and self.shows(operation, fields)
+
+    def shows(self, operation: Operation, fields: Collection[str]) -> bool:
+        """Whether what is told of a job that was asked for so is just what was asked for."""
+        return operation in self.recognisable and self.obscuring.isdisjoint(fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Follow:
 
     def _ask(self, task: Task, render: Render) -> tuple[Render, datetime]:
         """The render behind what its renderer said, and when to ask again."""
-        if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS} or render.job is None:
+        if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS, Phase.LOST} or render.job is None:
             return render, self.shop.again()
         renderer = self.shop.fleet.at(render.job.renderer, render.job.credential, render.job.replica)
         if renderer is None:
@@ -40,11 +40,7 @@ class Follow:
         try:
             heard = renderer.status(render.job.job_id)
         except JobGone as error:
-            status = error.http_status
-            grace_s = self.shop.limits.reconcile_grace_s
-            render = self.shop.decide(
-                task, lambda r: news.job_gone(r, status, self.shop.now(), grace_s=grace_s), known=render
-            )
+            render = self._gone(task, render, error.http_status)
         except ReadFailed as error:
             retry_at = self.shop.backoff(RETRIES_ASSUMED, error.retry_after_s)
             fact = self.shop.trouble(render, "follow", error, retry_at)
@@ -69,6 +65,14 @@ class Follow:
                 webhook_at=task.webhook_at,
             )
         )
+
+    def _gone(self, task: Task, render: Render, http_status: int | None) -> Render:
+        recovery, poll_interval_s = self.shop.recovery(render), self.shop.limits.poll_interval_s
+
+        def decision(render: Render) -> Draft:
+            return news.job_gone(render, http_status, self.shop.now(), recovery, poll_interval_s=poll_interval_s)
+
+        return self.shop.decide(task, decision, known=render)
 
     def _overdue(self, render: Render) -> Draft:
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS}:

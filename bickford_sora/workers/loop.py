@@ -45,6 +45,8 @@ class Crew:
     clock: Clock
     drain_s: float
     """Longest wait for begun tasks when it is told to stop, in seconds; what takes longer is left to its lease."""
+    observe: Callable[[Step, str, float], None] = lambda _step, _outcome, _duration_s: None
+    """Told of each task: its step, what came of it (done, postponed, failed), and how long it took."""
     rooms: Callable[[], Rooms] = lambda: ANY_ROOM
     """What the renderers take now."""
 
@@ -116,6 +118,7 @@ class WorkLoop:
             self._wake.set()
 
     def _attempt(self, item: WorkItem, begins_until: datetime | None = None) -> datetime:
+        began, outcome = time.monotonic(), "postponed"
         with structlog.contextvars.bound_contextvars(video_id=item.video_id, step=item.step):
             try:
                 due_at = self._crew.workers[item.step](
@@ -127,10 +130,14 @@ class WorkLoop:
             except LedgerError as error:
                 log.warning("task_postponed", code=error.code)
             except Exception:  # one task must not stop the others
+                outcome = "failed"
                 log.exception("task_failed")
             else:
+                outcome = "done"
                 self._failures.pop((item.stream, item.step), None)
                 return due_at
+            finally:
+                self._crew.observe(item.step, outcome, time.monotonic() - began)
             return self._after(self._pause_s(item))
 
     def _pause_s(self, item: WorkItem) -> float:

@@ -85,7 +85,8 @@ class Store:
             assets = self._files(render, render.job, renderer)
         except (AssetExpired, JobGone) as error:
             code, message = error.code, self.shop.sealed(render, "render.asset_lost.message", error.message)
-            self.shop.decide(task, lambda r: news.asset_lost(r, code, message))
+            recovery = self.shop.recovery(render)
+            self.shop.decide(task, lambda r: news.file_gone(r, code, message, recovery))
         except (ReadFailed, NotReady, AssetError) as error:
             return self._again(task, render, error)
         else:

@@ -17,7 +17,9 @@ log = structlog.get_logger(__name__)
 class Watch:
     """Keeps background work going and remembers what failed. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str, str], None] = lambda _name, _error: None) -> None:
+        """`tell` is told of each failure too: what failed, and how."""
+        self._tell = tell
         self._lock = threading.Lock()
         self._failed: dict[str, tuple[str, float]] = {}
 
@@ -28,18 +30,20 @@ class Watch:
                 run(stop)
             except Exception as error:  # whatever it was: a thread that ends in silence would be worse
                 log.exception("background_failed", thread=name)
-                self._note(name, type(error).__name__, time.monotonic() + FAILED_FOR_S)
+                self.note(name, type(error).__name__)
                 stop.wait(RESTART_S)
             except BaseException as error:
-                self._note(name, type(error).__name__, float("inf"))
+                self.note(name, type(error).__name__, for_s=float("inf"))
                 raise
+
+    def note(self, name: str, error: str, *, for_s: float | None = None) -> None:
+        """Remembers that something failed, and how, for so many seconds (None: `FAILED_FOR_S`)."""
+        with self._lock:
+            self._failed[name] = (error, time.monotonic() + (FAILED_FOR_S if for_s is None else for_s))
+        self._tell(name, error)
 
     def problems(self) -> list[str]:
         """What failed lately, in words for an operator."""
         now = time.monotonic()
         with self._lock:
             return [f"the {name} failed: {error}" for name, (error, until) in self._failed.items() if until > now]
-
-    def _note(self, name: str, error: str, until: float) -> None:
-        with self._lock:
-            self._failed[name] = (error, until)

@@ -10,7 +10,7 @@ import structlog
 
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.port import AssetStore
-from bickford_sora.decisions.catalogue import Catalogue
+from bickford_sora.decisions.catalogue import Catalogue, Recovery
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Recording
 from bickford_sora.references import asset_subject
@@ -135,6 +135,12 @@ class Workshop:
     def decide(self, task: Task, decision: Callable[[Render], Draft], *, known: Render | None = None) -> Render:
         """Decides and appends, again when the render moved on meanwhile; `known` is the render as it was just read."""
         return self.recording.decide(task.stream, ACTOR, decision, known=known)
+
+    def recovery(self, render: Render) -> Recovery:
+        """What is done about this render's unknown outcomes and lost jobs, where it is now."""
+        place = render.job or render.submission or render.allowed
+        offer = place and self.catalogue().offer(render.intent.model, place.renderer, place.credential)
+        return offer.recovery if offer else Recovery()
 
     def delete_files(self, render: Render) -> int:
         """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""

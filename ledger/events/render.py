@@ -313,8 +313,16 @@ class RenderJobLost(Fact):
     """The renderer does not know the job any more."""
 
     TYPE: ClassVar[str] = "render.job_lost"
+    SCHEMA: ClassVar[int] = 2
     job_id: str
     http_status: int | None = None
+    on_lost: Literal["hold", "resubmit", "fail"] | None = None
+    """The rule that held; what it led to follows. None: there was no rule yet, and the render ended with this fact."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew no rule."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderAssetLost(Fact):

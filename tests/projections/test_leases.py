@@ -10,6 +10,7 @@ from projections.leases import STALE_LOOKS_MAX, Leases, WorkItem
 from projections.port import Pool
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from projections.work import Work
 
 
 @pytest.fixture
@@ -40,6 +41,8 @@ def test_each_phase_asks_for_its_step(author: Author, projector: Projector, leas
     author.allow(deleted_in_flight)
     author.start_submission(deleted_in_flight)
     author.write(deleted_in_flight, e.RenderCancelled(reason="deleted"), e.RenderDeleted())
+    lost = author.queued_render()
+    author.write(lost, e.RenderJobLost(job_id="job-1", on_lost="hold"))
     author.intent()  # waits for a decision
     author.stored_render()  # has what it wants
     publish(author, projector)
@@ -53,12 +56,34 @@ def test_each_phase_asks_for_its_step(author: Author, projector: Projector, leas
         store: "store",
         purge: "purge",
         deleted_in_flight: "reconcile",
+        lost: "reconcile",
     }
     assert items[follow].job_stream is not None
     assert items[submit].job_stream is None
     assert {item.renderer for item in items.values()} == {"openai"}
     assert items[follow].video_id == author.renders[follow].intent.video_id
     assert [item.step for item in leases.claim("w1", 100, 60, late + timedelta(hours=1), ["submit"])] == ["submit"]
+
+
+def test_what_is_to_be_found_out_is_listed_in_its_order_and_a_lost_job_is_not_in_flight(
+    author: Author, projector: Projector, pool: Pool
+) -> None:
+    author.queued_render()
+    unknown = author.intent()
+    author.allow(unknown)
+    author.start_submission(unknown)
+    lost = author.queued_render()
+    author.write(lost, e.RenderJobLost(job_id="job-1", on_lost="hold"))
+    publish(author, projector)
+    work = Work(pool)
+    assert work.in_flight("openai") == 2
+    ids = sorted(author.renders[each].intent.video_id for each in (unknown, lost))
+    intent = author.renders[lost].intent
+    assert work.reconciling("acme", None, None, 10) == ids
+    assert work.reconciling("acme", intent.project, ids[0], 10) == ids[1:]
+    assert work.reconciling("acme", None, None, 1) == ids[:1]
+    assert work.reconciling("acme", "another", None, 10) == []
+    assert work.reconciling("other", None, None, 10) == []
 
 
 def test_a_step_waits_for_the_time_the_facts_name(author: Author, projector: Projector, leases: Leases) -> None:

@@ -6,4 +6,5 @@ create index items_waiting on items (renderer, tenant, project, rank, created_at
 create index items_waiting_long on items (created_at) where step = 'submit';
 alter table nudges add constraint nudges_pkey primary key (stream);
 create index nudges_job on nudges (job_stream, position);
+create index items_reconciling on items (tenant, video_id) where step = 'reconcile';
 create index nudges_position on nudges (position);
