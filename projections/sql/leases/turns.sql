@@ -23,6 +23,7 @@ open as (
                select count(*) from (
                    select from projection_work.items i
                    where i.renderer = w.renderer and i.step in ('reconcile', 'follow')
+                     and (i.step = 'follow' or i.job_stream is null)  -- a job that was lost takes no place
                    limit r.in_flight_max
                ) jobs
            ) - (
