@@ -104,3 +104,7 @@ def test_a_download_tells_its_ends_apart(scripted: Scripted, status: int, detail
     with pytest.raises(error):
         read_content(renderer)
     assert target_of(server.requests[0]) == "GET /v1/videos/video_1/content"
+
+
+def test_a_lora_that_is_nested_too_deeply_is_sent_as_a_name() -> None:
+    assert json.loads(vllm_omni._lora("[" * 100_000)) == {"name": "[" * 100_000}
