@@ -27,10 +27,13 @@ from projections.errors import error_code
 from projections.port import Pool, Projection
 from projections.positions import Lag, Parked, Stored
 
-BATCH_EVENTS_MAX = 1_000
+BATCH_EVENTS_MAX = 5_000
 """Most events in one transaction."""
 PACE_S = 0.03
-"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together."""
+"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together.
+
+It is as long as the batch took, where that took longer: whatever comes, half of the time is left to others.
+"""
 PARKED_STREAMS_MAX = 1_000
 """Most parked streams that are tried again at one start."""
 WAIT_STEP_S = 0.02
@@ -94,11 +97,12 @@ class Projector:
         try:
             self._retry_parked_when_reachable(stop)
             while not stop.is_set():
+                began = time.monotonic()
                 events = self._step_when_reachable(stop)
                 if not events:
                     bell.wait(POLL_S)
                 elif events < BATCH_EVENTS_MAX:
-                    stop.wait(PACE_S)
+                    stop.wait(max(PACE_S, time.monotonic() - began))
         finally:
             bell.close()
 

@@ -30,6 +30,8 @@ VERSION = 1
 BATCH_EVENTS_MAX = 2_000
 WORDS_CHARS_MAX = 200_000
 """Of one fact; PostgreSQL holds a megabyte of words."""
+PACE_S = 0.1
+"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together."""
 WAIT_STEP_S = 0.02
 """Time between two looks at a position that is waited for, in seconds."""
 ENSURE_LOCK = 7305811
@@ -128,7 +130,7 @@ class Search:
     def run(self, stop: threading.Event, bell: Bell) -> None:
         """Follows until `stop` is set. A database that does not answer is waited for."""
         with closing(bell):
-            keep_up(self.step, stop, bell, waits="search_waits")
+            keep_up(self.step, stop, bell, waits="search_waits", pace_s=PACE_S)
 
     def step(self) -> int:
         """Takes in one batch. Returns how many events it had, 0 when there was nothing."""

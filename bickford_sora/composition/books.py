@@ -54,6 +54,8 @@ log = structlog.get_logger(__name__)
 
 LAG_READY_S = 30.0
 """How far a read model may be behind in a process that is ready, in seconds."""
+ANSWER_READY_S = 2.0
+"""How long the database may take to be connected to in a process that is ready, in seconds."""
 
 PROJECTIONS: Sequence[Projection] = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
 
@@ -149,6 +151,8 @@ def segments_folder(settings: Settings) -> Path:
 def problems(books: Books) -> list[str]:
     """What keeps this installation from serving, in words for an operator."""
     try:
+        with books.pool.connection(timeout=ANSWER_READY_S):  # those who ask are impatient; requests wait for longer
+            pass
         found = [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
         behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
     except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:

@@ -30,6 +30,7 @@ from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.queue_room import QueueRoom
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
@@ -40,6 +41,7 @@ from bickford_sora.renderers.port import Renderer
 from bickford_sora.renderers.transport import TransportLimits
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.stops import Stops
+from bickford_sora.vacancies import rooms_of
 from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver
 from bickford_sora.workers.erase import Erase
@@ -58,9 +60,9 @@ from ledger.clock import Clock
 from ledger.identifiers import id_maker
 from projections.announced import Announced
 from projections.endpoints import ENDPOINTS, Endpoints
-from projections.leases import Leases
+from projections.leases import Leases, Rooms
+from projections.queue import Queue
 from projections.videos import Videos
-from projections.work import Work
 
 COURIERS = 4
 """Deliveries one process makes at a time."""
@@ -104,7 +106,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
-    fleet = Fleet(opening(settings, books.clock, stack, books.counts), in_flight=Work(books.pool).in_flight)
+    fleet = Fleet(opening(settings, books.clock, stack, books.counts))
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)
@@ -125,6 +127,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         is_stopped=stops.is_stopped,
         approval_s=settings.approval_s,
         repeats_answers=settings.repeats_answers,
+        take_place=_queue_room(books).take,
     )
     shop = Workshop(
         recording=recording,
@@ -137,6 +140,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         limits=_work_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
+    rooms = rooms_of(configuring, fleet, stops, clock=books.clock, render_deadline_s=settings.render_deadline_s)
     erasures = _erasures(books, recording, assets)
     erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
     dispatch = Dispatch(egress, books.keys, observe=books.counts.delivered)
@@ -148,7 +152,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         intake=Intake(desk),
         quoting=Quoting(desk),
         observations=Observations(recording, books.keys),
-        crew=_crew(books, shop, erasures, owner),
+        crew=_crew(books, shop, erasures, owner, rooms),
         couriers=_couriers(books, recording, dispatch, links, owner),
         announce=_announce(books, recording),
         dispatch=dispatch,
@@ -213,6 +217,15 @@ def _configuring(
     )
 
 
+def _queue_room(books: Books) -> QueueRoom:
+    queue, settings = Queue(books.pool), books.settings
+    return QueueRoom(
+        lambda: queue.lengths(settings.queue_renders_max),
+        project_renders_max=settings.queue_project_renders_max,
+        renders_max=settings.queue_renders_max,
+    )
+
+
 def _characters(
     books: Books,
     recording: Recording,
@@ -261,7 +274,7 @@ def _announce(books: Books, recording: Recording) -> Announce:
     )
 
 
-def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
+def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: Callable[[], Rooms]) -> Crew:
     return Crew(
         leases=Leases(books.pool),
         workers={
@@ -281,6 +294,7 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
         observe=books.counts.worked,
+        rooms=rooms,
     )
 
 
@@ -329,6 +343,7 @@ def opening(
             transport=transport,
             clock=clock,
             fields=each.fields,
+            keeps_idempotency_keys=each.keeps_idempotency_keys,
             submit_timeout_s=settings.submit_timeout_s,
             reference_bytes_max=settings.reference_bytes_max,
             source_bytes_max=settings.source_bytes_max,
@@ -343,9 +358,11 @@ def _work_limits(settings: Settings) -> Limits:
         reconcile_grace_s=settings.reconcile_grace_s,
         submission_attempts_max=settings.submission_attempts_max,
         poll_interval_s=settings.poll_interval_s,
+        poll_fallback_s=settings.poll_fallback_s,
         retry_after_max_s=settings.retry_after_max_s,
         render_deadline_s=settings.render_deadline_s,
         store_attempts_max=settings.store_attempts_max,
         asset_bytes_max=settings.asset_bytes_max,
         asset_retention_s=settings.asset_retention_s,
+        spool_free_bytes_min=settings.spool_free_bytes_min,
     )

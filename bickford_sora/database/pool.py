@@ -9,8 +9,14 @@ from psycopg_pool import ConnectionPool
 
 APPLICATION_NAME = "bickford-sora"
 LOCK_TIMEOUT_S = 10.0
-IDLE_IN_TRANSACTION_TIMEOUT_S = 60.0
-CHECKOUT_TIMEOUT_S = 30.0
+IDLE_IN_TRANSACTION_TIMEOUT_S = 5.0
+"""How long others wait, in seconds, for what a process holds that was paused, or whose machine lost its power.
+
+It is cut off, its transaction is undone, and when it wakes up it finds that out. Work that pauses for longer in a
+transaction, such as an export to a slow reader, holds nothing and says so for itself.
+"""
+CHECKOUT_TIMEOUT_S = 10.0
+"""How long a request waits for a database that is away, in seconds: a failover within it costs no error."""
 ASKED_S = 1.0
 """How long after a connection has answered it is not asked again whether it lives, in seconds."""
 

@@ -11,10 +11,10 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
+from bickford_sora.http.heads import BoundedHeads
+
 KEEP_ALIVE_S = 75
 """How long an idle connection is kept; longer than clients wait between polls, so that none meets its closing."""
-HEADER_BYTES_MAX = 64 * 1024
-"""Largest request line and headers together. The other parser of the server has no such limit."""
 BACKLOG = 1024
 SHUTDOWN_TIMEOUT_S = 20
 """How long requests under way may take when the server is told to stop."""
@@ -142,7 +142,7 @@ class _Server(uvicorn.Server):
 def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=BoundedHeads,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -151,7 +151,6 @@ def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=shutdown_timeout_s,
-        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
     )
 
 

@@ -19,6 +19,8 @@ from bickford_sora.http.video_object import Video, View, video_objects
 from bickford_sora.pasts import Past
 from ledger import streams
 
+collection = APIRouter(prefix="/v1/videos", tags=["videos"], responses=documentation.REFUSALS)
+"""What is asked for most often; its routes depend on the caller themselves."""
 router = APIRouter(
     prefix="/v1/videos",
     tags=["videos"],
@@ -59,7 +61,7 @@ class DeletedVideo(BaseModel):
     deleted: Literal[True] = True
 
 
-@router.post(
+@collection.post(
     "", summary="Ask for a video", dependencies=[ASKS], response_model=Video, openapi_extra=documentation.CREATE
 )
 async def create(request: Request, order: TheOrder) -> Response:
@@ -67,7 +69,7 @@ async def create(request: Request, order: TheOrder) -> Response:
     return await asking.ask(request, order, "create", lambda form: create_request(form.fields, form.files))
 
 
-@router.get("", summary="List this project's renders", dependencies=[READS])
+@collection.get("", summary="List this project's renders", dependencies=[READS])
 async def list_page(
     response: Response, house: TheHouse, caller: TheCaller, links: TheLinks, asked: Annotated[PageAsked, Depends()]
 ) -> VideoPage:

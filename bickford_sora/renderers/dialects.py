@@ -61,20 +61,26 @@ def open_renderer(
     transport: Transport,
     clock: Clock,
     fields: frozenset[str] | None = None,
+    keeps_idempotency_keys: bool = False,
     absence_proves: bool = True,
     submit_timeout_s: float = 60.0,
     pages_max: int = 1_000,
     reference_bytes_max: int = 20 * 1024 * 1024,
     source_bytes_max: int = 512 * 1024 * 1024,
 ) -> HttpRenderer:
-    """A renderer that speaks `dialect`; the other arguments are those of `HttpRenderer` and `capabilities_of`."""
+    """A renderer that speaks `dialect`; the other arguments are those of `HttpRenderer` and `capabilities_of`.
+
+    Whether it keeps idempotency keys is its configuration's word: none of the servers that the dialects were written
+    against does.
+    """
+    can = capabilities_of(dialect, fields)
     return HttpRenderer(
         DIALECTS[dialect],
         name=name,
         credential=credential,
         transport=transport,
         clock=clock,
-        capabilities=capabilities_of(dialect, fields),
+        capabilities=replace(can, keeps_idempotency_keys=can.keeps_idempotency_keys or keeps_idempotency_keys),
         absence_proves=absence_proves,
         submit_timeout_s=submit_timeout_s,
         pages_max=pages_max,

@@ -3,8 +3,9 @@
 Both are whole servers in processes of their own, as their users start them, asked by the same load: so many requests in
 flight over kept connections, each a multipart create with a prompt of its own. LiteLLM answers when the renderer has
 answered and keeps nothing; ours answers when the intent and the decision are on disk, and submits from there. Its
-workers run in its own rounds, and have the work of all rounds to do; in the other's it stands still, and takes nothing
-from it. Short rounds alternate, so that a neighbour on the machine slows both alike.
+workers run in its own rounds, in a process that yields to the one that answers, and have the work of all rounds to do;
+how many renders they have not submitted at the end is told. In the other's rounds all of it stands still, and takes
+nothing from it. Short rounds alternate, so that a neighbour on the machine slows both alike.
 """
 
 import os
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import psycopg
+
 from tests.benchmarks.database import temporary_database
 from tests.benchmarks.load import Measured, measure
 
@@ -30,7 +33,7 @@ START_S_MAX = 120.0
 """Longest wait for a server to answer, in seconds. The proxy takes its time to import."""
 OUR_KEY = "bk_live_benchmark-only"
 THEIR_KEY = "sk-benchmark-only"
-_RSS_LINE = "VmRSS:"
+_SHARE_LINE = "Pss:"
 LITELLM_CONFIG = """\
 model_list:
   - model_name: sora-2
@@ -73,8 +76,9 @@ def run(
                     round_ = measure(server.port, server.path, server.key, in_flight=in_flight, seconds=seconds)
                 rounds[server.name].append(round_)
                 on_progress(f"round {turn}/{ROUNDS}: {server.name}: {round_.rate:,.0f} requests/s")
-        memory = {f"{server.name}_rss_mib": round(_rss_bytes(server.process.pid) / 2**20) for server in servers}
-    return _summary(rounds, in_flight, seconds) | memory
+        unsubmitted = _unsubmitted(database)
+        memory = {f"{server.name}_mib": round(_resident_bytes(server.process.pid) / 2**20) for server in servers}
+    return _summary(rounds, in_flight, seconds) | memory | {"ours_unsubmitted": unsubmitted}
 
 
 def _summary(rounds: dict[str, list[Measured]], in_flight: int, seconds: float) -> dict[str, Any]:
@@ -172,8 +176,20 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _rss_bytes(pid: int) -> int:
-    """Resident memory of a process and its children, shared pages counted in each (Linux)."""
-    own = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(_RSS_LINE))
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(own.split()[1]) * 1024 + sum(_rss_bytes(int(child)) for child in children)
+def _unsubmitted(database_url: str) -> int:
+    """Renders that were accepted and are yet to be submitted."""
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "select count(*) filter (where type = 'render.allowed')"
+            " - count(*) filter (where type = 'render.submission_started') from ledger.events"
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _resident_bytes(pid: int) -> int:
+    """Resident memory of a process and all below it (Linux). A page that several share counts once: in equal parts."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    own = next(line for line in lines if line.startswith(_SHARE_LINE))
+    tasks = Path(f"/proc/{pid}/task").iterdir()  # who started a child is a thread
+    children = [child for task in tasks for child in (task / "children").read_text().split()]
+    return int(own.split()[1]) * 1024 + sum(_resident_bytes(int(child)) for child in children)

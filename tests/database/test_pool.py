@@ -60,6 +60,19 @@ def test_a_lock_is_not_waited_for_for_ever(database_url: str) -> None:
                 second.execute("SELECT FROM contended")
 
 
+def test_a_process_that_was_paused_with_a_lock_in_its_hands_is_cut_off(database_url: str) -> None:
+    with open_pool(database_url, size_max=2, idle_in_transaction_timeout_s=0.2) as pool:
+        paused, other = pool.getconn(), pool.getconn()
+        other.execute("CREATE TABLE written (row int)")
+        paused.execute("BEGIN; INSERT INTO written VALUES (1); SELECT pg_advisory_xact_lock(1)")
+        other.execute("SELECT pg_advisory_xact_lock(1)")  # waits until the first one is cut off
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            paused.execute("SELECT 1")  # it wakes up
+        assert other.execute("SELECT count(*) FROM written").fetchone() == (0,)
+        for each in (paused, other):
+            pool.putconn(each)
+
+
 def test_the_whole_address_reaches_libpq(database_url: str) -> None:
     # Two hosts: the first has no server, so libpq goes on to the second.
     parts = psycopg.conninfo.conninfo_to_dict(database_url)
