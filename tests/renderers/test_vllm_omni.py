@@ -1,9 +1,11 @@
 """What vLLM-Omni wants, and how it answers."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from bickford_sora.renderers import vllm_omni
 from bickford_sora.renderers.errors import AssetExpired, JobGone, NotReady, ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.port import Source, Upload
 from tests.renderers.conftest import ORDER, PLAIN_FORM, VIDEO, Scripted, read_content
