@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Self
 
+from bickford_sora.board import Board
 from bickford_sora.composition.books import Books, open_books
 from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.configuring import Configuring
+from bickford_sora.counts import Counts
 from bickford_sora.pushing import pushing_of
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
@@ -15,6 +17,9 @@ from bickford_sora.workers.loop import WorkLoop
 from bickford_sora.workers.watch import Watch
 from ledger.following import Bell, PostgresBell
 from projections.search import Search
+
+TOLD_S = 2.0
+"""How old what a background process counts may be when its server tells it, in seconds."""
 
 Run = Callable[[threading.Event], None]
 """Goes on until the event is set."""
@@ -96,19 +101,38 @@ def working(
     *,
     works: bool = True,
     watch: Watch | None = None,
+    counts: Counts | None = None,
 ) -> Iterator[Gateway]:
     """The background of one process, from the settings to its threads, until the end of the block.
 
     Not `works`: it follows the ledger and leaves renders to others. Raises as `open_books`.
     """
     with ExitStack() as stack:
-        books = stack.enter_context(open_books(settings, watch=watch))
+        books = stack.enter_context(open_books(settings, watch=watch, counts=counts))
         gateway = compose(books, renderers, stack)
         gateway.erasures.reapply()  # before anything is worked on: a restored backup revives nothing
         for each in gateway.configuring.renderers:
             redaction.register(each.api_key.get_secret_value())
         stack.enter_context(Background(books, gateway if works else None, gateway.configuring))
         yield gateway
+
+
+@contextmanager
+def told_on(board: Board, counts: Counts) -> Iterator[None]:
+    """Keeps on the board what this process counts, until the end of the block."""
+    stop = threading.Event()
+
+    def tell() -> None:
+        while not stop.wait(TOLD_S):
+            board.write(counts.text())
+
+    teller = threading.Thread(target=tell, name="counts", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        teller.join()
 
 
 @contextmanager

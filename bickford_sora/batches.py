@@ -7,7 +7,7 @@ what is missing and makes nothing twice. Nothing waits in memory: what was answe
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
@@ -118,6 +118,7 @@ class Batches:
             terms = self.intake.terms(
                 origin, "create", request, key=f"{batch.opened.batch_id}:{line.number}", named=caller.named
             )
+            terms = replace(terms, batch_id=batch.opened.batch_id)
             render = self.intake.ask(caller, request, terms).render
         except (TryLater, Unauthorized):
             raise  # says nothing about the line

@@ -146,6 +146,11 @@ def load_or_make_master_key(path: Path, settings: Settings) -> bytes:
     return _decoded(_kept(path, fresh), str(path))
 
 
+def kept_master_key(path: Path, settings: Settings) -> bytes | None:
+    """The master key as `load_or_make_master_key` would find it, None when it would make one. Raises as that."""
+    return load_or_make_master_key(path, settings) if settings.master_key is not None or path.exists() else None
+
+
 def _presented(headers: Mapping[str, str]) -> bytes:
     authorization = headers.get("authorization")
     if authorization is None:

@@ -2,13 +2,13 @@
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from pydantic import SecretStr
 
 from bickford_sora.decisions import price_table
-from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Price, Route
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, OnLost, Price, Recovery, Route
 from bickford_sora.decisions.prices import LIST_PRICES, up_to_ms
 from bickford_sora.renderer_file import (
     ModelEntry,
@@ -16,6 +16,7 @@ from bickford_sora.renderer_file import (
     RendererEntry,
     RendererFile,
     RendererFileInvalid,
+    RouteEntry,
     secret_of,
     webhook_secrets_of,
 )
@@ -41,6 +42,8 @@ class ConfiguredRenderer:
     requests_per_minute_max: int | None = None
     fields: frozenset[str] | None = None
     """Fields beyond the protocol; None: those its dialect always has."""
+    keeps_idempotency_keys: bool = False
+    """Whether two submissions with one idempotency key make one job there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Configuration:
 
     renderers: tuple[ConfiguredRenderer, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """By project: how many turns it has in the queue where others have one; 1 for those not named."""
 
 
 def resolve_by_system(name: str, port: int) -> list[str]:
@@ -83,7 +88,7 @@ def of_settings(settings: Settings, renderers: Sequence[RendererSettings]) -> Co
 def of_file(file: RendererFile, environment: Mapping[str, str], resolve: Resolve = resolve_by_system) -> Configuration:
     """What the renderer file says. Raises RendererFileInvalid when a secret is missing or a name has no address."""
     renderers = tuple(_configured(entry, environment, resolve) for entry in file.renderers)
-    return Configuration(renderers, catalogue_of(file))
+    return Configuration(renderers, catalogue_of(file), MappingProxyType(file.weights))
 
 
 def catalogue_of(file: RendererFile) -> Catalogue:
@@ -115,6 +120,7 @@ def _configured(entry: RendererEntry, environment: Mapping[str, str], resolve: R
         in_flight_max=entry.limits.in_flight_max,
         requests_per_minute_max=entry.limits.requests_per_minute_max,
         fields=frozenset(name for model in entry.models for name in model.fields),
+        keeps_idempotency_keys=entry.idempotency_keys,
     )
 
 
@@ -125,9 +131,25 @@ def _route(model: str, file: RendererFile, entries: Mapping[str, RendererEntry])
             tuple(_offer(entry, each) for entry in file.renderers for each in entry.models if each.name == model)
         )
     steps = [(entries[step.renderer], step.weight) for step in asked.renderers]
-    return Route(
-        tuple(_offer(entry, each, weight) for entry, weight in steps for each in entry.models if each.name == model),
-        asked.choice,
+    offers = tuple(
+        replace(_offer(entry, each, weight), recovery=_recovery(entry, asked))
+        for entry, weight in steps
+        for each in entry.models
+        if each.name == model
+    )
+    return Route(offers, asked.choice)
+
+
+def _recovery(entry: RendererEntry, route: RouteEntry | None = None) -> Recovery:
+    """What a renderer does about unknown outcomes and lost jobs; its route's word goes before its own."""
+    default: OnLost = "resubmit" if entry.is_free else "hold"
+    return Recovery(
+        on_unknown=(route and route.on_unknown) or entry.on_unknown,
+        unknown_after_s=entry.limits.unknown_after_s,
+        on_lost=(route and route.on_lost) or entry.on_lost or default,
+        lost_grace_s=entry.limits.lost_grace_s,
+        lost_attempts_max=entry.limits.lost_attempts_max,
+        idempotency_keys_s=entry.limits.idempotency_keys_s,
     )
 
 
@@ -145,6 +167,7 @@ def _offer(entry: RendererEntry, model: ModelEntry, weight: int = 1) -> ModelOff
         prompt_chars_max=model.prompt_chars_max,
         prices=tuple(_price(each) for each in model.price),
         weight=weight,
+        recovery=_recovery(entry),
     )
 
 

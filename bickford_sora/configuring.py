@@ -3,13 +3,14 @@
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import structlog
 
 from bickford_sora import configuration
 from bickford_sora.configuration import Configuration, ConfiguredRenderer
-from bickford_sora.decisions.catalogue import Catalogue, ModelOffer
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Recovery
 from bickford_sora.renderer_file import RendererFileInvalid, read_renderer_file
 from bickford_sora.stops import Stops
 from ledger.errors import LedgerError
@@ -52,6 +53,10 @@ class Configuring:
     def catalogue(self) -> Catalogue:
         """What is offered now."""
         return self._current.catalogue
+
+    def weights(self) -> Mapping[str, int]:
+        """How many turns each project has in the queue, where that is not one."""
+        return self._current.weights
 
     def renderer(self, name: str) -> ConfiguredRenderer | None:
         """One renderer, by its name."""
@@ -109,13 +114,19 @@ class Configuring:
 
 
 def _said(each: ConfiguredRenderer, offers: Sequence[ModelOffer]) -> bytes:
-    """Everything that is configured of a renderer, the same bytes in every process."""
+    """Everything that is configured of a renderer, the same bytes in every process.
+
+    What is as it is by default adds nothing, so that a new key of the file changes no renderer that does not use it.
+    """
+    recovery = [[offer.model, *astuple(offer.recovery)] for offer in offers if offer.recovery != Recovery()]
     return json.dumps(
         [
             [each.name, each.dialect, each.credential, each.api_key.get_secret_value()],
             [each.replicas, sorted(each.drained), each.in_flight_max, each.requests_per_minute_max],
             [secret.get_secret_value() for secret in each.webhook_secrets],
             [_offered(offer) for offer in offers],
+            *([["keeps idempotency keys"]] if each.keeps_idempotency_keys else []),
+            *([recovery] if recovery else []),
         ]
     ).encode()
 

@@ -1,6 +1,6 @@
 """One signed call of a webhook endpoint (Standard Webhooks 1.0.0)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +24,8 @@ class Dispatch:
     egress: Egress
     keys: Keys
     timeout_s: float = DELIVERY_TIMEOUT_S
+    observe: Callable[[str], None] = lambda _outcome: None
+    """Told of each call what came of it: the status's class, such as 2xx, or why there was none."""
 
     def send(self, endpoint: Endpoint, body: bytes, *, webhook_id: str, now: datetime) -> Outcome:
         """POSTs `body` once, signed with every secret in use, and says what came of it.
@@ -31,6 +33,11 @@ class Dispatch:
         No answer, or an address that is refused, is an outcome too. Raises ledger.errors.Erased when the endpoint's
         secrets cannot be read any more.
         """
+        outcome = self._sent(endpoint, body, webhook_id=webhook_id, now=now)
+        self.observe(outcome.code or f"{str(outcome.http_status)[:1]}xx")
+        return outcome
+
+    def _sent(self, endpoint: Endpoint, body: bytes, *, webhook_id: str, now: datetime) -> Outcome:
         secrets = [self.keys.open(each) for each in endpoint.secrets(now)]
         signed = signatures.sign(body, webhook_id=webhook_id, sent_at=now, secrets=secrets)
         url = self.keys.open(endpoint.url)

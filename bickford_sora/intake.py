@@ -39,6 +39,8 @@ class Terms:
     """The Idempotency-Key."""
     retry_count: int = 0
     """How often the client says it sent this before."""
+    batch_id: str | None = None
+    """The batch it is a line of, which has a key then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Intake:
     def _once(self, caller: Caller, terms: Terms, make: Callable[[Binding | None], Made]) -> Answer:
         """What `make` makes, unless this very request has made something before."""
         if terms.key is not None:
-            binding = self._idempotency.binding(terms.key, terms.request_hash)
+            binding = replace(self._idempotency.binding(terms.key, terms.request_hash), batch_id=terms.batch_id)
             replayed = self._making.replay(caller, binding, terms.origin)
             made = Made(replayed) if replayed else make(binding)
             return Answer(made.render, allowance=made.allowance, opened=made.opened)

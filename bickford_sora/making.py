@@ -60,6 +60,7 @@ class Making:
         retry_of: str | None = None,
     ) -> Made:
         """The new render, or the one this key made meanwhile. `retry_of` is the failed video asked for again."""
+        self._desk.take_place(caller)
         for _ in range(DECIDE_ATTEMPTS_MAX):
             policy = self._desk.policies.in_force(caller.tenant)
             try:

@@ -1,13 +1,19 @@
-"""Numbers about this process and the read models, for Prometheus. None of them tells whose they are."""
+"""Numbers about an installation, for Prometheus: of this process, of the one behind it, and of the database.
 
-from collections.abc import Callable, Iterator, Sequence
+None of them tells whose they are.
+"""
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from bickford_sora.counts import Counts
 from ledger.errors import Unavailable
 from ledger.proof.sequencer import Standing
+from projections.backlog import Waiting
 from projections.positions import Lag
 
 _GAUGES: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
@@ -22,41 +28,67 @@ _GAUGES: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
 
 
 class Metrics:
-    """What this process counts, and what it looks up when somebody asks. Safe to use from several threads."""
+    """All numbers of one process and of what it looks up when somebody asks. Safe to use from several threads."""
 
     def __init__(
         self,
         lag: Callable[[], Sequence[Lag]] = tuple,
         standing: Callable[[], Standing] | None = None,
         *,
+        backlog: Callable[[], Sequence[Waiting]] | None = None,
+        counts: Counts | None = None,
+        background: Callable[[], bytes] | None = None,
         public: bool = False,
     ) -> None:
-        """`lag` says how the read models stand, `standing` how the tree does; they may raise Unavailable."""
+        """`lag` says how the read models stand, `standing` how the tree does, `backlog` what work waits.
+
+        They may raise Unavailable. `counts` are this process's; `background` gives the text of the process behind it.
+        """
         self.public = public
         """Whether everybody may read them, without an API key."""
-        self._registry = CollectorRegistry()
-        self._registry.register(_ReadModels(lag))
+        self.counts = counts or Counts()
+        self._background = background
+        self._looked_up = CollectorRegistry()
+        self._looked_up.register(_ReadModels(lag))
         if standing is not None:
-            self._registry.register(_Tree(standing))
-        self._requests = Histogram(
-            "bickford_http_request_duration_seconds",
-            "Requests answered, by how long that took.",
-            ["method", "route", "status"],
-            registry=self._registry,
-        )
+            self._looked_up.register(_Tree(standing))
+        if backlog is not None:
+            self._looked_up.register(_Backlog(backlog))
 
     def answered(self, method: str, route: str | None, status: int | None, duration_s: float) -> None:
-        """Counts a request. `route` is None where no route took it, `status` where it was not answered."""
-        # Only names of our own: a label that a client could fill with anything would have no end of values.
-        known = method if method in _METHODS else "other"
-        self._requests.labels(known, route or "none", str(status or "none")).observe(duration_s)
+        """Counts a request, see `Counts.answered`."""
+        self.counts.answered(method, route, status, duration_s)
 
     def text(self) -> bytes:
         """All of it in Prometheus's text format."""
-        return generate_latest(self._registry)
+        return generate_latest(_Together(self._families()))
+
+    def _families(self) -> Iterator[Metric]:
+        yield from self._looked_up.collect()
+        others = _families(self._background() if self._background else b"")
+        for family in self.counts.registry.collect():
+            other = others.pop(family.name, None)
+            family.samples.extend(other.samples if other else ())
+            yield family
+        yield from others.values()
 
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+class _Together(CollectorRegistry):
+    """Families of several registries, as one."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        super().__init__()
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """The families."""
+        return iter(self._families)
+
+
+def _families(text: bytes) -> dict[str, Metric]:
+    """What another process wrote. When it was made is its own affair: those samples would be families of their own."""
+    found = text_string_to_metric_families(text.decode())
+    return {each.name: each for each in found if not each.name.endswith("_created")}
 
 
 class _ReadModels(Collector):
@@ -110,3 +142,32 @@ class _Tree(Collector):
         if standing.checkpoint_age_s is not None:
             age_s = standing.checkpoint_age_s
             yield GaugeMetricFamily("bickford_checkpoint_age_seconds", "Age of the newest checkpoint.", value=age_s)
+
+
+class _Backlog(Collector):
+    """Looks up at each scrape what work waits."""
+
+    def __init__(self, backlog: Callable[[], Sequence[Waiting]]) -> None:
+        self._backlog = backlog
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: to be registered is no reason to ask the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Nothing without a database, which the read models tell."""
+        try:
+            waiting = self._backlog()
+        except Unavailable:
+            return
+        labels = ["step", "renderer"]
+        items = GaugeMetricFamily("bickford_work_items", "Steps of work that are to be done.", labels=labels)
+        overdue = GaugeMetricFamily(
+            "bickford_work_overdue_seconds", "How long the oldest step has been due that nobody is at.", labels=labels
+        )
+        for each in waiting:
+            place = [each.step, each.renderer or "none"]
+            items.add_metric(place, each.items)
+            overdue.add_metric(place, each.overdue_s)
+        yield items
+        yield overdue

@@ -44,6 +44,8 @@ class Desk:
     """How long a held render waits for an approver, in seconds."""
     repeats_answers: bool = True
     """Whether an answer that could not be delivered is given to the SDKs' repetition of a request."""
+    take_place: Callable[[Caller], None] = lambda _: None
+    """Takes a place in the queue for one more render of a caller. Raises TooManyRequests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from bickford_sora.decisions.catalogue import Unit
+from bickford_sora.decisions.catalogue import OnLost, OnUnknown, Unit
 from bickford_sora.decisions.fields import FIELDS
 from bickford_sora.decisions.prices import ANY_SIZE, PIXELS_MAX
 from bickford_sora.renderers.dialects import DIALECTS, capabilities_of
 
 FILE_BYTES_MAX = 1024 * 1024
+WEIGHT_MAX = 1_000
 _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 _SIZE = r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$"
 _SECONDS = r"^[1-9][0-9]{0,3}$"
@@ -75,6 +76,14 @@ class LimitsEntry(_Entry):
     """Most jobs it has at a time."""
     requests_per_minute_max: int | None = Field(default=None, ge=1)
     """Most submissions in any 60 seconds, of each process."""
+    unknown_after_s: float = Field(default=900, ge=0, le=30 * 24 * 3600)
+    """How long the job of an unanswered submission is looked for, before `on_unknown` holds."""
+    lost_grace_s: float = Field(default=30, ge=0, le=24 * 3600)
+    """How long the renderer must say that it does not know a job, before `on_lost` holds."""
+    lost_attempts_max: int = Field(default=3, ge=0, le=1_000)
+    """How many lost jobs of one render `on_lost: resubmit` makes good."""
+    idempotency_keys_s: float = Field(default=3_600, ge=0, le=30 * 24 * 3600)
+    """How long it surely keeps an idempotency key, where it keeps any."""
 
 
 class PriceEntry(_Entry):
@@ -163,7 +172,19 @@ class RendererEntry(_Entry):
     """Replicas that get no new jobs; those they have are followed to their end."""
     webhook_secret_env: str | None = Field(default=None, pattern=_ENV)
     limits: LimitsEntry = LimitsEntry()
+    idempotency_keys: bool = False
+    """Whether two submissions with one idempotency key make one job."""
+    on_unknown: OnUnknown = "hold"
+    """What becomes of a submission of which nobody can find out whether it was taken."""
+    on_lost: OnLost | None = None
+    """What becomes of a render whose job it forgot. None: `resubmit` where all its prices are 0, `hold` elsewhere."""
     models: tuple[ModelEntry, ...] = Field(min_length=1)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether everything it makes is known to cost nothing."""
+        prices = [model.price for model in self.models]
+        return all(prices) and not any(sum(each.micro_per_unit.values()) for price in prices for each in price)
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
@@ -189,6 +210,10 @@ class RouteEntry(_Entry):
     """Who makes a model: asked in this order, or drawn by weight."""
 
     choice: Literal["order", "weight"] = "order"
+    on_unknown: OnUnknown | None = None
+    """In place of what its renderers say, for this model."""
+    on_lost: OnLost | None = None
+    """As `on_unknown`."""
     renderers: tuple[StepEntry, ...] = Field(min_length=1)
 
 
@@ -198,6 +223,8 @@ class RendererFile(_Entry):
     renderers: tuple[RendererEntry, ...] = Field(min_length=1)
     routes: dict[str, RouteEntry] = Field(default_factory=dict)
     """By model. A model without a route is made by every renderer that has it, in their order."""
+    weights: dict[str, Annotated[int, Field(ge=1, le=WEIGHT_MAX)]] = Field(default_factory=dict)
+    """By project: how many turns it has in the queue where others have one. A project without a weight has one."""
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

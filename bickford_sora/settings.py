@@ -139,9 +139,21 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=120.0, gt=0)
     """How long a work item is reserved for the worker that took it, in seconds."""
     poll_interval_s: float = Field(default=5.0, gt=0)
-    """Time between two questions about one job, in seconds; webhooks make it sooner."""
+    """Time between two questions about a job that has just begun, in seconds; webhooks make it sooner."""
+    poll_fallback_s: float = Field(default=30.0, gt=0)
+    """Least time between two questions about a job whose renderer's webhooks arrive, in seconds."""
     requests_per_minute_max: int | None = Field(default=None, ge=1)
     """Requests one API key may make a minute, counted by each process for itself. Unset: no limit."""
+    queue_renders_max: int = Field(default=100_000, ge=1)
+    """Renders that may wait to be submitted, of all projects."""
+    queue_project_renders_max: int = Field(default=20_000, ge=1)
+    """Renders that may wait to be submitted, of one project."""
+    requests_max: int = Field(default=500, ge=1)
+    """Requests one process answers at a time; more are told to come back (503 `overloaded`)."""
+    bodies_bytes_max: int = Field(default=512 * 1024 * 1024, ge=1024 * 1024)
+    """Request bodies one process holds at a time, all together, in bytes."""
+    spool_free_bytes_min: int = Field(default=1024 * 1024 * 1024, ge=0)
+    """Free space below which nothing more is downloaded into `data_dir`/spool, in bytes."""
     link_s: float = Field(default=900.0, ge=1)
     """How long the signed link in a video's `url` can be used, in seconds."""
     asset_retention_s: float | None = Field(default=None, ge=1)

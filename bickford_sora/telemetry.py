@@ -77,7 +77,7 @@ def configure_logging(
     """
     redaction = redaction or Redaction()
     target = stream or sys.stderr
-    threshold = _threshold(level)
+    threshold = log_threshold(level)
     as_json = not target.isatty() if json is None else json
     handler = logging.StreamHandler(target)
     handler.setFormatter(_formatter(redaction, as_json=as_json))
@@ -104,7 +104,8 @@ def trace_id(traceparent: str | None) -> str | None:
     return match["trace"]
 
 
-def _threshold(level: str) -> int:
+def log_threshold(level: str) -> int:
+    """The number of a log level. Raises ValueError for an unknown one."""
     threshold = logging.getLevelNamesMapping().get(level.upper())
     if threshold is None:
         raise ValueError(f"no such log level: {level!r}")

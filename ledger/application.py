@@ -163,6 +163,14 @@ class Ledger(Application[str]):
         """Events with `after` < position <= `until` in the ledger's order, at most `limit`."""
         return self.decode(self._recorder.read(after, until=until, limit=limit))
 
+    def stored(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[RecordedRow]:
+        """As `read`, the rows as they are stored: whoever checks the facts does not have them decoded for it."""
+        return self._recorder.read(after, until=until, limit=limit)
+
+    def stored_history(self, stream: str) -> Sequence[RecordedRow]:
+        """A stream's rows as they are stored, by version."""
+        return cast("Sequence[RecordedRow]", self._recorder.select_events(stream))
+
     def pick(self, after: int, types: Collection[str], *, limit: int) -> tuple[list[Event], int]:
         """Of the next `limit` events behind `after`, those of these types; and the position of the last of all.
 
@@ -178,14 +186,6 @@ class Ledger(Application[str]):
     def events_in(self, rows: Iterable[tuple[Any, ...]]) -> list[Event]:
         """The events in rows of `ledger.events`, columns in the table's order. Raises Corrupt, naming the place."""
         return [self._mapper.event(row) for row in rows]
-
-    def validate(self, rows: Iterable[tuple[Any, ...]]) -> int:
-        """As `events_in`, of rows without end: keeps nothing. Returns how many there were. Raises Corrupt."""
-        count = 0
-        for row in rows:
-            self._mapper.fact(row)
-            count += 1
-        return count
 
     def head(self) -> int:
         """The last position, 0 while the ledger is empty."""

@@ -24,6 +24,8 @@ from ledger.errors import Corrupt, Erased
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+WRAPPING = b"bickford-sora wrapping"
+"""What the key that wraps requesters' keys is derived for."""
 _TAG_BYTES = 16
 _FORMAT = "s1"
 _ID = re.compile(r"[A-Za-z0-9_:@-]{1,128}")
@@ -63,7 +65,7 @@ class Keys:
         if len(master) != KEY_BYTES:
             raise ValueError(f"the master key has {KEY_BYTES} bytes")
         self._store = store
-        self._wrapping = _derive(master, b"bickford-sora wrapping")
+        self._wrapping = _derive(master, WRAPPING)
         self._hashing = _derive(master, b"bickford-sora keyed hash")
 
     def seal(self, text: str, *, requester: str, subject: str, field: str) -> Sealed:
@@ -116,8 +118,8 @@ class Keys:
 
     def _opened(self, parts: tuple[str, str, bytes], known: Mapping[str, bytes]) -> str:
         name, field, raw = parts
-        parent = self._unwrapped(self._wrapping, name.partition("/")[0], known)
-        key = self._unwrapped(parent, name, known)
+        parent = _unwrapped(self._wrapping, name.partition("/")[0], known)
+        key = _unwrapped(parent, name, known)
         try:
             opened = AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], f"{name}|{field}".encode())
         except InvalidTag as error:
@@ -128,8 +130,8 @@ class Keys:
         """The key of this name; it and the one above it are made when they do not exist yet."""
         requester = name.partition("/")[0]
         known = dict(self._store.get({requester, name}))
-        parent = self._unwrapped(self._wrapping, requester, self._with(requester, self._wrapping, known))
-        return self._unwrapped(parent, name, self._with(name, parent, known))
+        parent = _unwrapped(self._wrapping, requester, self._with(requester, self._wrapping, known))
+        return _unwrapped(parent, name, self._with(name, parent, known))
 
     def _with(self, name: str, wrapping: bytes, known: dict[str, bytes]) -> dict[str, bytes]:
         """`known` with a key of this name. Raises Erased when it was destroyed."""
@@ -139,15 +141,14 @@ class Keys:
             known[name] = self._store.add(name, nonce + AESGCM(wrapping).encrypt(nonce, fresh, name.encode()))
         return known
 
-    @staticmethod
-    def _unwrapped(wrapping: bytes, name: str, known: Mapping[str, bytes]) -> bytes:
-        wrapped = known.get(name)
-        if wrapped is None:
-            raise Erased(f"the key {name} was destroyed")
-        try:
-            return AESGCM(wrapping).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], name.encode())
-        except InvalidTag as error:
-            raise Corrupt(f"the key {name} does not open with this master key") from error
+
+def unwraps(master: bytes, name: str, wrapped: bytes) -> bool:
+    """Whether a requester's wrapped key opens with this master key."""
+    try:
+        _unwrapped(_derive(master, WRAPPING), name, {name: wrapped})
+    except Corrupt:
+        return False
+    return True
 
 
 def owner_of(sealed: Sealed) -> tuple[str, str]:
@@ -184,6 +185,16 @@ class MemoryKeyStore:
     def below(self, name: str) -> list[str]:
         """The names of all keys ever stored below this one."""
         return sorted(each for each in self._keys if each.startswith(f"{name}/"))
+
+
+def _unwrapped(wrapping: bytes, name: str, known: Mapping[str, bytes]) -> bytes:
+    wrapped = known.get(name)
+    if wrapped is None:
+        raise Erased(f"the key {name} was destroyed")
+    try:
+        return AESGCM(wrapping).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], name.encode())
+    except InvalidTag as error:
+        raise Corrupt(f"the key {name} does not open with this master key") from error
 
 
 def _name(requester: str, subject: str | None) -> str:

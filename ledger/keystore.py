@@ -2,7 +2,11 @@
 
 from collections.abc import Collection, Mapping
 
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
 from ledger.errors import Erased
+from ledger.keys import unwraps
 from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
@@ -42,3 +46,14 @@ class PostgresKeyStore:
         """The names of all keys ever stored below this one, in order. Looks through the whole table."""
         with self._recorder.reading() as connection:
             return [each for (each,) in connection.execute(query("keys_below"), (f"{name}/",)).fetchall()]
+
+
+def any_sealed(connection: Connection[TupleRow]) -> bool:
+    """Whether the ledger holds a key that was not destroyed, and so texts that can be opened."""
+    return connection.execute(query("key_of_some_requester")).fetchone() is not None
+
+
+def opens(connection: Connection[TupleRow], master: bytes) -> bool:
+    """Whether this master key opens what the ledger holds; so does every key while nothing is sealed."""
+    row = connection.execute(query("key_of_some_requester")).fetchone()
+    return row is None or unwraps(master, *row)

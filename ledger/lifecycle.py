@@ -4,8 +4,11 @@
        │        │  ▲    │    │  ▲                │            │
        │        │  └────┘    └──┴ unknown        │            └─ asset_lost
        ├ denied └─ (failed) ◄────────────────────┘
-       └ held ── approved ── allowed
-            └─ denied
+       └ held ── approved ── allowed                ▼
+            └─ denied                              lost ── in_progress, allowed or (failed)
+
+Its renderer may forget a job (`lost`), and the outcome of a submission may stay `unknown`: a rule or a person decides
+whether the render is submitted again, or given up.
 
 A render ends in `denied`, `failed`, `cancelled`, `asset_lost` or `stored`; `deleted`, and its erasure, may follow any
 end. A stored render whose retention ended stays `stored`: it was completed, its files are gone.
@@ -41,6 +44,7 @@ class Phase(StrEnum):
     UNKNOWN = "unknown"
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
+    LOST = "lost"
     COMPLETED = "completed"
     STORED = "stored"
     DENIED = "denied"
@@ -147,6 +151,12 @@ class Render:
     attempts: int = 0
     retry_at: datetime | None = None
     job: Job | None = None
+    lost_jobs: int = 0
+    """How often its renderer forgot a job of it."""
+    doubtful: tuple[int, ...] = ()
+    """Attempts that were given up, and whose job, if there is one, did not turn up."""
+    extra_jobs: int = 0
+    """Jobs beside `job` that were made for it: those given up after they were lost, and duplicates."""
     progress: int = 0
     progress_at: datetime | None = None
     completed_at: datetime | None = None
@@ -171,6 +181,8 @@ class Render:
     remixes: tuple[str, ...] = ()
     reviews: tuple[Review, ...] = ()
     last_event_at: datetime | None = None
+    resumed_at: datetime | None = None
+    """When it went on after an unknown outcome or a lost job; its deadline counts from then. None: from its intent."""
 
     @property
     def id(self) -> str:
@@ -181,6 +193,11 @@ class Render:
     def ended(self) -> bool:
         """Whether the render reached its end."""
         return self.phase in ENDS
+
+    @property
+    def written_off(self) -> int:
+        """How many jobs beside `job` may have been billed for it."""
+        return len(self.doubtful) + self.extra_jobs
 
     @property
     def approved(self) -> bool:
@@ -296,7 +313,17 @@ _AT_RENDERER = frozenset({Phase.QUEUED, Phase.IN_PROGRESS})
 _UNENDED = frozenset(set(Phase) - ENDS)
 _IN_FLIGHT = frozenset({Phase.SUBMITTING, Phase.UNKNOWN, Phase.CANCELLED, Phase.FAILED})
 """Phases in which a submission can be open."""
-_OUTCOMES = (e.RenderSubmissionRefused, e.RenderSubmissionUnknown, e.RenderSubmissionAbsent, e.RenderQueued)
+_UNSETTLED = frozenset({Phase.UNKNOWN, Phase.CANCELLED, Phase.FAILED})
+"""Phases in which a person can look for the job of a submission, or give it up."""
+_OUTCOMES = (
+    e.RenderSubmissionRefused,
+    e.RenderSubmissionUnknown,
+    e.RenderSubmissionAbsent,
+    e.RenderQueued,
+    e.RenderResubmitted,
+    e.RenderAdopted,
+    e.RenderAbandoned,
+)
 _OF_AN_ATTEMPT = frozenset({e.RenderSubmissionStarted, *_OUTCOMES})
 
 _PHASES_BEFORE: dict[type[Fact], frozenset[Phase]] = {
@@ -311,12 +338,16 @@ _PHASES_BEFORE: dict[type[Fact], frozenset[Phase]] = {
     e.RenderSubmissionAbsent: _IN_FLIGHT - {Phase.SUBMITTING},
     # Also after `absent` or `refused`: a late answer that there is a job is believed.
     e.RenderQueued: _IN_FLIGHT | {Phase.ALLOWED},
-    e.RenderProgress: _AT_RENDERER,
-    e.RenderCompleted: _AT_RENDERER,
+    # A lost job may be there again.
+    e.RenderProgress: _AT_RENDERER | {Phase.LOST},
+    e.RenderCompleted: _AT_RENDERER | {Phase.LOST},
     e.RenderFailed: _UNENDED,
     e.RenderStored: frozenset({Phase.COMPLETED}),
     e.RenderAssetLost: frozenset({Phase.COMPLETED}),
     e.RenderJobLost: _AT_RENDERER | {Phase.COMPLETED},
+    e.RenderResubmitted: frozenset({Phase.UNKNOWN, Phase.LOST}),
+    e.RenderAdopted: _UNSETTLED,
+    e.RenderAbandoned: _UNSETTLED | {Phase.LOST},
     e.RenderCancelled: _UNENDED,
     e.RenderExpired: frozenset({Phase.STORED}),
     e.RenderDeleted: ENDS,
@@ -345,6 +376,9 @@ _CONDITIONS: dict[type[Fact], Callable[[Render], bool]] = {
     e.RenderSubmissionUnknown: lambda state: state.submission_open,
     e.RenderSubmissionAbsent: lambda state: state.submission_open,
     e.RenderQueued: lambda state: state.submission is not None and state.job is None,
+    e.RenderResubmitted: lambda state: state.submission_open or state.phase is Phase.LOST,
+    e.RenderAdopted: lambda state: state.submission_open,
+    e.RenderAbandoned: lambda state: state.submission_open or state.phase is Phase.LOST,
     e.RenderDuplicateFound: lambda state: state.submission is not None,
     e.RenderExpired: lambda state: not (state.expired or state.goes),
     e.RenderDeleted: lambda state: not state.deleted,
@@ -387,6 +421,7 @@ def _queued(state: Render, fact: e.RenderQueued, at: datetime) -> _Change:
         "phase": phase,
         "job": job,
         "submission_open": False,
+        "doubtful": tuple(each for each in state.doubtful if each != fact.attempt),
         "progress": fact.progress,
         "progress_at": at,
         "retry_at": None,
@@ -397,9 +432,10 @@ def _queued(state: Render, fact: e.RenderQueued, at: datetime) -> _Change:
 
 def _progress(state: Render, fact: e.RenderProgress, at: datetime) -> _Change:
     progress = max(state.progress, fact.progress)  # a renderer that counts backwards does not take clients along
-    waits = fact.status == "queued" and state.phase is Phase.QUEUED
+    waits = fact.status == "queued" and state.phase in {Phase.QUEUED, Phase.LOST}
     phase = Phase.QUEUED if waits else Phase.IN_PROGRESS
-    return {"phase": phase, "progress": progress, "progress_at": at, "trouble": None}
+    resumed = {"resumed_at": at} if state.phase is Phase.LOST else {}
+    return {"phase": phase, "progress": progress, "progress_at": at, "trouble": None, **resumed}
 
 
 def _completed(_state: Render, fact: e.RenderCompleted, at: datetime) -> _Change:
@@ -433,6 +469,35 @@ def _by_approver(state: Render, fact: e.RenderApproved, _at: datetime) -> _Chang
     return {"approval": Approval(state.approval.requested, fact.approver)}
 
 
+def _lost(state: Render, fact: e.RenderJobLost, _at: datetime) -> _Change:
+    lost = {"lost_jobs": state.lost_jobs + 1}
+    if fact.on_lost is None:
+        return {**_ended(Phase.FAILED, Failure("job_lost")), **lost}
+    return {"phase": Phase.LOST, "trouble": None, **lost}
+
+
+def _resubmitted(state: Render, fact: e.RenderResubmitted, at: datetime) -> _Change:
+    """As before the submission that is given up; it is remembered that there may be a job more."""
+    again = {"phase": Phase.ALLOWED, "submission_open": False, "retry_at": None, "trouble": None, "resumed_at": at}
+    if fact.doubt == "unknown":
+        return {**again, "doubtful": (*state.doubtful, fact.attempt)}
+    return {**again, "job": None, "progress": 0, "completed_at": None, "extra_jobs": state.extra_jobs + 1}
+
+
+def _abandoned(state: Render, fact: e.RenderAbandoned, _at: datetime) -> _Change:
+    """`render.failed` follows, unless the render ended before."""
+    if fact.doubt == "lost":
+        return {}
+    return {"submission_open": False, "doubtful": (*state.doubtful, fact.attempt)}
+
+
+def _duplicate_found(state: Render, fact: e.RenderDuplicateFound, _at: datetime) -> _Change:
+    """A job more; or that of an attempt that was given up, which was counted then."""
+    if fact.cancelled:
+        return {}
+    return {"doubtful": state.doubtful[1:], "extra_jobs": state.extra_jobs + 1}
+
+
 def _ended(phase: Phase, failure: Failure) -> _Change:
     """The end without a video. A submission that is open stays so until its outcome is known."""
     return {"phase": phase, "failure": failure, "retry_at": None}
@@ -459,14 +524,17 @@ _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
     e.RenderStored: _stored,
     e.RenderExpired: lambda _s, _f, _at: {"expired": True, "assets": (), "trouble": None},
     e.RenderAssetLost: lambda _s, f, _at: _ended(Phase.ASSET_LOST, Failure(f.code, f.message)),
-    e.RenderJobLost: lambda _s, _f, _at: _ended(Phase.FAILED, Failure("job_lost")),
+    e.RenderJobLost: _lost,
+    e.RenderResubmitted: _resubmitted,
+    e.RenderAdopted: lambda _s, _f, at: {"resumed_at": at},
+    e.RenderAbandoned: _abandoned,
     e.RenderCancelled: lambda _s, _f, _at: _ended(Phase.CANCELLED, Failure("cancelled")),
     e.RenderDeleted: lambda _s, _f, at: {"deleted_at": at},
     e.RenderPurged: lambda _s, _f, _at: {"purged": True, "assets": (), "trouble": None},
     e.RenderRemixed: lambda s, f, _at: {"remixes": (*s.remixes, f.remix_video_id)},
     e.RenderReviewed: lambda s, f, at: {"reviews": (*s.reviews, Review(f, at))},
     e.RenderAttemptFailed: lambda _s, f, _at: {"trouble": f},
-    e.RenderDuplicateFound: lambda _s, _f, _at: {},
+    e.RenderDuplicateFound: _duplicate_found,
     e.ErasureDecided: lambda _s, f, _at: {"erasure": f},
     e.SubjectErased: _erased,
 }

@@ -7,6 +7,7 @@ ever imported because of what a row says.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -136,8 +137,7 @@ class FactMapper(Mapper[str]):
     def _reader(self, type_name: str) -> Callable[[bytes], Stored[Any]] | None:
         cls = self._types.get(type_name)
         if cls is not None:
-            # Made when first needed: to make one takes a millisecond, and most processes need few.
-            self._readers[type_name] = TypeAdapter(Stored[cls]).validator.validate_json  # type: ignore[valid-type]
+            self._readers[type_name] = _reader_of(cls)
         return self._readers.get(type_name)
 
     def decode(self, type_name: str, state: bytes, *, place: str) -> Fact:
@@ -152,6 +152,13 @@ class FactMapper(Mapper[str]):
             return cls.model_validate(_fields(cls, state))
         except (ValidationError, ValueError, KeyError, TypeError) as error:
             raise InvalidEvent(f"{place}: not a valid {type_name}: {_cause(error)}") from error
+
+
+@cache
+def _reader_of(cls: type[Fact]) -> Callable[[bytes], Stored[Any]]:
+    """Made once, when first needed: to make one takes a millisecond, and most processes need few."""
+    read: Callable[[bytes], Stored[Any]] = TypeAdapter(Stored[cls]).validator.validate_json  # type: ignore[valid-type]
+    return read
 
 
 def encode(fact: Fact) -> bytes:

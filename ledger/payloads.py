@@ -23,7 +23,7 @@ def is_moved(stored: bytes) -> bool:
 
 def payload_sha256(stored: bytes) -> str:
     """The SHA-256 of a payload in hex, wherever it is."""
-    return stored[1:].hex() if is_moved(stored) else sha256(stored).hexdigest()
+    return stored[1:].hex() if stored[:1] == MARK else sha256(stored).hexdigest()
 
 
 def unread(position: int, _stored: bytes) -> NoReturn:

@@ -5,7 +5,8 @@ function mode loses order, and it has none of the ledger's columns. Its port, `A
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -16,14 +17,14 @@ from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 
 from ledger.bounds import VERSION_MAX, check_decision
-from ledger.committer import Committer
+from ledger.committer import Answer, Committer, Send
 from ledger.envelope import Appended, Context
 from ledger.errors import Unavailable
 from ledger.mapper import RecordedRow, Row
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 from ledger.sending import Pool, Sender
 from ledger.sql import query
-from ledger.wire import encode_decision
+from ledger.wire import Encoded, encode_decision
 
 TURN_S_MAX = 1
 """How long a turn is waited for, in whole seconds: who has it may have been stopped."""
@@ -32,10 +33,12 @@ TURN_S_MAX = 1
 class PostgresRecorder(LedgerRecorder):
     """Appends through `ledger.append` and reads `ledger.events`. An answered append is on disk."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, observe: Callable[[int, float], None] | None = None) -> None:
+        """`observe` is told of each append: how many decisions it had, and how long it took in seconds."""
         self._pool = pool
         self._sender = Sender(pool)
-        self._committer = Committer(self._sender.send)
+        send = self._sender.send
+        self._committer = Committer(send if observe is None else _observed(send, observe))
 
     def close(self) -> None:
         """Sends what is waiting. The pool stays its owner's to close."""
@@ -116,6 +119,16 @@ class PostgresRecorder(LedgerRecorder):
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction) as error:
             raise Unavailable(f"the ledger's database does not answer: {type(error).__name__}") from error
+
+
+def _observed(send: Send, observe: Callable[[int, float], None]) -> Send:
+    def measured(batch: Sequence[Encoded]) -> Sequence[Answer]:
+        began = time.monotonic()
+        answers = send(batch)
+        observe(len(batch), time.monotonic() - began)
+        return answers
+
+    return measured
 
 
 def _turn(name: str) -> bytes:

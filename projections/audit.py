@@ -2,9 +2,12 @@
 
 One row an event, with the columns and the few fields people search by; the database makes it (`sql/audit/insert.sql`).
 A fact about a render has the render's project and requester, whether it says so itself or not. Rows are only added.
+
+Texts are found by their hashes (`hashed` in `sql/audit/schema.sql`), which is all that indexes hold of them, and then
+compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -124,7 +127,7 @@ class Audit:
         if marks:
             bounds |= {"mark_kind": marks[0][0], "mark": marks[0][1]}
             bounds |= {"mark_kinds": [kind for kind, _ in marks[1:]], "marks": [value for _, value in marks[1:]]}
-        statement = _page(marked=len(marks), worded=filters.text is not None, order=order)
+        statement = _page(filters, marked=len(marks), order=order)
         # Not prepared: each set of filters deserves its own plan.
         return self._rows(statement, bounds, prepare=False)
 
@@ -160,23 +163,34 @@ def _asked(name: str, **parts: sql.Composable) -> sql.Composed:
     return sql.SQL(query(name, AUDIT.package)).format(columns=columns, **parts)
 
 
-def _page(*, marked: int, worded: bool, order: Order) -> sql.Composed:
-    """The query of a page: it begins at a mark where one is asked for, and asks for words only where there are some."""
-    filters = [query("filters", AUDIT.package)]
-    filters += [query("also_marked", AUDIT.package)] if marked > 1 else []
-    filters += [query("worded", AUDIT.package)] if worded else []
+def _page(filters: Filters, *, marked: int, order: Order) -> sql.Composed:
+    """The query of a page: it begins at a mark where one is asked for, and has of the other parts only what is given."""
+    parts = {
+        "filters": True,
+        "of_stream": filters.stream is not None,
+        "about": filters.video_id is not None,
+        "also_marked": marked > 1,
+        "worded": filters.text is not None,
+    }
+    told = ["told"] + (["told_mark"] if marked else [])
     return _asked(
         "page",
+        candidates=sql.SQL("a.*, m.tenant as mark_tenant, m.kind, m.value" if marked else "a.*"),
         source=sql.SQL(query("marked", AUDIT.package) if marked else "projection_audit.events a"),
-        filters=sql.SQL("").join(map(sql.SQL, filters)),
+        filters=_joined(name for name, given in parts.items() if given),
+        told=_joined(told),
         position=sql.SQL("m.position" if marked else "a.position"),
         order=sql.SQL(order),
     )
 
 
+def _joined(names: Iterable[str]) -> sql.Composed:
+    return sql.SQL("").join(sql.SQL(query(name, AUDIT.package)) for name in names)
+
+
 AUDIT = Projection(
     name="audit",
-    version=4,
+    version=5,
     tables={
         "events": tuple(field.name for field in fields(AuditEvent)),
         "marks": ("position", "stream", "tenant", "kind", "value"),

@@ -4,6 +4,7 @@ ProjectionError
 ├── OtherVersion      the tables are of another version of the projection
 ├── RebuildRefused    a bad event, or a row the tables cannot hold: the live version stays as it is
 ├── RebuildRunning    another process rebuilds this projection
+├── ShareLost         a process that replayed a part of the ledger was killed
 ├── SwapBlocked       the new version could not take the old one's place in time
 ├── UnknownProjection no projection has this name
 └── UnprojectableEvent the database cannot make a row of an event
@@ -27,16 +28,27 @@ class RebuildRefused(ProjectionError):  # noqa: N818 - the word of the design
 
     code = "rebuild_refused"
 
-    def __init__(self, name: str, stream: str, cause: Exception) -> None:
-        super().__init__(f"{name} was not rebuilt: {stream}: {error_code(cause)}: {cause}")
+    def __init__(self, name: str, stream: str, cause: Exception | str) -> None:
+        said = cause if isinstance(cause, str) else f"{error_code(cause)}: {cause}"
+        super().__init__(name, stream, said)  # texts alone, so that one process can tell another
         self.name = name
         self.stream = stream
+        self._said = said
+
+    def __str__(self) -> str:
+        return f"{self.name} was not rebuilt: {self.stream}: {self._said}"
 
 
 class RebuildRunning(ProjectionError):  # noqa: N818
     """Another process rebuilds this projection. Wait for it, or end it."""
 
     code = "rebuild_running"
+
+
+class ShareLost(ProjectionError):  # noqa: N818
+    """A process that replayed a part of the ledger ended without a word. Rebuild again."""
+
+    code = "share_lost"
 
 
 class SwapBlocked(ProjectionError):  # noqa: N818

@@ -1,15 +1,21 @@
 """Who is at which work item, and when it is due again.
 
 What is to do is a projection (`projections.work`) and is rebuilt like any other. Who does it is not history: it is kept
-here, beside it. Nothing breaks when a lease is lost or an item is stale: the worker decides again from the render's
-stream, and the stream's head lets only one decision through.
+here, beside it, in one row a step: the agenda. Items and webhooks are taken over into it once, when they come, so that
+what is due is found by index however much is under way. Nothing breaks when a lease is lost or an item is stale: the
+worker decides again from the render's stream, and the stream's head lets only one decision through.
+
+Submissions wait in a queue: which of them are claimed is docs/adr/0031-fair-queue.md.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import get_args
 
-from psycopg.rows import class_row
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row, dict_row
 
 from ledger.events import Step
 from ledger.sql import query
@@ -20,8 +26,11 @@ CLAIM_ITEMS_MAX = 1_000
 """Most items in one claim."""
 CLAIM_LOCK = 7305811
 """Key of the advisory lock that claims go through one by one; each takes milliseconds."""
+STALE_LOOKS_MAX = 100
+"""Rows of steps that are done already, which one claim may come across before it finds others."""
 
 _SQL = "projections.sql.leases"
+_STEPS: tuple[Step, ...] = get_args(Step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,36 @@ class WorkItem:
     attempt: int
     """Counts the claims of this step, and tells a lease from a later one."""
     owner: str
+    webhook_at: datetime | None = None
+    """When the renderer's last webhook came, of a follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much one renderer takes now."""
+
+    renderer: str
+    in_flight_max: int | None = None
+    """Most jobs it has at a time, those included of which it is not known whether it took them. None: no limit."""
+    submissions_max: int | None = None
+    """Most submissions that may begin now. None: no limit."""
+    closed: str | None = None
+    """Why none may begin now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """What submissions are claimed by. A renderer that is not named takes everything."""
+
+    rooms: Collection[Room] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """By project, how many turns it has where others have one; 1 for those not named."""
+    overdue: datetime | None = None
+    """Renders that were asked for before this are claimed whoever's turn it is: they waited too long."""
+
+
+ANY_ROOM = Rooms()
+"""Every renderer takes everything."""
 
 
 class Leases:
@@ -54,71 +93,93 @@ class Leases:
         self._pool = pool
 
     def ensure(self) -> None:
-        """Makes the table unless it is there."""
+        """Makes the tables unless they are there."""
         with reading(self._pool) as connection, connection.transaction():
             connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
             connection.execute(query("schema", _SQL))
 
-    def claim(
-        self, owner: str, limit: int, lease_s: float, now: datetime, steps: Collection[Step] | None = None
+    def claim(  # noqa: PLR0917 - who, how many, how long and when, as `renew` has them
+        self,
+        owner: str,
+        limit: int,
+        lease_s: float,
+        now: datetime,
+        steps: Collection[Step] = _STEPS,
+        rooms: Rooms = ANY_ROOM,
     ) -> list[WorkItem]:
         """At most `limit` items that are due, longest due first, leased for `lease_s` seconds.
 
-        An item whose lease ran out is claimed again. Raises ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
+        Of submissions those whose turn it is, and no more than there is room for. An item whose lease ran out is
+        claimed again. Raises ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
         """
         if not 0 < limit <= CLAIM_ITEMS_MAX:
             raise ValueError(f"limit is 1 to {CLAIM_ITEMS_MAX}")
-        key = {
-            "owner": owner,
-            "limit": limit,
-            "now": now,
-            "lease_until": now + timedelta(seconds=lease_s),
-            "steps": None if steps is None else list(steps),
-        }
-        with (
-            reading(self._pool) as connection,
-            connection.transaction(),
-            connection.cursor(row_factory=class_row(WorkItem)) as cursor,
-        ):
-            cursor.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
-            return cursor.execute(query("claim", _SQL), key).fetchall()
+        with reading(self._pool) as connection, connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+            _take_over(connection, now)
+            turns = _turns(connection, limit, now, rooms) if "submit" in steps else []
+            key = {
+                "owner": owner,
+                "limit": limit,
+                "looks": limit + STALE_LOOKS_MAX,
+                "now": now,
+                "lease_until": now + timedelta(seconds=lease_s),
+                "steps": [each for each in steps if each != "submit"],
+                "turns": json.dumps(turns, default=str),
+                "overdue": rooms.overdue if "submit" in steps else None,
+            }
+            with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
+                return cursor.execute(query("claim", _SQL), key).fetchall()
 
     def release(self, item: WorkItem, due_at: datetime | None) -> bool:
         """Gives an item back; due again at `due_at` (None: at once), or when a webhook the claim had not seen comes.
 
         False when the lease had run out and the item was claimed again.
         """
-        key = {
-            "stream": item.stream,
-            "step": item.step,
-            "owner": item.owner,
-            "attempt": item.attempt,
-            "due_at": due_at,
-        }
         with reading(self._pool) as connection:
-            return connection.execute(query("release", _SQL), key).rowcount == 1
+            return connection.execute(query("release", _SQL), {**_leased(item), "due_at": due_at}).rowcount == 1
 
     def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
         """Keeps an item leased, for work that takes long. False when the lease had run out and was claimed again."""
-        key = {
-            "stream": item.stream,
-            "step": item.step,
-            "owner": item.owner,
-            "attempt": item.attempt,
-            "lease_until": now + timedelta(seconds=lease_s),
-        }
+        key = {**_leased(item), "lease_until": now + timedelta(seconds=lease_s)}
         with reading(self._pool) as connection:
             return connection.execute(query("renew", _SQL), key).rowcount == 1
 
-    def forget_done(self, now: datetime) -> int:
-        """Removes what is kept of steps that are no longer to do. Returns how many."""
-        with reading(self._pool) as connection:
-            return connection.execute(query("forget_done", _SQL), {"now": now}).rowcount
+    def sweep(self, now: datetime) -> int:
+        """Takes over what was overlooked, and removes what is kept of steps that are done. Returns how many those were.
 
-    def next_due(self, now: datetime, steps: Collection[Step] | None = None) -> float | None:
-        """Seconds until something is due, 0 when something is; None when there is nothing to do."""
-        key = {"now": now, "steps": None if steps is None else list(steps)}
-        with reading(self._pool) as connection:
-            row = connection.execute(query("next_due", _SQL), key).fetchone()
-        next_at: datetime | None = row[0] if row else None
-        return None if next_at is None else (next_at - now).total_seconds()
+        Looks at everything, so it is for once a minute.
+        """
+        with reading(self._pool) as connection, connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+            connection.execute(query("sweep_taken_over", _SQL))
+            connection.execute(query("sweep_items", _SQL))
+            connection.execute(query("sweep_turns", _SQL))
+            return connection.execute(query("sweep_agenda", _SQL), {"now": now}).rowcount
+
+
+def _leased(item: WorkItem) -> dict[str, object]:
+    return {"stream": item.stream, "step": item.step, "owner": item.owner, "attempt": item.attempt}
+
+
+def _take_over(connection: Connection[TupleRow], now: datetime) -> None:
+    """Takes over the items and webhooks the read model got since the last look."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        reached = cursor.execute(query("news", _SQL)).fetchone()
+    if reached is not None:
+        connection.execute(query("take_over_items", _SQL), {"now": now})
+        connection.execute(query("take_over_nudges", _SQL), {"now": now})
+        connection.execute(query("take_over_webhooks", _SQL))
+        connection.execute(query("taken_over", _SQL), reached)
+
+
+def _turns(connection: Connection[TupleRow], limit: int, now: datetime, rooms: Rooms) -> list[dict[str, object]]:
+    key = {
+        "limit": limit,
+        "now": now,
+        "rooms": json.dumps([asdict(each) for each in rooms.rooms]),
+        "weights": json.dumps(dict(rooms.weights)),
+    }
+    connection.execute(query("vacancies", _SQL), key)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query("turns", _SQL), key).fetchall()

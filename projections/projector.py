@@ -27,7 +27,7 @@ from projections.errors import error_code
 from projections.port import Pool, Projection
 from projections.positions import Lag, Parked, Stored
 
-BATCH_EVENTS_MAX = 1_000
+BATCH_EVENTS_MAX = 5_000
 """Most events in one transaction."""
 PACE_S = 0.03
 """Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together.

@@ -34,7 +34,7 @@ from projections.errors import (
 )
 from projections.port import Pool, Projection
 from projections.projector import wanted_whole
-from projections.replay import OnProgress, Replay
+from projections.sharing import OnProgress, Work, replay
 
 CATCH_UP_EVENTS_MAX = 1_000
 """Most events in one transaction behind the replay, and most that are applied inside the swap."""
@@ -68,7 +68,8 @@ def no_progress(_done: int, _total: int) -> None:
 class Rebuild:
     """Rebuilds any of `projections`. Takes four connections of the pool while it runs.
 
-    The pool must give connections in autocommit mode. `Projector.ensure` must have run once.
+    Where the ledger is large, a second process takes two more. The pool must give connections in autocommit mode.
+    `Projector.ensure` must have run once.
     """
 
     def __init__(self, ledger: Ledger, pool: Pool, projections: Sequence[Projection]) -> None:
@@ -141,7 +142,8 @@ class Rebuild:
         position = min(self._ledger.head(), until)
         with filled_beside(self._pool, projections, until=position, payloads=self._ledger.payloads):
             with self._pool.connection() as source:
-                Replay(self._ledger, projections, on_progress).run(source, connection, until=position)
+                work = Work(url=str(self._pool.conninfo), projections=projections, payloads=self._ledger.payloads)
+                replay(work, source, connection, on_progress, until=position)
             for projection in projections:
                 if projection.rows is not None:
                     index(connection, projection)

@@ -5,10 +5,12 @@ Every event is decoded and validated, also of streams whose rows the database ma
 A server-side cursor is read, not COPY: psycopg decodes its rows many at a time (measured: 3 us a row against 5).
 """
 
+import gc
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
 
@@ -16,12 +18,13 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ledger import streams
-from ledger.application import Ledger
 from ledger.errors import Corrupt
+from ledger.mapper import FactMapper
 from ledger.sql import query
 from projections import tables
 from projections.errors import RebuildRefused
 from projections.port import Projection, Row
+from projections.shares import Share
 from projections.story import Story
 
 READ_ROWS = 2_000
@@ -31,10 +34,12 @@ WRITE_ROWS_MAX = 10_000
 PROGRESS_EVENTS = 10_000
 """Events between two calls of the progress callback."""
 SORT_MEMORY = "64MB"
-"""What the server may use to bring the ledger into the order of streams."""
+"""What the server may use to bring the ledger into the order of streams, where no index has it."""
+COLLECT_OBJECTS = 10_000
+"""New objects after which Python looks for cycles among them."""
 
-OnProgress = Callable[[int, int], None]
-"""Called with the events done and their total."""
+OnDone = Callable[[int], None]
+"""Called with the number of events done so far."""
 
 _SQL = "projections.sql"
 _STREAM = 1
@@ -42,31 +47,29 @@ _STREAM = 1
 
 
 class Replay:
-    """One pass over the ledger that feeds all `projections`' next schemas, but those that the database fills."""
+    """One pass over a share of the ledger that feeds the next schemas of `projections`, but what the database fills."""
 
-    def __init__(self, ledger: Ledger, projections: Sequence[Projection], on_progress: OnProgress) -> None:
-        self._ledger = ledger
+    def __init__(self, mapper: FactMapper, projections: Sequence[Projection], on_done: OnDone) -> None:
+        self._mapper = mapper
         self._projections = projections
-        self._on_progress = on_progress
+        self._on_done = on_done
         self._held: dict[tuple[str, str], list[Row]] = defaultdict(list)
         self._by_category: dict[str, list[Projection]] = {}
         self._by_name = {each.name: each for each in projections}
 
-    def run(self, source: Connection[TupleRow], target: Connection[TupleRow], *, until: int) -> None:
-        """Writes the rows of everything up to position `until`. Raises RebuildRefused at the first bad event."""
-        categories = _categories(self._projections)
-        total = _count(source, categories, until)
+    def run(self, source: Connection[TupleRow], target: Connection[TupleRow], share: Share) -> int:
+        """Writes the rows of a share. Returns the number of its events. Raises RebuildRefused at the first bad one."""
         done = reported = 0
-        self._on_progress(done, total)
-        with closing(_rows(source, categories, until)) as rows:
+        with _collecting_seldom(), closing(_rows(source, share)) as rows:
             for stream, of_stream in groupby(rows, key=itemgetter(_STREAM)):
                 done += self._take(target, stream, of_stream)
                 if done >= reported + PROGRESS_EVENTS:
-                    self._on_progress(done, total)
+                    self._on_done(done)
                     reported = done
         for name, table in list(self._held):
             self._write(target, name, table)
-        self._on_progress(done, total)
+        self._on_done(done)
+        return done
 
     def _take(self, target: Connection[TupleRow], stream: str, rows: Iterable[Row]) -> int:
         """Folds one stream into rows. Returns the number of its events."""
@@ -74,8 +77,8 @@ class Replay:
         try:
             if not readers:
                 # One by one, and none is kept: there are streams that take part in everything, and have no end.
-                return self._ledger.validate(rows)
-            story = Story(stream, self._ledger.events_in(rows))
+                return sum(1 for _ in map(self._mapper.fact, rows))
+            story = Story(stream, [self._mapper.event(row) for row in rows])
         except Corrupt as error:
             raise RebuildRefused(", ".join(self._by_name), stream, error) from error
         for projection in readers:
@@ -107,7 +110,8 @@ class Replay:
         projection = self._by_name[name]
         rows = self._held.pop((name, table), [])
         try:
-            tables.copy(target, projection, projection.next_schema, table, rows)
+            with target.transaction():
+                tables.copy(target, projection, projection.next_schema, table, rows)
         except tables.UNWRITABLE:
             for row in rows:
                 self._write_alone(target, projection, table, row)
@@ -116,17 +120,26 @@ class Replay:
     def _write_alone(self, target: Connection[TupleRow], projection: Projection, table: str, row: Row) -> None:
         """Names the stream of a row that the table cannot hold."""
         try:
-            tables.copy(target, projection, projection.next_schema, table, [row])
+            with target.transaction():
+                tables.copy(target, projection, projection.next_schema, table, [row])
         except tables.UNWRITABLE as error:
             stream = row[projection.tables[table].index("stream")]
             raise RebuildRefused(projection.name, stream, error) from error
 
 
-def _rows(source: Connection[TupleRow], categories: list[str] | None, until: int) -> Generator[Row, None, None]:
-    """The ledger's rows up to `until`, by stream and version."""
-    with source.transaction(), source.cursor("replay") as cursor:
+def _rows(source: Connection[TupleRow], share: Share) -> Generator[Row, None, None]:
+    """The ledger's rows in a share: by stream and version those that are folded, then the others."""
+    with source.transaction():
         source.execute(query("replay_settings", _SQL), (SORT_MEMORY,))
-        cursor.execute(query("replay", _SQL), {"until": until, "categories": categories}, binary=True)
+        for part in share.streams:
+            yield from _read(source, "replay", {"until": share.until, **asdict(part)})
+        if share.unfolded is not None:
+            yield from _read(source, "replay_unfolded", asdict(share.unfolded))
+
+
+def _read(source: Connection[TupleRow], name: str, bounds: dict[str, object]) -> Iterator[Row]:
+    with source.cursor("replay") as cursor:
+        cursor.execute(query(name, _SQL), bounds, binary=True)
         yield from _ahead(lambda: cursor.fetchmany(READ_ROWS))
 
 
@@ -139,16 +152,14 @@ def _ahead(fetch: Callable[[], list[Row]]) -> Iterator[Row]:
             yield from rows
 
 
-def _categories(projections: Sequence[Projection]) -> list[str] | None:
-    """The stream categories that anybody reads; None: all."""
-    wanted: set[str] = set()
-    for projection in projections:
-        if projection.categories is None:
-            return None
-        wanted |= projection.categories
-    return sorted(wanted)
-
-
-def _count(source: Connection[TupleRow], categories: list[str] | None, until: int) -> int:
-    row = source.execute(query("replay_count", _SQL), {"until": until, "categories": categories}).fetchone()
-    return row[0] if row else 0
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Inside, Python looks for cycles seldom: facts and rows have none, and looking takes a fifth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_OBJECTS, *before[1:])
+    gc.freeze()  # what is there already is not looked at again
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

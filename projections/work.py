@@ -36,7 +36,7 @@ def rows(story: Story) -> Iterator[TableRow]:
     render = story.folded(lifecycle.fold)
     step = next_step(render)
     if step is not None:
-        yield "items", _item(render, step)
+        yield "items", _item(render, step, _position(story))
 
 
 def next_step(render: Render) -> Step | None:
@@ -58,6 +58,7 @@ _STEPS: Mapping[Phase, Step] = {
     Phase.ALLOWED: "submit",
     Phase.QUEUED: "follow",
     Phase.IN_PROGRESS: "follow",
+    Phase.LOST: "reconcile",
     Phase.COMPLETED: "store",
 }
 """What is done about a render that goes on."""
@@ -70,17 +71,32 @@ def _delivery(story: Story) -> Iterator[TableRow]:
     scheduled = delivery.scheduled
     due_at = delivery.retry_at or delivery.scheduled_at
     place = (story.stream, delivery.tenant, scheduled.project, scheduled.video_id)
-    yield "items", (*place, "deliver", due_at, None, None, delivery.scheduled_at, delivery.version)
+    made = (delivery.scheduled_at, delivery.version, _position(story))
+    yield "items", (*place, "deliver", due_at, None, None, 0, *made)
 
 
 def _erasure(story: Story) -> Iterator[TableRow]:
     erasure = story.folded(erasures.fold)
     if not erasure.is_done:
         place = (story.stream, erasure.tenant, erasure.decided.project, None)
-        yield "items", (*place, "erase", None, None, None, erasure.decided_at, erasure.version)
+        made = (erasure.decided_at, erasure.version, _position(story))
+        yield "items", (*place, "erase", None, None, None, 0, *made)
 
 
-def _item(render: Render, step: Step) -> tuple[object, ...]:
+def _position(story: Story) -> int:
+    """Where in the ledger the item was made: who looks for new ones looks behind the last it saw."""
+    position = story.events[-1].position
+    assert position is not None, story.stream  # noqa: S101 - what is projected was recorded
+    return position
+
+
+def rank(render: Render) -> int:
+    """In which order a project's own renders are submitted: interactive before batch, final before draft."""
+    purposes = {"final": 0, None: 1, "draft": 2}
+    return purposes[render.intent.purpose] + (len(purposes) if render.intent.batch_id else 0)
+
+
+def _item(render: Render, step: Step, position: int) -> tuple[object, ...]:
     intent, job = render.intent, render.job
     job_stream = streams.job(job.renderer, job.credential, job.job_id) if job else None
     return (
@@ -92,15 +108,17 @@ def _item(render: Render, step: Step) -> tuple[object, ...]:
         _due_at(render, step),
         _renderer(render),
         job_stream,
+        rank(render),
         render.created_at,
         render.version,
+        position,
     )
 
 
 def _due_at(render: Render, step: Step) -> datetime | None:
     """The earliest time that makes sense, as far as the facts know; None: now."""
     if step == "reconcile":
-        return render.submission.deadline_at if render.submission else None
+        return render.submission.deadline_at if render.submission_open and render.submission else None
     if step == "expire":
         return render.expires_at
     if step == "lapse":
@@ -118,7 +136,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=4,
+    version=5,
     tables={
         "items": (
             "stream",
@@ -129,8 +147,10 @@ WORK = Projection(
             "due_at",
             "renderer",
             "job_stream",
+            "rank",
             "created_at",
             "version",
+            "position",
         ),
         "nudges": ("stream", "job_stream", "position", "received_at"),
     },
@@ -151,3 +171,12 @@ class Work:
             found = connection.execute(query("in_flight", WORK.package), {"renderer": renderer}).fetchone()
         assert found is not None  # noqa: S101 - a count is always there
         return int(found[0])
+
+    def reconciling(self, tenant: str, project: str | None, after: str | None, limit: int) -> list[str]:
+        """Ids of renders of which something is to be found out, behind the video id `after`, the oldest first.
+
+        Of a project, or of all the tenant's (None). Those are among them that are being submitted just now.
+        """
+        bounds = {"tenant": tenant, "project": project, "after": after, "limit": limit}
+        with reading(self._pool) as connection:
+            return [each for (each,) in connection.execute(query("reconciling", WORK.package), bounds).fetchall()]

@@ -9,6 +9,7 @@ import yaml
 from bickford_sora import configuration
 from bickford_sora.configuration import Configuration, of_file
 from bickford_sora.configuring import Configuring
+from bickford_sora.decisions.catalogue import Recovery
 from bickford_sora.price_tables import PriceTables
 from bickford_sora.recording import Recording
 from bickford_sora.renderer_file import RendererFile, RendererFileInvalid, read_renderer_file
@@ -73,13 +74,50 @@ def test_a_route_says_who_is_asked_and_at_what_weight() -> None:
         (one(credential={"name": "key", "secret": "s"}), "renderers.0.credential"),
         (one(models=[{"name": "w", "sizes": ["big"], "seconds": ["4"]}]), "sizes"),
         (one(models=[{"name": "w", "sizes": ["1280x720"], "seconds": ["4"], "fields": ["fun"]}]), "no fields fun"),
+        (one(on_lost="hope"), "on_lost"),
+        (one(limits={"lost_attempts_max": -1}), "lost_attempts_max"),
         (one() + "routes: {wan: {renderers: [{renderer: other}]}}", "does not offer it"),
     ],
-    ids=["yaml", "unknown key", "dialect", "no replicas", "secret in the file", "size", "field", "route"],
+    ids=[
+        "yaml",
+        "unknown key",
+        "dialect",
+        "no replicas",
+        "secret in the file",
+        "size",
+        "field",
+        "rule",
+        "limit",
+        "route",
+    ],
 )
 def test_what_is_wrong_is_named_with_its_place(text: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(RendererFileInvalid, match=told):
         read(text, tmp_path)
+
+
+def recovery(text: str, tmp_path: Path) -> Recovery:
+    return of_file(read(text, tmp_path), SECRETS).catalogue.routes["wan"].offers[0].recovery
+
+
+def priced(micro: int, **changes: object) -> str:
+    model = {"name": "wan", "sizes": ["1280x720"], "seconds": ["4"], "price": {"micro_per_unit": {"*": micro}}}
+    return one(models=[model], **changes)
+
+
+def test_lost_jobs_are_made_again_by_default_only_where_that_is_known_to_cost_nothing(tmp_path: Path) -> None:
+    assert recovery(priced(0), tmp_path).on_lost == "resubmit"
+    assert recovery(priced(1), tmp_path).on_lost == "hold"
+    assert recovery(one(), tmp_path).on_lost == "hold", "no price is not no cost"
+    assert recovery(one(), tmp_path) == Recovery()
+
+
+def test_a_route_goes_before_its_renderer_in_what_is_done_about_doubt(tmp_path: Path) -> None:
+    said = {"on_unknown": "fail", "on_lost": "resubmit", "limits": {"lost_attempts_max": 7, "unknown_after_s": 60}}
+    found = recovery(priced(1, **said), tmp_path)
+    assert found == Recovery(on_unknown="fail", on_lost="resubmit", lost_attempts_max=7, unknown_after_s=60)
+    routed = priced(1, **said) + "routes: {wan: {on_lost: fail, renderers: [{renderer: gpu}]}}"
+    assert (recovery(routed, tmp_path).on_lost, recovery(routed, tmp_path).on_unknown) == ("fail", "fail")
 
 
 def test_a_secret_that_is_not_set_is_named_and_never_shown(tmp_path: Path) -> None:
@@ -114,6 +152,19 @@ def test_a_change_is_taken_over_without_a_restart_and_is_a_fact(
     file.write_text(one(replicas=["http://gpu-1:8000/v1", "http://gpu-2:8000/v1"]))
     configuring.look(file, SECRETS)
     assert configuring.renderers[0].replicas[1] == "http://gpu-2:8000/v1"
+    assert (len(applied), stops.record("gpu").version) == (2, 2)
+
+
+@pytest.mark.parametrize("change", [{"on_unknown": "resubmit"}, {"on_lost": "fail"}, {"idempotency_keys": True}])
+def test_a_changed_rule_is_a_fact(
+    kept: tuple[Stops, Callable[[Configuration], Configuring], list[Configuration]],
+    tmp_path: Path,
+    change: dict[str, object],
+) -> None:
+    stops, start, applied = kept
+    configuring = start(of_file(read(one(), tmp_path), SECRETS))
+    (tmp_path / "renderers.yaml").write_text(one(**change))
+    configuring.look(tmp_path / "renderers.yaml", SECRETS)
     assert (len(applied), stops.record("gpu").version) == (2, 2)
 
 

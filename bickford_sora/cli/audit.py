@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from bickford_sora.audits import Audits, Between
+from bickford_sora.cli.checking import check
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
@@ -132,6 +133,7 @@ def ask(
         note("Nothing was found.")
 
 
+audit.command()(check)
 audit.command()(pack)
 
 

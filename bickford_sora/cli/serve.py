@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from bickford_sora.background import watching_renderer_file, working
+from bickford_sora.background import told_on, watching_renderer_file, working
 from bickford_sora.background_process import BackgroundProcess
+from bickford_sora.board import Board
 from bickford_sora.callers import ApiKey, load_or_make_api_key
+from bickford_sora.cli.doctor import report
 from bickford_sora.cli.output import note
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.stand_in import no_renderer, stand_in
@@ -22,6 +24,7 @@ from bickford_sora.composition.books import keys_folder, open_books
 from bickford_sora.composition.gateway import compose
 from bickford_sora.composition.house import house
 from bickford_sora.configuration import ConfiguredRenderer
+from bickford_sora.counts import Counts
 from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock
 from bickford_sora.http.app import create_app
@@ -45,16 +48,25 @@ def serve(
     ] = False,
     render_time: Annotated[float, typer.Option(min=0, help="How long the stand-in takes, in seconds.")] = 4.0,
     workers: Annotated[bool, typer.Option("--workers/--no-workers", help="Whether to work on renders, too.")] = True,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is wrong and what to do, as 'doctor', and serve nothing.")
+    ] = False,
 ) -> None:
     """Serve the Videos API until interrupted."""
+    if check:
+        report((host, port))
+        return
     settings = Settings()
     if simulator:  # its renders are over before anybody would ask how far they are
         often_s = min(settings.poll_interval_s, max(render_time, 1.0) / LOOKS_AT_STAND_IN)
         settings = settings.model_copy(update={"poll_interval_s": often_s})
     redaction = configure_logging(settings.log_json, settings.log_level)
 
+    board = Board()
+
     def run(renderers: Sequence[RendererSettings], stop: threading.Event, watch: Watch) -> None:
-        with working(settings, renderers, redaction, works=workers, watch=watch):
+        counts = Counts("background")
+        with working(settings, renderers, redaction, works=workers, watch=watch, counts=counts), told_on(board, counts):
             stop.wait()
 
     background = BackgroundProcess(run)  # now: behind this line there are threads
@@ -71,7 +83,7 @@ def serve(
         api_key = load_or_make_api_key(keys_folder(settings) / "api.key", settings)
         for secret in (api_key.secret, *(each.api_key for each in gateway.configuring.renderers)):
             redaction.register(secret.get_secret_value())
-        rooms = house(gateway, api_key.secret)
+        rooms = house(gateway, api_key.secret, board.read)
         stack.enter_context(watching_renderer_file(books, gateway.configuring))
         stack.enter_context(background.running(renderers, books.watch))
 

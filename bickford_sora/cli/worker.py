@@ -2,15 +2,31 @@
 
 import signal
 import threading
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
 
 from bickford_sora.background import working
 from bickford_sora.cli.output import note
 from bickford_sora.cli.stand_in import no_renderer
+from bickford_sora.composition.books import problems
+from bickford_sora.composition.house import metrics
+from bickford_sora.counts import Counts
+from bickford_sora.http.serving import ServerThread
+from bickford_sora.http.worker_routes import create_worker_app
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
 
 
-def worker() -> None:
+def worker(
+    *,
+    metrics_host: Annotated[str, typer.Option(help="Address for probes and Prometheus, with its port.")] = "127.0.0.1",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Answer /healthz, /readyz and /metrics here, without an API key."),
+    ] = None,
+) -> None:
     """Work on renders without serving, until interrupted."""
     settings = Settings()
     redaction = configure_logging(settings.log_json, settings.log_level)
@@ -18,7 +34,12 @@ def worker() -> None:
     if not renderers and settings.renderers_file is None:
         raise no_renderer()
     stop = threading.Event()
-    with working(settings, renderers, redaction) as gateway:
+    with ExitStack() as stack:
+        gateway = stack.enter_context(working(settings, renderers, redaction, counts=Counts("worker")))
+        if metrics_port is not None:
+            app = create_worker_app(metrics(gateway.books).text, lambda: problems(gateway.books))
+            told = stack.enter_context(ServerThread(app, host=metrics_host, port=metrics_port))
+            note(f"Probes and metrics are at {told.url}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         names = ", ".join(each.name for each in gateway.configuring.renderers)

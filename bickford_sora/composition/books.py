@@ -11,7 +11,8 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from bickford_sora.audits import Audits
-from bickford_sora.callers import load_or_make_master_key
+from bickford_sora.callers import KeyInvalid, kept_master_key, load_or_make_master_key
+from bickford_sora.counts import Counts
 from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.migrations import migrate, pending
@@ -26,7 +27,7 @@ from ledger.clock import Clock, system_clock
 from ledger.errors import LedgerError
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
-from ledger.keystore import PostgresKeyStore
+from ledger.keystore import PostgresKeyStore, any_sealed, opens
 from ledger.recorder import PostgresRecorder
 from ledger.segments.reading import SegmentPayloads
 from ledger.sending import Pool
@@ -76,13 +77,17 @@ class Books:
     """What failed of the work in the background."""
     proving: Proving
     """What proves the ledger."""
+    counts: Counts
+    """What this process counts."""
 
 
 @contextmanager
-def open_books(settings: Settings, *, clock: Clock = system_clock, watch: Watch | None = None) -> Iterator[Books]:
+def open_books(
+    settings: Settings, *, clock: Clock = system_clock, watch: Watch | None = None, counts: Counts | None = None
+) -> Iterator[Books]:
     """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
 
-    `watch` is told of what fails in the background; None: one of its own.
+    `watch` is told of what fails in the background, `counts` of what is counted; None: one of its own.
 
     Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
     """
@@ -90,10 +95,12 @@ def open_books(settings: Settings, *, clock: Clock = system_clock, watch: Watch 
         url = stack.enter_context(database(settings))
         pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max))
         migrate(pool, MIGRATIONS, schema="ledger")
-        recorder = PostgresRecorder(pool)
+        counts = counts or Counts()
+        counts.watch_pool(pool.get_stats)
+        recorder = PostgresRecorder(pool, observe=counts.appended)
         stack.callback(recorder.close)
         ledger = Ledger(recorder, SegmentPayloads(pool, segments_folder(settings)))
-        keys = Keys(load_or_make_master_key(keys_folder(settings) / "master.key", settings), PostgresKeyStore(recorder))
+        keys = Keys(_master_key(pool, settings), PostgresKeyStore(recorder))
         projector = Projector(ledger, pool, PROJECTIONS)
         for name in projector.ensure():
             log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
@@ -106,7 +113,19 @@ def open_books(settings: Settings, *, clock: Clock = system_clock, watch: Watch 
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving)
+        yield Books(settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving, counts)
+
+
+def _master_key(pool: Pool, settings: Settings) -> bytes:
+    """The master key, made when nothing is sealed yet. Raises KeyInvalid when it is missing or another ledger's."""
+    path = keys_folder(settings) / "master.key"
+    with pool.connection() as connection:
+        kept = kept_master_key(path, settings)
+        if kept is None and any_sealed(connection):
+            raise KeyInvalid(f"{path} is missing, and this ledger was sealed with it; restore it from a backup")
+        if kept is not None and not opens(connection, kept):
+            raise KeyInvalid("the master key is not the one that this ledger was sealed with; restore that one")
+    return kept or load_or_make_master_key(path, settings)
 
 
 @contextmanager

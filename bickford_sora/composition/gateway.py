@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
@@ -14,6 +15,7 @@ from bickford_sora.characters import Characters
 from bickford_sora.composition.books import TENANT, Books
 from bickford_sora.configuration import Configuration, ConfiguredRenderer, of_file, of_settings
 from bickford_sora.configuring import Configuring
+from bickford_sora.counts import Counts
 from bickford_sora.decisions.policy import built_in
 from bickford_sora.dispatch import DELIVERY_TIMEOUT_S, Dispatch
 from bickford_sora.egress import Egress
@@ -28,6 +30,7 @@ from bickford_sora.observations import Observations
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.queue_room import QueueRoom
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Recording
 from bickford_sora.references import References
@@ -38,6 +41,7 @@ from bickford_sora.renderers.port import Renderer
 from bickford_sora.renderers.transport import TransportLimits
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.stops import Stops
+from bickford_sora.vacancies import rooms_of
 from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver
 from bickford_sora.workers.erase import Erase
@@ -56,9 +60,9 @@ from ledger.clock import Clock
 from ledger.identifiers import id_maker
 from projections.announced import Announced
 from projections.endpoints import ENDPOINTS, Endpoints
-from projections.leases import Leases
+from projections.leases import Leases, Rooms
+from projections.queue import Queue
 from projections.videos import Videos
-from projections.work import Work
 
 COURIERS = 4
 """Deliveries one process makes at a time."""
@@ -102,7 +106,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
-    fleet = Fleet(_opening(settings, books.clock, stack), in_flight=Work(books.pool).in_flight)
+    fleet = Fleet(opening(settings, books.clock, stack, books.counts))
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)
@@ -123,6 +127,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         is_stopped=stops.is_stopped,
         approval_s=settings.approval_s,
         repeats_answers=settings.repeats_answers,
+        take_place=_queue_room(books).take,
     )
     shop = Workshop(
         recording=recording,
@@ -135,9 +140,10 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         limits=_work_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
     )
+    rooms = rooms_of(configuring, fleet, stops, clock=books.clock, render_deadline_s=settings.render_deadline_s)
     erasures = _erasures(books, recording, assets)
     erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
-    dispatch = Dispatch(egress, books.keys)
+    dispatch = Dispatch(egress, books.keys, observe=books.counts.delivered)
     links = _links(books)
     return Gateway(
         books=books,
@@ -146,7 +152,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         intake=Intake(desk),
         quoting=Quoting(desk),
         observations=Observations(recording, books.keys),
-        crew=_crew(books, shop, erasures, owner),
+        crew=_crew(books, shop, erasures, owner, rooms),
         couriers=_couriers(books, recording, dispatch, links, owner),
         announce=_announce(books, recording),
         dispatch=dispatch,
@@ -203,11 +209,20 @@ def _configuring(
     fleet: Fleet[ConfiguredRenderer],
 ) -> Configuring:
     return Configuring(
-        _configured(books.settings, renderers),
+        configured(books.settings, renderers),
         stops=stops,
         publish=lambda found: price_tables.publish(TENANT, found),
         keys=books.keys,
         apply=lambda found: fleet.configure(found.renderers),
+    )
+
+
+def _queue_room(books: Books) -> QueueRoom:
+    queue, settings = Queue(books.pool), books.settings
+    return QueueRoom(
+        lambda: queue.lengths(settings.queue_renders_max),
+        project_renders_max=settings.queue_project_renders_max,
+        renders_max=settings.queue_renders_max,
     )
 
 
@@ -259,7 +274,7 @@ def _announce(books: Books, recording: Recording) -> Announce:
     )
 
 
-def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
+def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: Callable[[], Rooms]) -> Crew:
     return Crew(
         leases=Leases(books.pool),
         workers={
@@ -278,6 +293,8 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str) -> Crew:
         clock=books.clock,
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
+        observe=books.counts.worked,
+        rooms=rooms,
     )
 
 
@@ -291,18 +308,21 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         size=COURIERS,
         clock=books.clock,
         drain_s=DELIVERY_TIMEOUT_S,
+        observe=books.counts.worked,
     )
 
 
-def _configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
+def configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Configuration:
     """What `renderers` say, and the renderer file where there is one. Raises RendererFileInvalid."""
     if settings.renderers_file is None:
         return of_settings(settings, renderers)
     return of_file(read_renderer_file(settings.renderers_file), settings.environment())
 
 
-def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[ConfiguredRenderer, str], Renderer]:
-    """How a renderer is opened at one address."""
+def opening(
+    settings: Settings, clock: Clock, stack: ExitStack, counts: Counts | None = None
+) -> Callable[[ConfiguredRenderer, str], Renderer]:
+    """How a renderer is opened at one address, and its calls are counted."""
     limits = TransportLimits(
         pool_timeout_s=settings.submit_timeout_s / 4,
         connect_timeout_s=settings.submit_timeout_s / 4,
@@ -313,7 +333,8 @@ def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[Co
 
     def opened(each: ConfiguredRenderer, replica: str) -> Renderer:
         secret = each.api_key if each.api_key.get_secret_value() else None
-        transport = open_transport(each.dialect, replica, secret, limits=limits)
+        observe = None if counts is None else partial(counts.called, each.name)
+        transport = open_transport(each.dialect, replica, secret, limits=limits, observe=observe)
         stack.callback(transport.close)
         return open_renderer(
             each.dialect,
@@ -322,6 +343,7 @@ def _opening(settings: Settings, clock: Clock, stack: ExitStack) -> Callable[[Co
             transport=transport,
             clock=clock,
             fields=each.fields,
+            keeps_idempotency_keys=each.keeps_idempotency_keys,
             submit_timeout_s=settings.submit_timeout_s,
             reference_bytes_max=settings.reference_bytes_max,
             source_bytes_max=settings.source_bytes_max,
@@ -336,9 +358,11 @@ def _work_limits(settings: Settings) -> Limits:
         reconcile_grace_s=settings.reconcile_grace_s,
         submission_attempts_max=settings.submission_attempts_max,
         poll_interval_s=settings.poll_interval_s,
+        poll_fallback_s=settings.poll_fallback_s,
         retry_after_max_s=settings.retry_after_max_s,
         render_deadline_s=settings.render_deadline_s,
         store_attempts_max=settings.store_attempts_max,
         asset_bytes_max=settings.asset_bytes_max,
         asset_retention_s=settings.asset_retention_s,
+        spool_free_bytes_min=settings.spool_free_bytes_min,
     )

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 
 from pydantic import SecretStr
 
@@ -22,20 +23,25 @@ from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.metrics import Metrics
 from bickford_sora.pasts import Pasts
+from bickford_sora.queueing import Queueing
 from bickford_sora.reviews import Reviews
 from bickford_sora.settings import Settings
 from bickford_sora.spend_reports import SpendReports
+from bickford_sora.unknown import Unknown
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger.events import ReviewWeights
 from projections.api_keys import API_KEYS, ApiKeyTable
 from projections.audit import AUDIT, Audit
+from projections.backlog import backlog
 from projections.endpoints import ENDPOINTS, Endpoints
+from projections.queue import Queue
 from projections.spend import SPEND, SpendTable
 from projections.videos import VIDEOS, Videos
+from projections.work import WORK, Work
 
 
-def house(gateway: Gateway, api_key: SecretStr) -> House:
-    """What the HTTP routes work with."""
+def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] | None = None) -> House:
+    """What the HTTP routes work with. `background` gives the metrics of the process behind this one."""
     books, settings = gateway.books, gateway.books.settings
 
     def source(name: str) -> WebhookSource | None:
@@ -74,9 +80,17 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         ),
         reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
+        unknown=Unknown(
+            recording=gateway.recording,
+            keys=books.keys,
+            query=Work(books.pool),
+            renderer=gateway.fleet.at,
+            catalogue=gateway.configuring.catalogue,
+        ),
+        wait_for_work=lambda timeout_s: books.projector.wait_for(WORK.name, books.ledger.head(), timeout_s),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
-        metrics=Metrics(books.projector.lag, books.proving.sequencer.standing, public=settings.metrics_public),
+        metrics=metrics(books, background),
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
@@ -91,6 +105,7 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
         pasts=Pasts(books.ledger, books.clock),
         audits=audits(books),
         wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
+        queueing=Queueing(Queue(books.pool), gateway.configuring.weights, books.clock),
         proofs=books.proving.proofs,
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),
@@ -101,7 +116,21 @@ def house(gateway: Gateway, api_key: SecretStr) -> House:
             source_bytes_max=settings.source_bytes_max,
             projection_wait_s=settings.projection_wait_s,
             poll_after_ms=settings.poll_after_ms,
+            requests_max=settings.requests_max,
+            bodies_bytes_max=settings.bodies_bytes_max,
         ),
+    )
+
+
+def metrics(books: Books, background: Callable[[], bytes] | None = None) -> Metrics:
+    """The numbers of this process and of the database."""
+    return Metrics(
+        books.projector.lag,
+        books.proving.sequencer.standing,
+        backlog=lambda: backlog(books.pool, books.clock()),
+        counts=books.counts,
+        background=background,
+        public=books.settings.metrics_public,
     )
 
 

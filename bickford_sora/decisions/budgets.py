@@ -12,6 +12,7 @@ from ledger.events import (
     Money,
     RenderCompleted,
     Reported,
+    SpendAdjusted,
     SpendReleased,
     SpendReserved,
     SpendSettled,
@@ -92,32 +93,36 @@ def reserved(spend: Spend, wanted: SpendReserved) -> list[Fact]:
 
 
 def concerns_money(before: Render, after: Render, facts: Sequence[Fact]) -> bool:
-    """Whether facts that lead from one state of a render to another can settle or release what is reserved for it."""
-    if any(isinstance(fact, RenderCompleted) for fact in facts):
+    """Whether facts that lead from one state of a render to another change what is reserved or was spent for it."""
+    if any(isinstance(fact, RenderCompleted) for fact in facts) or after.written_off > before.written_off:
         return True
     was_open = not before.ended or before.submission_open
     return was_open and after.ended and not after.submission_open
 
 
-def consequences(after: Render, facts: Sequence[Fact], spend: Spend) -> list[Fact]:
+def consequences(
+    after: Render, facts: Sequence[Fact], spend: Spend, *, more_jobs: int = 0, day: str = ""
+) -> list[Fact]:
     """What the newest facts of a render mean for its reservation. `after` is the render behind them.
 
     A completed job is settled at what its renderer reports, by the price it was allowed at. An end without one releases
     what was set aside, unless a job was, or may have been, made that the renderer did not itself call failed: that is
-    taken to be billed as quoted, and a correction can follow.
-    While it is open whether there is a job, the reservation stays.
+    taken to be billed as quoted, and a correction can follow. So is each job that was written off.
+    While it is open whether there is a job, the reservation stays. `more_jobs` were written off just now, on `day`.
     """
     video_id = after.intent.video_id
     open_ = spend.open.get(video_id)
     if open_ is None:
-        return []
+        return _billed_after_the_end(after, more_jobs, day)
     completed = next((fact for fact in facts if isinstance(fact, RenderCompleted)), None)
     if completed is not None:
-        return settled(spend, video_id, _due(after, open_, completed.reported))
+        return settled(spend, video_id, _with_written_off(after, open_, _due(after, open_, completed.reported)))
     if not after.ended or after.submission_open:
-        return []
+        return _set_aside(spend, video_id, more_jobs * _quoted(after, open_.currency))
     if after.job is not None and not _failed_at_renderer(after):
-        return settled(spend, video_id, _due(after, open_, None))
+        return settled(spend, video_id, _with_written_off(after, open_, _due(after, open_, None)))
+    if after.written_off and open_.currency is not None:
+        return settled(spend, video_id, _with_written_off(after, open_, Money(amount_micro=0, currency=open_.currency)))
     return [SpendReleased(video_id=video_id, cost=_cost(open_))]
 
 
@@ -128,12 +133,19 @@ def settled(spend: Spend, video_id: str, cost: Money | None) -> list[Fact]:
         return [SpendSettled(video_id=video_id)]
     settling = SpendSettled(video_id=video_id, cost=cost)
     excess = cost.amount_micro - open_.amount_micro
-    if excess <= 0:
-        return [settling]
+    set_aside = _set_aside(spend, video_id, excess)
+    return [*set_aside[:1], settling, *set_aside[1:]]
+
+
+def _set_aside(spend: Spend, video_id: str, amount_micro: int) -> list[Fact]:
+    """So much more for a render, and the budgets that breaks; nothing for nothing."""
+    open_ = spend.open[video_id]
+    if amount_micro <= 0 or open_.currency is None:
+        return []
     named = dict(scope.split(":", 1) for scope in open_.scopes if ":" in scope)
     more = SpendReserved(
         video_id=video_id,
-        cost=Money(amount_micro=excess, currency=cost.currency),
+        cost=Money(amount_micro=amount_micro, currency=open_.currency),
         renders=0,
         day=open_.periods.day,
         minute=open_.periods.minute,
@@ -141,7 +153,42 @@ def settled(spend: Spend, video_id: str, cost: Money | None) -> list[Fact]:
         requester=named.get("requester"),
         key_id=named.get("key"),
     )
-    return [more, settling, *_overrun(spend, open_, excess)]
+    return [more, *_overrun(spend, open_, amount_micro)]
+
+
+def _billed_after_the_end(render: Render, jobs: int, day: str) -> list[Fact]:
+    """Jobs that turned up once the reservation had ended: booked as quoted, on the day it is known."""
+    quote = render.allowed.quote if render.allowed else None
+    if quote is None or jobs <= 0 or not quote.cost.amount_micro:
+        return []
+    intent = render.intent
+    adjusted = SpendAdjusted(
+        video_id=intent.video_id,
+        cost=Money(amount_micro=jobs * quote.cost.amount_micro, currency=quote.cost.currency),
+        project=intent.project,
+        requester=intent.requester,
+        key_id=render.asked_with,
+        model=intent.model,
+        renderer=render.allowed.renderer if render.allowed else None,
+        purpose=intent.purpose,
+        tags=intent.tags,
+        day=day,
+    )
+    return [adjusted]
+
+
+def _with_written_off(render: Render, open_: Reservation, cost: Money | None) -> Money | None:
+    """A cost, and that of the jobs that were written off, each as quoted."""
+    if cost is None or not render.written_off:
+        return cost
+    amount = cost.amount_micro + render.written_off * _quoted(render, open_.currency)
+    return Money(amount_micro=amount, currency=cost.currency)
+
+
+def _quoted(render: Render, currency: str | None) -> int:
+    """What one job was quoted at, in millionths of a currency; 0 where it was not."""
+    quote = render.allowed.quote if render.allowed else None
+    return quote.cost.amount_micro if quote is not None and quote.cost.currency == currency else 0
 
 
 def _overrun(spend: Spend, open_: Reservation, excess: int) -> Iterator[Fact]:

@@ -33,6 +33,28 @@ class Price:
     """Where the figure comes from, for people."""
 
 
+OnUnknown = Literal["hold", "resubmit", "fail"]
+"""What becomes of a submission whose outcome stays unknown."""
+OnLost = Literal["hold", "resubmit", "fail"]
+"""What becomes of a render whose job the renderer forgot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What is done about unknown outcomes and lost jobs. As it is here, nothing is paid for twice by itself."""
+
+    on_unknown: OnUnknown = "hold"
+    unknown_after_s: float = 900.0
+    """How long the job is looked for, once the renderer's list must show it, before `on_unknown` holds; in seconds."""
+    on_lost: OnLost = "hold"
+    lost_grace_s: float = 30.0
+    """How long the renderer must say that it does not know a job, before it is believed; in seconds."""
+    idempotency_keys_s: float = 3600.0
+    """How long a renderer that keeps idempotency keys surely keeps them, in seconds."""
+    lost_attempts_max: int = 3
+    """How many lost jobs of one render are made good by `on_lost: resubmit`; the next one ends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelOffer:
     """What one renderer makes under a model's public name. Defaults are in `offers`."""
@@ -55,6 +77,8 @@ class ModelOffer:
     """What it costs, and from when on; none: not known."""
     weight: int = 1
     """Share of new renders where the route is weighted."""
+    recovery: Recovery = Recovery()
+    """What is done when nobody knows what became of a job."""
 
 
 @dataclass(frozen=True, slots=True)

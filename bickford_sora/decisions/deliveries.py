@@ -86,12 +86,15 @@ TRIGGERS = frozenset(kind.TYPE for kind in _TRIGGERS)
 def triggered(fact: Fact) -> tuple[str, ...]:
     """The event types a fact is told as; most facts are told to nobody.
 
-    Not a denial that was the answer to the request; and not what somebody deleted, who knows.
+    Not a denial that was the answer to the request; not what somebody deleted, who knows; and not a lost job that does
+    not end the render by itself.
     """
     if isinstance(fact, RenderDenied) and fact.code not in AFTER_APPROVAL:
         return ()
     if isinstance(fact, RenderCancelled) and fact.reason == "deleted":
         return ()
+    if isinstance(fact, RenderJobLost) and fact.on_lost is not None:
+        return ()  # it goes on, or another fact ends it
     return _TRIGGERS.get(type(fact), ())
 
 

@@ -41,6 +41,8 @@ class Binding:
 
     key: str
     request_hash: str
+    batch_id: str | None = None
+    """The batch this is a line of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +270,7 @@ def _intent(asked: Asked) -> RenderIntent:
         tags=asked.request.declared.tags,
         attestations=asked.request.declared.attestations,
         chosen_by_policy=asked.chosen,
+        batch_id=binding.batch_id if binding else None,
     )
 
 

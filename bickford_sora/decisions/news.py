@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from bickford_sora.decisions import unknown
+from bickford_sora.decisions.catalogue import Recovery
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from ledger.envelope import Fact, Sealed
 from ledger.events import (
@@ -12,7 +14,6 @@ from ledger.events import (
     RenderAttemptFailed,
     RenderCompleted,
     RenderFailed,
-    RenderJobLost,
     RenderProgress,
     RenderStored,
     Reported,
@@ -21,6 +22,8 @@ from ledger.lifecycle import PROGRESS_INTERVAL_S, PROGRESS_STEP, Phase, Render
 
 JOB_GONE = "job_gone"
 """Code of the trouble that the renderer does not know a job."""
+LOOKS_MIN = 3
+"""How many polls a job is missed in at least, before it is believed to be lost."""
 _AT_RENDERER = frozenset({Phase.QUEUED, Phase.IN_PROGRESS})
 
 
@@ -40,7 +43,7 @@ class News:
 
 def heard(render: Render, news: News, now: datetime) -> Draft:
     """What the news adds to the render's history; nothing when it says what is known."""
-    if render.phase not in _AT_RENDERER:
+    if render.phase not in _AT_RENDERER | {Phase.LOST}:
         return NOTHING
     if news.status == "completed":
         fact = RenderCompleted(completed_at=news.completed_at, expires_at=news.expires_at, reported=news.reported)
@@ -48,6 +51,13 @@ def heard(render: Render, news: News, now: datetime) -> Draft:
     if news.status == "failed":
         code = news.error_code or "renderer_failed"
         return _one(render, RenderFailed(code=code, message=news.error_message, failed_by="renderer"))
+    return _got_further(render, news, now)
+
+
+def _got_further(render: Render, news: News, now: datetime) -> Draft:
+    """What news of an unfinished job adds."""
+    if render.phase is Phase.LOST:  # it is there again
+        return _one(render, RenderProgress(status=news.status, progress=news.progress))
     if news.status == "in_progress" and _is_further(render, news.progress, now):
         return _one(render, RenderProgress(status=news.status, progress=news.progress))
     if render.trouble is not None and render.trouble.code == JOB_GONE:
@@ -65,8 +75,10 @@ def trouble(render: Render, fact: RenderAttemptFailed) -> Draft:
     return _one(render, fact)
 
 
-def job_gone(render: Render, http_status: int | None, now: datetime, *, grace_s: float) -> Draft:
-    """The renderer says it does not know the job. Believed when it still says so after the grace.
+def job_gone(
+    render: Render, http_status: int | None, now: datetime, recovery: Recovery, *, poll_interval_s: float
+) -> Draft:
+    """The renderer says it does not know the job. Believed when it still says so after the grace and several looks.
 
     The first time may be a proxy's mistake, or a renderer that shows a job some time after it took it.
     """
@@ -74,18 +86,29 @@ def job_gone(render: Render, http_status: int | None, now: datetime, *, grace_s:
         return NOTHING
     if render.trouble is None or render.trouble.code != JOB_GONE:
         return _one(render, RenderAttemptFailed(step="follow", code=JOB_GONE, http_status=http_status))
+    grace_s = max(recovery.lost_grace_s, LOOKS_MIN * poll_interval_s)
     if render.last_event_at is not None and now - render.last_event_at < timedelta(seconds=grace_s):
         return NOTHING
-    return _one(render, RenderJobLost(job_id=render.job.job_id, http_status=http_status))
+    return unknown.lost(render, http_status, recovery)
+
+
+def file_gone(render: Render, code: str, message: Sealed | None, recovery: Recovery) -> Draft:
+    """The renderer made the video and does not have it any more: it is made again where `on_lost` says so."""
+    is_made_again = recovery.on_lost == "resubmit" and render.lost_jobs < recovery.lost_attempts_max
+    if render.phase is Phase.COMPLETED and is_made_again:
+        return unknown.lost(render, None, recovery)
+    return asset_lost(render, code, message)
 
 
 def overdue(render: Render, now: datetime, *, render_deadline_s: float) -> Draft:
     """The watchdog: a render that has not ended in time is failed, so that every one reaches an end.
 
-    Not while it waits for an approver, and not while a submission's outcome is open: unknown is never failed.
+    Not while it waits for an approver or is held for its lost job, and not while a submission's outcome is open:
+    unknown is never failed.
     """
-    waits = render.ended or render.phase is Phase.HELD or render.submission_open
-    if waits or now - render.created_at < timedelta(seconds=render_deadline_s):
+    waits = render.ended or render.phase in {Phase.HELD, Phase.LOST} or render.submission_open
+    since = render.resumed_at or render.created_at
+    if waits or now - since < timedelta(seconds=render_deadline_s):
         return NOTHING
     return _one(render, RenderFailed(code="deadline_exceeded", failed_by="bickford"))
 

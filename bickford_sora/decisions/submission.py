@@ -4,7 +4,7 @@
                        ├─ refused     it certainly has not: try again, or fail
                        └─ unknown ─┬─ queued   found in the renderer's list
                                    ├─ absent   the list proves it never came: try again
-                                   └─ (held)   the list cannot tell: an operator decides
+                                   └─ (held)   the list cannot tell: a rule or an operator decides (`unknown`)
 
 Equal submissions to one credential take turns (`submission` stream), so that at most one unclaimed job can match.
 """
@@ -130,7 +130,7 @@ def queued(render: Render, turn: Turn, job: Job, *, attempt: int, found_by_list:
         job_id=job.job_id,
         video_id=render.intent.video_id,
     )
-    draft = _closing(render, turn, submission, [(render.stream, fact), (claim_stream, claim)])
+    draft = closing(render, turn, submission, [(render.stream, fact), (claim_stream, claim)])
     # A head of 0: if another render has this job, the append is refused whole.
     return Draft(draft.facts, {**draft.heads, claim_stream: 0})
 
@@ -181,7 +181,7 @@ def refused(
         facts.append((render.stream, _rerouted(offered, fact.code)))
     elif not render.ended and (fact.retry_at is None or exhausted):
         facts.append((render.stream, RenderFailed(code=fact.code, message=fact.message, failed_by="renderer")))
-    return _closing(render, turn, submission, facts)
+    return closing(render, turn, submission, facts)
 
 
 def rerouted(render: Render, offered: Offered, code: str) -> Draft:
@@ -220,7 +220,7 @@ def absent(render: Render, turn: Turn, *, attempt: int, jobs_searched: int, atte
     facts: list[tuple[str, Fact]] = [(render.stream, fact)]
     if not render.ended and submission.attempt >= attempts_max:
         facts.append((render.stream, RenderFailed(code="submission_attempts_exceeded", failed_by="bickford")))
-    return _closing(render, turn, submission, facts)
+    return closing(render, turn, submission, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,8 @@ def _open_submission(render: Render, attempt: int) -> Submission | None:
     return submission
 
 
-def _closing(render: Render, turn: Turn, submission: Submission, facts: list[tuple[str, Fact]]) -> Draft:
+def closing(render: Render, turn: Turn, submission: Submission, facts: list[tuple[str, Fact]]) -> Draft:
+    """These facts as one decision that ends the submission's turn, if it is still its own."""
     heads = {render.stream: render.version}
     if turn.open_by == render.intent.video_id:
         facts.append((turn.id, SubmissionClosed(video_id=render.intent.video_id, attempt=submission.attempt)))

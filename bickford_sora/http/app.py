@@ -21,16 +21,19 @@ from bickford_sora.http import (
     policies,
     prices,
     proof,
+    queue,
     quotes,
     refusals,
     reviews,
     spend,
     streams,
     threads,
+    unknown,
     videos,
     webhook_endpoints,
     webhooks,
 )
+from bickford_sora.http.gate import Gate
 from bickford_sora.http.house import House
 from bickford_sora.http.request_scope import RequestScope
 
@@ -51,6 +54,8 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     refusals.register(app)
+    limits = house.limits
+    app.add_middleware(Gate, requests_max=limits.requests_max, bodies_bytes_max=limits.bodies_bytes_max)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
     app.include_router(videos.collection)  # first: whatever comes before it is tried for each request for a video
     for module in (
@@ -64,6 +69,7 @@ def create_app(house: House) -> FastAPI:
         edits,
         erasures,
         holds,
+        unknown,
         quotes,
         reviews,
         videos,
@@ -74,6 +80,7 @@ def create_app(house: House) -> FastAPI:
         spend,
         invoices,
         proof,
+        queue,
         streams,
         threads,
         webhook_endpoints,

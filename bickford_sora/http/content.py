@@ -25,6 +25,10 @@ from ledger.lifecycle import Phase, Render
 router = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(bearer)], responses=REFUSALS)
 
 _EXTENSIONS = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
+PLAYS_ITSELF = (
+    "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+)
+"""Content-Security-Policy of a file: a browser that is led to it shows it, and runs nothing."""
 _VARIANT = r"^(video|thumbnail|spritesheet|[0-9]{1,2})$"
 
 Variant = Annotated[
@@ -114,7 +118,7 @@ def _listed(request: Request, name: str) -> str | None:
 
 def _headers(etag: str) -> dict[str, str]:
     """What also a 304 says. A browser may keep the file and asks each time; a shared cache may not, link or key."""
-    return {"etag": etag, "cache-control": "private, no-cache"}
+    return {"etag": etag, "cache-control": "private, no-cache", "content-security-policy": PLAYS_ITSELF}
 
 
 def _unsatisfiable(asset: Asset) -> JSONResponse:

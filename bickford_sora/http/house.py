@@ -26,6 +26,7 @@ from bickford_sora.erasing import Erasing
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
+from bickford_sora.http.gate import BODIES_BYTES_MAX, REQUESTS_MAX
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
@@ -38,10 +39,12 @@ from bickford_sora.observations import Observations
 from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.queueing import Queueing
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
+from bickford_sora.unknown import Unknown
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
@@ -87,6 +90,8 @@ class Limits:
     poll_after_ms: int
     body_silence_s: float = 30.0
     """Longest pause within a request body, in seconds."""
+    requests_max: int = REQUESTS_MAX
+    bodies_bytes_max: int = BODIES_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +124,9 @@ class House:
     """As `wait_for_videos`, for the read model of API keys."""
     reviews: Reviews
     approvals: Approvals
+    unknown: Unknown
+    wait_for_work: Callable[[float], bool]
+    """As `wait_for_videos`, for the read model of work."""
     four_eyes: FourEyes
     erasing: Erasing
     legal_holds: LegalHolds
@@ -132,6 +140,7 @@ class House:
     audits: Audits
     wait_for_audit: Callable[[float], bool]
     """As `wait_for_videos`, for the read models an auditor is answered from."""
+    queueing: Queueing
     proofs: Proofs
     """What the kept tree can prove."""
     audited: Callable[[], int]

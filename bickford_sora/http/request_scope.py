@@ -15,6 +15,16 @@ from bickford_sora.http.house import Undertaking
 from bickford_sora.telemetry import trace_id
 from ledger.identifiers import NewId
 
+NOTHING_RUNS = "default-src 'none'; frame-ancestors 'none'"
+"""Content-Security-Policy of an answer that brings none of its own: whatever it holds, a browser runs none of it."""
+DOCUMENTATION = (
+    "default-src 'self'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src https://fastapi.tiangolo.com data:; "
+    "frame-ancestors 'none'"
+)
+"""Of the framework's page at /docs, which takes its program from there."""
+_POLICIES = {"/docs": DOCUMENTATION, "/docs/oauth2-redirect": DOCUMENTATION}
+
 log = structlog.get_logger(__name__)
 
 
@@ -41,7 +51,7 @@ class RequestScope:
         scope.setdefault("state", {})["undertaking"] = undertaking
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=undertaking.request_id, trace_id=undertaking.trace)
-        answering = _Answering(send, undertaking.request_id)
+        answering = _Answering(send, undertaking.request_id, scope["path"])
         started_at = time.monotonic()
         try:
             await self._app(scope, receive, answering.send)
@@ -65,8 +75,9 @@ class RequestScope:
 class _Answering:
     """Sends an answer with the headers every answer has."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, path: str) -> None:
         self._send = send
+        self._path = path
         self._request_id = request_id
         self.status: int | None = None
 
@@ -76,5 +87,7 @@ class _Answering:
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self._request_id
             headers["x-content-type-options"] = "nosniff"
+            headers["referrer-policy"] = "no-referrer"  # a signed link must not travel on
+            headers.setdefault("content-security-policy", _POLICIES.get(self._path, NOTHING_RUNS))
             headers.setdefault("cache-control", "no-store")
         await self._send(message)

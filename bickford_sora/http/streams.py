@@ -74,7 +74,7 @@ async def ledger_stream(
     if begin is None:
         begin = after if after is not None else await house.crossing.run(house.audited)
     filters = Filters(project=caller.readable, type=wanted.type, video_id=wanted.video_id)
-    return _streamed(house, _facts(house, caller, filters, begin))
+    return _streamed(house, caller, _facts(house, caller, filters, begin))
 
 
 @router.get(
@@ -89,7 +89,7 @@ async def video_stream(
     """The video object now and whenever it changes; the stream ends with the video's end."""
     seen = _position(last_event_id, "Last-Event-ID")
     await house.crossing.run(house.intake.find, caller, video_id)  # an unknown one is answered before a stream begins
-    return _streamed(house, _video(house, caller, links, video_id, seen))
+    return _streamed(house, caller, _video(house, caller, links, video_id, seen))
 
 
 async def _facts(house: House, caller: Caller, filters: Filters, after: int) -> AsyncGenerator[bytes, None]:
@@ -146,12 +146,12 @@ async def _is_accepted(house: House, caller: Caller) -> bool:
     return True
 
 
-def _streamed(house: House, chunks: AsyncGenerator[bytes, None]) -> StreamingResponse:
+def _streamed(house: House, caller: Caller, chunks: AsyncGenerator[bytes, None]) -> StreamingResponse:
     """The answer, counted for as long as it lasts. Raises TooManyRequests."""
-    house.tide.check_room()
+    house.tide.check_room(caller.key_id)
 
     async def served() -> AsyncGenerator[bytes, None]:
-        with house.tide.stream():
+        with house.tide.stream(caller.key_id):
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import anyio
@@ -16,6 +17,8 @@ LOOK_S = 0.2
 """Pause between two looks while somebody waits, in seconds."""
 STREAMS_MAX = 200
 """Streams one process serves at a time."""
+STREAMS_PER_KEY_MAX = 50
+"""Of them, streams of one API key."""
 CLOSING_S = 0.5
 """How soon a stream notices that the server is about to stop, in seconds."""
 
@@ -28,20 +31,28 @@ class Tide:
     `reached` is the position it has come to; it is asked in a thread, and only while somebody waits.
     """
 
-    def __init__(self, reached: Callable[[], int], *, streams_max: int = STREAMS_MAX) -> None:
+    def __init__(
+        self,
+        reached: Callable[[], int],
+        *,
+        streams_max: int = STREAMS_MAX,
+        streams_per_key_max: int = STREAMS_PER_KEY_MAX,
+    ) -> None:
         self.closing = threading.Event()
         """Set when the server is about to stop: streams end, and clients go on elsewhere."""
         self._reached = reached
         self._crossing = Crossing(1)
         self._streams_max = streams_max
+        self._streams_per_key_max = streams_per_key_max
         self._streams = 0
+        self._streams_by_key: Counter[str] = Counter()
         self._level = 0
         self._moved = anyio.Event()
         self._looking: asyncio.Task[None] | None = None
 
-    def check_room(self) -> None:
-        """Raises TooManyRequests when as many streams are served as may be."""
-        if self._streams >= self._streams_max:
+    def check_room(self, key_id: str) -> None:
+        """Raises TooManyRequests when as many streams are served, in all or with this API key, as may be."""
+        if self._streams >= self._streams_max or self._streams_by_key[key_id] >= self._streams_per_key_max:
             raise TooManyRequests(
                 "The rate limit of open streams is reached. Close one, or ask again later.",
                 code="too_many_streams",
@@ -49,13 +60,17 @@ class Tide:
             )
 
     @contextlib.contextmanager
-    def stream(self) -> Iterator[None]:
+    def stream(self, key_id: str) -> Iterator[None]:
         """For as long as a stream is served."""
         self._streams += 1
+        self._streams_by_key[key_id] += 1
         try:
             yield
         finally:
             self._streams -= 1
+            self._streams_by_key[key_id] -= 1
+            if not self._streams_by_key[key_id]:
+                del self._streams_by_key[key_id]
 
     async def turns(self, *, at_most_s: float) -> AsyncIterator[None]:
         """Once now, then whenever something was recorded, and after `at_most_s` without; until the server stops."""

@@ -28,6 +28,8 @@ _SENTENCES = MappingProxyType(
         "cancelled": "The render was cancelled.",
         "deadline_exceeded": "The renderer did not finish in time.",
         "job_lost": "The renderer does not know this job any more.",
+        "lost_attempts_exceeded": "The renderer lost this job too often.",
+        "submission_abandoned": "Nobody could find out whether the renderer took this job.",
         "render_cost_exceeded": "The render costs more than policy allows.",
         "price_unknown": "No price is known for this model, and renders have a cost limit.",
     }

@@ -35,4 +35,5 @@ async def receive(renderer: str, request: Request, house: TheHouse, undertaking:
         correlation=undertaking.id,
         trace=undertaking.trace,
     )
+    house.metrics.counts.webhook(status)
     return Received(status=status)

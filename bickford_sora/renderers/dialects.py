@@ -11,7 +11,7 @@ from bickford_sora.renderers import azure, fastvideo, litellm, openai, openroute
 from bickford_sora.renderers.dialect import Dialect
 from bickford_sora.renderers.port import Capabilities
 from bickford_sora.renderers.renderer import HttpRenderer
-from bickford_sora.renderers.transport import Transport, TransportLimits
+from bickford_sora.renderers.transport import Observe, Transport, TransportLimits
 from ledger.clock import Clock
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
@@ -45,9 +45,12 @@ def open_transport(
     *,
     limits: TransportLimits | None = None,
     tls: ssl.SSLContext | None = None,
+    observe: Observe | None = None,
 ) -> Transport:
     """A transport that sends the credential as servers of this dialect want it."""
-    return Transport(base_url, credential, limits=limits, tls=tls, key_header=DIALECTS[dialect].key_header)
+    return Transport(
+        base_url, credential, limits=limits, tls=tls, key_header=DIALECTS[dialect].key_header, observe=observe
+    )
 
 
 def open_renderer(
@@ -58,20 +61,26 @@ def open_renderer(
     transport: Transport,
     clock: Clock,
     fields: frozenset[str] | None = None,
+    keeps_idempotency_keys: bool = False,
     absence_proves: bool = True,
     submit_timeout_s: float = 60.0,
     pages_max: int = 1_000,
     reference_bytes_max: int = 20 * 1024 * 1024,
     source_bytes_max: int = 512 * 1024 * 1024,
 ) -> HttpRenderer:
-    """A renderer that speaks `dialect`; the other arguments are those of `HttpRenderer` and `capabilities_of`."""
+    """A renderer that speaks `dialect`; the other arguments are those of `HttpRenderer` and `capabilities_of`.
+
+    Whether it keeps idempotency keys is its configuration's word: none of the servers that the dialects were written
+    against does.
+    """
+    can = capabilities_of(dialect, fields)
     return HttpRenderer(
         DIALECTS[dialect],
         name=name,
         credential=credential,
         transport=transport,
         clock=clock,
-        capabilities=capabilities_of(dialect, fields),
+        capabilities=replace(can, keeps_idempotency_keys=can.keeps_idempotency_keys or keeps_idempotency_keys),
         absence_proves=absence_proves,
         submit_timeout_s=submit_timeout_s,
         pages_max=pages_max,

@@ -1,8 +1,8 @@
 """Which process of which renderer is asked: replicas, their health, and how much each renderer is given at a time.
 
 A job belongs to the replica that took it: every later call goes there, also when the replica is drained or no longer
-listed. Limits are kept by what the read model of work shows and what this process has begun since; several processes
-that submit in the same instant can pass a limit by one each.
+listed. How many jobs a renderer has at a time is kept where submissions are claimed (`projections.leases`); how many
+are begun in a minute is counted here, by each process for itself.
 """
 
 import threading
@@ -20,12 +20,9 @@ DOWN_FIRST_S = 2.0
 """How long a replica that could not be reached is left alone, at first; it doubles."""
 DOWN_MAX_S = 60.0
 MINUTE_S = 60.0
-BEGUN_COUNTS_S = 5.0
-"""How long a submission of this process counts by itself, until the read model of work surely shows it."""
-FULL_WAIT_S = 1.0
-"""When to ask again while a renderer has as many jobs as it may, in seconds."""
 
 REPLICAS_UNREACHABLE = "replicas_unreachable"
+RATE_LIMITED = "rate_limited"
 
 Monotonic = Callable[[], float]
 log = structlog.get_logger(__name__)
@@ -43,8 +40,6 @@ class Asked(Protocol):
     @property
     def drained(self) -> frozenset[str]: ...  # noqa: D102
     @property
-    def in_flight_max(self) -> int | None: ...  # noqa: D102
-    @property
     def requests_per_minute_max(self) -> int | None: ...  # noqa: D102
 
 
@@ -57,6 +52,16 @@ class Wait:
 
     seconds: float
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vacancy:
+    """What a renderer takes now, as it looks from this process."""
+
+    submissions_max: int | None = None
+    """Most that may begin now. None: no limit."""
+    closed: str | None = None
+    """Why none may."""
 
 
 @dataclass(slots=True)
@@ -91,7 +96,6 @@ class Fleet(Generic[Known]):
 
     Args:
         open_replica: a renderer at one address; called once for each, and closed by whoever gave it.
-        in_flight: how many jobs a renderer has, by name.
         monotonic: for tests.
     """
 
@@ -99,11 +103,9 @@ class Fleet(Generic[Known]):
         self,
         open_replica: Callable[[Known, str], Renderer],
         *,
-        in_flight: Callable[[str], int],
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._open = open_replica
-        self._in_flight = in_flight
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._configured: dict[tuple[str, str], Known] = {}
@@ -135,11 +137,22 @@ class Fleet(Generic[Known]):
         """
         with self._lock:
             asked = self._configured.get((renderer, credential))
-        if asked is None:
-            return None
-        waiting = None if asked.in_flight_max is None else self._in_flight(renderer)
+            return None if asked is None else self._chosen(asked, replica)
+
+    def vacancy(self, renderer: str, credential: str) -> Vacancy:
+        """What may begin now. A renderer that is not configured is nobody's to close."""
         with self._lock:
-            return self._chosen(asked, replica, waiting)
+            asked = self._configured.get((renderer, credential))
+            if asked is None:
+                return Vacancy()
+            now, state = self._monotonic(), self._states[renderer, credential]
+            known = [state.replicas.get(each, _Replica()) for each in self._usable(asked)]
+            if all(each.down_until > now for each in known):
+                return Vacancy(0, REPLICAS_UNREACHABLE)
+            if asked.requests_per_minute_max is None:
+                return Vacancy()
+            left = max(0, asked.requests_per_minute_max - len(self._begun(state)))
+            return Vacancy(left, None if left else RATE_LIMITED)
 
     def unreachable(self, renderer: Renderer) -> None:
         """It could not be reached: it is left alone for a while, longer each time."""
@@ -170,16 +183,12 @@ class Fleet(Generic[Known]):
                 for each in asked.replicas
             ]
 
-    def _chosen(self, asked: Known, replica: str | None, waiting: int | None) -> Renderer | Wait:
+    def _chosen(self, asked: Known, replica: str | None) -> Renderer | Wait:
         now = self._monotonic()
         state = self._states[asked.name, asked.credential]
-        while state.begun and now - state.begun[0] >= MINUTE_S:
-            state.begun.popleft()
-        recent = sum(now - each < BEGUN_COUNTS_S for each in state.begun)
-        if asked.in_flight_max is not None and (waiting or 0) + recent >= asked.in_flight_max:
-            return Wait(FULL_WAIT_S, "in_flight_max")
-        if asked.requests_per_minute_max is not None and len(state.begun) >= asked.requests_per_minute_max:
-            return Wait(MINUTE_S - (now - state.begun[0]), "requests_per_minute_max")
+        begun = self._begun(state)
+        if asked.requests_per_minute_max is not None and len(begun) >= asked.requests_per_minute_max:
+            return Wait(MINUTE_S - (now - begun[0]), RATE_LIMITED)
         able = [replica] if replica is not None else self._usable(asked)
         known = {each: state.replicas.setdefault(each, _Replica()) for each in able}
         ready = [each for each in able if known[each].down_until <= now]
@@ -187,8 +196,15 @@ class Fleet(Generic[Known]):
             return Wait(min(each.down_until for each in known.values()) - now, REPLICAS_UNREACHABLE)
         first = min(ready, key=lambda each: known[each].chosen)
         known[first].chosen += 1
-        state.begun.append(now)
+        begun.append(now)
         return self._replica(asked, first)
+
+    def _begun(self, state: _State) -> deque[float]:
+        """When submissions of the last minute began."""
+        now = self._monotonic()
+        while state.begun and now - state.begun[0] >= MINUTE_S:
+            state.begun.popleft()
+        return state.begun
 
     def _usable(self, asked: Known) -> list[str]:
         """Those that take new jobs; all of them when every one is drained."""

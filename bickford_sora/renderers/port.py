@@ -88,7 +88,11 @@ class Capabilities:
 
         Where not, it is never adopted, and no list in which it could hide proves its absence.
         """
-        return self.lists and operation in self.recognisable and self.obscuring.isdisjoint(fields)
+        return self.lists and self.shows(operation, fields)
+
+    def shows(self, operation: Operation, fields: Collection[str]) -> bool:
+        """Whether what is told of a job that was asked for so is just what was asked for."""
+        return operation in self.recognisable and self.obscuring.isdisjoint(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ class JobNews:
     """How long the engine worked, in seconds, where it says so."""
     cost_micro: int | None = None
     """What the renderer says it charged, in millionths of US dollars."""
+    ask_after_s: float | None = field(default=None, compare=False)
+    """How long it wants not to be asked again, in seconds. It says nothing about the job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from bickford_sora.renderers.dialect import Dialect, Request, job_path
 from bickford_sora.renderers.elsewhere import NotAllowed
 from bickford_sora.renderers.errors import JobGone, ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.port import Capabilities, Character, Content, Deletion, JobNews, Order, Upload, Variant
+from bickford_sora.renderers.retry_after import read_poll_after_s
 from bickford_sora.renderers.transport import (
     Answer,
     AnswerTooLarge,
@@ -112,7 +113,7 @@ class HttpRenderer:
             _nonsense(answer)
         if not self.dialect.same_job(job_id, news.job_id):
             _nonsense(answer)  # news of another job must never be taken for this one's
-        return replace(news, job_id=job_id)
+        return replace(news, job_id=job_id, ask_after_s=read_poll_after_s(answer.headers, self._clock()))
 
     def jobs(self) -> Iterator[JobNews]:
         """Every job, through all pages; see the port."""

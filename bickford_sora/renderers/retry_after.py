@@ -24,6 +24,12 @@ def read_retry_after_s(headers: Mapping[str, str], now: datetime) -> float | Non
     return None if seconds is None else _bounded(seconds)
 
 
+def read_poll_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds until it wants to be asked about a job again: `openai-poll-after-ms`, or as `read_retry_after_s`."""
+    milliseconds = _number(headers.get("openai-poll-after-ms", ""))
+    return read_retry_after_s(headers, now) if milliseconds is None else _bounded(milliseconds / 1000)
+
+
 def _number(text: str) -> float | None:
     try:
         number = float(text)

@@ -11,7 +11,7 @@ TransportFailure
 
 import ssl
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -106,6 +106,13 @@ class StreamedAnswer:
     """Raises NoAnswer when the body breaks off or passes a limit."""
 
 
+Observe = Callable[[str, str, float], None]
+
+
+def _unobserved(_method: str, _outcome: str, _duration_s: float) -> None:
+    """Nobody is told."""
+
+
 class Transport:
     """Calls one base URL with one credential. Safe to use from many threads.
 
@@ -119,6 +126,8 @@ class Transport:
         tls: whom to trust, for renderers with certificates of their own; None trusts the usual authorities.
         key_header: the header the credential goes in.
         resolve: how the names of other hosts become addresses.
+        observe: told of each call: its method, what came of it (a status, or why there was none), and the seconds until
+            its answer began.
 
     Raises:
         ValueError: for a base URL or credential that cannot be used. The message does not repeat it.
@@ -133,12 +142,14 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         key_header: KeyHeader = "authorization",
         resolve: Resolve = resolve_by_system,
+        observe: Observe | None = None,
     ) -> None:
         self.base_url = _checked_base_url(base_url)
         self.limits = limits or TransportLimits()
         self._credential = credential
         self._key_header = key_header
         self._resolve = resolve
+        self._observe = observe or _unobserved
         self._client = httpx.Client(
             base_url=self.base_url,
             # answers are asked for unpacked, so that sizes on the wire are the sizes that count
@@ -279,10 +290,17 @@ class Transport:
         return text.replace(secret, "[credential]")
 
     def _send(self, request: httpx.Request) -> httpx.Response:
+        began = time.monotonic()
         try:
-            return self._client.send(request, stream=True)
+            response = self._client.send(request, stream=True)
         except httpx.RequestError as error:
             failure = _sort(error)
+        else:
+            self._observe(request.method, str(response.status_code), time.monotonic() - began)
+            return response
+        self._observe(
+            request.method, "not_sent" if isinstance(failure, NotSent) else "no_answer", time.monotonic() - began
+        )
         # Outside the `except`, here and below: a chained error of httpx quotes what a broken renderer sent.
         raise failure
 

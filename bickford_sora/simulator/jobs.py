@@ -143,6 +143,12 @@ class JobRegistry:
         with self._lock:
             return self._jobs.get(job_id)
 
+    def of_key(self, idempotency_key: str) -> Job | None:
+        """The job that the first call with this key made, None when it was never made, deleted or forgotten."""
+        with self._lock:
+            jobs = self._jobs.values()
+            return next((job for job in jobs if job.call.idempotency_key == idempotency_key), None)
+
     def change(self, job_id: str, **changes: Any) -> Job | None:
         """Replace fields of the job; None when it was deleted or forgotten meanwhile."""
         with self._lock:

@@ -40,6 +40,9 @@ class SimulatorSettings(BaseModel):
     asset_lifetime_s: float = Field(default=3600, ge=0, description="how long files can be had after completion")
     jobs_max: int = Field(default=10_000, ge=1, description="further creates are answered 429")
     in_flight_max: int | None = Field(default=None, ge=1, description="unfinished jobs; more are answered 429")
+    idempotency_keys: bool = Field(
+        default=False, description="a second call with the same Idempotency-Key is answered with the first one's job"
+    )
     finishing_s: float = Field(
         default=0, ge=0, description="how long a job is still in progress at its end, but past stopping"
     )

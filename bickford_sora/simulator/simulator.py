@@ -212,6 +212,10 @@ class Simulator:
         return None if fault is None else JobError(code=fault.code, message=fault.message)
 
     def _accept(self, job: Job) -> Job:
+        key = job.call.idempotency_key
+        known = self.registry.of_key(key) if self.settings.idempotency_keys and key else None
+        if known is not None:
+            return known
         in_flight_max = self.settings.in_flight_max
         if in_flight_max is not None and self.registry.in_flight() >= in_flight_max:
             raise _limited(f"Rate limit reached: {in_flight_max} jobs are under way.")

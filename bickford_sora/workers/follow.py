@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from bickford_sora.decisions import news
+from bickford_sora.decisions import news, polling
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.news import News
 from bickford_sora.decisions.prices import up_to_ms
@@ -31,19 +31,16 @@ class Follow:
 
     def _ask(self, task: Task, render: Render) -> tuple[Render, datetime]:
         """The render behind what its renderer said, and when to ask again."""
-        if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS} or render.job is None:
+        if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS, Phase.LOST} or render.job is None:
             return render, self.shop.again()
         renderer = self.shop.fleet.at(render.job.renderer, render.job.credential, render.job.replica)
         if renderer is None:
             return render, self.shop.after(UNCONFIGURED_WAIT_S)
+        asked_s = None
         try:
             heard = renderer.status(render.job.job_id)
         except JobGone as error:
-            status = error.http_status
-            grace_s = self.shop.limits.reconcile_grace_s
-            render = self.shop.decide(
-                task, lambda r: news.job_gone(r, status, self.shop.now(), grace_s=grace_s), known=render
-            )
+            render = self._gone(task, render, error.http_status)
         except ReadFailed as error:
             retry_at = self.shop.backoff(RETRIES_ASSUMED, error.retry_after_s)
             fact = self.shop.trouble(render, "follow", error, retry_at)
@@ -51,7 +48,31 @@ class Follow:
         else:
             said = self._news(render, heard)
             render = self.shop.decide(task, lambda r: news.heard(r, said, self.shop.now()), known=render)
-        return render, self.shop.after(self.shop.limits.poll_interval_s)
+            asked_s = heard.ask_after_s
+        return render, self._next_look(task, render, asked_s)
+
+    def _next_look(self, task: Task, render: Render, asked_s: float | None) -> datetime:
+        if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS}:
+            return self.shop.again()
+        limits = self.shop.limits
+        return self.shop.after(
+            polling.pause_s(
+                render,
+                self.shop.now(),
+                interval_s=limits.poll_interval_s,
+                fallback_s=limits.poll_fallback_s,
+                asked_s=asked_s,
+                webhook_at=task.webhook_at,
+            )
+        )
+
+    def _gone(self, task: Task, render: Render, http_status: int | None) -> Render:
+        recovery, poll_interval_s = self.shop.recovery(render), self.shop.limits.poll_interval_s
+
+        def decision(render: Render) -> Draft:
+            return news.job_gone(render, http_status, self.shop.now(), recovery, poll_interval_s=poll_interval_s)
+
+        return self.shop.decide(task, decision, known=render)
 
     def _overdue(self, render: Render) -> Draft:
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS}:

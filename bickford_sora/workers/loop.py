@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from bickford_sora.workers.workshop import Task, Worker
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Unavailable
 from ledger.events import Step
-from projections.leases import Leases, WorkItem
+from projections.leases import ANY_ROOM, Leases, Rooms, WorkItem
 
 IDLE_S = 0.25
 """Longest pause between two looks for due work, in seconds. Work seen by this process's projector comes sooner."""
@@ -25,7 +25,7 @@ TROUBLE_MAX_S = 300.0
 FAILING_TASKS_MAX = 10_000
 """How many failing tasks are remembered; after that, all are forgiven."""
 CLEANING_S = 60.0
-"""How often leases of finished work are removed, in seconds."""
+"""How often the agenda is swept, in seconds."""
 TASK_S_MAX = 3600.0
 """How long a lease is renewed. A thread that takes longer counts as lost, and somebody else may take its task."""
 
@@ -45,6 +45,10 @@ class Crew:
     clock: Clock
     drain_s: float
     """Longest wait for begun tasks when it is told to stop, in seconds; what takes longer is left to its lease."""
+    observe: Callable[[Step, str, float], None] = lambda _step, _outcome, _duration_s: None
+    """Told of each task: its step, what came of it (done, postponed, failed), and how long it took."""
+    rooms: Callable[[], Rooms] = lambda: ANY_ROOM
+    """What the renderers take now."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,8 @@ class _Begun:
     since: float
     renewed: float
     """Both in monotonic seconds."""
+    until: datetime
+    """When its first lease ends."""
     due_at: datetime | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -95,34 +101,43 @@ class WorkLoop:
         if free <= 0:
             return
         crew = self._crew
-        for item in crew.leases.claim(crew.owner, free, crew.lease_s, crew.clock(), steps=list(crew.workers)):
+        steps, asked_at = list(crew.workers), crew.clock()
+        until = asked_at + timedelta(seconds=crew.lease_s)
+        for item in crew.leases.claim(crew.owner, free, crew.lease_s, asked_at, steps, crew.rooms()):
             now = time.monotonic()
-            begun = _Begun(item, since=now, renewed=now)
+            begun = _Begun(item, since=now, renewed=now, until=until)
             # A daemon: a call that hangs must not keep a process alive that was told to stop.
             threading.Thread(target=self._work, args=(begun,), name=f"worker-{item.step}", daemon=True).start()
             self._begun.append(begun)
 
     def _work(self, begun: _Begun) -> None:
         try:
-            begun.due_at = self._attempt(begun.item)
+            begun.due_at = self._attempt(begun.item, begun.until)
         finally:
             begun.done.set()
             self._wake.set()
 
-    def _attempt(self, item: WorkItem) -> datetime:
+    def _attempt(self, item: WorkItem, begins_until: datetime | None = None) -> datetime:
+        began, outcome = time.monotonic(), "postponed"
         with structlog.contextvars.bound_contextvars(video_id=item.video_id, step=item.step):
             try:
-                due_at = self._crew.workers[item.step](Task(item.stream, item.attempt - 1))
+                due_at = self._crew.workers[item.step](
+                    Task(item.stream, item.attempt - 1, begins_until, item.webhook_at)
+                )
             except Unavailable as error:
                 log.warning("task_postponed", code=error.code)
                 return self._after(TROUBLE_S)
             except LedgerError as error:
                 log.warning("task_postponed", code=error.code)
             except Exception:  # one task must not stop the others
+                outcome = "failed"
                 log.exception("task_failed")
             else:
+                outcome = "done"
                 self._failures.pop((item.stream, item.step), None)
                 return due_at
+            finally:
+                self._crew.observe(item.step, outcome, time.monotonic() - began)
             return self._after(self._pause_s(item))
 
     def _pause_s(self, item: WorkItem) -> float:
@@ -170,5 +185,5 @@ class WorkLoop:
     def _clean(self) -> None:
         now = time.monotonic()
         if self._cleaned is None or now - self._cleaned > CLEANING_S:
-            self._crew.leases.forget_done(self._crew.clock())
+            self._crew.leases.sweep(self._crew.clock())
             self._cleaned = now

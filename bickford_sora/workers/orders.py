@@ -10,8 +10,8 @@ class SourceGone(Exception):  # noqa: N818 - the name states the cause
     """The video this one is made from is no longer there: deleted, or its retention ended."""
 
 
-def order(shop: Workshop, render: Render, renderer: Renderer) -> Order:
-    """The order for `renderer`.
+def order(shop: Workshop, render: Render, renderer: Renderer, *, attempt: int) -> Order:
+    """The order for `renderer`. Its idempotency key is the attempt's: the same again makes the same job at most.
 
     Raises ledger.errors.Erased when a text was erased, SourceGone when the source cannot be had.
     """
@@ -26,7 +26,7 @@ def order(shop: Workshop, render: Render, renderer: Renderer) -> Order:
         reference=_reference(shop, render),
         source=_source(shop, render, renderer),
         fields={**intent.fields, **{name: shop.keys.open(text) for name, text in intent.text_fields.items()}},
-        idempotency_key=f"{intent.video_id}-{render.attempts + 1}",
+        idempotency_key=f"{intent.video_id}-{attempt}",
     )
 
 

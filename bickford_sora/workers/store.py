@@ -1,5 +1,6 @@
 """Taking a finished video into our storage, before the renderer's copy expires."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ FILE_FAULTS = frozenset(
 )
 """Codes of what is wrong with the file as it came; counted, since it will hardly get better. Everything else says
 nothing about it (a renderer that is away or refuses, a full disk of ours) and is waited for."""
+SPOOL_FULL_WAIT_S = 10.0
+"""Pause while there is no space to download to, in seconds."""
 DOUBLINGS_MAX = 6
 """How often the pause between two downloads doubles: the renderer keeps the file for about an hour."""
 
@@ -74,11 +77,16 @@ class Store:
             log.warning("renderer_not_configured", renderer=render.job.renderer)
             self._watch(task)
             return self.shop.after(UNCONFIGURED_WAIT_S)
+        if shutil.disk_usage(self.shop.spool).free < self.shop.limits.spool_free_bytes_min:
+            log.warning("store_waits", reason="spool_full")
+            self._watch(task)
+            return self.shop.after(SPOOL_FULL_WAIT_S)
         try:
             assets = self._files(render, render.job, renderer)
         except (AssetExpired, JobGone) as error:
             code, message = error.code, self.shop.sealed(render, "render.asset_lost.message", error.message)
-            self.shop.decide(task, lambda r: news.asset_lost(r, code, message))
+            recovery = self.shop.recovery(render)
+            self.shop.decide(task, lambda r: news.file_gone(r, code, message, recovery))
         except (ReadFailed, NotReady, AssetError) as error:
             return self._again(task, render, error)
         else:

@@ -116,6 +116,8 @@ class Submit:
         draft = submission.start(render, turn(self.shop, attempt), attempt)
         if not draft:
             return self.shop.after(TURN_WAIT_S)
+        if task.begins_until is not None and self.shop.now() > task.begins_until:
+            return self.shop.again()  # this process was paused: its place at the renderer is somebody else's by now
         try:
             begun = after(render, self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render))
         except Conflict:
@@ -161,7 +163,7 @@ class Submit:
     def _record(self, task: Task, begun: Render, outcome: JobNews | RendererError, renderer: Renderer) -> None:
         if isinstance(outcome, JobNews):
             self.shop.fleet.reached(renderer)
-            self._record_job(task, begun, outcome, renderer)
+            self.record_job(task, begun, outcome, renderer)
         elif isinstance(outcome, Refused):
             self._record_refusal(task, begun.attempts, outcome, renderer)
         else:
@@ -195,7 +197,8 @@ class Submit:
             ),
         )
 
-    def _record_job(self, task: Task, begun: Render, news: JobNews, renderer: Renderer) -> None:
+    def record_job(self, task: Task, begun: Render, news: JobNews, renderer: Renderer) -> None:
+        """Records the job of the attempt that `begun` is at, or that it is one too many."""
         attempt, job = begun.attempts, submission.Job(news.job_id, news.status, news.progress)
         render = settle(
             self.shop,
@@ -268,7 +271,7 @@ class Submit:
     def _order(self, task: Task, render: Render, renderer: Renderer) -> Order | None:
         """What to ask for; None when it can not be asked for any more, which is recorded."""
         try:
-            return orders.order(self.shop, render, renderer)
+            return orders.order(self.shop, render, renderer, attempt=render.attempts + 1)
         except Erased:
             self._fail(task, "prompt_erased")
         except orders.SourceGone:

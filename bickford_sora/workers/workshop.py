@@ -10,7 +10,7 @@ import structlog
 
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.port import AssetStore
-from bickford_sora.decisions.catalogue import Catalogue
+from bickford_sora.decisions.catalogue import Catalogue, Recovery
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Recording
 from bickford_sora.references import asset_subject
@@ -47,12 +47,15 @@ class Limits:
     reconcile_grace_s: float
     submission_attempts_max: int
     poll_interval_s: float
+    poll_fallback_s: float
     retry_after_max_s: float
     render_deadline_s: float
     store_attempts_max: int
     asset_bytes_max: int
     asset_retention_s: float | None = None
     """None: our copies are kept for good."""
+    spool_free_bytes_min: int = 0
+    """Free space below which nothing is downloaded, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class Task:
 
     stream: str
     attempt: int
+    begins_until: datetime | None = None
+    """Until when it is nobody else's; whoever was paused for longer begins nothing. None: for good."""
+    webhook_at: datetime | None = None
+    """When the last webhook of its job's renderer came."""
 
 
 Worker = Callable[[Task], datetime]
@@ -128,6 +135,12 @@ class Workshop:
     def decide(self, task: Task, decision: Callable[[Render], Draft], *, known: Render | None = None) -> Render:
         """Decides and appends, again when the render moved on meanwhile; `known` is the render as it was just read."""
         return self.recording.decide(task.stream, ACTOR, decision, known=known)
+
+    def recovery(self, render: Render) -> Recovery:
+        """What is done about this render's unknown outcomes and lost jobs, where it is now."""
+        place = render.job or render.submission or render.allowed
+        offer = place and self.catalogue().offer(render.intent.model, place.renderer, place.credential)
+        return offer.recovery if offer else Recovery()
 
     def delete_files(self, render: Render) -> int:
         """Deletes everything we hold of a render, which may be gone already. Returns how many files that were."""

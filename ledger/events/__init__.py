@@ -68,6 +68,7 @@ from ledger.events.parts import (
     VerdictWarning,
 )
 from ledger.events.proof import LogKeyPublished, LogKeyRetired
+from ledger.events.recovery import RenderAbandoned, RenderAdopted, RenderResubmitted
 from ledger.events.render import (
     RenderAllowed,
     RenderApprovalRequested,
@@ -143,6 +144,8 @@ __all__ = [
     "PolicyPublished",
     "PricesPublished",
     "Quote",
+    "RenderAbandoned",
+    "RenderAdopted",
     "RenderAllowed",
     "RenderApprovalRequested",
     "RenderApproved",
@@ -162,6 +165,7 @@ __all__ = [
     "RenderQueued",
     "RenderRemixed",
     "RenderRerouted",
+    "RenderResubmitted",
     "RenderReviewed",
     "RenderStored",
     "RenderSubmissionAbsent",

@@ -16,7 +16,7 @@ class RenderIntent(Fact):
     """Somebody asked for a video. Always first, also of what is then denied."""
 
     TYPE: ClassVar[str] = "render.intent"
-    SCHEMA: ClassVar[int] = 4
+    SCHEMA: ClassVar[int] = 5
     video_id: str
     project: str
     requester: str
@@ -46,6 +46,8 @@ class RenderIntent(Fact):
     """What the requester vouched for, by name."""
     chosen_by_policy: tuple[Literal["model", "size", "seconds"], ...] = ()
     """What the request left open and the policy chose for its purpose; the verdict names the policy."""
+    batch_id: str | None = None
+    """The batch it was a line of."""
 
     @property
     def video_seconds(self) -> str:
@@ -56,8 +58,11 @@ class RenderIntent(Fact):
 
     @classmethod
     def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
-        """Schema 1 had no fields beyond the protocol, 2 not the length of a source, 3 nothing that is declared."""
-        return fields if schema in {1, 2, 3} else super().upcast(schema, fields)
+        """Schema 1 had no fields beyond the protocol, 2 not the length of a source, 3 nothing that is declared.
+
+        Schema 4 did not say of which batch it was a line.
+        """
+        return fields if schema in {1, 2, 3, 4} else super().upcast(schema, fields)
 
 
 class RenderAllowed(Fact):
@@ -308,8 +313,16 @@ class RenderJobLost(Fact):
     """The renderer does not know the job any more."""
 
     TYPE: ClassVar[str] = "render.job_lost"
+    SCHEMA: ClassVar[int] = 2
     job_id: str
     http_status: int | None = None
+    on_lost: Literal["hold", "resubmit", "fail"] | None = None
+    """The rule that held; what it led to follows. None: there was no rule yet, and the render ended with this fact."""
+
+    @classmethod
+    def upcast(cls, schema: int, fields: dict[str, Any]) -> dict[str, Any]:
+        """Schema 1 knew no rule."""
+        return fields if schema == 1 else super().upcast(schema, fields)
 
 
 class RenderAssetLost(Fact):

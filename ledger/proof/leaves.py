@@ -5,6 +5,7 @@ not the payload, a proof neither tells what was asked for nor breaks when a key 
 SHA-256(0x00 || envelope) (RFC 6962 section 2.1); the index in the log is the position - 1.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -82,6 +83,17 @@ def leaf_hash(envelope_bytes: bytes) -> bytes:
     hashed = _LEAF.copy()
     hashed.update(envelope_bytes)
     return hashed.digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """The leaf hashes of many entries. A hash that has begun is copied: that is less than to join prefix and entry."""
+    begun = _LEAF.copy
+    leaves = []
+    for entry in entries:
+        hashed = begun()
+        hashed.update(entry)
+        leaves.append(hashed.digest())
+    return leaves
 
 
 def leaf_of(row: RecordedRow) -> bytes:

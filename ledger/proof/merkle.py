@@ -35,12 +35,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def parents(hashes: Sequence[bytes]) -> list[bytes]:
-    """The hashes one level up; an odd last one has no sibling yet and goes up as it is."""
-    new = _NODE.copy
+    """The hashes one level up; an odd last one has no sibling yet and goes up as it is.
+
+    Most of a tree's time is spent here: to feed two hashes one by one is less than to join them first.
+    """
+    begun = _NODE.copy
     above = []
-    for left, right in zip(hashes[::2], hashes[1::2], strict=False):
-        hashed = new()
-        hashed.update(left + right)
+    pairs = iter(hashes)
+    for left, right in zip(pairs, pairs, strict=False):
+        hashed = begun()
+        hashed.update(left)
+        hashed.update(right)
         above.append(hashed.digest())
     if len(hashes) % 2:
         above.append(hashes[-1])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from typing import Any, cast
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.sql import query
 
 _SQL = "ledger.proof.sql"
-FETCH_ROWS = 1_000
+FETCH_ROWS = 256
 """Rows that are read at a time."""
 TILES_AHEAD = 128
 """Tiles that are read at a time where one follows the other: a megabyte."""
@@ -85,10 +86,10 @@ class PostgresTree(TreeStore):
 
     def rows(self) -> Iterator[Sequence[Row]]:
         """Every row of the ledger as it is now, in one snapshot, some at a time, however many there are."""
-        with self._recorder.reading() as connection, connection.transaction(), connection.cursor("verify") as cursor:
+        with self._recorder.reading() as connection, connection.cursor() as cursor:
             give_microseconds(cursor)
-            cursor.execute(query("rows", _SQL), binary=True)
-            while batch := cast("Sequence[Row]", cursor.fetchmany(FETCH_ROWS)):
+            rows = cast("Iterator[Row]", cursor.stream(query("rows", _SQL), binary=True, size=FETCH_ROWS))
+            while batch := list(islice(rows, FETCH_ROWS)):
                 yield batch
 
     @contextmanager

@@ -22,7 +22,6 @@ from ledger.events import (
     RenderCancelled,
     RenderDenied,
     RenderFailed,
-    RenderJobLost,
     RenderStored,
 )
 from ledger.exchange.exporting import PART, OnProgress, export_file
@@ -37,10 +36,9 @@ from ledger.sql import query
 
 MOVED_CATEGORIES = ("webhook",)
 """Categories of streams that move whole: no decision folds them."""
-RENDER_ENDS = tuple(
-    each.TYPE for each in (RenderStored, RenderDenied, RenderFailed, RenderAssetLost, RenderJobLost, RenderCancelled)
-)
-"""A render with one of these facts ended (`ledger.lifecycle`)."""
+RENDER_ENDS = tuple(each.TYPE for each in (RenderStored, RenderDenied, RenderFailed, RenderAssetLost, RenderCancelled))
+"""A render with one of these facts ended (`ledger.lifecycle`). Those of old that ended in `render.job_lost` stay where
+they are: by its type alone it does not tell an end from a beginning any more."""
 READ_ROWS = 2_000
 """Rows that are fetched at a time."""
 

@@ -2,7 +2,7 @@
 
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -31,6 +31,10 @@ class SegmentPayloads:
         self._files: dict[int, SegmentFile] = {}
         self._told: set[int] = set()
         """Segments whose file cannot be read, once that was logged."""
+
+    def __reduce__(self) -> tuple[Callable[[str, Path], "SegmentPayloads"], tuple[str, Path]]:
+        """For another process: it reads the same, with a connection of its own."""
+        return _elsewhere, (str(self._pool.conninfo), self._folder)
 
     def __call__(self, position: int, stored: bytes) -> bytes:
         """The payload at `position`, of which the ledger has `stored`. Raises SegmentUnreadable or Unavailable."""
@@ -77,6 +81,11 @@ class SegmentPayloads:
                 return read_segments(connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise Unavailable(f"the ledger's database does not answer: {type(error).__name__}") from error
+
+
+def _elsewhere(url: str, folder: Path) -> SegmentPayloads:
+    pool = Pool(url, kwargs={"autocommit": True}, min_size=0, max_size=1, open=True)
+    return SegmentPayloads(pool, folder)
 
 
 def _covering(segments: Sequence[Segment], position: int) -> Segment | None:

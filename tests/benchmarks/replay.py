@@ -69,7 +69,7 @@ def run(url: str, *, events: int, on_progress: Callable[[str], None]) -> dict[st
         "ratio_stock": round(medians["ours_all"] / medians["stock"], 2),
         "ratio_stock_follow": round(medians["follow"] / medians["stock"], 2),
         "ratio_copy": round(medians["ours_videos"] / medians["copy"], 4),
-        "peak_rss_mib": _peak_rss_mib(),
+        "peak_rss_mib": round(_peak_rss_mib() + _peak_rss_mib(resource.RUSAGE_CHILDREN), 1),
     }
 
 
@@ -115,9 +115,9 @@ def _copy_out(pool: Pool) -> None:
             pass
 
 
-def _peak_rss_mib() -> float:
-    """The most memory this process has had, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def _peak_rss_mib(who: int = resource.RUSAGE_SELF) -> float:
+    """The most memory this process has had, or the largest of those it started, in MiB."""
+    peak = resource.getrusage(who).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
 
 

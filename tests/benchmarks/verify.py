@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from hashlib import sha256
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any, cast
 from uuid import UUID
 
@@ -25,11 +25,11 @@ from ledger.clock import system_clock
 from ledger.mapper import RecordedRow
 from ledger.proof.checkpoints import origin_of
 from ledger.proof.findings import Findings
-from ledger.proof.leaves import envelope_of, leaf_hash
+from ledger.proof.leaves import envelope_of, leaf_hashes
 from ledger.proof.notes import Signer
 from ledger.proof.postgres import PostgresTree, TilesAhead
 from ledger.proof.sequencer import Sequencer
-from ledger.proof.tiles import WIDTH, Edge
+from ledger.proof.tiles import Edge
 from ledger.proof.tree_check import Held
 from ledger.proof.verify import verify_rows
 from ledger.recorder import PostgresRecorder
@@ -39,6 +39,8 @@ from tests.benchmarks.replay import _copy_out, _peak_rss_mib, _seconds, filled_l
 ROUNDS = 3
 ENVELOPES = 20_000
 """Held in memory, to be hashed as often as it takes."""
+LEAVES_AT_ONCE = 256
+"""As many as rows are read at a time."""
 MILLION = 1_000_000
 
 
@@ -94,17 +96,16 @@ def _envelopes(ledger: Ledger) -> list[bytes]:
 
 
 def _tree(envelopes: list[bytes], events: int) -> None:
-    edge = Edge()
-    for begin in range(0, events, WIDTH):
-        portion = (envelopes[number % len(envelopes)] for number in range(begin, min(begin + WIDTH, events)))
-        edge.extend([leaf_hash(each) for each in portion])
+    edge, entries = Edge(), islice(cycle(envelopes), events)
+    while leaves := leaf_hashes(islice(entries, LEAVES_AT_ONCE)):
+        edge.extend(leaves)
     assert len(edge.root()) == len(sha256(b"").digest())
 
 
 def _hashlib(envelopes: list[bytes], events: int) -> None:
     node = bytes(65)
-    for number in range(events):
-        sha256(envelopes[number % len(envelopes)]).digest()
+    for entry in islice(cycle(envelopes), events):
+        sha256(entry).digest()
         sha256(node).digest()
 
 

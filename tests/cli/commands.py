@@ -23,7 +23,7 @@ import pytest
 from bickford_sora.cli import application
 from bickford_sora.composition.books import Books, open_books
 from bickford_sora.settings import Settings
-from bickford_sora.simulator.faults import Fault, FaultKind
+from bickford_sora.simulator.faults import Fault, FaultKind, Operation
 from tests.logs import log_plainly
 
 COMMAND = (sys.executable, "-m", "bickford_sora")
@@ -137,10 +137,24 @@ class Served:
 
     def next_job_fails(self, prompt: str) -> None:
         """Has the simulator fail the next job with this prompt."""
+        self._strike(Fault(kind=FaultKind.JOB_FAILS, marker=prompt))
+
+    def next_answer_is_lost(self, prompt: str) -> None:
+        """Has the simulator take the next job with this prompt, and break the connection instead of answering."""
+        self._strike(Fault(kind=FaultKind.RESET_AFTER_ACCEPT, operation=Operation.CREATE, marker=prompt))
+
+    def job_of(self, prompt: str) -> str:
+        """The simulator's id of the job with this prompt."""
+        jobs = httpx.get(f"{self._simulator}/simulator/billing").raise_for_status().json()["jobs"]
+        return next(str(each["id"]) for each in jobs if each["prompt"] == prompt)
+
+    def _strike(self, fault: Fault) -> None:
+        httpx.post(f"{self._simulator}/simulator/faults", json=fault.model_dump(mode="json")).raise_for_status()
+
+    @property
+    def _simulator(self) -> str:
         log = (self.folder / "serve.log").read_text()
-        simulator = log.split("drawn by a simulator at ")[1].partition("/v1,")[0]
-        fault = Fault(kind=FaultKind.JOB_FAILS, marker=prompt)
-        httpx.post(f"{simulator}/simulator/faults", json=fault.model_dump(mode="json")).raise_for_status()
+        return log.split("drawn by a simulator at ")[1].partition("/v1,")[0]
 
     def json_lines(self, *arguments: str) -> list[Any]:
         """What a command says with --json, a document a line."""

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.xdist_group("watch")  # they share a running server
 REFUSED = {"One sea too many": "insufficient_quota"}
 """What a guide says is refused, by what is in the command, and how."""
 
+
+UNKNOWN_WITHIN_S = 20.0
 
 FILE = re.compile(r"[a-z]+\.csv")
 
@@ -103,3 +106,33 @@ def test_the_guide_to_audits_does_what_it_says(server: Served, tmp_path: Path) -
     refused = run(server.data_dir, "audit", "show", "nonsense", status=1).stderr
     assert refused.startswith("error (fact_not_found): ")
     assert "search_off" in run(server.data_dir, "audit", "--text", "x", status=1, BICKFORD_FULL_TEXT_SEARCH="0").stderr
+
+
+def unanswered(server: Served, prompt: str) -> str:
+    """A render of which nobody knows whether the renderer took it."""
+    server.next_answer_is_lost(prompt)
+    video_id = str(server.json("render", prompt)["id"])
+    gives_up_at = time.monotonic() + UNKNOWN_WITHIN_S
+    while video_id not in [each["id"] for each in server.json("unknown", "list")["data"]]:
+        assert time.monotonic() < gives_up_at
+        time.sleep(0.05)
+    return video_id
+
+
+def test_the_guide_to_unknown_outcomes_does_what_it_says(server: Served) -> None:
+    page = (ROOT / "docs" / "guides" / "unknown.md").read_text("utf-8")
+    (commands,) = fences(page, "sh")
+    asked = {what: unanswered(server, f"{what} this kite") for what in ("adopt", "resubmit", "abandon")}
+    job = server.job_of("adopt this kite")
+    became = {}
+    for line in commands.splitlines():
+        _, _, what, *_ = shlex.split(line)
+        named = line.replace("VIDEO", asked.get(what, "")).replace("JOB", job)
+        became[what] = run(server.data_dir, *shlex.split(named)[1:]).stdout
+    assert all(video_id in became["list"] for video_id in asked.values())
+    assert job in became["adopt"]
+    assert "failed" in became["abandon"]
+    for what in ("adopt", "resubmit"):
+        server.run("watch", asked[what])
+    assert server.json("unknown", "list")["data"] == []
+    assert "nothing_unknown" in run(server.data_dir, *shlex.split(named)[1:], status=1).stderr

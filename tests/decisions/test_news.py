@@ -1,10 +1,13 @@
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from bickford_sora.decisions import news
+from bickford_sora.decisions import news, unknown
+from bickford_sora.decisions.catalogue import OnLost, Recovery
+from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.news import News
 from ledger import events as e
 from ledger.lifecycle import Phase, Render
@@ -83,15 +86,47 @@ def test_the_same_trouble_is_recorded_once() -> None:
 GRACE_S = 30.0
 
 
+def gone(render: Render, now: datetime, grace_s: float = GRACE_S) -> Draft:
+    return news.job_gone(render, 404, now, Recovery(lost_grace_s=grace_s), poll_interval_s=5.0)
+
+
 def test_a_job_is_believed_lost_when_it_is_still_gone_after_the_grace() -> None:
     render = given(*AT_RENDERER)
-    once = facts(news.job_gone(render, 404, NOON, grace_s=GRACE_S))
+    once = facts(gone(render, NOON))
     assert [fact.TYPE for fact in once] == ["render.attempt_failed"]
     render = applied(render, once)
     assert render.last_event_at is not None
     soon, later = (render.last_event_at + timedelta(seconds=seconds) for seconds in (GRACE_S - 1, GRACE_S))
-    assert not news.job_gone(render, 404, soon, grace_s=GRACE_S)
-    assert types(news.job_gone(render, 404, later, grace_s=GRACE_S)) == ["render.job_lost"]
+    assert not gone(render, soon)
+    assert types(gone(render, later)) == ["render.job_lost"]
+
+
+def test_a_short_grace_still_takes_several_looks() -> None:
+    render = applied(given(*AT_RENDERER), facts(gone(given(*AT_RENDERER), NOON)))
+    assert render.last_event_at is not None
+    soon, later = (render.last_event_at + timedelta(seconds=seconds) for seconds in (14, 15))
+    assert not gone(render, soon, 0.0)
+    assert types(gone(render, later, 0.0)) == ["render.job_lost"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "lost_before", "then"),
+    [
+        ("hold", 0, []),
+        ("fail", 0, ["render.failed"]),
+        ("resubmit", 2, ["render.resubmitted"]),
+        ("resubmit", 3, ["render.failed"]),
+    ],
+)
+def test_what_becomes_of_a_lost_job_is_the_rules_word(rule: OnLost, lost_before: int, then: list[str]) -> None:
+    render = replace(given(*AT_RENDERER), lost_jobs=lost_before)
+    drafted = facts(unknown.lost(render, 404, Recovery(on_lost=rule)))
+    assert [fact.TYPE for fact in drafted] == ["render.job_lost", *then]
+    assert isinstance(drafted[0], e.RenderJobLost)
+    assert drafted[0].on_lost == rule
+    if lost_before == 3:
+        assert isinstance(drafted[1], e.RenderFailed)
+        assert drafted[1].code == "lost_attempts_exceeded"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +146,7 @@ def test_a_job_that_is_found_again_is_missed_for_the_first_time_again(
     again = applied(render, found)
     assert (again.phase, again.progress) == (render.phase, render.progress)
     assert not news.heard(again, said, NOON)
-    assert types(news.job_gone(again, 404, LATER, grace_s=GRACE_S)) == ["render.attempt_failed"]
+    assert types(gone(again, LATER)) == ["render.attempt_failed"]
 
 
 def bad_file() -> e.RenderAttemptFailed:

@@ -55,6 +55,7 @@ from bickford_sora.pasts import Pasts
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables
+from bickford_sora.queueing import Queueing
 from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import References, asset_subject
@@ -62,6 +63,7 @@ from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Renderer
 from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
+from bickford_sora.unknown import Unknown
 from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
 from ledger import streams
 from ledger.application import Ledger
@@ -93,8 +95,10 @@ from projections.endpoints import ENDPOINTS, DeliveryRow, EndpointPage, Endpoint
 from projections.endpoints import rows as endpoint_rows
 from projections.story import Story
 from projections.videos import Page, Video, rows
+from projections.work import rows as work_rows
 from tests.http.folded_audit import FoldedAudit
 from tests.http.folded_questions import FoldedQuestions
+from tests.http.folded_queue import FoldedQueue
 from tests.http.folded_spend import FoldedSpend
 
 KEY = "bk_live_alpha_key"
@@ -154,6 +158,23 @@ class FoldedVideos:
                 video = Video(*row)
                 if video.tenant == tenant and project in (None, video.project):
                     yield video
+
+
+class FoldedWork:
+    """The read model's answers, folded from the ledger at every question."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def reconciling(self, tenant: str, project: str | None, after: str | None, limit: int) -> list[str]:
+        found = {event.stream for event in self._ledger.read(0, limit=10_000) if event.stream.startswith("render:")}
+        items = [row for stream in found for _, row in work_rows(Story(stream, self._ledger.history(stream)))]
+        ids = sorted(
+            str(row[3])
+            for row in items
+            if row[1] == tenant and project in (None, row[2]) and row[4] == "reconcile" and str(row[3]) > (after or "")
+        )
+        return ids[:limit]
 
 
 class FoldedEndpoints:
@@ -532,6 +553,14 @@ def make_kit(
         ),
         reviews=Reviews(recording, keys),
         approvals=Approvals(recording=recording, keys=keys, query=FoldedVideos(ledger)),
+        unknown=Unknown(
+            recording=recording,
+            keys=keys,
+            query=FoldedWork(ledger),
+            renderer=lambda _name, _credential, _replica: renderer,
+            catalogue=desk.catalogue,
+        ),
+        wait_for_work=wait_for_videos,
         wait_for_api_keys=wait_for_videos,
         keys=keys,
         videos=FoldedVideos(ledger),
@@ -563,6 +592,7 @@ def make_kit(
         ),
         wait_for_audit=wait_for_videos,
         proofs=Proofs(tree, recorder),
+        queueing=Queueing(FoldedQueue(ledger), dict, clock),
         audited=ledger.head,
         tide=Tide(ledger.head),
         endpoints=WebhookEndpoints(

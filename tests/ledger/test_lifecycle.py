@@ -55,6 +55,10 @@ ENDING = {"failed", "cancelled"}
 ERASED = {"erasure.decided", "subject.erased"}
 ENDED = ERASED | {"deleted", "purged"}
 
+UNSETTLED = {"adopted", "abandoned"}
+LOST_FOR_GOOD = of("job_lost").model_copy(update={"on_lost": None})
+MADE_AGAIN = of("resubmitted").model_copy(update={"doubt": "lost", "rule": "on_lost"})
+
 DECIDED, GONE = EXAMPLES["erasure.decided"], EXAMPLES["subject.erased"]
 
 TABLE: dict[str, tuple[tuple[Fact | str, ...], Phase, set[str]]] = {
@@ -71,7 +75,25 @@ TABLE: dict[str, tuple[tuple[Fact | str, ...], Phase, set[str]]] = {
     "unknown": (
         (*SUBMITTING, "submission_unknown"),
         Phase.UNKNOWN,
-        SUBMITTED | ENDING | {"submission_refused", "submission_unknown", "submission_absent", "queued"},
+        SUBMITTED
+        | ENDING
+        | UNSETTLED
+        | {"submission_refused", "submission_unknown", "submission_absent", "queued", "resubmitted"},
+    ),
+    "unknown, and submitted again": (
+        (*SUBMITTING, "submission_unknown", "resubmitted"),
+        Phase.ALLOWED,
+        SUBMITTED | ENDING | {"submission_started", "queued", "rerouted"},
+    ),
+    "unknown, and given up": (
+        (*SUBMITTING, "submission_unknown", "abandoned", "failed"),
+        Phase.FAILED,
+        SUBMITTED | ENDED | {"queued"},
+    ),
+    "unknown, and its job was found": (
+        (*SUBMITTING, "submission_unknown", "adopted", "queued"),
+        Phase.QUEUED,
+        SUBMITTED | ENDING | {"progress", "completed", "job_lost"},
     ),
     "absent, may be asked again": (
         (*SUBMITTING, "submission_unknown", "submission_absent"),
@@ -130,13 +152,23 @@ TABLE: dict[str, tuple[tuple[Fact | str, ...], Phase, set[str]]] = {
         SUBMITTED | ERASED | {"remixed", "reviewed"},
     ),
     "file lost": ((*AT_RENDERER, "completed", "asset_lost"), Phase.ASSET_LOST, SUBMITTED | ENDED),
-    "job lost": ((*AT_RENDERER, "job_lost"), Phase.FAILED, SUBMITTED | ENDED),
+    "job lost": (
+        (*AT_RENDERER, "job_lost"),
+        Phase.LOST,
+        SUBMITTED | ENDING | {"progress", "completed", "resubmitted", "abandoned"},
+    ),
+    "job lost, before there were rules": ((*AT_RENDERER, LOST_FOR_GOOD), Phase.FAILED, SUBMITTED | ENDED),
+    "job lost, and submitted again": (
+        (*AT_RENDERER, "job_lost", MADE_AGAIN),
+        Phase.ALLOWED,
+        SUBMITTED | ENDING | {"submission_started", "queued", "rerouted"},
+    ),
     "failed at the renderer": ((*AT_RENDERER, "failed"), Phase.FAILED, SUBMITTED | ENDED),
     "failed before it was sent": (("allowed", "failed"), Phase.FAILED, ANY | ENDED),
     "failed while unknown": (
         (*SUBMITTING, "submission_unknown", "failed"),
         Phase.FAILED,
-        SUBMITTED | ENDED | {"submission_refused", "submission_unknown", "submission_absent", "queued"},
+        SUBMITTED | ENDED | UNSETTLED | {"submission_refused", "submission_unknown", "submission_absent", "queued"},
     ),
     "refused for good": (
         (*SUBMITTING, "submission_refused", "failed"),
@@ -147,7 +179,7 @@ TABLE: dict[str, tuple[tuple[Fact | str, ...], Phase, set[str]]] = {
     "cancelled while submitting": (
         (*SUBMITTING, "cancelled"),
         Phase.CANCELLED,
-        SUBMITTED | ENDED | {"submission_refused", "submission_unknown", "submission_absent", "queued"},
+        SUBMITTED | ENDED | UNSETTLED | {"submission_refused", "submission_unknown", "submission_absent", "queued"},
     ),
     "cancelled at the renderer": ((*AT_RENDERER, "cancelled"), Phase.CANCELLED, SUBMITTED | ENDED),
 }
@@ -210,7 +242,7 @@ def test_an_end_without_a_video_says_why(name: str) -> None:
         "asset_lost": (*AT_RENDERER, "completed"),
         "job_lost": AT_RENDERER,
     }.get(name, ("allowed",))
-    failure = given_facts(*before, name).failure
+    failure = given_facts(*before, LOST_FOR_GOOD if name == "job_lost" else name).failure
     assert failure.code == {"cancelled": "cancelled", "job_lost": "job_lost"}.get(name, getattr(of(name), "code", None))
 
 

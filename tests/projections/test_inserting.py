@@ -1,12 +1,15 @@
 """What the database makes of stored events is what the facts say, in every form they were ever stored in."""  # noqa: INP001
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import astuple
+from typing import Any
 
 import pytest
 from render_histories import SHA, Author, Tables, insert_raw
 
 from ledger.application import Ledger
+from ledger.sql import query
 from projections.audit import AUDIT
 from projections.errors import RebuildRefused
 from projections.port import Pool, Projection
@@ -69,3 +72,20 @@ def test_a_row_the_database_cannot_make_is_named(
     assert sorted(row[0] for row in tables.rows(AUDIT, "events")) == [
         each for each in range(1, head + 1) if each != position
     ]
+
+
+def test_where_no_segment_is_closed_no_event_is_looked_at_for_moved_payloads(pool: Pool, author: Author) -> None:
+    author.stored_render()
+    author.flush()
+    bounds = {"after": 0, "until": 5, "categories": None, "only": None}
+    with pool.connection() as connection:
+        found = connection.execute("explain (analyze, format json) " + query("moved", "projections.sql"), bounds)
+        plan = next(iter(found))[0][0]["Plan"]
+    loops = {node["Relation Name"]: node["Actual Loops"] for node in _nodes(plan) if "Relation Name" in node}
+    assert loops == {"segments": 1, "events": 0}
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)

@@ -6,10 +6,11 @@ import pytest
 from render_histories import SHA, Author
 
 from ledger import events as e
-from projections.leases import Leases, WorkItem
+from projections.leases import STALE_LOOKS_MAX, Leases, WorkItem
 from projections.port import Pool
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from projections.work import Work
 
 
 @pytest.fixture
@@ -40,6 +41,8 @@ def test_each_phase_asks_for_its_step(author: Author, projector: Projector, leas
     author.allow(deleted_in_flight)
     author.start_submission(deleted_in_flight)
     author.write(deleted_in_flight, e.RenderCancelled(reason="deleted"), e.RenderDeleted())
+    lost = author.queued_render()
+    author.write(lost, e.RenderJobLost(job_id="job-1", on_lost="hold"))
     author.intent()  # waits for a decision
     author.stored_render()  # has what it wants
     publish(author, projector)
@@ -53,12 +56,34 @@ def test_each_phase_asks_for_its_step(author: Author, projector: Projector, leas
         store: "store",
         purge: "purge",
         deleted_in_flight: "reconcile",
+        lost: "reconcile",
     }
     assert items[follow].job_stream is not None
     assert items[submit].job_stream is None
     assert {item.renderer for item in items.values()} == {"openai"}
     assert items[follow].video_id == author.renders[follow].intent.video_id
     assert [item.step for item in leases.claim("w1", 100, 60, late + timedelta(hours=1), ["submit"])] == ["submit"]
+
+
+def test_what_is_to_be_found_out_is_listed_in_its_order_and_a_lost_job_is_not_in_flight(
+    author: Author, projector: Projector, pool: Pool
+) -> None:
+    author.queued_render()
+    unknown = author.intent()
+    author.allow(unknown)
+    author.start_submission(unknown)
+    lost = author.queued_render()
+    author.write(lost, e.RenderJobLost(job_id="job-1", on_lost="hold"))
+    publish(author, projector)
+    work = Work(pool)
+    assert work.in_flight("openai") == 2
+    ids = sorted(author.renders[each].intent.video_id for each in (unknown, lost))
+    intent = author.renders[lost].intent
+    assert work.reconciling("acme", None, None, 10) == ids
+    assert work.reconciling("acme", intent.project, ids[0], 10) == ids[1:]
+    assert work.reconciling("acme", None, None, 1) == ids[:1]
+    assert work.reconciling("acme", "another", None, 10) == []
+    assert work.reconciling("other", None, None, 10) == []
 
 
 def test_a_step_waits_for_the_time_the_facts_name(author: Author, projector: Projector, leases: Leases) -> None:
@@ -75,9 +100,8 @@ def test_a_step_waits_for_the_time_the_facts_name(author: Author, projector: Pro
     assert submission is not None
     publish(author, projector)
     assert leases.claim("w1", 10, 60, now) == []
-    first = min(retry_at, submission.deadline_at)
-    assert leases.next_due(now) == pytest.approx((first - now).total_seconds())
-    assert leases.next_due(now, ["submit"]) == pytest.approx((retry_at - now).total_seconds())
+    before = min(retry_at, submission.deadline_at) - timedelta(milliseconds=1)
+    assert leases.claim("w1", 10, 60, before) == []
     assert [item.step for item in leases.claim("w1", 10, 60, retry_at, ["submit"])] == ["submit"]
     assert [item.step for item in leases.claim("w1", 10, 60, submission.deadline_at)] == ["reconcile"]
 
@@ -139,14 +163,14 @@ def test_a_lease_that_ran_out_is_claimed_again_and_its_first_owner_is_fenced(
     now = author.now
     (first,) = leases.claim("w1", 10, 60, now)
     assert leases.claim("w2", 10, 60, now + timedelta(seconds=59)) == []
-    assert leases.next_due(now) == 60
     (second,) = leases.claim("w2", 10, 60, now + timedelta(seconds=60))
     assert (first.attempt, second.attempt) == (1, 2)
     assert not leases.release(first, now)
     assert leases.claim("w3", 10, 60, now + timedelta(seconds=61)) == []
     assert leases.release(second, now + timedelta(seconds=100))
     assert not leases.release(second, now)
-    assert leases.next_due(now) == 100
+    assert leases.claim("w3", 10, 60, now + timedelta(seconds=99)) == []
+    assert len(leases.claim("w3", 10, 60, now + timedelta(seconds=100))) == 1
 
 
 def test_a_webhook_makes_a_follow_due_at_once_and_only_once(
@@ -165,11 +189,10 @@ def test_a_webhook_makes_a_follow_due_at_once_and_only_once(
 
     author.webhook("job-a")
     publish(author, projector)
-    assert leases.next_due(now) == 0
     (item,) = leases.claim("w1", 10, 60, now)
     leases.release(item, now + timedelta(seconds=30))
     assert leases.claim("w1", 10, 60, now) == []
-    assert leases.next_due(now) == 30
+    assert len(leases.claim("w1", 10, 60, now + timedelta(seconds=30))) == 1
 
 
 def test_a_webhook_that_comes_during_the_lease_is_not_lost(
@@ -210,20 +233,48 @@ def test_leases_survive_a_rebuild(author: Author, projector: Projector, rebuild:
 
 
 def test_leases_of_what_is_done_are_forgotten(author: Author, projector: Projector, leases: Leases) -> None:
-    done, going_on = author.queued_render(), author.queued_render()
+    done = author.queued_render()
     publish(author, projector)
     now = author.now
-    assert leases.next_due(now) == 0
-    for item in leases.claim("w1", 10, 60, now):
-        leases.release(item, None)
+    (item,) = leases.claim("w1", 10, 60, now)
+    leases.release(item, None)
     author.write(done, e.RenderFailed(code="x", failed_by="renderer"))
     publish(author, projector)
-    assert leases.forget_done(now) == 1
-    assert leases.forget_done(now) == 0
-    author.write(going_on, e.RenderJobLost(job_id="j"))
-    publish(author, projector)
-    assert leases.next_due(now) is None
+    assert leases.sweep(now) == 1
+    assert leases.sweep(now) == 0
     assert leases.claim("w1", 10, 60, now) == []
+
+
+def test_more_leases_of_what_is_done_than_one_claim_comes_across_hide_nothing_for_long(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    done = [author.queued_render() for _ in range(STALE_LOOKS_MAX + 5)]
+    publish(author, projector)
+    now = author.now
+    for item in leases.claim("w1", 1_000, 60, now):
+        leases.release(item, None)
+    for stream in done:
+        author.write(stream, e.RenderFailed(code="x", failed_by="renderer"))
+    going_on = author.queued_render()
+    publish(author, projector)
+    claims = [leases.claim("w1", 1, 60, author.now) for _ in range(2)]
+    assert [item.stream for each in claims for item in each] == [going_on]
+
+
+def test_an_item_that_was_overlooked_is_found_by_the_sweep(
+    author: Author, projector: Projector, leases: Leases, pool: Pool
+) -> None:
+    stream = author.queued_render()
+    publish(author, projector)
+    with pool.connection() as connection:
+        connection.execute("update work.taken_over set items = 1000000")
+    assert leases.claim("w1", 10, 60, author.now) == []
+    leases.sweep(author.now)
+    assert [item.stream for item in leases.claim("w1", 10, 60, author.now)] == [stream]
+    later = author.queued_render()
+    publish(author, projector)
+    found = {item.stream for item in leases.claim("w1", 10, 60, author.now)}
+    assert later in found, "as behind a restored backup"
 
 
 def test_a_claim_has_a_limit(leases: Leases, author: Author) -> None:

@@ -143,7 +143,9 @@ def test_everything_is_as_it_was_before_segments_were_closed(shelf: Shelf) -> No
     assert [each["problem"] for each in shelf.json("segments", "check")["segments"]] == [None, None]
 
 
-def test_renders_go_on_over_a_closed_segment(closed: Shelf) -> None:
+def test_renders_go_on_over_a_closed_segment(closed: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("projections.sharing.SHARED_EVENTS_MIN", 1)  # another process reads the segment, too
+    monkeypatch.setattr("projections.shares.SAMPLE_PERCENT", 100)
     chance = random.Random(12)  # noqa: S311 - no secret
     stored = next(each for each in closed.author.renders.values() if each.phase is lifecycle.Phase.STORED)
     closed.author._remix(stored.stream)  # a late fact on a stream whose payloads were moved

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from bickford_sora.renderers.fleet import DOWN_FIRST_S, REPLICAS_UNREACHABLE, Fleet, Wait
+from bickford_sora.renderers.fleet import DOWN_FIRST_S, REPLICAS_UNREACHABLE, Fleet, Vacancy, Wait
 from bickford_sora.renderers.port import Renderer
 
 ONE, TWO = "http://gpu-1/v1", "http://gpu-2/v1"
@@ -17,7 +17,6 @@ class Known:
     credential: str = "key"
     replicas: tuple[str, ...] = (ONE, TWO)
     drained: frozenset[str] = frozenset()
-    in_flight_max: int | None = None
     requests_per_minute_max: int | None = None
 
 
@@ -31,10 +30,8 @@ class Opened:
 class Stage:
     def __init__(self, **known: Any) -> None:
         self.now = 1000.0
-        self.jobs = 0
         self.fleet: Fleet[Known] = Fleet(
             lambda known, replica: cast("Renderer", Opened(known.name, known.credential, replica)),
-            in_flight=lambda _: self.jobs,
             monotonic=lambda: self.now,
         )
         self.fleet.configure([Known(**known)])
@@ -97,14 +94,20 @@ def test_the_others_are_asked_while_one_is_away() -> None:
     assert {stage.chosen() for _ in range(3)} == {TWO}
 
 
-def test_no_more_jobs_than_the_limit_also_before_the_read_model_shows_them() -> None:
-    stage = Stage(in_flight_max=2)
-    assert [stage.chosen() in {ONE, TWO} for _ in range(3)] == [True, True, False]
-    stage.now += 10
-    stage.jobs = 2
-    assert stage.chosen() == "in_flight_max"
-    stage.jobs = 1
-    assert stage.chosen() in {ONE, TWO}
+def test_what_may_begin_now_is_known_before_anything_is_chosen() -> None:
+    stage = Stage(replicas=(ONE,), requests_per_minute_max=2)
+    assert stage.fleet.vacancy("gpu", "key") == Vacancy(2)
+    stage.chosen()
+    stage.chosen()
+    assert stage.fleet.vacancy("gpu", "key") == Vacancy(0, "rate_limited")
+    stage.now += 60
+    renderer = stage.fleet.at("gpu", "key", ONE)
+    assert renderer is not None
+    stage.fleet.unreachable(renderer)
+    assert stage.fleet.vacancy("gpu", "key") == Vacancy(0, REPLICAS_UNREACHABLE)
+    assert stage.fleet.vacancy("other", "key") == Vacancy()
+    stage.fleet.configure([Known(replicas=(ONE, TWO))])
+    assert stage.fleet.vacancy("gpu", "key") == Vacancy(), "the other one is there, and nothing limits it"
 
 
 def test_no_more_submissions_in_a_minute_than_the_limit() -> None:

@@ -317,6 +317,19 @@ def test_the_bill_counts_accepted_jobs_and_remixes_with_what_was_asked(
     assert (bill["jobs"][1]["id"], bill["jobs"][1]["operation"]) == (remix.id, "remix")
 
 
+@pytest.mark.parametrize(("keeps", "jobs"), [(True, 1), (False, 2)], ids=["keeps keys", "ignores keys"])
+def test_a_second_call_with_the_same_key_makes_one_job_where_keys_are_kept(
+    start: Callable[..., SimulatorServer], keeps: bool, jobs: int
+) -> None:
+    server = start(idempotency_keys=keeps)
+    with OpenAI(api_key="sk-simulator", base_url=server.url, max_retries=0) as client:
+        key = {"Idempotency-Key": "key-1"}
+        made = {client.videos.create(prompt="A kite", extra_headers=key, **SMALL).id for _ in range(2)}
+        client.videos.create(prompt="A kite", **SMALL)
+    assert len(made) == jobs
+    assert len(server.simulator.registry.billed()) == jobs + 1
+
+
 def test_an_outage_keeps_the_jobs_and_finishes_what_was_begun(start: Callable[..., SimulatorServer]) -> None:
     server = start(render_time_s=0.5)
     with OpenAI(api_key="sk-simulator", base_url=server.url, max_retries=0) as client:

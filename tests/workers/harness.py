@@ -13,9 +13,14 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.media import DerivedImage, ImageFacts, VideoFacts
 from bickford_sora.assets.memory import MemoryAssetStore
+from bickford_sora.checking.check import check
+from bickford_sora.checking.findings import Kind
+from bickford_sora.checking.jobs import Counted, CountedJob
+from bickford_sora.checking.patience import Patience
+from bickford_sora.checking.reading import contents, history, records
 from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Route
+from bickford_sora.decisions.catalogue import Catalogue, ModelOffer, Recovery, Route
 from bickford_sora.decisions.deletion import Cancellation
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.policy import Policy, built_in
@@ -30,7 +35,7 @@ from bickford_sora.intake import Intake
 from bickford_sora.moderation import Moderation
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
-from bickford_sora.recording import Origin, Recording
+from bickford_sora.recording import Origin, Recording, TakeAt
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
@@ -66,6 +71,7 @@ LIMITS = Limits(
     reconcile_grace_s=30.0,
     submission_attempts_max=10,
     poll_interval_s=5.0,
+    poll_fallback_s=30.0,
     retry_after_max_s=900.0,
     render_deadline_s=6 * 3600.0,
     store_attempts_max=8,
@@ -105,6 +111,12 @@ class Mischief:
 
     kill_at: tuple[str, Moment] | None = None
     kills: int = 0
+    fail_at: tuple[str, Moment] | None = None
+    """Where a peer fails, once: before it does what it is asked, or after it."""
+    failure: Exception = field(default_factory=RuntimeError)
+    failures: int = 0
+    seen: set[str] = field(default_factory=set)
+    """Every place that was passed."""
     scripts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By call, what the next ones do; all goes well once a script has run out."""
     hooks: dict[str, Callable[[], None]] = field(default_factory=dict)
@@ -114,6 +126,11 @@ class Mischief:
         hook = self.hooks.pop(place, None) if moment == "before" else None
         if hook is not None:
             hook()
+        self.seen.add(place)
+        if self.fail_at == (place, moment):
+            self.fail_at = None
+            self.failures += 1
+            raise self.failure
         if self.kill_at == (place, moment):
             self.kill_at = None
             self.kills += 1
@@ -160,6 +177,7 @@ class MemoryRenderer:
         self.name = name
         self.replica = f"http://{name}/v1"
         self.prices = (LIST_PRICES["sora-2"],)
+        self.recovery = Recovery()
         self._clock = clock
         self._mischief = mischief
         self.jobs_taken: list[Job] = []
@@ -173,6 +191,11 @@ class MemoryRenderer:
     def billed(self, video_id: str | None = None) -> list[Job]:
         """The jobs it took, of one render; not those it forgot, which nobody can find again."""
         return [job for job in self.jobs_taken if not job.forgotten and video_id in (None, job.video_id)]
+
+    def counted(self) -> Counted:
+        """Its own count, as on a bill: all it ever took, but not what it forgot before anybody heard of it."""
+        jobs = {job.news.job_id: CountedJob(job.news.created_at, job.order.idempotency_key) for job in self.billed()}
+        return Counted(self.name, self.credential, jobs, self._clock(), is_bill=True)
 
     def submit(self, order: Order) -> JobNews:
         with self._mischief.around("submit"):
@@ -219,6 +242,8 @@ class MemoryRenderer:
 
     def jobs(self) -> Iterator[JobNews]:
         with self._mischief.around("jobs"):
+            if not self.capabilities.lists:
+                raise ReadFailed("renderer_list_unsupported")
             if self._mischief.next("jobs") == "away":
                 raise ReadFailed("renderer_no_answer")
             now = self._clock()
@@ -252,7 +277,16 @@ class MemoryRenderer:
                 job.deleted = True
         return "gone" if job is None else "deleted"
 
+    def restart(self) -> None:
+        """Forgets every job, as engines do that keep them in memory. Those were billed all the same."""
+        for job in self.jobs_taken:
+            job.deleted = True
+
     def _take(self, order: Order, *, listed_after_s: float) -> Job:
+        if self.capabilities.keeps_idempotency_keys:
+            known = [job for job in self.jobs_taken if job.order.idempotency_key == order.idempotency_key]
+            if known:
+                return known[0]
         now = self._clock()
         news = JobNews(
             job_id=f"job-{len(self.jobs_taken) + 1}",
@@ -335,6 +369,18 @@ class FragileKeys(Keys):
             super().destroy(requester=requester, subject=subject)
 
 
+class FragileKeyStore(MemoryKeyStore):
+    """Keys whose maker can be killed around every new one."""
+
+    def __init__(self, mischief: Mischief) -> None:
+        super().__init__()
+        self._mischief = mischief
+
+    def add(self, name: str, wrapped: bytes) -> bytes:
+        with self._mischief.around("keys.add"):
+            return super().add(name, wrapped)
+
+
 class FragileList(ErasureList):
     """A list of erasures whose writer can be killed around every line."""
 
@@ -356,6 +402,10 @@ class FragileRecording(Recording):
         with self.mischief.around(f"append:{draft.facts[0][1].TYPE}"):
             return super().append(draft, origin, on=on)
 
+    def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
+        with self.mischief.around("append:render.intent"):
+            return super().on_spend(take, origin, on=on)
+
 
 def catalogue_of(*renderers: MemoryRenderer) -> Catalogue:
     """What is offered: one model, made by these renderers, in their order."""
@@ -373,6 +423,7 @@ def _offer(renderer: MemoryRenderer) -> ModelOffer:
         seconds=("4", "8"),
         fields=frozenset({"n"}),
         prices=renderer.prices,
+        recovery=renderer.recovery,
     )
 
 
@@ -419,15 +470,27 @@ class Harness:
         self.clock = SteppingClock()
         self.mischief = Mischief()
         self.ledger = Ledger(MemoryRecorder(self.clock))
-        self.keys = FragileKeys(b"m" * 32, MemoryKeyStore())
+        self.keys = FragileKeys(b"m" * 32, FragileKeyStore(self.mischief))
         self.keys.mischief = self.mischief
         self.assets = FragileAssets(self.mischief)
         self.renderer = MemoryRenderer(self.clock, self.mischief)
+        self._spool, self._limits, self._policy = spool, limits, policy or built_in()
+        self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
+        self.offering = [self.renderer]
+        self.accepted: list[str] = []
+        self._due: dict[tuple[str, Step], datetime] = {}
+        self._claims: Counter[tuple[str, Step]] = Counter()
+        self.start()
+
+    def start(self) -> None:
+        """A new process: it knows what was stored, and nothing else."""
+        self._due.clear()  # leases run out
         inspector = cast("MediaInspector", TrustingInspector())
         recording = FragileRecording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
         recording.mischief = self.mischief
         self.stops = Stops(recording, tenant="main", monotonic=lambda: self.clock().timestamp())
-        taking = Recording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
+        taking = FragileRecording(self.ledger, clock=self.clock, new_id=id_maker(self.clock))
+        taking.mischief = self.mischief
         self.intake = Intake(
             Desk(
                 recording=taking,
@@ -442,7 +505,7 @@ class Harness:
                 ),
                 policies=Policies(
                     taking,
-                    built_in=policy or built_in(),
+                    built_in=self._policy,
                     models=list,
                     four_eyes=FourEyes(recording=taking, keys=self.keys),
                 ),
@@ -453,8 +516,6 @@ class Harness:
             )
         )
         self.approvals = Approvals(recording=taking, keys=self.keys, query=NothingHeld())
-        self.renderers = {(self.renderer.name, self.renderer.credential): self.renderer}
-        self.offering = [self.renderer]
         self.fleet = MemoryFleet(self.renderers)
         self.shop = Workshop(
             recording=recording,
@@ -464,11 +525,14 @@ class Harness:
             fleet=self.fleet,
             catalogue=lambda: catalogue_of(*self.offering),
             stops=self.stops,
-            limits=limits,
-            spool=spool,
+            limits=self._limits,
+            spool=self._spool,
         )
         self.erasures = Erasures(
-            recording=recording, keys=self.keys, assets=self.assets, kept=FragileList(spool / "erasures", self.mischief)
+            recording=recording,
+            keys=self.keys,
+            assets=self.assets,
+            kept=FragileList(self._spool / "erasures", self.mischief),
         )
         self.erasing = Erasing(erasures=self.erasures, four_eyes=FourEyes(recording=taking, keys=self.keys))
         self.workers: dict[Step, Worker] = {
@@ -481,9 +545,6 @@ class Harness:
             "lapse": Lapse(self.shop),
             "erase": Erase(self.shop, self.erasures),
         }
-        self.accepted: list[str] = []
-        self._due: dict[tuple[str, Step], datetime] = {}
-        self._claims: Counter[tuple[str, Step]] = Counter()
 
     def another(self, name: str = "other") -> MemoryRenderer:
         """One more renderer, behind the others in the route. Its script is its own."""
@@ -492,10 +553,10 @@ class Harness:
         self.offering.append(added)
         return added
 
-    def ask(self, prompt: str = "a red kite", **more: Any) -> str:
-        """The id of a new render."""
+    def ask(self, prompt: str = "a red kite", *, key: str | None = None, **more: Any) -> str:
+        """The id of a new render, or of the one that was asked for with this key before."""
         request = create_request({"prompt": prompt, **more}, {})
-        asked = self.intake.ask(CALLER, request, self.intake.terms(ORIGIN, "create", request))
+        asked = self.intake.ask(CALLER, request, self.intake.terms(ORIGIN, "create", request, key=key))
         self.accepted.append(asked.render.intent.video_id)
         return asked.render.intent.video_id
 
@@ -514,16 +575,26 @@ class Harness:
     def facts(self, video_id: str) -> list[Fact]:
         return [event.fact for event in self.ledger.history(streams.render("main", video_id))]
 
-    def check_money(self) -> None:
-        """Every reservation has ended once: settled where a job may have been billed, released where none was."""
-        facts = [event.fact for event in self.ledger.history(streams.spend("main"))]
-        books = books_of(facts)
-        check_balanced(books)
+    def check(self, *, unclaimed: int = 0) -> None:
+        """Asks the check of `bickford-sora audit check`, long after everything should have happened.
+
+        `unclaimed`: how many jobs the renderers may have that nobody can know of, since their answer was lost for good.
+        """
+        report = check(
+            records(self.ledger),
+            history=history(self.ledger),
+            look_at=contents(self.assets),
+            now=self.clock.now + timedelta(days=30),
+            patience=Patience(),
+            counted=tuple(each.counted() for each in self.renderers.values()),
+        )
+        unknown = report.counts.get(Kind.JOB_UNCLAIMED, 0)
+        others = [each for each in report.findings if each.kind is not Kind.JOB_UNCLAIMED]
+        assert not others, others
+        assert unknown <= unclaimed, report.findings
+        books = books_of(event.fact for event in self.ledger.history(streams.spend("main")))
+        check_balanced(books)  # the amounts, which the check does not judge
         assert not books.open
-        for video_id in self.accepted:
-            failure = self.render(video_id).failure
-            is_free = self.render(video_id).job is None or (failure is not None and failure.failed_by == "renderer")
-            assert (books.settled[video_id] == 0) is is_free, self.types(video_id)
 
     def types(self, video_id: str) -> list[str]:
         return [fact.TYPE for fact in self.facts(video_id)]
@@ -537,7 +608,7 @@ class Harness:
         try:
             due = self.workers[step](Task(stream, self._claims[stream, step] - 1))
         except Killed:
-            self._due.clear()  # a new process; leases run out
+            self.start()
         except Exception:  # noqa: BLE001 - as the work loop: one task must not stop the others
             self._due[stream, step] = self.clock() + timedelta(seconds=FAILED_PAUSE_S)
         else:
@@ -547,7 +618,7 @@ class Harness:
         """Works until nothing is left to do, `until` is true or the time is over."""
         ends_at = self.clock.now + timedelta(seconds=run_s_max)
         for _ in range(LOOKS_MAX):
-            waiting = list(self._waiting())
+            waiting = list(self.waiting())
             if not waiting or until():
                 return
             due, video_id = min(waiting)
@@ -557,7 +628,12 @@ class Harness:
             self.work(video_id)
         raise AssertionError(f"never quiet: { {each: self.types(each)[-6:] for each in self.accepted} }")
 
-    def _waiting(self) -> Iterator[tuple[datetime, str]]:
+    def look_now(self, video_id: str) -> None:
+        """What a webhook does: the job is asked about at once."""
+        self._due.pop((streams.render("main", video_id), "follow"), None)
+
+    def waiting(self) -> Iterator[tuple[datetime, str]]:
+        """What is left to do: when it is due, and of which render."""
         for video_id in self.accepted:
             step = next_step(self.render(video_id))
             if step is not None:

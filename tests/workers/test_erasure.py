@@ -442,7 +442,7 @@ def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harnes
     texts = there.keys.open_all([there.render(each).intent.prompt for each in (video_id, other)])
     erase(there, video_id)
     there.run()
-    there.check_money()
+    there.check()
     now = [(row.id, row.topic, row.state) for row in there.ledger._recorder.read(0)]
     assert now[: len(facts)] == facts
     assert there.erasures.recording.spending("main").now() == spend
@@ -465,4 +465,4 @@ def test_an_erased_reservation_keeps_its_place_in_the_totals(there: Harness) -> 
     erase_all(there)
     there.clock.advance(timedelta(seconds=INTAKE_S).total_seconds())
     work_off(there)
-    there.check_money()
+    there.check()

@@ -35,7 +35,7 @@ def test_nothing_is_submitted_before_it_is_approved(shop: Harness) -> None:
     shop.answer(video_id, APPROVER, Answer(decision="approve", reason="Fine"))
     shop.run()
     assert shop.render(video_id).phase is Phase.STORED
-    shop.check_money()
+    shop.check()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -49,4 +49,4 @@ def test_what_nobody_answers_in_time_is_denied_once_whatever_is_killed(shop: Har
     assert shop.clock() - render.created_at > timedelta(seconds=APPROVAL_S)
     assert shop.types(video_id).count("render.denied") == 1
     assert shop.renderer.jobs_taken == []
-    shop.check_money()
+    shop.check()

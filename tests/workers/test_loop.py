@@ -35,7 +35,7 @@ class MemoryLeases:
         self.errors: list[Exception] = []
         self.release_errors: list[Exception] = []
 
-    def claim(self, owner: str, limit: int, lease_s: float, now: datetime, steps: object) -> list[WorkItem]:  # noqa: ARG002 - as the real ones
+    def claim(self, owner: str, limit: int, lease_s: float, now: datetime, *_: object) -> list[WorkItem]:  # noqa: ARG002 - as the real ones
         self.calls["claim"] += 1
         if self.errors:
             raise self.errors.pop()
@@ -57,7 +57,7 @@ class MemoryLeases:
         self.due[item.stream] = (item, now + timedelta(seconds=lease_s))
         return True
 
-    def forget_done(self, now: datetime) -> int:  # noqa: ARG002 - as above
+    def sweep(self, now: datetime) -> int:  # noqa: ARG002 - as above
         return 0
 
 

@@ -48,5 +48,5 @@ def test_a_clock_that_jumps_back_neither_loses_nor_doubles_money() -> None:
         second = shop.ask("a blue one")
         shop.run()
         assert {shop.render(each).phase for each in (first, second)} == {Phase.STORED}
-        shop.check_money()
+        shop.check()
         assert used(shop).used["tenant", "total", "USD"] == 2 * COST_MICRO

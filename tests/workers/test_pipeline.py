@@ -160,14 +160,6 @@ def test_trouble_while_following_is_recorded_and_overcome(working: Gateway, simu
     assert "render.attempt_failed" in types(working, video_id)
 
 
-def test_a_renderer_that_forgot_the_job_ends_the_render(working: Gateway, simulator: SimulatorServer) -> None:
-    strike(simulator, FaultKind.RESTART, operation=Operation.RETRIEVE)
-    video_id = ask(working).intent.video_id
-    render = wait_until(working, video_id, lambda r: r.ended)
-    assert render.failure is not None
-    assert (render.phase, render.failure.code) == (Phase.FAILED, "job_lost")
-
-
 def test_a_retry_asks_again_for_what_failed_under_a_new_decision(working: Gateway, simulator: SimulatorServer) -> None:
     strike(simulator, FaultKind.JOB_FAILS)
     failed = wait_until(working, ask(working).intent.video_id, lambda r: r.ended)

@@ -75,7 +75,7 @@ def test_what_the_renderer_reports_is_settled_and_the_rest_is_free_again(
     assert (quoted(shop, video_id).cost.amount_micro, settled(shop, video_id)) == amounts
     outputs = [asset for asset in shop.render(video_id).assets if asset.variant == "video"]
     assert len(outputs) == reports.get("outputs", asked.get("n", 1))
-    shop.check_money()
+    shop.check()
 
 
 def test_a_price_that_changes_while_a_render_is_made_does_not_change_what_it_costs(shop: Harness) -> None:
@@ -117,7 +117,7 @@ def test_more_than_was_set_aside_is_recorded_in_full_and_closes_the_budget(shop:
     assert money(shop)[-1] == e.BudgetOverrun(budget_id="monthly", excess=usd(200))
     assert settled(shop, video_id) == 1_200
     assert shop.render(video_id).phase is Phase.STORED, "who asked gets the video all the same"
-    shop.check_money()
+    shop.check()
     with pytest.raises(QuotaExceeded, match="overrun"):
         shop.ask()
 
@@ -131,7 +131,7 @@ def test_a_report_is_settled_once_wherever_the_worker_dies(shop: Harness, moment
     shop.run()
     assert shop.mischief.kills == 1
     assert settled(shop, video_id) == 1_200
-    shop.check_money()
+    shop.check()
 
 
 def test_the_renderer_that_made_it_in_the_end_is_paid_its_own_price(shop: Harness) -> None:
@@ -142,4 +142,4 @@ def test_the_renderer_that_made_it_in_the_end_is_paid_its_own_price(shop: Harnes
     shop.run()
     assert quoted(shop, video_id).micro_per_unit == 60
     assert settled(shop, video_id) == 240
-    shop.check_money()
+    shop.check()

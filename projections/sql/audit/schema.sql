@@ -32,3 +32,9 @@ create table marks (
     kind      text collate "C"  not null,
     value     text collate "C"  not null
 );
+
+-- What indexes hold in place of a text: eight bytes sort in a third of the time. Whoever asks by it compares the text, too,
+-- since two may share a hash.
+create function hashed(tenant text, value text) returns bigint
+language sql immutable parallel safe
+return hashtextextended(value, hashtextextended(tenant, 0));

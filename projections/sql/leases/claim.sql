@@ -1,30 +1,67 @@
--- An item is due when both its own time and its lease's time have come, or at once when a webhook for its job is unseen.
+-- What is due, longest due first: of each step the first few by index, and the submissions whose turn it is.
 with due as (
-    select i.*, coalesce(greatest(i.due_at, l.due_at), i.created_at) as due
-    from projection_work.items i
-    left join work.leases l on l.stream = i.stream and l.step = i.step
-    where (%(steps)s::text[] is null or i.step = any(%(steps)s))
-      and (l.lease_until is null or l.lease_until <= %(now)s)
-      and (coalesce(greatest(i.due_at, l.due_at), '-infinity') <= %(now)s
-           or (i.step = 'follow' and exists (
-               select from projection_work.nudges n
-               where n.job_stream = i.job_stream and n.position > coalesce(l.nudge_seen, 0))))
-    order by due, i.stream
+    select a.stream, a.step, a.due_at
+    from unnest(%(steps)s::text[]) as wanted (step)
+    cross join lateral (
+        select a.stream, a.step, a.due_at from work.agenda a
+        where a.step = wanted.step and a.due_at <= %(now)s
+        order by a.due_at
+        limit %(looks)s
+    ) a
+),
+gone as (
+    delete from work.agenda a using due d
+    where a.stream = d.stream and a.step = d.step
+      and not exists (select from projection_work.items i where i.stream = d.stream and i.step = d.step)
+),
+turns as (
+    select * from jsonb_to_recordset(%(turns)s) as t (
+        renderer text, tenant text, project text, stream text, turn double precision, clock double precision,
+        since timestamptz
+    )
+),
+late as (
+    select i.stream, i.created_at
+    from projection_work.items i join work.agenda a on a.stream = i.stream and a.step = 'submit'
+    where i.step = 'submit' and i.created_at <= %(overdue)s and a.due_at <= %(now)s
+      and not exists (select from turns t where t.stream = i.stream)
+    order by i.created_at
     limit %(limit)s
 ),
+chosen as (
+    select i.*, c.since, c.turn, c.clock
+    from (
+        select stream, step, due_at as since, null::double precision as turn, null::double precision as clock from due
+        union all
+        select stream, 'submit', since, turn, clock from turns
+        union all
+        select stream, 'submit', created_at, null, null from late
+    ) c
+    join projection_work.items i on i.stream = c.stream and i.step = c.step
+    order by c.since, c.turn, c.stream
+    limit %(limit)s
+),
+moved as (
+    insert into work.renderers as r (renderer, clock)
+    select renderer, max(turn) from chosen where turn is not null group by renderer
+    on conflict (renderer) do update set clock = greatest(r.clock, excluded.clock)
+),
+charged as (
+    insert into work.turns as t (renderer, tenant, project, clock)
+    select renderer, tenant, project, max(clock) from chosen where turn is not null group by renderer, tenant, project
+    on conflict (renderer, tenant, project) do update set clock = excluded.clock
+),
 claimed as (
-    insert into work.leases as l (stream, step, lease_owner, lease_until, attempt, nudge_seen)
-    select d.stream, d.step, %(owner)s, %(lease_until)s, 1,
-           coalesce((select max(n.position) from projection_work.nudges n where n.job_stream = d.job_stream), 0)
-    from due d
-    order by d.due, d.stream
-    on conflict (stream, step) do update
-    set lease_owner = excluded.lease_owner, lease_until = excluded.lease_until, attempt = l.attempt + 1,
-        nudge_seen = greatest(l.nudge_seen, excluded.nudge_seen)
-    where l.lease_until is null or l.lease_until <= %(now)s
-    returning l.stream, l.step, l.attempt, l.lease_owner
+    update work.agenda a
+    set lease_owner = %(owner)s, due_at = %(lease_until)s, attempt = a.attempt + 1, nudge_seen = a.nudge,
+        claimed_version = case when c.step = 'submit' then c.version end
+    from chosen c
+    where a.stream = c.stream and a.step = c.step and a.due_at <= %(now)s
+    returning a.stream, a.step, a.attempt, a.lease_owner
 )
-select d.stream, d.tenant, d.project, d.video_id, d.step, d.renderer, d.job_stream, d.created_at, d.version, c.attempt,
-       c.lease_owner as owner
-from due d join claimed c using (stream, step)
-order by d.due, d.stream
+select c.stream, c.tenant, c.project, c.video_id, c.step, c.renderer, c.job_stream, c.created_at, c.version, l.attempt,
+       l.lease_owner as owner, r.webhook_at
+from chosen c
+join claimed l using (stream, step)
+left join work.renderers r on c.step = 'follow' and r.renderer = c.renderer
+order by c.since, c.turn, c.stream

@@ -1,2 +1,9 @@
-update work.leases set due_at = %(due_at)s, lease_owner = null, lease_until = null
+-- Due at once when a webhook came that the claim had not seen. A submission that recorded something keeps its place until
+-- the read model has seen that.
+update work.agenda a
+set lease_owner = null,
+    due_at = case when a.nudge > a.nudge_seen then to_timestamp(0) else coalesce(%(due_at)s, to_timestamp(0)) end,
+    claimed_version = case when exists (
+        select from ledger.events e where e.stream = a.stream and e.version > a.claimed_version
+    ) then a.claimed_version end
 where stream = %(stream)s and step = %(step)s and lease_owner = %(owner)s and attempt = %(attempt)s

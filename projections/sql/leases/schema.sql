@@ -1,13 +1,49 @@
--- Who is at which work item, and when it is next due. Not history and not a projection: it survives every rebuild.
+-- Who is at which work item, and when it is next due. Not history and not a projection: it survives every rebuild, and
+-- whatever is lost of it is made again from the items.
 create schema if not exists work;
+drop table if exists work.leases;
 
-create table if not exists work.leases (
-    stream       text        not null,
-    step         text        not null,
-    due_at       timestamptz,
-    lease_owner  text,
-    lease_until  timestamptz,
-    attempt      integer     not null default 0,
-    nudge_seen   bigint      not null default 0,
-    constraint leases_pkey primary key (stream, step)
+create table if not exists work.agenda (
+    stream           text        not null,
+    step             text        not null,
+    due_at           timestamptz not null,
+    lease_owner      text,
+    attempt          integer     not null default 0,
+    nudge            bigint      not null default 0,
+    nudge_seen       bigint      not null default 0,
+    claimed_version  integer,
+    constraint agenda_pkey primary key (stream, step)
+) with (fillfactor = 70);
+create index if not exists agenda_due on work.agenda (step, due_at);
+create index if not exists agenda_claimed on work.agenda (stream) where claimed_version is not null;
+comment on column work.agenda.due_at is 'while it is leased: when the lease ends';
+comment on column work.agenda.nudge is 'position of the last webhook for its job';
+comment on column work.agenda.claimed_version is
+    'of a submission: the version of its item when it was claimed, until it was given back with nothing recorded';
+
+-- How far items and webhooks were taken over from the read model, by their positions in the ledger.
+create table if not exists work.taken_over (
+    one      boolean not null default true,
+    items    bigint  not null default 0,
+    nudges   bigint  not null default 0,
+    constraint taken_over_pkey primary key (one),
+    constraint taken_over_one_check check (one)
+);
+insert into work.taken_over default values on conflict do nothing;
+
+-- The clocks of the queue: of each renderer, and of each project that waits for one. See docs/adr/0031-fair-queue.md.
+create table if not exists work.renderers (
+    renderer       text             not null,
+    clock          double precision not null default 0,
+    in_flight_max  integer,
+    closed         text,
+    webhook_at     timestamptz,
+    constraint renderers_pkey primary key (renderer)
+);
+create table if not exists work.turns (
+    renderer  text             not null,
+    tenant    text             not null,
+    project   text             not null,
+    clock     double precision not null,
+    constraint turns_pkey primary key (renderer, tenant, project)
 );

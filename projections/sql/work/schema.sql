@@ -7,8 +7,10 @@ create table items (
     due_at      timestamptz,
     renderer    text,
     job_stream  text,
+    rank        smallint    not null,
     created_at  timestamptz not null,
-    version     integer     not null
+    version     integer     not null,
+    position    bigint      not null
 );
 
 create table nudges (

@@ -1,0 +1,94 @@
+"""All checks, in the order in which their problems have to be put right."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psycopg
+from pydantic import ValidationError
+
+from bickford_sora.database.binaries import candidate_folders, choose_binaries
+from bickford_sora.database.embedded import EmbeddedPostgres
+from bickford_sora.database.errors import DatabaseSetupError
+from bickford_sora.database.layout import Layout
+from bickford_sora.doctor.books import check_books
+from bickford_sora.doctor.finding import Finding, ok, problem, skipped
+from bickford_sora.doctor.machine import check_machine, check_port
+from bickford_sora.doctor.renderers import check_renderers
+from bickford_sora.doctor.server import check_server, connect, has_schema, unreachable
+from bickford_sora.settings import Settings
+from bickford_sora.telemetry import log_threshold
+from ledger.clock import Clock
+
+OF_SETTINGS = "settings"
+OF_BOOKS = ("master_key", "erasures", "read_models", "tree")
+"""Checks that need a ledger to look at."""
+
+
+def settings_or_problems() -> tuple[Settings | None, list[Finding]]:
+    """The settings of the environment, else one problem for each of them that cannot be used. Names no value."""
+    try:
+        settings = Settings()
+        log_threshold(settings.log_level)
+    except ValidationError as error:
+        return None, [_wrong(each) for each in error.errors(include_input=False, include_url=False)]
+    except ValueError as error:
+        return None, [problem(OF_SETTINGS, f"log_level: {error}", "Correct BICKFORD_LOG_LEVEL.")]
+    return settings, [ok(OF_SETTINGS, "all can be read")]
+
+
+def examine(settings: Settings, *, clock: Clock, listen: tuple[str, int] | None = None) -> Iterator[Finding]:
+    """Looks at everything there is, and changes nothing. `listen` is the host and port that shall be free."""
+    yield from check_machine(settings, clock)
+    if listen is not None:
+        yield check_port(*listen)
+    yield from _check_database(settings, clock)
+    yield from check_renderers(settings, clock)
+
+
+def _check_database(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    if settings.database_url is None and not Layout(settings.data_dir.absolute()).cluster.exists():
+        yield _not_made_yet()
+        yield from _not_looked_at()
+        return
+    try:
+        with _server(settings) as url, connect(url) as connection:
+            yield from check_server(connection, url, settings, clock)
+            if has_schema(connection):
+                yield from check_books(connection, settings, clock)
+            else:
+                yield from _not_looked_at()
+    except DatabaseSetupError as error:
+        cause, _, advice = str(error).partition(". ")
+        yield problem("database", cause, advice or "Start again when that is put right.")
+        yield from _not_looked_at()
+    except psycopg.Error as error:
+        yield unreachable(error)
+        yield from _not_looked_at()
+
+
+def _not_made_yet() -> Finding:
+    try:
+        binaries = choose_binaries(list(candidate_folders()), cluster_major=None)
+    except DatabaseSetupError as error:
+        return problem("database", str(error), "Install PostgreSQL, or set BICKFORD_DATABASE_URL.")
+    return ok("database", f"PostgreSQL {binaries.major}.{binaries.minor} is there, and makes one at the first start")
+
+
+def _not_looked_at() -> Iterator[Finding]:
+    yield from (skipped(each, "there is no ledger to look at") for each in OF_BOOKS)
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with EmbeddedPostgres.acquire(settings.data_dir) as server:
+        yield server.url
+
+
+def _wrong(error: Mapping[str, object]) -> Finding:
+    place = ".".join(map(str, error["loc"])) if isinstance(error["loc"], tuple) else ""
+    return problem(
+        OF_SETTINGS, f"{place}: {error['msg']}", "Correct it; docs/reference/settings.md says what it takes."
+    )

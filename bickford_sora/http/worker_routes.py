@@ -1,0 +1,26 @@
+"""What a worker answers, on a port of its own: whether it lives, whether it works, and its numbers. Nothing else."""
+
+from collections.abc import Callable, Sequence
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+def create_worker_app(numbers: Callable[[], bytes], ready: Callable[[], Sequence[str]]) -> Starlette:
+    """The ASGI application of a worker. It asks for no API key: its port is for probes and Prometheus alone."""
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        problems = await run_in_threadpool(ready)
+        return JSONResponse({"problems": [*problems]}, 503) if problems else JSONResponse({"status": "ready"})
+
+    async def metrics(_: Request) -> Response:
+        return Response(await run_in_threadpool(numbers), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])

@@ -1,0 +1,1 @@
+select name from ledger.keys where destroyed_at is not null

@@ -1,0 +1,140 @@
+"""A replay of a large ledger by two processes: one alone would leave half of the second core idle.
+
+Whoever rebuilds replays a share of its own. The other process has connections of its own and writes its share in one
+transaction: when either process dies, nothing of that share is there. It holds its tables meanwhile, so that the next
+rebuild cannot drop them under it.
+"""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from ledger.mapper import FactMapper
+from ledger.payloads import ReadPayload
+from projections.errors import ShareLost
+from projections.port import Projection
+from projections.replay import Replay
+from projections.shares import Share, count, cut
+
+PROCESSES = 2
+SHARED_EVENTS_MIN = 100_000
+"""Events from which on a second process is started: it takes a second."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with the events done and their total."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is replayed, and where. Goes to another process as it is."""
+
+    url: str
+    """Of the database, as libpq takes it."""
+    projections: Sequence[Projection]
+    payloads: ReadPayload
+    """Reads those of closed segments."""
+
+
+def replay(
+    work: Work, source: Connection[TupleRow], target: Connection[TupleRow], on_progress: OnProgress, *, until: int
+) -> None:
+    """Fills the next schemas with everything up to position `until`, but what the database fills.
+
+    Raises RebuildRefused at the first bad event, and ShareLost when the other process was killed.
+    """
+    total = count(source, work.projections, until=until)
+    on_progress(0, total)
+    number = PROCESSES if total >= SHARED_EVENTS_MIN else 1
+    own, *others = cut(source, work.projections, until=until, number=number)
+    with ExitStack() as stack:
+        processes = [stack.enter_context(_started(work, share)) for share in others]
+
+        def told(done: int) -> None:
+            on_progress(done + sum(each.done() for each in processes), total)
+
+        mapper = FactMapper(payloads=work.payloads)
+        done = Replay(mapper, work.projections, told).run(source, target, own)
+        for each in processes:
+            each.wait(lambda: told(done))
+
+
+class _Process:
+    """Another process with a share of its own, seen from here."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._done = 0
+        self._is_finished = False
+
+    def done(self) -> int:
+        """How many events it has replayed. Raises what it raised."""
+        while not self._is_finished and self._pipe.poll():
+            self._receive()
+        return self._done
+
+    def wait(self, on_done: Callable[[], None]) -> None:
+        """Until its share is written. Raises what it raised."""
+        while not self._is_finished:
+            self._receive()
+            on_done()
+
+    def _receive(self) -> None:
+        try:
+            said = self._pipe.recv()
+        except EOFError as error:
+            raise ShareLost("a process that replayed a share ended without a word") from error
+        if isinstance(said, Exception):
+            raise said
+        if said is None:
+            self._is_finished = True
+        else:
+            self._done = said
+
+
+@contextmanager
+def _started(work: Work, share: Share) -> Iterator[_Process]:
+    """A process that replays a share. It is ended when the block is left early."""
+    # Spawned, not forked: this process has threads, and whatever locks they hold would stay held in a copy.
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_replay_share, args=(work, share, there), daemon=True)
+    process.start()
+    there.close()  # so that its end is heard
+    try:
+        yield _Process(here)
+    finally:
+        here.close()
+        process.terminate()  # it has written its share, or nobody wants it
+        process.join()
+        process.close()
+
+
+def _replay_share(work: Work, share: Share, pipe: Pipe) -> None:
+    """The whole life of the other process. It ends, and takes back what it wrote, when nobody listens any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    sys.stdout = sys.stderr  # what is logged here is no part of a command's answer
+    with suppress(BrokenPipeError):
+        try:
+            with psycopg.connect(work.url, autocommit=True) as source, psycopg.connect(work.url) as target:
+                _hold_tables(target, work.projections)
+                Replay(FactMapper(payloads=work.payloads), work.projections, pipe.send).run(source, target, share)
+        except Exception as error:  # noqa: BLE001 - raised again where the rebuild is
+            pipe.send(error)
+        else:
+            pipe.send(None)
+
+
+def _hold_tables(target: Connection[TupleRow], projections: Sequence[Projection]) -> None:
+    target.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
+    for projection in projections:
+        for table in projection.tables if projection.rows is not None else ():
+            name = sql.Identifier(projection.next_schema, table)
+            target.execute(sql.SQL("lock table {} in row exclusive mode").format(name))

@@ -1,0 +1,1 @@
+and a.position in (select l.position from ledger.events l where l.stream = %(stream)s)

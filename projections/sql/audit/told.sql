@@ -1,0 +1,11 @@
+a.tenant = %(tenant)s
+and (%(stream)s::text is null or a.stream = %(stream)s)
+and (%(video_id)s::text is null or a.video_id = %(video_id)s)
+and (%(type)s::text is null or a.type = %(type)s)
+and (%(actor)s::text is null or a.actor = %(actor)s)
+and (%(trace)s::text is null or a.trace = %(trace)s)
+and (%(project)s::text is null or a.project = %(project)s)
+and (%(requester)s::text is null or a.requester = %(requester)s)
+and (%(job_id)s::text is null or a.job_id = %(job_id)s)
+and (%(webhook_event_id)s::text is null or a.webhook_event_id = %(webhook_event_id)s)
+and (%(currency)s::text is null or a.currency = %(currency)s)

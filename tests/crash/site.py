@@ -1,0 +1,273 @@
+"""A whole installation in processes of their own: servers, a worker, PostgreSQL and a renderer that keeps the bill."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import httpx
+
+from tests.cli.commands import environment
+
+Role = Literal["api", "background", "worker", "postgres", "backend", "everything"]
+KEY = "bk_live_only-for-the-storm"
+SIZE = "128x96"
+SECRET = "whsec_c3Rvcm0tc3Rvcm0tc3Rvcm0tc3Rvcm0="
+READY_S_MAX = 180.0
+END_S_MAX = 20.0
+LOOK_S = 0.02
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def command_lines() -> Iterator[tuple[int, list[str]]]:
+    """Every process on this machine that is alive."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # ended meanwhile; a zombie's is empty
+            yield int(folder.name), (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that one started, from whichever of its threads."""
+    found: list[int] = []
+    for each in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, each.read_text().split())
+    return found
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Its children, theirs, and so on."""
+    children = children_of(pid)
+    return [*children, *(below for each in children for below in descendants_of(each))]
+
+
+@dataclass
+class Program:
+    """One process of ours, which is started again as an init system would."""
+
+    name: str
+    arguments: list[str]
+    environment: Mapping[str, str]
+    log: IO[bytes]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, and does not wait until it is ready."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bickford_sora", *self.arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self.process is not None, self.name
+        return self.process.pid
+
+    def kill(self) -> None:
+        """kill -9. Whatever it started is left to find that out by itself."""
+        assert self.process is not None, self.name
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """SIGTERM, and SIGKILL when that does not help."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(END_S_MAX)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@dataclass
+class Site:
+    """The processes and where they are."""
+
+    folder: Path
+    given: Mapping[str, str] = field(default_factory=dict)
+    apis: int = 2
+
+    def __post_init__(self) -> None:
+        self.data_dir = self.folder / "data"
+        self.ports = [free_port() for _ in range(self.apis)]
+        self.simulator_port = free_port()
+        self.log = (self.folder / "site.log").open("ab")
+        known = environment(self.data_dir, {**_SETTINGS, **self.given, "OPENAI_BASE_URL": f"{self.renderer}/v1"})
+        serve = [
+            self._program(f"api {port}", known, "serve", "--host", "127.0.0.1", "--port", str(port))
+            for port in self.ports
+        ]
+        self.servers = dict(zip(self.ports, serve, strict=True))
+        self.worker = self._program("worker", known, "worker")
+        self.simulator = self._program(
+            "simulator", known, "simulator", "--port", str(self.simulator_port), "--render-time", "0.4", "--frame-rate",
+            "4", "--size", SIZE, "--seconds", "1", "--webhook-secret", SECRET,
+            "--webhook-url", f"http://127.0.0.1:{self.ports[0]}/webhooks/openai",
+        )  # fmt: skip
+
+    @property
+    def renderer(self) -> str:
+        """Where the simulator listens."""
+        return f"http://127.0.0.1:{self.simulator_port}"
+
+    @property
+    def urls(self) -> list[str]:
+        """Of the servers."""
+        return [f"http://127.0.0.1:{port}/v1" for port in self.ports]
+
+    def start(self) -> None:
+        """Starts everything, and waits until it serves."""
+        self.simulator.start()
+        self._wait(lambda: _answers(f"{self.renderer}/simulator/billing"))
+        for each in (*self.servers.values(), self.worker):
+            each.start()
+        for port in self.ports:
+            self._wait(lambda port=port: self.is_ready(port))  # type: ignore[misc]
+
+    def is_ready(self, port: int) -> bool:
+        """Whether a server takes requests."""
+        return _answers(f"http://127.0.0.1:{port}/readyz")
+
+    def faults(self, faults: list[dict[str, Any]]) -> None:
+        """What goes wrong at the renderer from now on."""
+        httpx.delete(f"{self.renderer}/simulator/faults").raise_for_status()
+        for each in faults:
+            httpx.post(f"{self.renderer}/simulator/faults", json=each).raise_for_status()
+
+    def told(self, what: Literal["billing", "deliveries"]) -> Any:
+        """The renderer's own count."""
+        return httpx.get(f"{self.renderer}/simulator/{what}", timeout=30).raise_for_status().json()
+
+    def kill(self, role: Role, chance: random.Random) -> bool:
+        """kill -9 of one process of a role, or of all of them; ours are started again at once. False: there is none."""
+        if role == "everything":
+            pids = [each.pid for each in (*self.servers.values(), self.worker)]
+            victims = [*self._of("background"), *self._of("postgres")]
+            for pid in (*pids, *victims):
+                _kill(pid)
+            for each in (*self.servers.values(), self.worker):
+                each.kill()
+                each.start()
+            return True
+        if role in {"api", "worker"}:
+            program = self.worker if role == "worker" else chance.choice(self._expendable())
+            program.kill()
+            program.start()
+            return True
+        found = self._of(role)
+        if found:
+            _kill(chance.choice(found))
+        return bool(found)
+
+    def _expendable(self) -> list[Program]:
+        """Servers one of which may die: where only one serves, it is one of those that start."""
+        ready = [port for port in self.ports if self.is_ready(port)]
+        starting = [port for port in self.ports if port not in ready]
+        return [self.servers[port] for port in (ready if len(ready) > 1 else starting or self.ports)]
+
+    def _of(self, role: Role) -> list[int]:
+        """Processes that we did not start ourselves."""
+        if role == "background":
+            # A server's background is a fork of it, below a keeper that is one, too.
+            return [
+                pid
+                for each in self.servers.values()
+                for pid in descendants_of(each.pid)
+                if _words(pid) == _words(each.pid)
+            ]
+        postmasters = [
+            pid for pid, words in command_lines() if "-D" in words and str(self.data_dir / "postgres") in words
+        ]
+        if role == "postgres":
+            return postmasters
+        return [pid for each in postmasters for pid in children_of(each) if _is_backend(pid)]
+
+    def stop(self) -> None:
+        """Ends everything that belongs to this site, also what was left behind."""
+        for each in (*self.servers.values(), self.worker, self.simulator):
+            each.end()
+        gives_up_at = time.monotonic() + END_S_MAX
+        while self._left() and time.monotonic() < gives_up_at:
+            time.sleep(LOOK_S)
+        for pid in self._left():
+            _kill(pid)
+        self.log.close()
+
+    def _left(self) -> list[int]:
+        """By their environment or their command line: some have been left by whoever started them."""
+        place = str(self.data_dir).encode()
+        found: list[int] = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if place in (folder / "environ").read_bytes() or place in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
+    def _program(self, name: str, known: Mapping[str, str], *arguments: str) -> Program:
+        return Program(name, list(arguments), known, self.log)
+
+    def _wait(self, is_done: Any) -> None:
+        gives_up_at = time.monotonic() + READY_S_MAX
+        while not is_done():
+            assert time.monotonic() < gives_up_at, (self.folder / "site.log").read_text()[-4_000:]
+            time.sleep(LOOK_S)
+
+
+_SETTINGS = {
+    "BICKFORD_API_KEY": KEY,
+    "BICKFORD_SECONDS": "1",
+    "BICKFORD_SIZES": SIZE,
+    "BICKFORD_SUBMIT_TIMEOUT_S": "1",
+    "BICKFORD_RECONCILE_GRACE_S": "0.5",
+    "BICKFORD_LEASE_S": "3",
+    "BICKFORD_POLL_INTERVAL_S": "0.5",
+    "BICKFORD_RETRY_AFTER_MAX_S": "1",
+    "BICKFORD_DOWNLOAD_TIMEOUT_S": "2",
+    "BICKFORD_SUBMISSION_ATTEMPTS_MAX": "50",
+    "BICKFORD_WORKERS": "4",
+    "BICKFORD_LOG_LEVEL": "warning",
+    "OPENAI_API_KEY": "sk-simulator",
+    "OPENAI_WEBHOOK_SECRET": SECRET,
+}
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _words(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").replace("\0", " ")
+    return ""
+
+
+def _is_backend(pid: int) -> bool:
+    """Whether PostgreSQL's child serves a connection."""
+    words = _words(pid)
+    return words.startswith("postgres: ") and "[local]" in words

@@ -1,0 +1,298 @@
+"""The queue before the renderers: everybody's turn comes, and no renderer gets more than it takes."""  # noqa: INP001
+
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from queues import Street
+from render_histories import Author
+
+from ledger import events as e
+from projections.leases import Leases, Room, Rooms
+from projections.port import Pool
+from projections.projector import Projector
+from projections.queue import Queue
+
+
+@pytest.fixture
+def leases(pool: Pool, projector: Projector) -> Leases:
+    leases = Leases(pool)
+    leases.ensure()
+    return leases
+
+
+@pytest.fixture
+def street(pool: Pool, leases: Leases) -> Street:
+    return Street(pool, leases)
+
+
+def test_one_render_behind_a_thousand_of_another_project_starts_within_the_next_round(street: Street) -> None:
+    street.ask("studio", 1_000)
+    assert street.start() == ["studio"] * 4
+    street.ask("newcomer")
+    assert street.start() == [], "no place is free"
+    street.end(2)
+    assert "newcomer" in street.start()
+
+
+def test_a_place_that_becomes_free_goes_round(street: Street) -> None:
+    street.in_flight_max = 1
+    for project in ("a", "b", "c"):
+        street.ask(project, 50)
+    turns = []
+    for _ in range(9):
+        turns += street.start()
+        street.end()
+    assert Counter(turns) == {"a": 3, "b": 3, "c": 3}
+    assert all(len(set(turns[first : first + 3])) == 3 for first in (0, 3, 6)), turns
+
+
+def test_a_project_of_twice_the_weight_has_two_turns_in_a_round(pool: Pool, leases: Leases) -> None:
+    street = Street(pool, leases, in_flight_max=1, studio=2)
+    street.ask("studio", 50)
+    street.ask("lab", 50)
+    for _ in range(12):
+        street.start()
+        street.end()
+    assert street.started == {"studio": 8, "lab": 4}
+
+
+def test_who_was_idle_has_saved_nothing_up(street: Street) -> None:
+    street.in_flight_max = 1
+    street.ask("studio", 50)
+    for _ in range(20):
+        street.start()
+        street.end()
+    street.ask("idler", 50)
+    street.started.clear()
+    for _ in range(10):
+        street.start()
+        street.end()
+    assert street.started == {"studio": 5, "idler": 5}
+
+
+def test_a_projects_own_renders_go_by_rank_and_then_by_age(street: Street) -> None:
+    for rank in (4, 2, 1, 0, 1):
+        street.ask("studio", rank=rank)
+    street.in_flight_max = 10
+    ranks = [int(item.video_id[-1], 16) for item in street.claim() if item.video_id]
+    assert ranks == [4, 3, 5, 2, 1], "ids are in the order they were asked for"
+
+
+def test_a_closed_renderer_is_not_asked_and_the_others_are(street: Street) -> None:
+    street.closed = "renderer_stopped"
+    street.ask("studio", 3)
+    street.ask("studio", 2, gpu="other")
+    assert {item.renderer for item in street.claim()} == {"other"}
+    street.closed = None
+    assert {item.renderer for item in street.claim()} == {"gpu"}
+
+
+def test_who_waited_too_long_is_looked_at_without_a_place(street: Street) -> None:
+    street.in_flight_max = 1
+    street.ask("studio", 3)
+    assert street.start() == ["studio"]
+    late = Rooms(rooms=street.rooms().rooms, overdue=street.now - timedelta(milliseconds=1))
+    assert len(street.leases.claim("w1", 8, 60, street.now, ["submit"], late)) == 2
+
+
+def test_a_worker_that_dies_gives_its_place_back_when_its_lease_ends(street: Street) -> None:
+    street.in_flight_max = 1
+    street.ask("studio", 2)
+    assert len(street.claim()) == 1
+    assert street.claim(owner="w2") == []
+    street.now += timedelta(seconds=61)
+    assert len(street.claim(owner="w2")) == 1
+
+
+def test_what_was_begun_keeps_its_place_until_the_read_model_has_seen_it(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    first, second = author.intent(), author.intent()
+    author.allow(first)
+    author.allow(second)
+    author.flush()
+    projector.catch_up()
+    rooms = Rooms(rooms=[Room(renderer="openai", in_flight_max=1)])
+
+    def claim() -> list[str]:
+        return [item.stream for item in items()]
+
+    def items() -> list[object]:
+        return leases.claim("w1", 10, 60, author.clock(), rooms=rooms)  # type: ignore[return-value]
+
+    (item,) = leases.claim("w1", 10, 60, author.clock(), rooms=rooms)
+    author.start_submission(item.stream)
+    author.flush()
+    leases.release(item, author.now)
+    assert claim() == [], "the projector is behind: neither this one again, nor the next"
+    projector.catch_up()
+    assert claim() == []
+    author.write(
+        item.stream, e.RenderSubmissionRefused(attempt=1, code="busy", retry_at=author.now + timedelta(days=1))
+    )
+    author.flush()
+    projector.catch_up()
+    assert claim() == [second], "refused: its place is free, and it waits for its time"
+
+
+def test_the_places_that_are_told_are_the_order_in_which_they_start(street: Street, pool: Pool) -> None:
+    street.ask("studio", 6)
+    street.ask("lab", 2, rank=4)
+    street.ask("lab", 1)
+    street.in_flight_max = 2
+    street.start()
+    queue = Queue(pool)
+    (counter,) = queue.counters()
+    assert (counter.in_flight, counter.in_flight_max, counter.waiting, counter.projects) == (2, 2, 7, 2)
+    assert counter.is_full
+    told = [each.video_id for each in queue.waiting("main", None, None, {}, 100)]
+    begun = []
+    while street.jobs:
+        before = len(street.jobs)
+        street.end()
+        street.start()
+        begun += [item.video_id for item in street.jobs[before - 1 :]]
+    assert told == begun
+    assert queue.counters() == []
+
+
+def test_a_place_is_told_to_its_project_alone(street: Street, pool: Pool) -> None:
+    street.ask("studio", 3)
+    street.ask("lab")
+    queue = Queue(pool)
+    (own,) = queue.waiting("main", "lab", None, {}, 100)
+    assert own.place == 2
+    assert queue.waiting("main", "studio", own.video_id, {}, 100) == []
+    assert queue.waiting("other", None, None, {}, 100) == []
+    with pytest.raises(ValueError, match="limit"):
+        queue.waiting("main", None, None, {}, 0)
+
+
+def test_several_processes_never_pass_the_limit(
+    author: Author, projector: Projector, leases: Leases, pool: Pool
+) -> None:
+    """Each claim, submission and end as it would be in processes of their own; the projector comes late."""
+    streams = [author.intent(project=f"p{number % 3}") for number in range(30)]
+    for stream in streams:
+        author.allow(stream)
+    author.flush()
+    projector.catch_up()
+    rooms = Rooms(rooms=[Room(renderer="openai", in_flight_max=3)])
+    lock, over = threading.Lock(), threading.Event()
+    at_renderer: list[int] = []
+    jobs: set[str] = set()
+    done: list[str] = []
+    now = author.clock() + timedelta(hours=1)
+
+    def work(owner: str) -> None:
+        own = Leases(pool)
+        while not over.is_set():
+            for item in own.claim(owner, 2, 60, now, rooms=rooms):
+                if item.step == "submit":
+                    with lock:
+                        jobs.add(item.stream)
+                        at_renderer.append(len(jobs))
+                        author.start_submission(item.stream)
+                        author.queue(item.stream)
+                        author.flush()
+                else:
+                    with lock:
+                        jobs.remove(item.stream)
+                        done.append(item.stream)
+                        author.write(item.stream, e.RenderFailed(code="x", failed_by="renderer"))
+                        author.flush()
+                own.release(item, now + timedelta(days=1))
+
+    def follow() -> None:
+        while len(done) < len(streams):
+            time.sleep(0.03)
+            projector.catch_up()
+        over.set()
+
+    threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(3)]
+    threads.append(threading.Thread(target=follow))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(done) == len(streams)
+    assert max(at_renderer) == 3
+
+
+EXAMPLES = 15
+ROUNDS_MAX = 200
+PROJECTS = st.sampled_from(["a", "b", "c", "d"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), PROJECTS, st.integers(1, 6)),
+        st.tuples(st.just("start"), st.sampled_from(["w1", "w2"]), st.integers(1, 6)),
+        st.tuples(st.just("end"), st.just(""), st.integers(1, 6)),
+    ),
+    min_size=5,
+    max_size=20,
+)
+
+
+class Passers:
+    """How often each project was passed by each other one while it waited."""
+
+    def __init__(self, weights: dict[str, int]) -> None:
+        self._weights = weights
+        self._waiting: Counter[str] = Counter()
+        self._passed: dict[str, Counter[str]] = {}
+
+    def ask(self, project: str, renders: int) -> None:
+        self._waiting[project] += renders
+        self._passed.setdefault(project, Counter())
+
+    def start(self, project: str) -> None:
+        for waiting, others in self._passed.items():
+            others[project] += project != waiting
+            assert others[project] <= 1 + self._weight(project) / self._weight(waiting), (waiting, others)
+        self._waiting[project] -= 1
+        self._passed[project] = Counter()
+        if not self._waiting[project]:
+            del self._passed[project]
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._passed)
+
+    def _weight(self, project: str) -> int:
+        return self._weights.get(project, 1)
+
+
+@given(steps=STEPS, weights=st.dictionaries(PROJECTS, st.integers(1, 4)), in_flight_max=st.integers(1, 5))
+@settings(
+    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_nobody_starves_whatever_arrives(
+    pool: Pool, leases: Leases, steps: list[tuple[str, str, int]], weights: dict[str, int], in_flight_max: int
+) -> None:
+    """While a project waits, another one has at most one turn, and one for each weight it has more, before it."""
+    street, passers = Street(pool, leases, in_flight_max=in_flight_max, **weights), Passers(weights)
+
+    def take(what: str, who: str, number: int) -> None:
+        if what == "ask":
+            street.ask(who, number)
+            passers.ask(who, number)
+        elif what == "end":
+            street.end(number)
+        else:
+            for project in street.start(number, who):
+                passers.start(project)
+            assert len(street.jobs) <= in_flight_max
+
+    for step in steps:
+        take(*step)
+    for _ in range(ROUNDS_MAX):
+        if not passers.is_waiting:
+            break
+        take("end", "", 5)
+        take("start", "w1", 5)
+    assert not passers.is_waiting
