@@ -91,6 +91,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
         metrics=metrics(books, background),
+        tracing=books.tracing,
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
