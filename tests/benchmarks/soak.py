@@ -1,7 +1,7 @@
 """Whether a server's memory stays as it is: `python -m tests.benchmarks.soak --minutes 10`.
 
-A whole server over a stub renderer is sent creates without a pause. Its resident memory, with that of its own processes,
-is read twenty times; what counts is how far the median of the last fifth lies above that of the second.
+A whole server over a stub renderer is sent creates without a pause. Its resident memory, with that of its own
+processes, is read twenty times; what counts is how far the median of the last fifth lies above that of the second.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,9 @@ def run(url: str, *, seconds: float, on_progress: Callable[[str], None]) -> dict
         while time.monotonic() < ends_at:
             measured = measure(server.port, server.path, server.key, in_flight=IN_FLIGHT, seconds=look_s)
             answered += measured.rate * look_s
-            mib.append(_resident_bytes(server.process.pid) / 2**20)
-            on_progress(f"{answered:,.0f} creates, {mib[-1]:.0f} MiB")
+            with suppress(FileNotFoundError):  # a thread ended under the look
+                mib.append(_resident_bytes(server.process.pid) / 2**20)
+            on_progress(f"{answered:,.0f} creates, {mib[-1] if mib else 0:.0f} MiB")
     part = max(1, len(mib) // FIFTHS)
     early, late = statistics.median(mib[part : 2 * part] or mib), statistics.median(mib[-part:])
     return {

@@ -8,7 +8,7 @@ from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, audit, create, database, histories, policy, poll, replay, spend, stock, verify
+from . import append, audit, create, database, histories, policy, poll, replay, soak, spend, stock, verify
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -78,6 +78,14 @@ def test_the_poll_benchmark_measures_few_and_many(server_url: str, monkeypatch: 
     assert json.loads(json.dumps(measured)) == measured
     assert all(measured[name] > 0 for name in ("ms_few", "ms_many", "ratio_many"))
     assert len(progress) == 2
+
+
+def test_the_soak_looks_at_a_whole_server(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soak, "LOOKS_EACH", 1)
+    measured = soak.run(server_url, seconds=1.0, on_progress=lambda _: None)
+    assert json.loads(json.dumps(measured)) == measured
+    assert measured["creates"] > 0
+    assert measured["late_mib"] > 0
 
 
 def test_the_policy_benchmark_measures_rules_that_say_the_same() -> None:
