@@ -1,17 +1,16 @@
 """What nobody can find out: rules decide it within limits, keys make it certain, no money is doubled silently."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
 from bickford_sora.decisions.catalogue import OnUnknown, Recovery
 from bickford_sora.renderers.openai import CAPABILITIES
-from bickford_sora.renderers.port import Capabilities
 from ledger import events as e
 from ledger import streams
 from ledger.lifecycle import Phase
 from tests.ledger.spending import books_of
-from tests.workers.harness import Harness, Moment, harness
+from tests.workers.harness import Harness, harness
 
 WITHOUT_LIST = replace(CAPABILITIES, lists=False)
 WITH_KEYS = replace(CAPABILITIES, keeps_idempotency_keys=True)
@@ -35,7 +34,7 @@ def test_without_a_list_or_a_key_it_is_held_for_as_long_as_it_takes() -> None:
     with harness() as hub:
         hub.renderer.capabilities = WITHOUT_LIST
         video_id = unanswered(hub)
-        hub.run(run_s_max=DAY_S)
+        hub.run(run_s_max=10 * DAY_S)
         assert hub.render(video_id).phase is Phase.UNKNOWN
         assert len(hub.renderer.billed(video_id)) == 1
 
@@ -60,7 +59,7 @@ def test_a_rule_decides_when_its_time_has_come_and_what_may_be_billed_is_booked(
         )
         assert (decided.doubt, decided.rule, decided.attempt, decided.decided_by) == ("unknown", "on_unknown", 1, None)
         assert settled(hub, video_id) == jobs * PRICE
-        hub.check(unclaimed=1)
+        hub.check()
 
 
 def test_a_rule_submits_no_more_often_than_the_limit_and_holds_then() -> None:
@@ -69,7 +68,7 @@ def test_a_rule_submits_no_more_often_than_the_limit_and_holds_then() -> None:
         hub.renderer.recovery = Recovery(on_unknown="resubmit")
         hub.mischief.scripts["submit"] = ["lose answer"] * 9
         video_id = hub.ask()
-        hub.run(run_s_max=DAY_S)
+        hub.run(run_s_max=10 * DAY_S)
         assert (hub.render(video_id).phase, hub.render(video_id).attempts) == (Phase.UNKNOWN, 3)
         assert len(hub.renderer.billed(video_id)) == 3
 
@@ -207,75 +206,3 @@ def test_a_completed_job_whose_file_was_forgotten_is_made_again_and_booked_twice
         assert hub.render(video_id).phase is Phase.STORED
         assert len(hub.renderer.billed(video_id)) == 2
         assert settled(hub, video_id) == 2 * PRICE
-
-
-@dataclass(frozen=True)
-class Story:
-    """What a renderer does, what is configured, and the durable steps that come of it."""
-
-    places: tuple[str, ...]
-    scripts: dict[str, list[str]]
-    recovery: Recovery = field(default_factory=Recovery)
-    capabilities: Capabilities = WITHOUT_LIST
-    ends: Phase = Phase.STORED
-    billed: int = 2
-    unclaimed: int = 0
-
-
-STORIES = {
-    "the job is lost, and made again": Story(
-        ("append:render.job_lost", "append:render.submission_started", "submit"),
-        {"status": ["gone"] * 8},
-        Recovery(on_lost="resubmit"),
-        CAPABILITIES,
-    ),
-    "the job is lost, and that is the end": Story(
-        ("append:render.attempt_failed", "append:render.job_lost"),
-        {"status": ["gone"] * 20},
-        Recovery(on_lost="fail"),
-        ends=Phase.FAILED,
-        billed=1,
-    ),
-    "the rule submits again": Story(
-        ("append:render.resubmitted", "append:render.submission_started"),
-        {"submit": ["lose answer"]},
-        Recovery(on_unknown="resubmit"),
-        unclaimed=1,
-    ),
-    "the rule gives up": Story(
-        ("append:render.abandoned",),
-        {"submit": ["lose answer"]},
-        Recovery(on_unknown="fail"),
-        ends=Phase.FAILED,
-        billed=1,
-        unclaimed=1,
-    ),
-    "it is asked for again under its key": Story(
-        ("submit", "append:render.submission_unknown", "append:render.queued"),
-        {"submit": ["lose answer", "lose answer"]},
-        capabilities=replace(WITHOUT_LIST, keeps_idempotency_keys=True),
-        billed=1,
-    ),
-}
-KILLS = [
-    pytest.param(story, place, moment, id=f"{name}, killed {moment} {place}")
-    for name, story in STORIES.items()
-    for place in story.places
-    for moment in ("before", "after")
-]
-
-
-@pytest.mark.parametrize(("story", "place", "moment"), KILLS)
-def test_a_kill_around_what_is_decided_loses_nothing_and_pays_no_more(story: Story, place: str, moment: Moment) -> None:
-    with harness() as hub:
-        hub.renderer.recovery, hub.renderer.capabilities = story.recovery, story.capabilities
-        hub.mischief.scripts.update({call: [*script] for call, script in story.scripts.items()})
-        video_id = hub.ask()
-        hub.mischief.kill_at = (place, moment)
-        hub.run()
-        assert hub.mischief.kills == 1, "the story never came to this place"
-        assert hub.render(video_id).phase is story.ends
-        assert len(hub.renderer.billed(video_id)) == story.billed
-        booked = hub.render(video_id).written_off + (hub.render(video_id).job is not None)
-        assert settled(hub, video_id) == booked * PRICE >= story.billed * PRICE
-        hub.check(unclaimed=story.unclaimed)
