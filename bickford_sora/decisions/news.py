@@ -22,6 +22,8 @@ from ledger.lifecycle import PROGRESS_INTERVAL_S, PROGRESS_STEP, Phase, Render
 
 JOB_GONE = "job_gone"
 """Code of the trouble that the renderer does not know a job."""
+FILE_MISSING = "renderer_asset_missing"
+"""Code of the trouble that the renderer has no such file, as one has not that forgot the job."""
 LOOKS_MIN = 3
 """How many polls a job is missed in at least, before it is believed to be lost."""
 _AT_RENDERER = frozenset({Phase.QUEUED, Phase.IN_PROGRESS})
@@ -120,12 +122,15 @@ def stored(render: Render, assets: tuple[Asset, ...], expires_at: datetime | Non
     return _one(render, RenderStored(assets=assets, expires_at=expires_at))
 
 
-def download_failed(render: Render, fact: RenderAttemptFailed, *, failed_before: int, attempts_max: int) -> Draft:
+def download_failed(
+    render: Render, fact: RenderAttemptFailed, recovery: Recovery, *, failed_before: int, attempts_max: int
+) -> Draft:
     """Something was wrong with the file itself. Each time is recorded, since the last one loses it."""
     if render.phase is not Phase.COMPLETED:
         return NOTHING
     if failed_before + 1 >= attempts_max:
-        return asset_lost(render, fact.code)
+        gone = fact.code == FILE_MISSING
+        return file_gone(render, fact.code, None, recovery) if gone else asset_lost(render, fact.code)
     return _one(render, fact)
 
 

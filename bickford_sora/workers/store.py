@@ -25,7 +25,7 @@ from bickford_sora.renderers.errors import AssetExpired, JobGone, NotReady, Read
 from bickford_sora.renderers.port import Renderer, Variant
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
 from bickford_sora.workers.workshop import Task, Workshop
-from ledger.events import Asset, RenderAttemptFailed
+from ledger.events import Asset, RenderAttemptFailed, RenderResubmitted
 from ledger.lifecycle import Job, Phase, Render
 
 READ_BYTES = 1024 * 1024
@@ -177,9 +177,9 @@ class Store:
         else:
             fact = RenderAttemptFailed(step="store", code=error.code, retry_at=retry_at)
         if error.code in FILE_FAULTS:
-            limit = self.shop.limits.store_attempts_max
+            limit, recovery = self.shop.limits.store_attempts_max, self.shop.recovery(render)
             self.shop.decide(
-                task, lambda r: news.download_failed(r, fact, failed_before=failed_before, attempts_max=limit)
+                task, lambda r: news.download_failed(r, fact, recovery, failed_before=failed_before, attempts_max=limit)
             )
         else:
             self.shop.decide(task, lambda r: news.trouble(r, fact))
@@ -187,12 +187,15 @@ class Store:
         return retry_at
 
     def _failed_downloads(self, task: Task) -> int:
-        """How often the file itself was bad. From the ledger: claims of a task also count kills and waits."""
-        facts = (event.fact for event in self.shop.recording.ledger.history(task.stream))
-        return sum(
-            isinstance(fact, RenderAttemptFailed) and fact.step == "store" and fact.code in FILE_FAULTS
-            for fact in facts
-        )
+        """How often this job's file itself was bad. From the ledger: claims of a task also count kills and waits."""
+        failed = 0
+        for event in self.shop.recording.ledger.history(task.stream):
+            fact = event.fact
+            if isinstance(fact, RenderResubmitted):
+                failed = 0  # that was another job's
+            elif isinstance(fact, RenderAttemptFailed) and fact.step == "store" and fact.code in FILE_FAULTS:
+                failed += 1
+        return failed
 
 
 def _outputs(render: Render, job: Job, renderer: Renderer) -> int:

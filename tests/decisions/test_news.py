@@ -155,11 +155,13 @@ def bad_file() -> e.RenderAttemptFailed:
 
 def test_a_file_is_lost_after_so_many_bad_downloads() -> None:
     completed = given(*AT_RENDERER, COMPLETED)
-    assert types(news.download_failed(completed, bad_file(), failed_before=0, attempts_max=2)) == [
+    assert types(news.download_failed(completed, bad_file(), Recovery(), failed_before=0, attempts_max=2)) == [
         "render.attempt_failed"
     ]
     again = given(*AT_RENDERER, COMPLETED, bad_file())
-    assert types(news.download_failed(again, bad_file(), failed_before=1, attempts_max=2)) == ["render.asset_lost"]
+    assert types(news.download_failed(again, bad_file(), Recovery(), failed_before=1, attempts_max=2)) == [
+        "render.asset_lost"
+    ]
 
 
 def test_a_completed_render_whose_file_never_comes_reaches_an_end() -> None:

@@ -260,6 +260,8 @@ class MemoryRenderer:
                 raise ReadFailed("renderer_unavailable", http_status=503)
             if what == "broken":
                 raise ReadFailed("renderer_no_answer")
+            if what == "missing":
+                raise ReadFailed("renderer_asset_missing", http_status=404)
             if what == "expired" or self._find(job_id) is None:
                 raise AssetExpired("renderer_asset_expired", http_status=404)
             body = f"{variant} {output} of {job_id}".encode()

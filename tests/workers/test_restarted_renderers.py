@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "restart-renderers" / "run.py"
-TIMEOUT_S = 90.0
+TIMEOUT_S = 180.0
 
 
 def test_ten_renders_outlive_the_kill_of_both_their_renderers_and_no_client_sees_it(database_url: str) -> None:

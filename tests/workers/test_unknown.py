@@ -196,10 +196,11 @@ def test_a_job_that_is_lost_again_and_again_ends_at_the_limit() -> None:
         assert settled(hub, video_id) == 3 * PRICE
 
 
-def test_a_completed_job_whose_file_was_forgotten_is_made_again_and_booked_twice() -> None:
+@pytest.mark.parametrize("how", [["expired"], ["missing"] * 8])
+def test_a_completed_job_whose_file_was_forgotten_is_made_again_and_booked_twice(how: list[str]) -> None:
     with harness() as hub:
         hub.renderer.recovery = Recovery(on_lost="resubmit")
-        hub.mischief.scripts["content"] = ["expired"]
+        hub.mischief.scripts["content"] = how
         video_id = hub.ask()
         hub.run()
         assert hub.render(video_id).phase is Phase.STORED

@@ -7,12 +7,14 @@ forgot is submitted again. Ends with status 1 when a client got anything but its
 Needs `pip install openai`, the client; run it with the Python that bickford-sora is installed for.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -20,6 +22,8 @@ from typing import Self
 from openai import BaseModel, OpenAI
 
 RENDERS = 10
+ANSWERED_S = 0.3
+"""Within which the last answer of a simulator has surely arrived."""
 COMMAND = (sys.executable, "-m", "bickford_sora")
 KEY = "bk_live_only-for-this-example"
 QUICK = {
@@ -28,6 +32,7 @@ QUICK = {
     "BICKFORD_RETRY_AFTER_MAX_S": "1",
     "BICKFORD_SUBMIT_TIMEOUT_S": "2",
     "BICKFORD_RECONCILE_GRACE_S": "1",
+    "BICKFORD_STORE_ATTEMPTS_MAX": "3",
     "BICKFORD_LOG_LEVEL": "error",
 }
 """Times for a story of seconds; leave them out where renders take minutes."""
@@ -65,8 +70,9 @@ def tell(client: OpenAI, running: "Processes", pool: list[subprocess.Popen[str]]
             client.videos.create(prompt=f"Kite {n}", model="sora-2", seconds="1", size="128x96") for n in range(RENDERS)
         ]
         waiting = [clients.submit(finished, client, each.id) for each in asked]
-        while any(client.videos.retrieve(each.id).status == "queued" for each in asked):
+        while sum(jobs_of(url) for url in urls) < RENDERS:
             time.sleep(0.05)
+        time.sleep(ANSWERED_S)
         for process, url in zip(pool, urls, strict=True):
             process.kill()
             process.wait()
@@ -80,6 +86,12 @@ def tell(client: OpenAI, running: "Processes", pool: list[subprocess.Popen[str]]
     good = sum(outcome == "completed" for outcome in outcomes)
     print(f"{good} of {RENDERS} were completed and downloaded: {sorted(set(outcomes))}")
     return 0 if good == RENDERS else 1
+
+
+def jobs_of(url: str) -> int:
+    """How many jobs a simulator has taken."""
+    with urllib.request.urlopen(f"{url.removesuffix('/v1')}/simulator/billing") as answer:  # noqa: S310 - our own
+        return int(json.load(answer)["billed"])
 
 
 class Facts(BaseModel):
@@ -96,7 +108,7 @@ def finished(client: OpenAI, video_id: str) -> str:
             return "empty"
     except Exception as error:  # noqa: BLE001 - whatever a client sees is what is told
         return repr(error)
-    return video.status
+    return f"{video.status} ({video.error.code})" if video.error else video.status
 
 
 def simulator(port: int) -> list[str]:
@@ -106,7 +118,7 @@ def simulator(port: int) -> list[str]:
         "--port",
         str(port),
         "--render-time",
-        "1.5",
+        "3",
         "--size",
         "128x96",
         "--seconds",
