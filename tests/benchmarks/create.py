@@ -70,15 +70,21 @@ def run(
         if litellm is not None:
             servers.append(stack.enter_context(_litellm(folder, stub, litellm)))
         rounds: dict[str, list[Measured]] = {server.name: [] for server in servers}
+        spent_s = dict.fromkeys(rounds, 0.0)
         for turn in range(1, ROUNDS + 1):
             for server in servers:
+                pid = server.process.pid
                 with _standing_still([each for each in servers if each is not server]):
+                    before_s = _processor_s(pid)
                     round_ = measure(server.port, server.path, server.key, in_flight=in_flight, seconds=seconds)
+                    spent_s[server.name] += _processor_s(pid) - before_s
                 rounds[server.name].append(round_)
                 on_progress(f"round {turn}/{ROUNDS}: {server.name}: {round_.rate:,.0f} requests/s")
         unsubmitted = _unsubmitted(database)
         memory = {f"{server.name}_mib": round(_resident_bytes(server.process.pid) / 2**20) for server in servers}
-    return _summary(rounds, in_flight, seconds) | memory | {"ours_unsubmitted": unsubmitted}
+    answered = {name: sum(len(each.latencies_ms) for each in measured) for name, measured in rounds.items()}
+    processor = {f"{name}_cpu_ms": round(1000 * spent_s[name] / max(answered[name], 1), 1) for name in rounds}
+    return _summary(rounds, in_flight, seconds) | processor | memory | {"ours_unsubmitted": unsubmitted}
 
 
 def _summary(rounds: dict[str, list[Measured]], in_flight: int, seconds: float) -> dict[str, Any]:
@@ -188,8 +194,24 @@ def _unsubmitted(database_url: str) -> int:
 
 def _resident_bytes(pid: int) -> int:
     """Resident memory of a process and all below it (Linux). A page that several share counts once: in equal parts."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    own = next(line for line in lines if line.startswith(_SHARE_LINE))
+    lines = (Path(f"/proc/{each}/smaps_rollup").read_text().splitlines() for each in _family(pid))
+    return sum(int(line.split()[1]) * 1024 for rollup in lines for line in rollup if line.startswith(_SHARE_LINE))
+
+
+def _processor_s(pid: int) -> float:
+    """Processor time of a process and all below it that live, in seconds (Linux)."""
+    fields = (Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _family(pid))
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all below it."""
     tasks = Path(f"/proc/{pid}/task").iterdir()  # who started a child is a thread
-    children = [child for task in tasks for child in (task / "children").read_text().split()]
-    return int(own.split()[1]) * 1024 + sum(_resident_bytes(int(child)) for child in children)
+    return [pid, *(each for task in tasks for child in _children(task) for each in _family(child))]
+
+
+def _children(task: Path) -> list[int]:
+    try:
+        return [int(child) for child in (task / "children").read_text().split()]
+    except FileNotFoundError:  # it ended while we looked
+        return []
