@@ -18,7 +18,7 @@ _ANY_SPAN = 1
 
 
 class OpenTelemetry(Tracing):
-    """Spans that are told to a processor. Not the global provider: nothing else that is loaded makes spans by it."""
+    """Spans that are told to a processor. Nothing global: what else is loaded makes no spans by it."""
 
     def __init__(self, processor: SpanProcessor, process: str) -> None:
         resource = Resource.create({"service.name": SERVICE, "bickford.process": process})

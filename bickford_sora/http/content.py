@@ -25,9 +25,7 @@ from ledger.lifecycle import Phase, Render
 router = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(bearer)], responses=REFUSALS)
 
 _EXTENSIONS = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
-PLAYS_ITSELF = (
-    "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
-)
+PLAYS_ITSELF = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Content-Security-Policy of a file: a browser that is led to it shows it, and runs nothing."""
 _VARIANT = r"^(video|thumbnail|spritesheet|[0-9]{1,2})$"
 

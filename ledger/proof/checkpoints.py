@@ -4,7 +4,6 @@ The origin names the ledger by its id, so that a checkpoint of one ledger never 
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -67,7 +66,7 @@ def open_checkpoint(note: str | bytes, *, origin: str, verifiers: Collection[Ver
 def _root(line: str) -> bytes:
     try:
         root = base64.b64decode(line, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also of text beyond ASCII, for which it has no error of its own
         raise Malformed("not a checkpoint: its root is not base64") from error
     if len(root) != HASH_BYTES or base64.b64encode(root).decode() != line:
         raise Malformed(f"not a checkpoint: its root is not {HASH_BYTES} bytes in base64")

@@ -5,7 +5,6 @@ whole note refused. Only Ed25519 (type 0x01) is signed and checked here.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -165,6 +164,6 @@ def _decoded(body: str) -> bytes:
     """The bytes of base64 in its one canonical writing; empty for any other."""
     try:
         decoded = base64.b64decode(body, validate=True)
-    except binascii.Error:
+    except ValueError:  # also of text beyond ASCII, for which it has no error of its own
         return b""
     return decoded if base64.b64encode(decoded).decode() == body else b""

@@ -148,3 +148,9 @@ def test_no_list_of_erasures_breaks_its_reader(folder: Path, data: st.DataObject
         return
     # What is cut off at the end cannot be told; anything else was seen.
     assert [each.requester for each in read] == [f"req-{number}" for number in range(len(read))]
+
+
+def test_a_root_or_signature_beyond_ascii_is_malformed() -> None:
+    origin, size, root, *rest = CHECKPOINT.split("\n")
+    assert refusal(Malformed, Checkpoint.parse, Note.parse("\n".join([origin, size, "é" * 44, *rest])))
+    assert refusal(Malformed, Note.parse, "\n".join([origin, size, root, "", f"— {ORIGIN} ééé", ""]))

@@ -35,7 +35,7 @@ def test_a_file_is_named_typed_and_runs_nothing(kit: Kit) -> None:
     assert headers["content-type"] == "video/mp4"
     assert headers["content-disposition"].startswith('inline; filename="video_')
     policy = headers["content-security-policy"].split("; ")
-    assert {"default-src 'none'", "frame-ancestors 'none'", "sandbox"} <= set(policy)
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
     assert not any(each.startswith("script-src") for each in policy)
 
 
