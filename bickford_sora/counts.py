@@ -21,7 +21,7 @@ class Counts:
 
     def __init__(self, process: str = "server") -> None:
         """`process` is what this one does: `server`, `background` or `worker`."""
-        self._process = process
+        self._process = self.process = process
         self.registry = registry = CollectorRegistry()
         self._requests = Histogram(
             "bickford_http_request_duration_seconds",

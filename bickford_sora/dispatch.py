@@ -1,13 +1,14 @@
 """One signed call of a webhook endpoint (Standard Webhooks 1.0.0)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bickford_sora import webhook_signatures as signatures
 from bickford_sora.decisions.deliveries import Outcome
 from bickford_sora.egress import AddressRefused, Egress, FetchFailed
 from bickford_sora.renderers.retry_after import read_retry_after_s
+from bickford_sora.tracing import Tracing
 from ledger.endpoints import Endpoint
 from ledger.keys import Keys
 
@@ -26,6 +27,8 @@ class Dispatch:
     timeout_s: float = DELIVERY_TIMEOUT_S
     observe: Callable[[str], None] = lambda _outcome: None
     """Told of each call what came of it: the status's class, such as 2xx, or why there was none."""
+    tracing: Tracing = field(default_factory=Tracing)
+    """Ends here: no endpoint is told our trace."""
 
     def send(self, endpoint: Endpoint, body: bytes, *, webhook_id: str, now: datetime) -> Outcome:
         """POSTs `body` once, signed with every secret in use, and says what came of it.
@@ -33,7 +36,8 @@ class Dispatch:
         No answer, or an address that is refused, is an outcome too. Raises ledger.errors.Erased when the endpoint's
         secrets cannot be read any more.
         """
-        outcome = self._sent(endpoint, body, webhook_id=webhook_id, now=now)
+        with self.tracing.span("endpoint call"):
+            outcome = self._sent(endpoint, body, webhook_id=webhook_id, now=now)
         self.observe(outcome.code or f"{str(outcome.http_status)[:1]}xx")
         return outcome
 

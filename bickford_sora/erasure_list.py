@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ledger.durable import sync
 from ledger.events import ErasureDecided
@@ -23,6 +23,10 @@ from ledger.events import ErasureDecided
 FORMAT = 1
 TAIL_BYTES = 64 * 1024
 """Longest line in bytes; so much of the file's end is read to find the last one."""
+
+
+_NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)
+"""What reading a line raises that this program did not write; the last is JSON that is nested too deeply."""
 
 
 class ErasureListDamaged(Exception):  # noqa: N818 - it says what happened
@@ -102,7 +106,7 @@ class ErasureList:
     def _numbered(self, line: bytes) -> int:
         try:
             number = int(json.loads(line)["n"])
-        except (ValueError, KeyError, TypeError) as error:
+        except _NOT_OURS as error:
             raise ErasureListDamaged(f"{self.path}: the last line is not one of this program's") from error
         self._read(line, number)
         return number
@@ -118,7 +122,7 @@ class ErasureList:
             if digest != _digest(number, entry):
                 raise ErasureListDamaged(f"{self.path}, line {number}: it was changed")
             return Listed.model_validate(entry)
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
+        except _NOT_OURS as error:
             raise ErasureListDamaged(f"{self.path}, line {number}: not a line of this program's") from error
 
 

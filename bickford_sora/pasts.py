@@ -19,6 +19,8 @@ from projections.spend import By, Span, Total
 from projections.spend_totals import totals
 
 AS_OF_CHARS_MAX = 64
+AS_OF_FACTS_MAX = 100_000
+"""Most facts that one request folds to answer with a list or totals: some seconds of a core."""
 PROGRESS_EVENTS = 1_000
 """Events between two calls of a progress callback."""
 
@@ -40,10 +42,14 @@ class PastPage:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The ledger up to a position. Every method raises `ledger.errors.Unavailable` when it does not answer."""
+    """The ledger up to a position. Every method raises `ledger.errors.Unavailable` when it does not answer.
+
+    Pages and totals fold `facts_max` facts at most, where it is given, and raise InvalidRequest when it takes more.
+    """
 
     ledger: Ledger
     position: int
+    facts_max: int | None = None
 
     @property
     def at(self) -> datetime:
@@ -92,7 +98,7 @@ class Past:
         done = 0
         histories = self.ledger.histories(f"render:{tenant}:", until=self.position, after=begin, desc=desc)
         for _, events in histories:
-            done = _counted(done, len(events), self.position, on_progress)
+            done = self._counted(done, len(events), on_progress)
             render = lifecycle.fold(None, events)
             assert render is not None  # noqa: S101 - a stream has events
             if project in (None, render.intent.project) and not render.deleted and render.phase is not Phase.DENIED:
@@ -101,20 +107,37 @@ class Past:
     def _spend(self, tenant: str, on_progress: OnProgress) -> Iterator[Event]:
         done = 0
         for event in self.ledger.paged_history(streams.spend(tenant), self.position):
-            done = _counted(done, 1, self.position, on_progress)
+            done = self._counted(done, 1, on_progress)
             yield event
+
+    def _counted(self, done: int, more: int, on_progress: OnProgress) -> int:
+        """How many facts are folded now. Tells of it now and then. Raises InvalidRequest when they are too many."""
+        if self.facts_max is not None and done + more > self.facts_max:
+            raise InvalidRequest(
+                f"What was then is folded from its facts, and this takes more than {self.facts_max}. Ask for a smaller "
+                "page, or have an operator run `bickford-sora videos list` or `spend` with --as-of.",
+                code="as_of_too_large",
+                param="as_of",
+            )
+        if done // PROGRESS_EVENTS != (done + more) // PROGRESS_EVENTS:
+            on_progress(done + more, self.position)
+        return done + more
 
 
 @dataclass(frozen=True, slots=True)
 class Pasts:
-    """Finds the past somebody names. Safe to use from several threads."""
+    """Finds the past somebody names, of which pages and totals fold `facts_max` facts at most.
+
+    Safe to use from several threads.
+    """
 
     ledger: Ledger
     clock: Clock
+    facts_max: int | None = None
 
     def now(self) -> Past:
         """Everything that is recorded: what is read of it belongs together, whatever is recorded meanwhile."""
-        return Past(self.ledger, self.ledger.head())
+        return self._past(self.ledger.head())
 
     def at(self, as_of: str, *, param: str = "as_of") -> Past:
         """The past as of a position or a moment: `1234`, or ISO 8601, in UTC where it names no time zone.
@@ -127,14 +150,17 @@ class Pasts:
             position = int(named)
             if not 0 < position <= head:
                 raise _out_of_range(f"The ledger has the positions 1 to {head}.", param)
-            return Past(self.ledger, position)
+            return self._past(position)
         moment = _moment(named, param)
         if moment > max(self.clock(), self.ledger.recorded_at(head) if head else moment):
             raise _out_of_range("That moment is still to come.", param)
         position = self.ledger.position_at(moment)
         if not position:
             raise _out_of_range("Nothing was recorded by then.", param)
-        return Past(self.ledger, position)
+        return self._past(position)
+
+    def _past(self, position: int) -> Past:
+        return Past(self.ledger, position, self.facts_max)
 
 
 def _moment(named: str, param: str) -> datetime:
@@ -151,10 +177,3 @@ def _moment(named: str, param: str) -> datetime:
 
 def _out_of_range(message: str, param: str) -> InvalidRequest:
     return InvalidRequest(f"{message} Name another position or moment.", code="as_of_out_of_range", param=param)
-
-
-def _counted(done: int, more: int, total: int, on_progress: OnProgress) -> int:
-    """How many events are done now. Tells of it now and then."""
-    if done // PROGRESS_EVENTS != (done + more) // PROGRESS_EVENTS:
-        on_progress(done + more, total)
-    return done + more

@@ -59,8 +59,8 @@ class QueueRoom:
 
 def _full(of_what: str) -> TooManyRequests:
     return TooManyRequests(
-        f"The rate limit of the queue is reached: {of_what} wait to be submitted. Send the request again after the pause "
-        "in retry-after.",
+        f"The rate limit of the queue is reached: {of_what} wait to be submitted. Send the request again after the "
+        "pause in retry-after.",
         code="queue_full",
         retry_after_ms=RETRY_AFTER_MS,
     )

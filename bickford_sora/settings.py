@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     metrics_public: bool = False
     """Whether `/metrics` is read without an API key."""
 
+    otlp_url: str | None = None
+    """Where traces go, by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; needs the extra `otel`."""
+    traceparent_to_renderers: bool = False
+    """Whether renderers are told the trace that a call belongs to (W3C Trace Context)."""
+
     checkpoint_interval_s: float = Field(default=60.0, ge=1)
     """Time between two checkpoints while facts are recorded, in seconds: for so long a change could go unseen."""
     checkpoint_push_folder: Path | None = None

@@ -91,7 +91,8 @@ class Sender:
 
     def _cause(self, error: psycopg.Error, connection: Connection[TupleRow]) -> Exception:
         """What the database's error means for the batch."""
-        if connection.broken or connection.closed or error.sqlstate in _GOING_DOWN:
+        # Without an SQLSTATE it is libpq that speaks, not the server: the connection died in the middle of a call.
+        if connection.broken or connection.closed or error.sqlstate is None or error.sqlstate in _GOING_DOWN:
             self.close()
             # The others are likely broken too. The pool replaces them all now; met one by one at checkout, each
             # would make it sleep twice as long as the one before.

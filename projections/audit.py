@@ -7,7 +7,7 @@ Texts are found by their hashes (`hashed` in `sql/audit/schema.sql`), which is a
 compared.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -89,6 +89,8 @@ class Filters:
 EVERYTHING = Filters()
 _MARKS = ("sha256", "storage_uri", "rule")
 """Filters that an event can match several times; the one that matches least is asked first."""
+_HASHED = ("type", "actor", "trace", "project", "requester", "job_id", "webhook_event_id")
+"""Filters whose column has an index of hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,27 +166,41 @@ def _asked(name: str, **parts: sql.Composable) -> sql.Composed:
 
 
 def _page(filters: Filters, *, marked: int, order: Order) -> sql.Composed:
-    """The query of a page: it begins at a mark where one is asked for, and has of the other parts only what is given."""
-    parts = {
-        "filters": True,
-        "of_stream": filters.stream is not None,
-        "about": filters.video_id is not None,
-        "also_marked": marked > 1,
-        "worded": filters.text is not None,
-    }
-    told = ["told"] + (["told_mark"] if marked else [])
+    """The query of a page: it begins at a mark where one is asked for, and has the parts that are needed."""
     return _asked(
         "page",
-        candidates=sql.SQL("a.*, m.tenant as mark_tenant, m.kind, m.value" if marked else "a.*"),
         source=sql.SQL(query("marked", AUDIT.package) if marked else "projection_audit.events a"),
-        filters=_joined(name for name, given in parts.items() if given),
-        told=_joined(told),
+        filters=_filters(filters, marked=marked),
+        told=_joined("told", "told_mark") if marked else _joined("told"),
         position=sql.SQL("m.position" if marked else "a.position"),
         order=sql.SQL(order),
     )
 
 
-def _joined(names: Iterable[str]) -> sql.Composed:
+def _filters(filters: Filters, *, marked: int) -> sql.Composed:
+    """What indexes know. The tenant is asked for by itself where nothing is that is looked for within it."""
+    hashed = [name for name in _HASHED if getattr(filters, name) is not None]
+    begun = {"of_stream": filters.stream is not None, "about": filters.video_id is not None}
+    parts = {
+        **begun,
+        "also_marked": marked > 1,
+        "worded": filters.text is not None,
+        "of_tenant": not (hashed or marked or any(begun.values())),
+    }
+    return sql.SQL("").join(
+        [
+            _joined("filters", *(name for name, given in parts.items() if given)),
+            *(_hashed(name) for name in hashed),
+        ]
+    )
+
+
+def _hashed(name: str) -> sql.Composed:
+    column, value = sql.Identifier("a", name), sql.Placeholder(name)
+    return sql.SQL(query("hashed", AUDIT.package)).format(column=column, value=value)
+
+
+def _joined(*names: str) -> sql.Composed:
     return sql.SQL("").join(sql.SQL(query(name, AUDIT.package)) for name in names)
 
 

@@ -5,12 +5,15 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.rows import TupleRow
 
 from ledger.errors import Unavailable
 from projections.port import Pool
 
-UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, IdleInTransactionSessionTimeout)
+"""The server is away, or ended a transaction of a process that was too slow: an error of another class for psycopg."""
+UNREACHABLE = (*_AWAY, Unavailable)
 """What is raised while the server is away. The pool's own errors are operational errors too."""
 
 
@@ -20,5 +23,5 @@ def reading(pool: Pool) -> Iterator[Connection[TupleRow]]:
     try:
         with pool.connection() as connection:
             yield connection
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except _AWAY as error:
         raise Unavailable(f"the projections' database does not answer: {type(error).__name__}") from error

@@ -117,6 +117,7 @@ class Leases:
         with reading(self._pool) as connection, connection.transaction():
             connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
             _take_over(connection, now)
+            connection.execute(query("by_index", _SQL))
             turns = _turns(connection, limit, now, rooms) if "submit" in steps else []
             key = {
                 "owner": owner,

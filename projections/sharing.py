@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 
 import psycopg
@@ -36,8 +36,8 @@ OnProgress = Callable[[int, int], None]
 class Work:
     """What is replayed, and where. Goes to another process as it is."""
 
-    url: str
-    """Of the database, as libpq takes it."""
+    url: str = field(repr=False)
+    """Of the database, as libpq takes it; it may hold a password."""
     projections: Sequence[Projection]
     payloads: ReadPayload
     """Reads those of closed segments."""

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from bickford_sora.database.embedded import EmbeddedPostgres
 from tests.benchmarks.database import temporary_database
 from tests.logs import log_plainly
+
+settings.register_profile("long", deadline=None)  # for nights: see tests/fuzz
 
 _FOLDER = pytest.StashKey[Path]()
 

@@ -150,7 +150,10 @@ def open_checkpoint(note: str, keys: Keys) -> Checkpoint:
 
 def unbase64(text: str) -> bytes:
     """The bytes of base64 in its one writing."""
-    decoded = base64.b64decode(text, validate=True)
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError:
+        decoded = b""
     if base64.b64encode(decoded).decode() != text:
         raise Differs(f"not base64: {text[:80]!r}")
     return decoded
@@ -237,13 +240,22 @@ NAMES = (
 )
 
 
-def read_fact(line: bytes, origin: str, place: str) -> tuple[int, bytes]:
-    """The position and the leaf hash of the fact in a line. Raises Differs unless the line is exactly as exported."""
+class Fact(NamedTuple):
+    """Where a fact stands, in the ledger and in its stream, and its leaf hash."""
+
+    position: int
+    stream: str
+    version: int
+    leaf: bytes
+
+
+def read_fact(line: bytes, origin: str, place: str) -> Fact:
+    """The fact in a line. Raises Differs unless the line is exactly as exported."""
     try:
         head, data, payload = split(line)
         event = json.loads(head)
         exact = {name: event[name] for name in ATTRIBUTES if name in event}
-        position = int(event["position"])
+        position, stream, version = int(event["position"]), str(event["subject"]), int(event["version"])
         columns = dict(zip(COLUMNS, map(event.get, NAMES), strict=True))
         envelope = as_json({**columns, "position": position})
         written = as_json(exact)[:-1] + data + b"}\n"
@@ -261,7 +273,7 @@ def read_fact(line: bytes, origin: str, place: str) -> tuple[int, bytes]:
         raise Differs(f"{place}, position {position}: the payload is not the one that was recorded")
     if leaf_hash(envelope).hex() != event.get("leafhash"):
         raise Differs(f"{place}, position {position}: the columns are not those that were recorded")
-    return position, leaf_hash(envelope)
+    return Fact(position, stream, version, leaf_hash(envelope))
 
 
 def split(line: bytes) -> tuple[bytes, bytes, bytes]:
@@ -330,14 +342,21 @@ def check_export(path: Path, checkpoints: list[Checkpoint], known: Known, *, par
     """What holds of an export. Raises Differs at the first fact that is missing, or not what was recorded."""
     sizes = {each.size: each.root for each in checkpoints}
     tree, before, covered, single, number = Tree(), 0, 0, 0, 0
+    versions: dict[str, int] = {}
     with path.open("rb") as file:
         while line := file.readline(READ_BYTES_MAX):
             number += 1
-            position, leaf = read_fact(line, checkpoints[0].origin, f"line {number}")
+            position, stream, version, leaf = read_fact(line, checkpoints[0].origin, f"line {number}")
             if position <= before or (position != number and not part):
                 raise Differs(f"line {number}: position {position} stands here, not {before + 1}")
             if known(position) not in (leaf, None):
                 raise Differs(f"line {number}, position {position}: not the fact that was recorded there")
+            due = versions.get(stream, 0) + 1
+            if version < due or (version > due and not part):
+                raise Differs(
+                    f"line {number}, position {position}: {stream} has version {version} here, where {due} is due"
+                )
+            versions[stream] = version
             single += known(position) is not None
             before = position
             tree.append(leaf)

@@ -77,6 +77,8 @@ class Check:
             self._bindings.made(record)
         if record.type in jobs.NAMING:
             self._jobs.named(record)
+        if record.type in jobs.GIVING_UP:
+            self._jobs.gave_up(record)
         if record.type in files.NAMING or record.type in files.REMOVING:
             self._files.told(record)
         follow = self._by_category.get(category)

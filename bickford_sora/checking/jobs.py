@@ -9,6 +9,8 @@ from bickford_sora.checking.patience import Patience
 from bickford_sora.checking.records import History, Record, hex_of
 from bickford_sora.checking.renders import FINAL_WEBHOOKS, OpenRender, Renders
 
+GIVING_UP = frozenset({"render.resubmitted", "render.abandoned"})
+"""Facts that give up an attempt of which nobody knows whether it made a job."""
 NAMING = frozenset({"render.queued", "render.duplicate_found"})
 """Facts of a render that name a job, which is claimed in the same append."""
 
@@ -66,18 +68,24 @@ class Jobs:
         """Open renders by the stream of their job."""
         self._webhooks: dict[str, tuple[str, int, datetime]] = {}
         """The first webhook of each job that nobody claimed yet, by the job's stream."""
+        self._given_up: set[str] = set()
+        """Idempotency keys of attempts that were given up: what they made is booked as billed, and not claimed."""
         self._counting = {(each.renderer, each.credential): _Counting(each) for each in counted}
 
     @property
     def open(self) -> int:
         """How much is kept in memory."""
-        return len(self._named) + len(self._claimed) + len(self._of) + len(self._webhooks)
+        return len(self._named) + len(self._claimed) + len(self._of) + len(self._webhooks) + len(self._given_up)
 
     def named(self, record: Record) -> None:
         """A fact of a render that names a job."""
         if record.type == "render.duplicate_found" and record.fields.get("cancelled"):
             return  # it was named when it was found
         self._pair(record, (record.subject, str(record.fields["job_id"])), self._named, self._claimed)
+
+    def gave_up(self, record: Record) -> None:
+        """A fact that gives up an attempt."""
+        self._given_up.add(f"video_{record.subject}-{record.fields['attempt']}")
 
     def claimed(self, record: Record) -> None:
         """A fact in a job's stream."""
@@ -146,7 +154,7 @@ class Jobs:
         where = f"{counted.renderer} ({counted.credential})"
         for job_id in sorted(counting.unclaimed):
             job = counted.jobs[job_id]
-            if self._may_be_claimed(job, counted):
+            if job.made_for in self._given_up or self._may_be_claimed(job, counted):
                 continue
             hint = f", sent with the key {job.made_for}" if job.made_for else ""
             message = f"{where} has job {job_id}{hint}, and no render claims it"

@@ -49,7 +49,7 @@ def _of_json_lines(path: Path, text: str) -> list[Request]:
             continue
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             request = None
         if not isinstance(request, dict):
             raise CommandRefused(f"{path}, line {number}: not a JSON object.", code="batch_unreadable")

@@ -93,6 +93,17 @@ def spend(
 
 
 @bench.command()
+def poll(
+    *,
+    few: Annotated[int, typer.Option(min=100, max=1_000_000, help="Jobs in flight, once.")] = 10_000,
+    many: Annotated[int, typer.Option(min=100, max=1_000_000, help="Jobs in flight, the other time.")] = 100_000,
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds that claiming and giving back one poll takes, with few and with many jobs in flight."""
+    _measure("poll", as_json=as_json, few=few, many=many)
+
+
+@bench.command()
 def policy(
     *,
     intents: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Recorded intents.")] = 50_000,

@@ -21,6 +21,8 @@ from bickford_sora.log_signing import LogSigning
 from bickford_sora.proving import Proving
 from bickford_sora.recording import Recording
 from bickford_sora.settings import Settings
+from bickford_sora.traced_recorder import TracedRecorder
+from bickford_sora.tracing import Tracing
 from bickford_sora.workers.watch import Watch
 from ledger.application import Ledger
 from ledger.clock import Clock, system_clock
@@ -28,7 +30,6 @@ from ledger.errors import LedgerError
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
 from ledger.keystore import PostgresKeyStore, any_sealed, opens
-from ledger.recorder import PostgresRecorder
 from ledger.segments.reading import SegmentPayloads
 from ledger.sending import Pool
 from projections.announced import Announced
@@ -79,15 +80,23 @@ class Books:
     """What proves the ledger."""
     counts: Counts
     """What this process counts."""
+    tracing: Tracing
+    """What tells of the spans of this process."""
 
 
 @contextmanager
 def open_books(
-    settings: Settings, *, clock: Clock = system_clock, watch: Watch | None = None, counts: Counts | None = None
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    watch: Watch | None = None,
+    counts: Counts | None = None,
+    tracing: Tracing | None = None,
 ) -> Iterator[Books]:
     """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
 
-    `watch` is told of what fails in the background, `counts` of what is counted; None: one of its own.
+    `watch` is told of what fails in the background, `counts` of what is counted, `tracing` of spans; None: one of its
+    own.
 
     Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
     """
@@ -97,7 +106,9 @@ def open_books(
         migrate(pool, MIGRATIONS, schema="ledger")
         counts = counts or Counts()
         counts.watch_pool(pool.get_stats)
-        recorder = PostgresRecorder(pool, observe=counts.appended)
+        tracing = tracing or _tracing(settings, counts.process)
+        stack.callback(tracing.close)
+        recorder = TracedRecorder(pool, tracing, observe=counts.appended)
         stack.callback(recorder.close)
         ledger = Ledger(recorder, SegmentPayloads(pool, segments_folder(settings)))
         keys = Keys(_master_key(pool, settings), PostgresKeyStore(recorder))
@@ -113,7 +124,18 @@ def open_books(
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
-        yield Books(settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving, counts)
+        yield Books(
+            settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving, counts, tracing
+        )
+
+
+def _tracing(settings: Settings, process: str) -> Tracing:
+    """Spans told to the collector that is configured; to nobody without one. Raises ModuleNotFoundError."""
+    if settings.otlp_url is None:
+        return Tracing()
+    from bickford_sora.open_telemetry import exported  # noqa: PLC0415 - an extra, and slow to load
+
+    return exported(settings.otlp_url, process)
 
 
 def _master_key(pool: Pool, settings: Settings) -> bytes:

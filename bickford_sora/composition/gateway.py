@@ -38,9 +38,10 @@ from bickford_sora.renderer_file import read_renderer_file
 from bickford_sora.renderers.dialects import open_renderer, open_transport
 from bickford_sora.renderers.fleet import Fleet
 from bickford_sora.renderers.port import Renderer
-from bickford_sora.renderers.transport import TransportLimits
+from bickford_sora.renderers.transport import Traced, TransportLimits
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.stops import Stops
+from bickford_sora.tracing import Tracing
 from bickford_sora.vacancies import rooms_of
 from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver
@@ -106,7 +107,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
-    fleet = Fleet(opening(settings, books.clock, stack, books.counts))
+    fleet = Fleet(opening(settings, books.clock, stack, books.counts, books.tracing))
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)
@@ -143,7 +144,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     rooms = rooms_of(configuring, fleet, stops, clock=books.clock, render_deadline_s=settings.render_deadline_s)
     erasures = _erasures(books, recording, assets)
     erasing = Erasing(erasures=erasures, four_eyes=four_eyes)
-    dispatch = Dispatch(egress, books.keys, observe=books.counts.delivered)
+    dispatch = Dispatch(egress, books.keys, observe=books.counts.delivered, tracing=books.tracing)
     links = _links(books)
     return Gateway(
         books=books,
@@ -294,6 +295,7 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
         observe=books.counts.worked,
+        tracing=books.tracing,
         rooms=rooms,
     )
 
@@ -309,6 +311,7 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         clock=books.clock,
         drain_s=DELIVERY_TIMEOUT_S,
         observe=books.counts.worked,
+        tracing=books.tracing,
     )
 
 
@@ -320,7 +323,7 @@ def configured(settings: Settings, renderers: Sequence[RendererSettings]) -> Con
 
 
 def opening(
-    settings: Settings, clock: Clock, stack: ExitStack, counts: Counts | None = None
+    settings: Settings, clock: Clock, stack: ExitStack, counts: Counts | None = None, tracing: Tracing | None = None
 ) -> Callable[[ConfiguredRenderer, str], Renderer]:
     """How a renderer is opened at one address, and its calls are counted."""
     limits = TransportLimits(
@@ -333,8 +336,9 @@ def opening(
 
     def opened(each: ConfiguredRenderer, replica: str) -> Renderer:
         secret = each.api_key if each.api_key.get_secret_value() else None
+        traced = Traced(each.name, tracing or Tracing(), sends_on=settings.traceparent_to_renderers)
         observe = None if counts is None else partial(counts.called, each.name)
-        transport = open_transport(each.dialect, replica, secret, limits=limits, observe=observe)
+        transport = open_transport(each.dialect, replica, secret, limits=limits, observe=observe, traced=traced)
         stack.callback(transport.close)
         return open_renderer(
             each.dialect,

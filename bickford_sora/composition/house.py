@@ -22,7 +22,7 @@ from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.metrics import Metrics
-from bickford_sora.pasts import Pasts
+from bickford_sora.pasts import AS_OF_FACTS_MAX, Pasts
 from bickford_sora.queueing import Queueing
 from bickford_sora.reviews import Reviews
 from bickford_sora.settings import Settings
@@ -91,6 +91,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
         metrics=metrics(books, background),
+        tracing=books.tracing,
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
         links=gateway.links,
@@ -102,7 +103,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         wait_for_endpoints=lambda timeout_s: books.projector.wait_for(ENDPOINTS.name, books.ledger.head(), timeout_s),
         assets=gateway.assets,
         batches=Batches(gateway.recording, books.keys, gateway.intake),
-        pasts=Pasts(books.ledger, books.clock),
+        pasts=Pasts(books.ledger, books.clock, AS_OF_FACTS_MAX),
         audits=audits(books),
         wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
         queueing=Queueing(Queue(books.pool), gateway.configuring.weights, books.clock),

@@ -56,7 +56,7 @@ def create_app(house: House) -> FastAPI:
     refusals.register(app)
     limits = house.limits
     app.add_middleware(Gate, requests_max=limits.requests_max, bodies_bytes_max=limits.bodies_bytes_max)
-    app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered)
+    app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered, tracing=house.tracing)
     app.include_router(videos.collection)  # first: whatever comes before it is tried for each request for a video
     for module in (
         api_keys,

@@ -44,6 +44,7 @@ from bickford_sora.quoting import Quoting
 from bickford_sora.recording import Origin
 from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
+from bickford_sora.tracing import Tracing
 from bickford_sora.unknown import Unknown
 from bickford_sora.webhook_intake import WebhookIntake
 from ledger.identifiers import NewId
@@ -157,6 +158,7 @@ class House:
     making: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))
     """Threads for calls that wait until a renderer has made something."""
     metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
     rate_limit: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))
     underway: Underway = field(default_factory=Underway)
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bickford_sora.http import refusals
 from bickford_sora.http.house import Undertaking
 from bickford_sora.telemetry import trace_id
+from bickford_sora.tracing import Span, Tracing
 from ledger.identifiers import NewId
 
 NOTHING_RUNS = "default-src 'none'; frame-ancestors 'none'"
@@ -34,9 +35,15 @@ class RequestScope:
     """
 
     def __init__(
-        self, app: ASGIApp, *, new_id: NewId, answered: Callable[[str, str | None, int | None, float], None]
+        self,
+        app: ASGIApp,
+        *,
+        new_id: NewId,
+        answered: Callable[[str, str | None, int | None, float], None],
+        tracing: Tracing,
     ) -> None:
         """`answered` is told of each request: its method, route, status and duration in seconds."""
+        self._tracing = tracing
         self._app = app
         self._new_id = new_id
         self._answered = answered
@@ -46,7 +53,12 @@ class RequestScope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        undertaking = Undertaking(self._new_id(), trace_id(Request(scope).headers.get("traceparent")))
+        traceparent = Request(scope).headers.get("traceparent")
+        trace = trace_id(traceparent)
+        with self._tracing.span("request", parent=traceparent if trace else None, method=scope["method"]) as span:
+            await self._answer(scope, receive, send, Undertaking(self._new_id(), span.trace or trace), span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, undertaking: Undertaking, span: Span) -> None:
         scope.setdefault("state", {})["undertaking"] = undertaking
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=undertaking.request_id, trace_id=undertaking.trace)
@@ -65,6 +77,8 @@ class RequestScope:
             duration_s = time.monotonic() - started_at
             route = getattr(scope.get("route"), "path", None)  # never the path itself, which anybody can fill
             self._answered(scope["method"], route, answering.status, duration_s)
+            span.set("route", route or "none")
+            span.set("status", answering.status or 0)
             duration_ms = round(duration_s * 1000, 1)
             log.info("request", method=scope["method"], route=route, status=answering.status, duration_ms=duration_ms)
 

@@ -16,6 +16,8 @@ from bickford_sora.http.heads import BoundedHeads
 KEEP_ALIVE_S = 75
 """How long an idle connection is kept; longer than clients wait between polls, so that none meets its closing."""
 BACKLOG = 1024
+CONNECTIONS_MAX = 2_000
+"""Connections of one process, idle ones included; a request on one more is answered 503 by the server itself."""
 SHUTDOWN_TIMEOUT_S = 20
 """How long requests under way may take when the server is told to stop."""
 START_TIMEOUT_S = 15.0
@@ -150,6 +152,7 @@ def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
+        limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=shutdown_timeout_s,
     )
 

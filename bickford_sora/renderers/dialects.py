@@ -11,7 +11,7 @@ from bickford_sora.renderers import azure, fastvideo, litellm, openai, openroute
 from bickford_sora.renderers.dialect import Dialect
 from bickford_sora.renderers.port import Capabilities
 from bickford_sora.renderers.renderer import HttpRenderer
-from bickford_sora.renderers.transport import Observe, Transport, TransportLimits
+from bickford_sora.renderers.transport import Observe, Traced, Transport, TransportLimits
 from ledger.clock import Clock
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
@@ -46,10 +46,17 @@ def open_transport(
     limits: TransportLimits | None = None,
     tls: ssl.SSLContext | None = None,
     observe: Observe | None = None,
+    traced: Traced | None = None,
 ) -> Transport:
     """A transport that sends the credential as servers of this dialect want it."""
     return Transport(
-        base_url, credential, limits=limits, tls=tls, key_header=DIALECTS[dialect].key_header, observe=observe
+        base_url,
+        credential,
+        limits=limits,
+        tls=tls,
+        key_header=DIALECTS[dialect].key_header,
+        observe=observe,
+        traced=traced,
     )
 
 

@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from bickford_sora.egress import resolve as resolve_by_system
 from bickford_sora.renderers.elsewhere import NotAllowed, Place, Resolve, place_of
+from bickford_sora.tracing import Tracing
 
 CREDENTIAL_CHARS_REDACTED_MIN = 8
 """Shorter credentials (vLLM's customary "EMPTY") are no secrets and would spoil ordinary text."""
@@ -106,6 +107,25 @@ class StreamedAnswer:
     """Raises NoAnswer when the body breaks off or passes a limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """How calls of one renderer are traced."""
+
+    renderer: str
+    tracing: Tracing
+    sends_on: bool = False
+    """Whether the renderer is told our trace (W3C traceparent)."""
+
+    @contextmanager
+    def call(self, request: httpx.Request) -> Generator[None, None, None]:
+        """A span around a call."""
+        with self.tracing.span("renderer call", renderer=self.renderer, method=request.method):
+            traceparent = self.tracing.traceparent() if self.sends_on else None
+            if traceparent is not None:
+                request.headers["traceparent"] = traceparent
+            yield
+
+
 Observe = Callable[[str, str, float], None]
 
 
@@ -128,6 +148,7 @@ class Transport:
         resolve: how the names of other hosts become addresses.
         observe: told of each call: its method, what came of it (a status, or why there was none), and the seconds until
             its answer began.
+        traced: how calls are traced; None: not at all.
 
     Raises:
         ValueError: for a base URL or credential that cannot be used. The message does not repeat it.
@@ -143,6 +164,7 @@ class Transport:
         key_header: KeyHeader = "authorization",
         resolve: Resolve = resolve_by_system,
         observe: Observe | None = None,
+        traced: Traced | None = None,
     ) -> None:
         self.base_url = _checked_base_url(base_url)
         self.limits = limits or TransportLimits()
@@ -150,6 +172,7 @@ class Transport:
         self._key_header = key_header
         self._resolve = resolve
         self._observe = observe or _unobserved
+        self._traced = traced or Traced("", Tracing())
         self._client = httpx.Client(
             base_url=self.base_url,
             # answers are asked for unpacked, so that sizes on the wire are the sizes that count
@@ -292,7 +315,8 @@ class Transport:
     def _send(self, request: httpx.Request) -> httpx.Response:
         began = time.monotonic()
         try:
-            response = self._client.send(request, stream=True)
+            with self._traced.call(request):
+                response = self._client.send(request, stream=True)
         except httpx.RequestError as error:
             failure = _sort(error)
         else:

@@ -54,7 +54,7 @@ def _lora(given: JsonValue) -> str:
     """The server reads a JSON object; a plain name stands for one."""
     try:
         is_object = isinstance(json.loads(str(given)), dict)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested too deeply to be one
         is_object = False
     return str(given) if is_object else json.dumps({"name": given})
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bickford_sora.tracing import Tracing
 from bickford_sora.workers.workshop import Task, Worker
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Unavailable
@@ -47,6 +48,7 @@ class Crew:
     """Longest wait for begun tasks when it is told to stop, in seconds; what takes longer is left to its lease."""
     observe: Callable[[Step, str, float], None] = lambda _step, _outcome, _duration_s: None
     """Told of each task: its step, what came of it (done, postponed, failed), and how long it took."""
+    tracing: Tracing = field(default_factory=Tracing)
     rooms: Callable[[], Rooms] = lambda: ANY_ROOM
     """What the renderers take now."""
 
@@ -119,7 +121,10 @@ class WorkLoop:
 
     def _attempt(self, item: WorkItem, begins_until: datetime | None = None) -> datetime:
         began, outcome = time.monotonic(), "postponed"
-        with structlog.contextvars.bound_contextvars(video_id=item.video_id, step=item.step):
+        with (
+            self._crew.tracing.span(item.step, stream=item.stream),
+            structlog.contextvars.bound_contextvars(video_id=item.video_id, step=item.step),
+        ):
             try:
                 due_at = self._crew.workers[item.step](
                     Task(item.stream, item.attempt - 1, begins_until, item.webhook_at)

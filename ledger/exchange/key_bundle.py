@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ledger.envelope import Moment
 from ledger.exchange.errors import ExportDamaged
@@ -42,6 +42,18 @@ class WrappedKey(BaseModel):
         if (self.wrapped is None) != (self.destroyed_at is not None):
             raise ValueError("a key has its bytes until it is destroyed")
         return self
+
+    @field_validator("wrapped")
+    @classmethod
+    def _is_base64(cls, value: str | None) -> str | None:
+        if value is not None:
+            base64.b64decode(value, validate=True)  # its error is a ValueError
+        return value
+
+    @property
+    def wrapped_bytes(self) -> bytes | None:
+        """The wrapped key; None when it was destroyed."""
+        return None if self.wrapped is None else base64.b64decode(self.wrapped)
 
 
 def key_names(payload: bytes) -> set[str]:
@@ -89,8 +101,7 @@ def import_keys(connection: Connection[TupleRow], path: Path) -> None:
         while line := file.readline(LINE_BYTES_MAX):
             number += 1
             key = _key(line, f"line {number} of {path.name}")
-            wrapped = None if key.wrapped is None else base64.b64decode(key.wrapped)
-            cursor.execute(query("import_key"), (key.name, wrapped, key.created_at, key.destroyed_at))
+            cursor.execute(query("import_key"), (key.name, key.wrapped_bytes, key.created_at, key.destroyed_at))
 
 
 def _key(line: bytes, place: str) -> WrappedKey:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bickford_sora.auditor import verify_ledger
 from bickford_sora.auditor.verify_ledger import Differs, Tree, is_signed, read_fact, root_by_proof
 from ledger.exchange.cloudevents import line_of
+from ledger.payloads import is_moved
 from ledger.proof.leaves import leaf_of
 from ledger.proof.merkle import Leaves, inclusion_proof, root
 
@@ -121,11 +122,16 @@ def test_its_tree_is_the_ledgers_tree(leaves: list[bytes], data: st.DataObject) 
 
 
 @settings(max_examples=100, deadline=None)
-@given(position=st.integers(1, 2**62), actor=st.text(ODD, min_size=1), payload=st.binary() | st.just(b'{"f":{},"v":1}'))
+@given(
+    position=st.integers(1, 2**62),
+    actor=st.text(ODD, min_size=1),
+    payload=st.binary().filter(lambda stored: not is_moved(stored)) | st.just(b'{"f":{},"v":1}'),
+)
 def test_it_reads_every_fact_as_the_ledger_writes_it(position: int, actor: str, payload: bytes) -> None:
     fact = row(1)
     fact = replace(fact, id=position, state=payload, context=fact.context._replace(actor=actor))
-    assert read_fact(line_of(fact, leaf_of(fact), ORIGIN), ORIGIN, "line 1") == (position, leaf_of(fact))
+    read = read_fact(line_of(fact, leaf_of(fact), ORIGIN), ORIGIN, "line 1")
+    assert read == (position, fact.originator_id, fact.originator_version, leaf_of(fact))
 
 
 def test_it_runs_alone_without_anything_installed(ledger: Files, tmp_path: Path) -> None:
@@ -217,6 +223,27 @@ def test_a_forger_who_makes_all_hashes_again_is_found_by_the_interval_and_by_til
     assert said(capsys, *arguments, status=1)[-1] == interval
     exact = f"differs: line {position}, position {position}: not the fact that was recorded there"
     assert said(capsys, *arguments, "--tiles", ledger.folder / "tiles", status=1)[-1] == exact
+
+
+@pytest.mark.parametrize(
+    ("version", "of", "due"), [(2, 17, 1), (3, 16, 2), (1, 16, 2)], ids=["begins late", "gap", "twice"]
+)
+def test_a_version_that_is_not_due_in_its_stream_is_found(
+    version: int, of: int, due: int, ledger: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream = f"render:main:{of}"
+    wrong = replace(ledger.rows[16], originator_id=stream, originator_version=version)
+    ledger.write_rows([*ledger.rows[:16], wrong, *ledger.rows[17:]])
+    told = said(capsys, *held_to(ledger, FACTS), status=1)
+    assert told[-1] == f"differs: line 17, position 17: {stream} has version {version} here, where {due} is due"
+
+
+def test_a_part_may_leave_out_versions_and_they_only_rise(ledger: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    late = replace(ledger.rows[16], originator_version=7)
+    ledger.write_rows([late])
+    assert "not covered yet: 1 facts" in said(capsys, *held_to(ledger, FACTS), "--part", status=0)[-1]
+    ledger.write_rows([late, replace(ledger.rows[17], originator_id=late.originator_id, originator_version=7)])
+    assert "version 7 here, where 8 is due" in said(capsys, *held_to(ledger, FACTS), "--part", status=1)[-1]
 
 
 def test_a_forged_fact_behind_the_checkpoint_is_not_said_to_hold(

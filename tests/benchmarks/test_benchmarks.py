@@ -8,7 +8,7 @@ from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, audit, create, database, histories, policy, replay, spend, stock, verify
+from . import append, audit, create, database, histories, policy, poll, replay, spend, stock, verify
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -69,6 +69,15 @@ def test_the_spend_benchmark_measures_both_sides_and_counts_exactly(
     assert all(measured[name] > 0 for name in ("ours", "row_lock", "ratio_row_lock", "accepted"))
     assert measured["is_exact"] is True
     assert len(progress) == spend.ROUNDS * 2
+
+
+def test_the_poll_benchmark_measures_few_and_many(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poll, "CLAIMS", 3)
+    progress: list[str] = []
+    measured = poll.run(server_url, few=100, many=200, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("ms_few", "ms_many", "ratio_many"))
+    assert len(progress) == 2
 
 
 def test_the_policy_benchmark_measures_rules_that_say_the_same() -> None:

@@ -211,12 +211,13 @@ def test_a_healthy_ledger_is_clean() -> None:
 
 
 def test_what_is_decided_of_a_doubt_is_in_order() -> None:
-    story = Story().asked().submitting().render("submission_unknown").render("resubmitted", doubt="unknown")
+    story = Story().asked().submitting().render("submission_unknown").render("resubmitted", doubt="unknown", attempt=1)
     story.submitting().queued().render("job_lost", job_id="job-1", on_lost="resubmit")
-    story.render("resubmitted", doubt="lost").submitting().queued(job_id="job-2").completed().stored()
-    story.asked(OTHER).submitting(OTHER).render("submission_unknown", OTHER).render("abandoned", OTHER)
+    story.render("resubmitted", doubt="lost", attempt=1).submitting().queued(job_id="job-2").completed().stored()
+    story.asked(OTHER).submitting(OTHER).render("submission_unknown", OTHER).render("abandoned", OTHER, attempt=1)
     story.render("failed", OTHER, failed_by="bickford").spend("settled", OTHER)
-    assert story.kinds() == []
+    bill = {"job-1": CountedJob(), "job-2": CountedJob(), "job-3": CountedJob(made_for=f"{OTHER}-1")}
+    assert story.kinds(counted=counted(bill, is_bill=True)) == []
 
 
 def test_a_lost_job_that_is_waited_for_is_not_found_a_second_time() -> None:

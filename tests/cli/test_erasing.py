@@ -1,11 +1,15 @@
 """Erasing on a real server and database: gone at once, gone after a restore, and kept while a hold says so."""
 
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from bickford_sora.database.binaries import candidate_folders
+from tests.benchmarks.database import temporary_database
 
 from .commands import Served, run, served
 
@@ -68,6 +72,39 @@ def test_what_is_erased_is_gone_and_stays_gone_when_a_backup_is_restored(server:
     assert server.json("videos", "show", video_id)["prompt"] is None
     assert server.json("videos", "show", other)["prompt"] == "A boat"
     assert "Mia" not in (server.data_dir / "erasures.jsonl").read_text()
+
+
+def tool(name: str) -> str:
+    """A program of PostgreSQL that is no part of its server."""
+    found = [folder / name for folder in candidate_folders() if (folder / name).is_file()]
+    if not found:
+        pytest.skip(f"{name} is not installed beside any server")
+    return str(found[0])
+
+
+def test_a_dump_of_the_database_that_is_restored_is_erased_again(server: Served) -> None:
+    dump, restore = tool("pg_dump"), tool("pg_restore")
+    video_id, other = rendered(server, "A hidden door"), rendered(server, "A stair")
+    kept = server.folder / "ledger.dump"
+    with server.books() as books:
+        url, head = books.pool.conninfo, books.ledger.head()
+    subprocess.run([dump, "--format=custom", f"--file={kept}", url], check=True)
+    erased = server.json("erase", "--render", video_id, "--reason", "asked by Mia")
+    assert erased["subject"] == video_id
+    with temporary_database(url) as restored:
+        subprocess.run([restore, "--no-owner", f"--dbname={restored}", kept], check=True)
+
+        def on_it(*arguments: str) -> Any:
+            return json.loads(run(server.data_dir, *arguments, "--json", BICKFORD_DATABASE_URL=restored).stdout)
+
+        def prompt(of: str) -> str | None:
+            said: str | None = on_it("videos", "show", of, "--as-of", str(head))["prompt"]
+            return said
+
+        assert prompt(video_id) == "A hidden door", "the dump has it"
+        assert video_id in [each["subject"] for each in on_it("erasures", "reapply")["data"]]
+        assert (prompt(video_id), prompt(other)) == ("(erased)", "A stair")
+        assert on_it("verify")["held"]
 
 
 def test_a_hold_is_placed_and_lifted_and_keeps_a_video_meanwhile(server: Served) -> None:

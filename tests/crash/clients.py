@@ -16,7 +16,7 @@ TRY_S = 3.0
 """Longest wait for one answer, in seconds."""
 PAUSE_S = 0.02
 """Between two tries, in seconds."""
-GIVES_UP_S = 90.0
+GIVES_UP_S = 180.0
 """A client that is not answered for so long says so, in seconds."""
 
 

@@ -251,7 +251,7 @@ _SETTINGS = {
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=10).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

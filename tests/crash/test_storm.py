@@ -7,7 +7,7 @@ from tests.cli.commands import reachable_folder
 from tests.crash.site import Site
 from tests.crash.storm import FAULTS, ROLES, WEIGHTS, storm, told
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machines"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machines"), pytest.mark.timeout(600)]
 
 KILLS = 4
 SEED = 26

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,6 +124,36 @@ def test_what_is_no_moment_of_the_ledger_is_refused(kit: Kit) -> None:
         for wrong in ("yesterday", "", "-1", "1.5", "2026-13-01", "x" * 65, "\u0661"):
             answer = kit.request("GET", path, key=ROOT_KEY, params={"as_of": wrong})
             assert error_of(answer)[2:] == ("as_of", "invalid_value"), wrong
+
+
+def bounded(kit: Kit, facts_max: int) -> None:
+    """From now on a request folds so many facts at most."""
+    kit.house = replace(kit.house, pasts=replace(kit.house.pasts, facts_max=facts_max))
+    kit.app.state.house = kit.house
+
+
+def test_a_past_that_takes_too_many_facts_is_refused_and_a_smaller_page_is_answered(kit: Kit) -> None:
+    videos = [kit.create() for _ in range(3)]
+    a_render = kit.render(videos[0]).version
+    as_of = {"as_of": kit.ledger.head()}
+    bounded(kit, 2 * a_render)  # a page looks at one more than it shows
+    answer = kit.request("GET", "/v1/videos", params=as_of)
+    assert error_of(answer) == (400, "invalid_request_error", "as_of", "as_of_too_large")
+    assert f"more than {2 * a_render}." in answer.json()["error"]["message"]
+    (shown,) = kit.request("GET", "/v1/videos", params={**as_of, "limit": 1}).json()["data"]
+    assert shown["id"] == videos[-1]
+    assert kit.request("GET", f"/v1/videos/{videos[0]}", params=as_of).status_code == 200
+
+
+def test_a_report_of_then_that_takes_too_many_facts_is_refused(kit: Kit) -> None:
+    for _ in range(3):
+        kit.create()
+    as_of = {"as_of": kit.ledger.head()}
+    bounded(kit, 3)
+    assert kit.request("GET", "/v1/spend", key=ROOT_KEY, params=as_of).status_code == 200
+    bounded(kit, 2)
+    answer = kit.request("GET", "/v1/spend", key=ROOT_KEY, params=as_of)
+    assert error_of(answer)[2:] == ("as_of", "as_of_too_large")
 
 
 def test_the_past_of_another_project_stays_its_own(kit: Kit) -> None:

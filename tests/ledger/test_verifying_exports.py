@@ -126,3 +126,27 @@ def test_a_checkpoint_of_another_key_or_another_ledger_is_refused(ledger: Files)
     note.write_text(note.read_text("utf-8").replace(str(LEDGER_ID), str(UUID(int=9))), "utf-8")
     with pytest.raises(OtherLedger):
         verified(ledger, FACTS)
+
+
+@pytest.mark.parametrize(
+    ("version", "of", "due"), [(2, 17, 1), (3, 16, 2), (1, 16, 2)], ids=["begins late", "gap", "twice"]
+)
+def test_a_version_that_is_not_due_in_its_stream_is_named(version: int, of: int, due: int, ledger: Files) -> None:
+    stream = f"render:main:{of}"
+    wrong = replace(ledger.rows[16], originator_id=stream, originator_version=version)
+    ledger.write_rows([*ledger.rows[:16], wrong, *ledger.rows[17:]])
+    (finding,) = verified(ledger).findings
+    assert (finding.kind, finding.first, finding.last) == ("order_broken", 17, 17)
+    assert finding.message == f"{stream} has version {version} here, where {due} is due"
+
+
+@pytest.mark.parametrize("chosen", [{}, {"type": "render.progress"}], ids=["range", "selection"])
+def test_in_a_part_versions_go_on_from_the_first_it_has(chosen: dict[str, str], ledger: Files) -> None:
+    first, *others = (replace(ledger.rows[at], originator_id="render:main:1") for at in range(3))
+    rows = [replace(row, originator_version=at) for row, at in zip((first, *others), (4, 6, 6), strict=True)]
+    ledger.write_rows(rows)
+    part = manifest_of(ledger.export, 3).model_copy(update={"filter": chosen, "tree": None})
+    found = ExportCheck(ledger.export, part).verify([], VERIFIERS, lambda *_: None)
+    due = [each.message[-8:] for each in found.findings]
+    assert due == (["7 is due"] if chosen else ["5 is due", "7 is due"])
+    assert found.kinds == {"order_broken"}

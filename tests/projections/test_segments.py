@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,15 +23,20 @@ from ledger.errors import SegmentUnreadable
 from ledger.proof.errors import Mismatch
 from ledger.segments.closing import Closed, SegmentRefused, close_segment
 from ledger.segments.files import index_path
+from ledger.segments.table import read_segments
 from projections.audit import AUDIT
 from projections.inserting import Stretch, insert
 from projections.rebuild import Rebuild
 from tests.benchmarks.database import temporary_database
-from tests.cli.commands import run
+from tests.cli.commands import COMMAND, environment, run
 
 DEEDS = 150
 """In the ledger before the segment is closed."""
 LATER_DEEDS = 15
+KILLS = 3
+CLOSING_S = 0.4
+"""About how long it takes to close a segment of so few facts, once its file is begun."""
+SERVER_LEARNS_S = 20.0
 UNREADABLE = FOUND["payload_unreadable"]
 
 
@@ -55,6 +62,32 @@ class Shelf:
                 verifiers=self.books.proving.signing.keys().every_verifier,
                 on_progress=lambda _done, _total: None,
             )
+
+    def close_in_another_process(self, until: int) -> "subprocess.Popen[bytes]":
+        """Closing that has just begun to write its file."""
+        command = (*COMMAND, "segments", "close", "--until", str(until))
+        given = environment(self.folder / "data", {"BICKFORD_DATABASE_URL": self.url})
+        closing = subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        begun = self.folder / "data" / "segments"
+        while not [*begun.glob(f"*-{until}.*")] and closing.poll() is None:
+            time.sleep(0.001)
+        return closing
+
+    def finish(self, until: int) -> None:
+        """Closes what a killed process did not. The server may take a moment to learn that it is gone."""
+        deadline = time.monotonic() + SERVER_LEARNS_S
+        while until not in self.ends():
+            try:
+                self.close(until)
+            except SegmentRefused as refused:
+                assert "another process" in str(refused), refused  # noqa: PT017 - any other is what is looked for
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def ends(self) -> list[int]:
+        """The last positions of closed segments."""
+        with self.books.pool.connection() as connection:
+            return [each.last for each in read_segments(connection)]
 
     def run(self, *arguments: str, status: int = 0, url: str | None = None) -> str:
         said = run(self.folder / "data", *arguments, status=status, BICKFORD_DATABASE_URL=url or self.url)
@@ -265,6 +298,26 @@ def test_a_run_that_was_cut_off_left_everything_and_the_next_one_goes_on(shelf: 
     with pytest.raises(SegmentRefused, match="nothing to close"):
         shelf.close(head)
     assert [each[:3] for each in shelf.stored()] == [each[:3] for each in before]
+    assert shelf.json("verify")["held"]
+
+
+def test_whoever_is_killed_while_closing_loses_nothing_and_the_next_one_finishes(shelf: Shelf) -> None:
+    chance = random.Random()  # noqa: S311 - no secret; any moment has to do
+    head, facts = shelf.books.ledger.head(), shelf.books.ledger.read(0)
+    for number in range(1, KILLS + 1):
+        until = head * number // KILLS
+        closing = shelf.close_in_another_process(until)
+        time.sleep(chance.uniform(0, CLOSING_S))
+        closing.kill()
+        closing.wait()
+        assert shelf.books.ledger.read(0) == facts
+        shelf.finish(until)
+        assert shelf.books.ledger.read(0) == facts
+    segments = shelf.json("segments", "check")["segments"]
+    assert [(each["last"], each["problem"]) for each in segments] == [
+        (head * number // KILLS, None) for number in range(1, KILLS + 1)
+    ]
+    assert shelf.moved()
     assert shelf.json("verify")["held"]
 
 

@@ -1,9 +1,11 @@
 """What vLLM-Omni wants, and how it answers."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from bickford_sora.renderers import vllm_omni
 from bickford_sora.renderers.errors import AssetExpired, JobGone, NotReady, ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.port import Source, Upload
 from tests.renderers.conftest import ORDER, PLAIN_FORM, VIDEO, Scripted, read_content
@@ -104,3 +106,7 @@ def test_a_download_tells_its_ends_apart(scripted: Scripted, status: int, detail
     with pytest.raises(error):
         read_content(renderer)
     assert target_of(server.requests[0]) == "GET /v1/videos/video_1/content"
+
+
+def test_a_lora_that_is_nested_too_deeply_is_sent_as_a_name() -> None:
+    assert json.loads(vllm_omni._lora("[" * 100_000)) == {"name": "[" * 100_000}

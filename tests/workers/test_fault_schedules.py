@@ -1,8 +1,13 @@
 """Any schedule of faults and kills: every render ends, and none has two jobs unless the second is on record."""
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bickford_sora.decisions.catalogue import Recovery
+from bickford_sora.renderers.openai import CAPABILITIES
+from bickford_sora.renderers.port import Capabilities
 from tests.workers.harness import Harness, Moment, harness
 
 SUBMIT = st.sampled_from(["well", "busy", "lose request", "lose answer", "list late", "refuse", "forget"])
@@ -61,3 +66,41 @@ def check_job(shop: Harness, video_id: str) -> None:
     render = shop.render(video_id)
     if render.job is not None:
         assert [job.video_id for job in shop.renderer.jobs_taken if job.news.job_id == render.job.job_id] == [video_id]
+
+
+RULES = st.builds(
+    Recovery,
+    on_unknown=st.sampled_from(["resubmit", "fail"]),
+    on_lost=st.sampled_from(["resubmit", "fail"]),
+    idempotency_keys_s=st.sampled_from([60.0, 3600.0]),
+)
+
+
+CAN = st.builds(replace, st.just(CAPABILITIES), lists=st.booleans(), keeps_idempotency_keys=st.booleans())
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(PROMPTS, SCRIPTS, KILLS, RULES, CAN)
+def test_where_rules_decide_every_render_ends_and_each_further_job_is_on_record_and_booked(
+    prompts: list[str],
+    scripts: dict[str, list[str]],
+    kills: list[tuple[str, Moment]],
+    rules: Recovery,
+    can: Capabilities,
+) -> None:
+    with harness() as shop:
+        shop.renderer.capabilities = can
+        shop.renderer.recovery = rules
+        shop.mischief.scripts.update({call: [*script] for call, script in scripts.items()})
+        asked = [shop.ask(prompt) for prompt in prompts]
+        for kill in kills:
+            shop.mischief.kill_at = kill
+            shop.run(until=lambda: shop.mischief.kill_at is None)
+        shop.mischief.kill_at = None
+        shop.run()
+        for video_id in asked:
+            render = shop.render(video_id)
+            assert render.ended, shop.types(video_id)
+            assert not render.submission_open
+            assert len(shop.renderer.billed(video_id)) <= (render.job is not None) + render.written_off
+        shop.check(unclaimed=sum(len(shop.render(each).doubtful) for each in asked))

@@ -141,3 +141,11 @@ def test_nothing_is_made_from_an_expired_source(forgetful: Harness) -> None:
     with pytest.raises(Gone) as refused:
         forgetful.intake.ask(CALLER, remix_request(source, {"prompt": "at night"}, {}), Terms(ORIGIN, "remix"))
     assert refused.value.code == "source_expired"
+
+
+def test_nothing_is_downloaded_while_there_is_no_space_for_it() -> None:
+    with harness(spool_free_bytes_min=2**62) as full:
+        video_id = full.ask()
+        full.run(run_s_max=120)
+        assert full.types(video_id)[-1] == "render.completed"
+        assert full.renderer.files_asked_for == []

@@ -59,7 +59,7 @@ def test_a_rule_decides_when_its_time_has_come_and_what_may_be_billed_is_booked(
         )
         assert (decided.doubt, decided.rule, decided.attempt, decided.decided_by) == ("unknown", "on_unknown", 1, None)
         assert settled(hub, video_id) == jobs * PRICE
-        hub.check_money()
+        hub.check()
 
 
 def test_a_rule_submits_no_more_often_than_the_limit_and_holds_then() -> None:
@@ -109,7 +109,7 @@ def test_a_renderer_that_keeps_keys_is_asked_again_under_the_same_key(how: str) 
         (job,) = hub.renderer.billed(video_id)
         assert job.order.idempotency_key == f"{video_id}-1"
         assert "render.submission_absent" not in hub.types(video_id)
-        hub.check_money()
+        hub.check()
 
 
 def test_an_unanswered_repeat_is_repeated_and_a_refusal_of_it_proves_nothing() -> None:
@@ -143,7 +143,7 @@ def test_a_render_that_ended_is_not_asked_for_again_under_its_key() -> None:
         hub.delete(video_id)
         hub.run()
         assert hub.renderer.billed(video_id) == []
-        hub.check_money()
+        hub.check()
 
 
 def test_a_lost_job_of_a_billed_renderer_is_held_and_goes_on_when_it_is_found_again() -> None:
@@ -155,7 +155,7 @@ def test_a_lost_job_of_a_billed_renderer_is_held_and_goes_on_when_it_is_found_ag
         hub.run()
         assert hub.render(video_id).phase is Phase.STORED
         assert len(hub.renderer.billed(video_id)) == 1
-        hub.check_money()
+        hub.check()
 
 
 def test_a_held_lost_job_waits_beyond_every_deadline_and_follows_a_rule_that_is_set_later() -> None:
@@ -169,7 +169,7 @@ def test_a_held_lost_job_waits_beyond_every_deadline_and_follows_a_rule_that_is_
         hub.run()
         assert hub.render(video_id).phase is Phase.STORED
         assert settled(hub, video_id) == 2 * PRICE, "the lost one may have been billed"
-        hub.check_money()
+        hub.check()
 
 
 def test_ten_renders_outlive_the_restart_of_their_renderer() -> None:

@@ -5,9 +5,9 @@ alter table events add constraint events_event_id_key unique (event_id);
 create index events_tenant on events (hashed(tenant, ''), position);
 create index events_type on events (hashed(tenant, type), position);
 create index events_actor on events (hashed(tenant, actor), position);
-create index events_trace on events (hashed(tenant, trace), position) where trace is not null;
-create index events_project on events (hashed(tenant, project), position) where project is not null;
-create index events_requester on events (hashed(tenant, requester), position) where requester is not null;
+create index events_trace on events (hashed(tenant, trace), position);
+create index events_project on events (hashed(tenant, project), position);
+create index events_requester on events (hashed(tenant, requester), position);
 create index events_video on events (hashed(tenant, video_id), position)
     where video_id is not null and not starts_with(stream, 'render:');
 create index events_job on events (hashed(tenant, job_id), position) where job_id is not null;
@@ -16,3 +16,8 @@ create index events_correlation on events (correlation, position) where correlat
 create index events_causation on events (causation, position) where causation is not null;
 create index events_cost on events (cost_micro, position) where cost_micro is not null;
 create index marks_value on marks (hashed(tenant, value), position);
+
+-- Of an index that leaves rows out the planner does not learn how rare a value is.
+create statistics events_video_values on (hashed(tenant, video_id)) from events;
+create statistics events_job_values on (hashed(tenant, job_id)) from events;
+create statistics events_webhook_values on (hashed(tenant, webhook_event_id)) from events;

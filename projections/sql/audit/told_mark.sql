@@ -1,1 +1,1 @@
-and a.mark_tenant = %(tenant)s and a.kind = %(mark_kind)s and a.value = %(mark)s
+and m.tenant = %(tenant)s and m.kind = %(mark_kind)s and m.value = %(mark)s

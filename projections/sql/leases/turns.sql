@@ -23,13 +23,14 @@ open as (
                select count(*) from (
                    select from projection_work.items i
                    where i.renderer = w.renderer and i.step in ('reconcile', 'follow')
+                     and (i.step = 'follow' or i.job_stream is null)  -- a job that was lost takes no place
                    limit r.in_flight_max
                ) jobs
            ) - (
                -- Begun, and not seen by the read model yet.
                select count(*)
                from work.agenda a join projection_work.items i on i.stream = a.stream and i.step = 'submit'
-               where a.claimed_version >= i.version and i.renderer = w.renderer
+               where a.claimed_version is not null and a.claimed_version >= i.version and i.renderer = w.renderer
                  and (a.lease_owner is null or a.due_at > %(now)s)
            ) end) as places
     from awaited w

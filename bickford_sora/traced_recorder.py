@@ -1,0 +1,26 @@
+"""The ledger's recorder, with a span for each append."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from bickford_sora.tracing import Tracing
+from ledger.envelope import Appended
+from ledger.mapper import Row
+from ledger.recorder import PostgresRecorder
+from ledger.sending import Pool
+
+
+class TracedRecorder(PostgresRecorder):
+    """As `PostgresRecorder`. A span names the positions of its facts, and belongs to the trace that they carry."""
+
+    def __init__(self, pool: Pool, tracing: Tracing, *, observe: Callable[[int, float], None] | None = None) -> None:
+        super().__init__(pool, observe=observe)
+        self._tracing = tracing
+
+    def append(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:
+        """Appends one decision. Raises as `PostgresRecorder.append`."""
+        trace = rows[0].context.trace if rows else None
+        with self._tracing.span("append", linked=trace, facts=len(rows)) as span:
+            appended = super().append(rows, heads)
+            span.set("first_position", appended.first_position)
+            span.set("last_position", appended.first_position + len(rows) - 1)
+        return appended

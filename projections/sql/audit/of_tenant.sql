@@ -1,0 +1,1 @@
+and projection_audit.hashed(a.tenant, '') = projection_audit.hashed(%(tenant)s, '')
