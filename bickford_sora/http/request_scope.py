@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import structlog
 from fastapi import Request
-from h11 import LocalProtocolError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,8 +68,6 @@ class RequestScope:
             await self._app(scope, receive, answering.send)
         except ClientDisconnect:
             log.info("client_gone")
-        except LocalProtocolError as error:  # most likely the client broke HTTP itself, and nothing can be answered
-            log.warning("answer_impossible", reason=str(error))
         except Exception:
             log.exception("request_failed")
             if answering.status is not None:

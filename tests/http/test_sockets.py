@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from bickford_sora.http.heads import HEAD_BYTES_MAX
 from bickford_sora.http.serving import ServerThread, serve
 from tests.http.houses import BODY_BYTES_MAX, KEY, Kit, error_of, make_kit
 
@@ -128,6 +129,22 @@ def test_garbage_on_the_wire_is_refused_and_the_server_lives_on(served: Served, 
     assert httpx.get(f"{url}/healthz").status_code == 200
     assert [event for event in logged if event["log_level"] == "error"] == []
     assert kit.ledger.head() == head
+
+
+@pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\na: "], ids=["line", "header"])
+def test_headers_that_do_not_end_are_cut_off_and_not_kept(served: Served, begun: bytes) -> None:
+    host, _, port = served[1].removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(begun + b"x" * (HEAD_BYTES_MAX - 1_000))
+        time.sleep(0.05)
+        connection.sendall(b"x" * 2_000)  # and nothing more: it is not waited for
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+        assert connection.recv(65536) == b""
+
+
+def test_headers_within_the_limit_are_taken_and_larger_ones_refused(client: httpx.Client) -> None:
+    assert client.get("/healthz", headers={"x-long": "x" * (HEAD_BYTES_MAX - 1_000)}).status_code == 200
+    assert client.get("/healthz", headers={"x-long": "x" * HEAD_BYTES_MAX}).status_code == 400
 
 
 def test_head_and_ranges_over_the_wire(served: Served, client: httpx.Client) -> None:
