@@ -247,6 +247,8 @@ def read_renderer_file(path: Path) -> RendererFile:
         return RendererFile.model_validate(yaml.safe_load(content))
     except OSError as error:
         raise RendererFileInvalid(f"{path}: {error.strerror}") from None
+    except RecursionError:
+        raise RendererFileInvalid(f"{path}: nested too deeply") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""

@@ -153,7 +153,7 @@ class Settings(BaseSettings):
     """Renders that may wait to be submitted, of all projects."""
     queue_project_renders_max: int = Field(default=20_000, ge=1)
     """Renders that may wait to be submitted, of one project."""
-    requests_max: int = Field(default=500, ge=1)
+    requests_max: int = Field(default=1_500, ge=1)
     """Requests one process answers at a time; more are told to come back (503 `overloaded`)."""
     bodies_bytes_max: int = Field(default=512 * 1024 * 1024, ge=1024 * 1024)
     """Request bodies one process holds at a time, all together, in bytes."""

@@ -5,6 +5,8 @@ from bickford_sora.checking.records import Record, hex_of
 
 MAKING = frozenset({"render.intent", "character.requested"})
 """What a key can make."""
+REFUSING = "render.denied"
+"""After this a key is free for another request."""
 
 
 class Bindings:
@@ -35,6 +37,10 @@ class Bindings:
         """A render or character is asked for; one that names a key waits for its binding."""
         if self._bound.pop(record.subject, None) is None and record.fields.get("idempotency_stream"):
             self._by_key[record.subject] = record.position
+
+    def refused(self, record: Record) -> None:
+        """A render was denied: a refusal binds no key."""
+        self._by_key.pop(record.subject, None)
 
     def finish(self) -> None:
         """Adds keys that made nothing, and what says it was made with a key that is not bound."""

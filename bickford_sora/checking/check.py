@@ -75,6 +75,8 @@ class Check:
             return
         if record.type in bindings.MAKING:
             self._bindings.made(record)
+        if record.type == bindings.REFUSING:
+            self._bindings.refused(record)
         if record.type in jobs.NAMING:
             self._jobs.named(record)
         if record.type in jobs.GIVING_UP:

@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "auditor": "Write the program that checks a ledger's files without this one: a single file for Python alone.",
     "segments": "Move payloads of old facts into files, and look after these.",
     "projections": "Look after the read models.",
-    "doctor": "Say what is wrong with this installation, and what to do.",
+    "doctor": "Say what is wrong with this installation and what to do.",
     "database": "Run PostgreSQL's own programs on the database that is used here.",
     "migrate": "Update the database's schema, and say what protects it.",
     "bench": "Measure this machine: ours beside a baseline.",

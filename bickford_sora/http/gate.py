@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bickford_sora.errors import TryLater
 from bickford_sora.http import refusals
 
-REQUESTS_MAX = 500
+REQUESTS_MAX = 1_500
 """Requests one process answers at a time, those whose answer is being sent included."""
 BODIES_BYTES_MAX = 512 * 1024 * 1024
 """Request bodies one process holds at a time, all together, in bytes."""

@@ -188,7 +188,7 @@ def test_every_kind_is_planted_and_told_what_to_do_about() -> None:
 def healthy() -> Story:
     """A story of everything that may happen."""
     story = Story().whole().webhook().webhook("job-1", "msg-2")
-    story.render("intent", OTHER).render("denied", OTHER)
+    story.render("intent", OTHER, idempotency_stream="free").render("denied", OTHER)
     third, fourth = "video_" + "c" * 32, "video_" + "d" * 32
     story.asked(third).submitting(third).render("submission_unknown", third).render("submission_absent", third)
     story.submitting(third).queued(third, "job-3")

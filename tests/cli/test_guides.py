@@ -77,6 +77,8 @@ def test_the_guide_to_budgets_does_what_it_says(server: Served, tmp_path: Path) 
     ]
     assert adjusted == compared, "it tells what it corrected"
     assert [row[5] for row in after] == ["0.40 USD", "0 renders"]
+    for name in ("company", "films-in-flight"):  # other guides have no such budgets
+        run(server.data_dir, "budgets", "remove", name)
 
 
 def test_the_guide_to_audits_does_what_it_says(server: Served, tmp_path: Path) -> None:
