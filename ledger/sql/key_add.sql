@@ -1,4 +1,3 @@
--- It need not be on disk at once: what is sealed with it is recorded later, and the log of writes goes to disk in its order.
-with unhurried as (select set_config('synchronous_commit', 'off', true))
-insert into ledger.keys (name, wrapped) select %s, %s from unhurried on conflict (name) do nothing
+-- On disk before it is used: who sealed with it may append to the server that comes after this one.
+insert into ledger.keys (name, wrapped) values (%s, %s) on conflict (name) do nothing
 returning wrapped
