@@ -70,6 +70,7 @@ class BackgroundProcess:
             self._stopping = True
             with suppress(OSError):
                 self._pipe.send(None)
+                self._pipe.send(None)  # the background takes one; should it die over it, its keeper finds the other
             listening.join()
             self._pipe.close()
             os.waitpid(self._keeper, 0)

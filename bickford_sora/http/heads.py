@@ -7,6 +7,10 @@ HEAD_BYTES_MAX = 64 * 1024
 """Largest request line and headers together. Beyond it the parser holds what came in one read, and no more."""
 
 
+PIPELINED_MAX = 16
+"""Requests of one connection that wait behind the one that is answered."""
+
+
 class BoundedHeads(HttpToolsProtocol):
     """Refuses a request whose line and headers are too large or do not end, with 400 and the end of the connection.
 
@@ -15,6 +19,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     _unended_bytes = 0
     """What came since a head or a piece of a body ended."""
+    _head_is_over = False
 
     def data_received(self, data: bytes) -> None:
         """Parses what came."""
@@ -23,8 +28,21 @@ class BoundedHeads(HttpToolsProtocol):
         if self._unended_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self.send_400_response("The headers of the request are too large.")
 
+    def on_message_begin(self) -> None:
+        """Called by the parser before a request."""
+        super().on_message_begin()
+        self._head_is_over = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser for each header, and for each trailer of a body in chunks: those are not taken."""
+        if not self._head_is_over:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Called by the parser at the end of a head. What it raises makes the request an invalid one."""
+        self._head_is_over = True
+        if len(self.pipeline) >= PIPELINED_MAX:
+            raise httptools.HttpParserError("too many requests wait on this connection")
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             raise httptools.HttpParserError("the headers are too large")
         super().on_headers_complete()

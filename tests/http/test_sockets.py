@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from bickford_sora.http.heads import HEAD_BYTES_MAX
+from bickford_sora.http.heads import HEAD_BYTES_MAX, PIPELINED_MAX
 from bickford_sora.http.serving import ServerThread, serve
 from tests.http.houses import BODY_BYTES_MAX, KEY, Kit, error_of, make_kit
 
@@ -129,6 +129,19 @@ def test_garbage_on_the_wire_is_refused_and_the_server_lives_on(served: Served, 
     assert httpx.get(f"{url}/healthz").status_code == 200
     assert [event for event in logged if event["log_level"] == "error"] == []
     assert kit.ledger.head() == head
+
+
+def test_requests_that_come_all_at_once_on_one_connection_are_not_all_kept(served: Served) -> None:
+    _, url = served
+    answer = raw(url, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000)
+    assert 0 < answer.count(b"HTTP/1.1 ") <= PIPELINED_MAX + 2
+
+
+def test_a_trailer_is_no_header(served: Served) -> None:
+    _, url = served
+    head = b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    trailer = f"2\r\n{{}}\r\n0\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
+    assert raw(url, head + trailer).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\na: "], ids=["line", "header"])
