@@ -87,7 +87,12 @@ def _fill(
             return
         try:
             with connection.transaction():
-                connection.execute("select set_config('work_mem', %s, true)", (STRETCH_MEMORY,))
+                # Payloads of closed segments are read in between, for as long as that takes; nobody waits for this.
+                connection.execute(
+                    "select set_config('work_mem', %s, true), "
+                    "set_config('idle_in_transaction_session_timeout', '0', true)",
+                    (STRETCH_MEMORY,),
+                )
                 insert(connection, projection, projection.next_schema, stretch, payloads)
         except BaseException as error:
             stop.set()

@@ -133,7 +133,12 @@ def _replay_share(work: Work, share: Share, pipe: Pipe) -> None:
 
 
 def _hold_tables(target: Connection[TupleRow], projections: Sequence[Projection]) -> None:
-    target.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
+    # The server notices within 25 s that this machine is lost, and then lets go of the tables.
+    target.execute(
+        "select set_config('idle_in_transaction_session_timeout', '0', true), "
+        "set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
+        "set_config('tcp_keepalives_count', '3', false)"
+    )
     for projection in projections:
         for table in projection.tables if projection.rows is not None else ():
             name = sql.Identifier(projection.next_schema, table)
