@@ -40,9 +40,11 @@ def _room(each: ConfiguredRenderer, catalogue: Catalogue, fleet: Fleet[Configure
     submissions_max, closed = vacancy.submissions_max, vacancy.closed
     if closed is None and _is_stopped(each, catalogue, stops):
         submissions_max, closed = 0, RENDERER_STOPPED
+    in_flight_max = each.in_flight_max
     if closed is not None and submissions_max == 0 and _has_others(each, catalogue) and closed != RATE_LIMITED:
-        submissions_max = None  # each render is looked at, and goes on to the next of its route
-    return Room(renderer=each.name, in_flight_max=each.in_flight_max, submissions_max=submissions_max, closed=closed)
+        # Each render is looked at, and goes on to the next of its route: it takes no place here.
+        submissions_max = in_flight_max = None
+    return Room(renderer=each.name, in_flight_max=in_flight_max, submissions_max=submissions_max, closed=closed)
 
 
 def _is_stopped(each: ConfiguredRenderer, catalogue: Catalogue, stops: Stops) -> bool:

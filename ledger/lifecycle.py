@@ -145,6 +145,8 @@ class Render:
     approval: Approval | None = None
     """None: nobody had to be asked."""
     allowed: e.RenderAllowed | None = None
+    quoted: e.Quote | None = None
+    """What it was first allowed at; another renderer of its route is never dearer."""
     submission: Submission | None = None
     submission_open: bool = False
     """Whether the outcome of `submission` is still to be recorded."""
@@ -182,7 +184,10 @@ class Render:
     reviews: tuple[Review, ...] = ()
     last_event_at: datetime | None = None
     resumed_at: datetime | None = None
-    """When it went on after an unknown outcome or a lost job; its deadline counts from then. None: from its intent."""
+    """When it went on after an approval, an unknown outcome or a lost job; its deadline counts from then.
+
+    None: from its intent.
+    """
 
     @property
     def id(self) -> str:
@@ -404,10 +409,15 @@ def _submission_started(_state: Render, fact: e.RenderSubmissionStarted, at: dat
     }
 
 
-def _submission_closed_without_job(state: Render, retry_at: datetime | None) -> _Change:
+def _submission_closed_without_job(state: Render, retry_at: datetime | None, at: datetime) -> _Change:
     if state.ended:
         return {"submission_open": False}
-    return {"phase": Phase.ALLOWED, "submission_open": False, "retry_at": retry_at}
+    return {"phase": Phase.ALLOWED, "submission_open": False, "retry_at": retry_at, **_resumed(state, at)}
+
+
+def _resumed(state: Render, at: datetime) -> _Change:
+    """It was held while nobody knew what had become of it; its deadline does not count that."""
+    return {"resumed_at": at} if state.phase in {Phase.UNKNOWN, Phase.LOST} else {}
 
 
 def _unknown(state: Render, _fact: e.RenderSubmissionUnknown, _at: datetime) -> _Change:
@@ -434,8 +444,7 @@ def _progress(state: Render, fact: e.RenderProgress, at: datetime) -> _Change:
     progress = max(state.progress, fact.progress)  # a renderer that counts backwards does not take clients along
     waits = fact.status == "queued" and state.phase in {Phase.QUEUED, Phase.LOST}
     phase = Phase.QUEUED if waits else Phase.IN_PROGRESS
-    resumed = {"resumed_at": at} if state.phase is Phase.LOST else {}
-    return {"phase": phase, "progress": progress, "progress_at": at, "trouble": None, **resumed}
+    return {"phase": phase, "progress": progress, "progress_at": at, "trouble": None, **_resumed(state, at)}
 
 
 def _completed(_state: Render, fact: e.RenderCompleted, at: datetime) -> _Change:
@@ -464,9 +473,9 @@ def _rerouted(state: Render, fact: e.RenderRerouted) -> e.RenderAllowed:
     )
 
 
-def _by_approver(state: Render, fact: e.RenderApproved, _at: datetime) -> _Change:
+def _by_approver(state: Render, fact: e.RenderApproved, at: datetime) -> _Change:
     assert state.approval is not None, state.stream  # noqa: S101 - the phase says so
-    return {"approval": Approval(state.approval.requested, fact.approver)}
+    return {"approval": Approval(state.approval.requested, fact.approver), "resumed_at": at}
 
 
 def _lost(state: Render, fact: e.RenderJobLost, _at: datetime) -> _Change:
@@ -508,15 +517,15 @@ def _erased(state: Render, fact: e.SubjectErased, at: datetime) -> _Change:
 
 
 _CHANGES: dict[type[Fact], Callable[[Render, Any, datetime], _Change]] = {
-    e.RenderAllowed: lambda _s, f, _at: {"phase": Phase.ALLOWED, "allowed": f},
+    e.RenderAllowed: lambda _s, f, _at: {"phase": Phase.ALLOWED, "allowed": f, "quoted": f.quote},
     e.RenderDenied: lambda _s, f, _at: _ended(Phase.DENIED, Failure(f.code)),
     e.RenderRerouted: lambda s, f, _at: {"allowed": _rerouted(s, f), "retry_at": None},
     e.RenderApprovalRequested: lambda _s, f, _at: {"phase": Phase.HELD, "approval": Approval(f)},
     e.RenderApproved: _by_approver,
     e.RenderSubmissionStarted: _submission_started,
-    e.RenderSubmissionRefused: lambda s, f, _at: _submission_closed_without_job(s, f.retry_at),
+    e.RenderSubmissionRefused: lambda s, f, at: _submission_closed_without_job(s, f.retry_at, at),
     e.RenderSubmissionUnknown: _unknown,
-    e.RenderSubmissionAbsent: lambda s, _f, _at: _submission_closed_without_job(s, None),
+    e.RenderSubmissionAbsent: lambda s, _f, at: _submission_closed_without_job(s, None, at),
     e.RenderQueued: _queued,
     e.RenderProgress: _progress,
     e.RenderCompleted: _completed,

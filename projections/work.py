@@ -109,7 +109,7 @@ def _item(render: Render, step: Step, position: int) -> tuple[object, ...]:
         _renderer(render),
         job_stream,
         rank(render),
-        render.created_at,
+        render.resumed_at or render.created_at,  # as the watchdog counts: who is late needs no place to be failed
         render.version,
         position,
     )
@@ -136,7 +136,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=5,
+    version=6,
     tables={
         "items": (
             "stream",

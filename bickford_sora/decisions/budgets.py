@@ -187,7 +187,7 @@ def _with_written_off(render: Render, open_: Reservation, cost: Money | None) ->
 
 def _quoted(render: Render, currency: str | None) -> int:
     """What one job was quoted at, in millionths of a currency; 0 where it was not."""
-    quote = render.allowed.quote if render.allowed else None
+    quote = render.quoted
     return quote.cost.amount_micro if quote is not None and quote.cost.currency == currency else 0
 
 

@@ -18,6 +18,10 @@ from bickford_sora.decisions.media import File
 from bickford_sora.decisions.wrong import VALUE_CHARS_SHOWN_MAX
 from bickford_sora.errors import InvalidRequest
 
+NO_NUL = r"^[^\x00]*$"
+"""What the text of a query has to look like: the database takes no NUL character."""
+VIDEO_ID_CHARS_MAX = 128
+"""Longest id of a video in a query."""
 FORM_PARTS_MAX = 64
 """Fields and files of one form together."""
 JSON_DEPTH_MAX = 16

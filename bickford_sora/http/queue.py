@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from bickford_sora.http.documentation import REFUSALS
+from bickford_sora.http.forms import NO_NUL, VIDEO_ID_CHARS_MAX
 from bickford_sora.http.house import TheCaller, TheHouse, authenticated
 from bickford_sora.http.roles import READS
 from bickford_sora.queueing import Line, Queued, Reason
@@ -14,7 +15,6 @@ from projections.queue import Counter
 
 QUEUE_LIMIT_DEFAULT = 100
 QUEUE_LIMIT_MAX = 1_000
-VIDEO_ID_CHARS_MAX = 128
 
 router = APIRouter(prefix="/v1/queue", tags=["queue"], dependencies=[Depends(authenticated)], responses=REFUSALS)
 
@@ -60,7 +60,7 @@ class QueueNow(BaseModel):
 async def show(
     house: TheHouse,
     caller: TheCaller,
-    video_id: Annotated[str | None, Query(max_length=VIDEO_ID_CHARS_MAX)] = None,
+    video_id: Annotated[str | None, Query(max_length=VIDEO_ID_CHARS_MAX, pattern=NO_NUL)] = None,
     limit: Annotated[int, Query(ge=1, le=QUEUE_LIMIT_MAX)] = QUEUE_LIMIT_DEFAULT,
 ) -> QueueNow:
     """The caller's renders that wait, by renderer and place, and how many everybody has waiting and under way."""

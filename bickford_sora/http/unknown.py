@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from bickford_sora.decisions.unknown import doubt
 from bickford_sora.http.bodies import read_json
 from bickford_sora.http.documentation import REFUSALS, json_body
+from bickford_sora.http.forms import NO_NUL, VIDEO_ID_CHARS_MAX
 from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder, authenticated
 from bickford_sora.http.roles import ADMINISTERS, OVERSEES
 from bickford_sora.unknown import Adoption, Verdict
@@ -77,7 +78,7 @@ async def list_page(
     house: TheHouse,
     caller: TheCaller,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: str | None = None,
+    after: Annotated[str | None, Query(max_length=VIDEO_ID_CHARS_MAX, pattern=NO_NUL)] = None,
 ) -> UnknownRenderList:
     """A page of the renders that are held until something is found out or decided, the oldest first."""
 

@@ -163,6 +163,13 @@ class Fleet(Generic[Known]):
             seen.down_until = self._monotonic() + pause_s
         log.warning("replica_unreachable", renderer=renderer.name, replica=renderer.replica, left_alone_s=pause_s)
 
+    def put_back(self, renderer: Renderer) -> None:
+        """It was chosen, and not asked after all: that is not counted among the minute's submissions."""
+        with self._lock:
+            state = self._states.get((renderer.name, renderer.credential))
+            if state is not None and state.begun:
+                state.begun.pop()
+
     def reached(self, renderer: Renderer) -> None:
         """It answered."""
         with self._lock:

@@ -121,6 +121,8 @@ class Reconcile:
         except ReadFailed as error:
             if error.code == "renderer_list_unsupported":
                 return self._hold(task, render, renderer, error.code)
+            if self._decided_by_rule(task, render, renderer):
+                return self.shop.again()
             retry_at = self.shop.backoff(min(task.attempt, DOUBLINGS_MAX), error.retry_after_s)
             fact = self.shop.trouble(render, "reconcile", error, retry_at)
             self.shop.decide(task, lambda r: news.trouble(r, fact))

@@ -58,6 +58,15 @@ def fingerprint_of(shop: Workshop, model: str, prompt: str, seconds: str, size: 
 
 
 @dataclass(frozen=True, slots=True)
+class _Begun:
+    """A submission whose start is on record."""
+
+    render: Render
+    order: Order
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """Submits renders that are allowed."""
 
@@ -74,10 +83,11 @@ class Submit:
         renderer = self._chosen(task, render, render.allowed)
         if isinstance(renderer, datetime):
             return renderer
-        order = self._order(task, render, renderer)
-        if order is None:
-            return self.shop.again()
-        return self._submit(task, render, renderer, order)
+        begun = self._begun(task, render, renderer)
+        if isinstance(begun, datetime):
+            self.shop.fleet.put_back(renderer)
+            return begun
+        return self._send(task, renderer, begun)
 
     def _chosen(self, task: Task, render: Render, allowed: RenderAllowed) -> Renderer | datetime:
         """Who is asked, or when to look again: nobody can be, or the render goes on to the next of its route."""
@@ -105,7 +115,11 @@ class Submit:
     def _overdue(self, render: Render) -> Draft:
         return news.overdue(render, self.shop.now(), render_deadline_s=self.shop.limits.render_deadline_s)
 
-    def _submit(self, task: Task, render: Render, renderer: Renderer, order: Order) -> datetime:
+    def _begun(self, task: Task, render: Render, renderer: Renderer) -> "_Begun | datetime":
+        """The submission that is on record now, or when to look again: nothing was begun."""
+        order = self._order(task, render, renderer)
+        if order is None:
+            return self.shop.again()
         attempt = Attempt(
             renderer=renderer.name,
             credential=renderer.credential,
@@ -119,14 +133,17 @@ class Submit:
         if task.begins_until is not None and self.shop.now() > task.begins_until:
             return self.shop.again()  # this process was paused: its place at the renderer is somebody else's by now
         try:
-            begun = after(render, self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render))
+            render = after(render, self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render))
         except Conflict:
             return self.shop.again()
+        return _Begun(render, order, attempt)
+
+    def _send(self, task: Task, renderer: Renderer, begun: "_Begun") -> datetime:
         # The ledger now says that the renderer may have been asked. A crash from here until the outcome is recorded
         # leaves it unknown: after the deadline, `reconcile` looks for the job before anything is sent again.
-        outcome = self._ask(renderer, order, attempt)
+        outcome = self._ask(renderer, begun.order, begun.attempt)
         # A crash here: the job may exist and nobody has written it down. The same.
-        self._record_patiently(task, begun, outcome, renderer)
+        self._record_patiently(task, begun.render, outcome, renderer)
         return self.shop.again()
 
     def _ask(self, renderer: Renderer, order: Order, attempt: Attempt) -> JobNews | RendererError:

@@ -225,3 +225,9 @@ def test_a_decision_without_a_reason_that_can_be_read_is_refused(kit: Kit, body:
 def test_who_spans_the_tenant_decides_for_every_project(kit: Kit) -> None:
     video_id = unanswered(kit)
     assert decide(kit, "abandon", video_id, key=ROOT_KEY).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/unknown?after=%00", "/v1/queue?video_id=%00"])
+def test_a_nul_in_a_query_is_refused(kit: Kit, path: str) -> None:
+    answer = kit.request("GET", path, key=ROOT_KEY)
+    assert error_of(answer) == (400, "invalid_request_error", path.partition("?")[2][:-4], "invalid_value")

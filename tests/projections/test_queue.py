@@ -100,6 +100,21 @@ def test_who_waited_too_long_is_looked_at_without_a_place(street: Street) -> Non
     assert len(street.leases.claim("w1", 8, 60, street.now, ["submit"], late)) == 2
 
 
+def test_what_goes_on_after_a_long_doubt_waits_for_its_place_like_everybody(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    stream = author.intent()
+    author.allow(stream)
+    author.start_submission(stream)
+    author.write(stream, e.RenderSubmissionUnknown(attempt=1, code="timeout"))
+    author.now += timedelta(hours=7)
+    author.write(stream, e.RenderSubmissionAbsent(attempt=1, jobs_searched=0))
+    author.flush()
+    projector.catch_up()
+    full = Rooms(rooms=[Room(renderer="openai", in_flight_max=0)], overdue=author.now - timedelta(hours=6))
+    assert leases.claim("w1", 10, 60, author.now + timedelta(minutes=1), ["submit"], full) == []
+
+
 def test_a_worker_that_dies_gives_its_place_back_when_its_lease_ends(street: Street) -> None:
     street.in_flight_max = 1
     street.ask("studio", 2)

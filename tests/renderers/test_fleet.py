@@ -117,6 +117,14 @@ def test_no_more_submissions_in_a_minute_than_the_limit() -> None:
     assert stage.chosen() in {ONE, TWO}
 
 
+def test_who_was_chosen_and_not_asked_is_not_counted() -> None:
+    stage = Stage(replicas=(ONE,), requests_per_minute_max=1)
+    chosen = stage.fleet.choose("gpu", "key")
+    assert stage.chosen() == "rate_limited"
+    stage.fleet.put_back(cast("Renderer", chosen))
+    assert stage.chosen() == ONE
+
+
 def test_an_unknown_renderer_is_nobody() -> None:
     stage = Stage()
     assert stage.fleet.choose("other", "key") is None

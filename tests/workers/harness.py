@@ -454,6 +454,9 @@ class MemoryFleet:
     def unreachable(self, renderer: MemoryRenderer) -> None:
         self.away.add(renderer.name)
 
+    def put_back(self, renderer: MemoryRenderer) -> None:
+        pass
+
     def reached(self, renderer: MemoryRenderer) -> None:
         self.away.discard(renderer.name)
 

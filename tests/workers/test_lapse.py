@@ -38,6 +38,15 @@ def test_nothing_is_submitted_before_it_is_approved(shop: Harness) -> None:
     shop.check()
 
 
+def test_what_is_approved_late_has_its_whole_time_from_then_on() -> None:
+    with harness(policy=Policy(read_policy(HOLDS)), render_deadline_s=APPROVAL_S / 4) as shop:
+        video_id = shop.ask()
+        shop.run(run_s_max=APPROVAL_S / 2)
+        shop.answer(video_id, APPROVER, Answer(decision="approve", reason="Fine"))
+        shop.run()
+        assert shop.render(video_id).phase is Phase.STORED
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_what_nobody_answers_in_time_is_denied_once_whatever_is_killed(shop: Harness, moment: Moment) -> None:
     video_id = shop.ask()

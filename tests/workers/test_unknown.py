@@ -62,6 +62,16 @@ def test_a_rule_decides_when_its_time_has_come_and_what_may_be_billed_is_booked(
         hub.check()
 
 
+def test_a_rule_decides_also_while_the_list_cannot_be_read() -> None:
+    with harness() as hub:
+        hub.renderer.recovery = Recovery(on_unknown="fail", unknown_after_s=600.0)
+        hub.mischief.scripts["jobs"] = ["away"] * 1_000
+        video_id = unanswered(hub, "lose request")
+        hub.run(run_s_max=DAY_S)
+        assert hub.render(video_id).phase is Phase.FAILED
+        assert hub.render(video_id).written_off == 1
+
+
 def test_a_rule_submits_no_more_often_than_the_limit_and_holds_then() -> None:
     with harness(submission_attempts_max=3) as hub:
         hub.renderer.capabilities = WITHOUT_LIST

@@ -22,8 +22,8 @@ open as (
            least(%(limit)s, r.submissions_max, case when r.in_flight_max is not null then r.in_flight_max - (
                select count(*) from (
                    select from projection_work.items i
-                   where i.renderer = w.renderer and i.step in ('reconcile', 'follow')
-                     and (i.step = 'follow' or i.job_stream is null)  -- a job that was lost takes no place
+                   where i.renderer = w.renderer
+                     and (i.step = 'follow' or (i.step = 'reconcile' and i.job_stream is null))  -- not those of lost jobs
                    limit r.in_flight_max
                ) jobs
            ) - (
