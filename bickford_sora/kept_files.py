@@ -1,13 +1,11 @@
 """The stored files that there should be by what the facts say, each held to the SHA-256 that is recorded of it."""
 
-import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from bickford_sora.assets.errors import AssetError, AssetNotFound
-from bickford_sora.assets.port import AssetStore
+from bickford_sora.assets.port import AssetStore, sha256_of
 from bickford_sora.decisions.deliveries import AFTER_APPROVAL
 from ledger import streams
 from ledger.envelope import Fact
@@ -104,16 +102,13 @@ def _removes(fact: Fact) -> bool:
 
 
 def _check(assets: AssetStore, file: File, position: int, findings: Findings) -> None:
-    digest = hashlib.sha256()
     try:
-        with closing(assets.open(file.storage_uri)) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
+        digest = sha256_of(assets, file.storage_uri)
     except AssetNotFound:
         findings.add("asset_missing", position, f"{file.storage_uri} is gone")
         return
     except AssetError as error:
         findings.add("asset_changed", position, f"{file.storage_uri}: {error}")
         return
-    if digest.hexdigest() != file.sha256:
+    if digest != file.sha256:
         findings.add("asset_changed", position, f"{file.storage_uri} is not the file that was stored")

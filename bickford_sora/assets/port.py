@@ -1,6 +1,8 @@
 """What every asset store promises, whatever it is built on."""
 
+import hashlib
 from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,6 +96,15 @@ class AssetStore(Protocol):
     def is_locked(self, storage_uri: str) -> bool:
         """Whether storage keeps the asset under a lock, so that `delete` would raise AssetLocked now."""
         ...
+
+
+def sha256_of(assets: AssetStore, storage_uri: str) -> str:
+    """The SHA-256 of a stored file as it can be read now, in hex. Raises AssetNotFound, or another AssetError."""
+    digest = hashlib.sha256()
+    with closing(assets.open(storage_uri)) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def bounded(chunks: Iterable[bytes], *, bytes_max: int) -> Generator[bytes, None, None]:

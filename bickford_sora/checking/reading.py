@@ -1,11 +1,9 @@
 """What the check reads: the ledger's rows as they are stored, and the files they name."""
 
-import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 from bickford_sora.assets.errors import AssetError, AssetNotFound
-from bickford_sora.assets.port import AssetStore
+from bickford_sora.assets.port import AssetStore, sha256_of
 from bickford_sora.checking.check import CATEGORIES
 from bickford_sora.checking.files import File, LookAt
 from bickford_sora.checking.findings import Kind
@@ -64,16 +62,13 @@ def contents(assets: AssetStore) -> LookAt:
     """Reads a file whole, and holds it to the SHA-256 that is recorded."""
 
     def look_at(file: File) -> tuple[Kind, str] | None:
-        digest = hashlib.sha256()
         try:
-            with closing(assets.open(file.storage_uri)) as chunks:
-                for chunk in chunks:
-                    digest.update(chunk)
+            digest = sha256_of(assets, file.storage_uri)
         except AssetNotFound:
             return Kind.ASSET_MISSING, f"{file.storage_uri} is gone"
         except AssetError as error:
             return Kind.ASSET_CHANGED, f"{file.storage_uri}: {error}"
-        if digest.hexdigest() != file.sha256:
+        if digest != file.sha256:
             return Kind.ASSET_CHANGED, f"{file.storage_uri} is not the file that was stored"
         return None
 
