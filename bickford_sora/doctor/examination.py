@@ -1,13 +1,12 @@
 """All checks, in the order in which their problems have to be put right."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 import psycopg
 from pydantic import ValidationError
 
+from bickford_sora.composition.books import database
 from bickford_sora.database.binaries import candidate_folders, choose_binaries
-from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.layout import Layout
 from bickford_sora.doctor.books import check_books
@@ -51,7 +50,7 @@ def _check_database(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield from _not_looked_at()
         return
     try:
-        with _server(settings) as url, connect(url) as connection:
+        with database(settings) as url, connect(url) as connection:
             yield from check_server(connection, url, settings, clock)
             if has_schema(connection):
                 yield from check_books(connection, settings, clock)
@@ -76,15 +75,6 @@ def _not_made_yet() -> Finding:
 
 def _not_looked_at() -> Iterator[Finding]:
     yield from (skipped(each, "there is no ledger to look at") for each in OF_BOOKS)
-
-
-@contextmanager
-def _server(settings: Settings) -> Iterator[str]:
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    with EmbeddedPostgres.acquire(settings.data_dir) as server:
-        yield server.url
 
 
 def _wrong(error: Mapping[str, object]) -> Finding:
