@@ -17,6 +17,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from ledger.keepalives import KEEPALIVES
 from ledger.mapper import FactMapper
 from ledger.payloads import ReadPayload
 from projections.errors import ShareLost
@@ -133,12 +134,8 @@ def _replay_share(work: Work, share: Share, pipe: Pipe) -> None:
 
 
 def _hold_tables(target: Connection[TupleRow], projections: Sequence[Projection]) -> None:
-    # The server notices within 25 s that this machine is lost, and then lets go of the tables.
-    target.execute(
-        "select set_config('idle_in_transaction_session_timeout', '0', true), "
-        "set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
-        "set_config('tcp_keepalives_count', '3', false)"
-    )
+    # The tables are let go of when this machine is lost, too.
+    target.execute("select set_config('idle_in_transaction_session_timeout', '0', true), " + KEEPALIVES)
     for projection in projections:
         for table in projection.tables if projection.rows is not None else ():
             name = sql.Identifier(projection.next_schema, table)

@@ -7,6 +7,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from ledger.keepalives import KEEPALIVES
+
 APPLICATION_NAME = "bickford-sora"
 LOCK_TIMEOUT_S = 10.0
 IDLE_IN_TRANSACTION_TIMEOUT_S = 5.0
@@ -54,10 +56,7 @@ def open_pool(
         # By SET and not through the URL's `options`, which the URL may use itself and poolers like PgBouncer refuse.
         connection.execute(
             "SELECT set_config('lock_timeout', %s, false), "
-            "set_config('idle_in_transaction_session_timeout', %s, false), "
-            # A machine that is lost is noticed after 25 s; over a Unix socket these mean nothing.
-            "set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
-            "set_config('tcp_keepalives_count', '3', false)",
+            "set_config('idle_in_transaction_session_timeout', %s, false), " + KEEPALIVES,
             (_milliseconds(lock_timeout_s), _milliseconds(idle_in_transaction_timeout_s)),
         )
 
