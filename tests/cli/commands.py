@@ -212,6 +212,23 @@ def _announced(process: subprocess.Popen[str], log: Path) -> str:
     return "".join(lines)
 
 
+@contextmanager
+def running(known: Mapping[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process with this environment; stopped by SIGTERM unless it has ended."""
+    with log.open("w") as errors:
+        process = subprocess.Popen([*COMMAND, *arguments], env=known, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    """What a command announces itself with."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
 def wait_until_gone(path: Path, timeout_s: float = 5.0) -> None:
     """Waits for a file to be removed."""
     gives_up_at = time.monotonic() + timeout_s

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import psycopg
 
-from bickford_sora.database.binaries import Binaries, candidate_folders, choose_binaries, reachable_by
+from bickford_sora.database.binaries import SYSTEM_DIR, Binaries, candidate_folders, choose_binaries, reachable_by
 from bickford_sora.database.cluster import ENVIRONMENT
 from bickford_sora.database.serveruser import ServerUser, choose_server_user
+from tests.crash.site import children_of
 
 OWNER = "bickford"
 READY_S_MAX = 30.0
@@ -95,8 +96,7 @@ class Node:
         """kill -9 of the server and of everything that belongs to it: the machine is gone."""
         if self.process is not None:
             # Backends have sessions of their own, and are found by their parent.
-            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            for pid in (self.process.pid, *map(int, children)):
+            for pid in (self.process.pid, *children_of(self.process.pid)):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()
@@ -155,4 +155,4 @@ def _node(folder: Path, port: int) -> Node:
     if user.switched:
         os.chown(folder, user.user_id, user.group_id)
     chosen = choose_binaries([*candidate_folders()], cluster_major=None)
-    return Node(folder, port, reachable_by(user, chosen, Path("/var/lib/bickford-sora")), user)
+    return Node(folder, port, reachable_by(user, chosen, SYSTEM_DIR), user)

@@ -2,14 +2,12 @@
 
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,8 +16,9 @@ import pytest
 from bickford_sora.client.synchronous import BickfordClient
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from bickford_sora.simulator.faults import Fault, FaultKind
-from tests.cli.commands import environment, reachable_folder, stop
+from tests.cli.commands import environment, first_line, reachable_folder, running
 from tests.crash.cluster import Pair, replicated_pair
+from tests.database.processes import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machines"), pytest.mark.timeout(240)]
 
@@ -78,41 +77,17 @@ def town() -> Iterator[Town]:
         }
         known = environment(folder / "data", given)
         servers = [
-            stack.enter_context(running(folder / f"server{each}.log", known, "serve", "--no-workers", "--port", "0"))
+            stack.enter_context(running(known, folder / f"server{each}.log", "serve", "--no-workers", "--port", "0"))
             for each in range(2)
         ]
         addresses = [first_line(each).split(" at ")[1].split("/v1")[0] for each in servers]
         clients = [stack.enter_context(httpx.Client(base_url=each, timeout=WAIT_S)) for each in addresses]
-        workers = [stack.enter_context(running(folder / f"worker{each}.log", known, "worker")) for each in range(2)]
+        workers = [stack.enter_context(running(known, folder / f"worker{each}.log", "worker")) for each in range(2)]
         for each in workers:
             assert first_line(each).startswith("Working with ")
         yield Town(pair, simulator, addresses, clients, workers)
         for each in (*servers, *workers):
             each.kill()  # their database is gone
-
-
-@contextmanager
-def running(log: Path, known: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A command in a process of its own."""
-    with log.open("w") as errors:
-        command = [sys.executable, "-m", "bickford_sora", *arguments]
-        process = subprocess.Popen(command, env=known, stdout=subprocess.PIPE, stderr=errors, text=True)
-    try:
-        yield process
-    finally:
-        stop(process)
-
-
-def first_line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
-
-
-def wait_for(reached: Callable[[], bool]) -> None:
-    gives_up_at = time.monotonic() + WAIT_S
-    while not reached():
-        assert time.monotonic() < gives_up_at
-        time.sleep(0.05)
 
 
 def test_a_worker_that_was_paused_beyond_its_leases_wakes_up_and_does_no_harm(town: Town) -> None:
@@ -121,7 +96,7 @@ def test_a_worker_that_was_paused_beyond_its_leases_wakes_up_and_does_no_harm(to
     paused = town.workers[0]
     with town.client() as client:
         asked = {client.create_sora_video_job(f"paused {number}").id: f"paused {number}" for number in range(8)}
-        wait_for(lambda: len(town.billed()) >= 2)
+        assert wait_until(lambda: len(town.billed()) >= 2, timeout_s=WAIT_S)
         paused.send_signal(signal.SIGSTOP)
         for video_id in asked:
             assert client.poll_sora_video_job(video_id, timeout_s=WAIT_S).status == "completed"
@@ -166,13 +141,13 @@ def test_when_the_primary_dies_requests_wait_for_the_standby_and_nothing_acknowl
     threads = [threading.Thread(target=each.run, args=(done,)) for each in clients]
     for thread in threads:
         thread.start()
-    wait_for(lambda: all(len(each.answers) >= 5 for each in clients))
+    assert wait_until(lambda: all(len(each.answers) >= 5 for each in clients), timeout_s=WAIT_S)
     town.pair.primary.kill()
     died_at = time.monotonic()
     time.sleep(OUTAGE_S)
     promoted_at = time.monotonic()
     town.pair.standby.promote()
-    wait_for(lambda: all(served_since(each, promoted_at) >= 5 for each in clients))
+    assert wait_until(lambda: all(served_since(each, promoted_at) >= 5 for each in clients), timeout_s=WAIT_S)
     done.set()
     for thread in threads:
         thread.join()
