@@ -56,13 +56,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         webhooks=WebhookIntake(
             gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
         ),
-        callers=Callers(
-            configured_projects(api_key, settings),
-            digest=books.keys.digest,
-            tenant=TENANT,
-            spanning=[api_key.get_secret_value()],
-            issued=IssuedKeys(books.ledger, books.clock),
-        ),
+        callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,
         erasing=gateway.erasing,
@@ -70,23 +64,10 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
         invoices=_invoices(gateway),
         wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
-        api_keys=ApiKeys(
-            recording=gateway.recording,
-            keys=books.keys,
-            digest=lambda secret: books.keys.digest(PURPOSE, secret.encode()),
-            query=ApiKeyTable(books.pool),
-            four_eyes=gateway.four_eyes,
-            new_secret=secrets.token_bytes,
-        ),
+        api_keys=_api_keys(gateway),
         reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
-        unknown=Unknown(
-            recording=gateway.recording,
-            keys=books.keys,
-            query=Work(books.pool),
-            renderer=gateway.fleet.at,
-            catalogue=gateway.configuring.catalogue,
-        ),
+        unknown=_unknown(gateway),
         wait_for_work=lambda timeout_s: books.projector.wait_for(WORK.name, books.ledger.head(), timeout_s),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
@@ -120,6 +101,37 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
             requests_max=settings.requests_max,
             bodies_bytes_max=settings.bodies_bytes_max,
         ),
+    )
+
+
+def _callers(books: Books, api_key: SecretStr) -> Callers:
+    return Callers(
+        configured_projects(api_key, books.settings),
+        digest=books.keys.digest,
+        tenant=TENANT,
+        spanning=[api_key.get_secret_value()],
+        issued=IssuedKeys(books.ledger, books.clock),
+    )
+
+
+def _api_keys(gateway: Gateway) -> ApiKeys:
+    return ApiKeys(
+        recording=gateway.recording,
+        keys=gateway.books.keys,
+        digest=lambda secret: gateway.books.keys.digest(PURPOSE, secret.encode()),
+        query=ApiKeyTable(gateway.books.pool),
+        four_eyes=gateway.four_eyes,
+        new_secret=secrets.token_bytes,
+    )
+
+
+def _unknown(gateway: Gateway) -> Unknown:
+    return Unknown(
+        recording=gateway.recording,
+        keys=gateway.books.keys,
+        query=Work(gateway.books.pool),
+        renderer=gateway.fleet.at,
+        catalogue=gateway.configuring.catalogue,
     )
 
 
