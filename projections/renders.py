@@ -170,13 +170,10 @@ def _dearest(
 
 
 def _rows(connection: Connection[TupleRow], name: str, asked: Mapping[str, Any]) -> list[RenderRow]:
-    with connection.cursor(row_factory=class_row(_row)) as cursor:
+    with connection.cursor(row_factory=class_row(RenderRow)) as cursor:
         # Planned for what is asked: most filters are absent most of the time.
-        return cursor.execute(query(name, _SQL), asked, prepare=False).fetchall()
-
-
-def _row(**columns: Any) -> RenderRow:
-    return RenderRow(**{**columns, "phase": Phase(columns["phase"])})
+        found = cursor.execute(query(name, _SQL), asked, prepare=False).fetchall()
+    return [replace(row, phase=Phase(row.phase)) for row in found]
 
 
 def _small_set(connection: Connection[TupleRow], wanted: Wanted) -> list[str] | None:

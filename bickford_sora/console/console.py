@@ -71,6 +71,22 @@ class Visit:
         return f"{url.path}?{url.query}" if url.query else url.path
 
     @property
+    def origin(self) -> str:
+        """Where clients reach this server, without a path."""
+        return self.links.base_url or ""
+
+    @property
+    def twin(self) -> str:
+        """The address of the same as JSON."""
+        url = self.request.url
+        return f"{url.path}.json?{url.query}" if url.query else f"{url.path}.json"
+
+    def is_at(self, path: str) -> bool:
+        """Whether this page is that one, or below it."""
+        here = self.request.url.path
+        return here == path or here.startswith(f"{path}/")
+
+    @property
     def csrf(self) -> str:
         """What a form has to bring back."""
         return self.console.sessions.csrf(self.session) if self.session else ""
@@ -136,5 +152,3 @@ async def visiting(request: Request) -> Visit:
 
 
 TheVisit = Annotated[Visit, Depends(visiting)]
-
-

@@ -22,17 +22,21 @@ TITLES = {
     410: "Gone for good",
     413: "Too large",
     429: "Too many, too fast",
+    500: "Something went wrong here",
     503: "Try again in a moment",
 }
+
+_UNEXPECTED = "The server had an error. Try once more; if it stays, tell whoever runs this server."
 
 log = structlog.get_logger(__name__)
 
 
-def told(request: Request, error: Exception) -> Response | None:
-    """The page that tells of an error, or leads to where somebody signs in; None for one that is our own mistake."""
+def told(request: Request, error: Exception) -> Response:
+    """The page that tells of an error, or leads to where somebody signs in. No detail of our own mistakes leaves."""
     known = _known(error)
     if known is None:
-        return None
+        log.error("request_failed", exc_info=error)
+        return shown(request, ProtocolError(_UNEXPECTED, code="internal_error"))
     if isinstance(known, Unauthorized):
         return _to_sign_in(request)
     if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

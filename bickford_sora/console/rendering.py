@@ -74,4 +74,3 @@ def _query(given: Mapping[str, Any], **changed: Any) -> str:
 
 def _listed(value: Any) -> list[Any]:
     return [*value] if isinstance(value, list | tuple) else [value]
-

@@ -13,6 +13,7 @@ from fastapi.params import Depends as Dependency
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from bickford_sora.console import refusing, rendering
 from bickford_sora.console.acting import TheAct
@@ -35,11 +36,10 @@ class PageRoute(APIRoute):
         async def answered(request: Request) -> Response:
             try:
                 return await handler(request)
-            except Exception as error:
-                told = refusing.told(request, error)
-                if told is None:
-                    raise
-                return told
+            except ClientDisconnect:
+                raise
+            except Exception as error:  # noqa: BLE001 - what is not known is logged, and told as such
+                return refusing.told(request, error)
 
         return answered
 

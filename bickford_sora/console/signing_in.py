@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bickford_sora.console import cookies, rendering
-from bickford_sora.console.acting import TheAct, check_from_here, read_form
+from bickford_sora.console.acting import TheAct, acting, check_from_here, read_form
 from bickford_sora.console.addresses import HOME, inside
 from bickford_sora.console.console import Console, console_of, session_of
 from bickford_sora.console.routing import PageRoute
@@ -46,8 +46,8 @@ async def sign_in(request: Request) -> Response:
     return _begun(request, console, caller, leads_to)
 
 
-@router.post("/logout")
-async def sign_out(act: TheAct) -> Response:
+@router.post("/logout", dependencies=[Depends(acting)])
+async def sign_out() -> Response:
     """Ends the session in this browser."""
     answer = RedirectResponse("/login?done=signed-out", status_code=303)
     cookies.end_session(answer)
@@ -85,6 +85,4 @@ def _begun(request: Request, console: Console, caller: Caller, leads_to: str) ->
 def _asked(
     request: Request, leads_to: str, *, problem: str = "", signed_out: bool = False, status: int = 200
 ) -> Response:
-    return rendering.bare(
-        request, "login.html", status, leads_to=leads_to, problem=problem, signed_out=signed_out
-    )
+    return rendering.bare(request, "login.html", status, leads_to=leads_to, problem=problem, signed_out=signed_out)

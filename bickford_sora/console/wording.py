@@ -14,13 +14,16 @@ MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 KIB = 1024
+NOTHING = "\N{EN DASH}"
+"""Where there is no value."""
 
 NOTICES: Mapping[str, str] = MappingProxyType(
     {
         "asked": "The render was asked for.",
         "cancelled": "The render was cancelled.",
         "deleted": "The video was deleted. Its facts stay.",
-        "bulk": "Done. What could not be done is still in the list.",
+        "several": "Those renders are gone. Their facts stay.",
+        "some": "Some of them could not be: they have ended meanwhile, or a legal hold keeps them.",
         "reviewed": "The review was recorded.",
         "signed-out": "You are signed out.",
     }
@@ -89,7 +92,7 @@ def lasting(seconds: float) -> str:
 
 def money(micro: int, currency: str | None) -> str:
     """An amount of money, cut off at two digits; a dash where there is none."""
-    return f"{units(micro)} {currency}" if currency else "–"
+    return f"{units(micro)} {currency}" if currency else NOTHING
 
 
 def size(count: int) -> str:
@@ -107,7 +110,7 @@ def size(count: int) -> str:
 def short(identifier: str | None) -> str:
     """The end of an id, which tells it apart in a list; a title beside it has the whole."""
     if identifier is None:
-        return "–"
+        return NOTHING
     head, separator, tail = identifier.rpartition("_")
     return f"{head}{separator}…{tail[-8:]}" if len(tail) > 12 else identifier  # noqa: PLR2004 - a table's column
 
