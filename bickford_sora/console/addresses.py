@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 _OURS = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}")
 """A path of this server: no scheme, no host, no backslash, no control character."""
-HOME = "/"
+HOME = "/renders"
 
 
 def inside(address: object) -> str:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
 from bickford_sora.console import cookies
+from bickford_sora.console.addresses import HOME
 from bickford_sora.console.attempts import Attempts
 from bickford_sora.console.sessions import Session, Sessions
 from bickford_sora.decisions.caller import Caller
@@ -83,7 +84,7 @@ class Visit:
 
     def is_at(self, path: str) -> bool:
         """Whether this page is that one, or below it."""
-        here = self.request.url.path
+        here = self.request.url.path if self.request.url.path != "/" else HOME
         return here == path or here.startswith(f"{path}/")
 
     @property

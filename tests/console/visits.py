@@ -1,5 +1,6 @@
 """The console over a house in memory, and somebody who visits it with a browser's manners."""
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -123,23 +124,33 @@ def _matches(row: RenderRow, wanted: Wanted) -> bool:
     )
 
 
-def console_of(kit: Kit, *, renders: Any = None, **given: Any) -> FastAPI:
-    """The kit's application with the console on top."""
-    console = Console(
-        house=kit.house,
-        clock=kit.clock,
-        sessions=Sessions(digest=kit.keys.digest, new_id=kit.house.new_id),
-        renders=renders or FoldedRenders(kit.ledger),
-        attempts=Attempts(kit.clock.seconds),
-        **given,
+def console_of(kit: Kit, **given: Any) -> Console:
+    """The console of a kit's house."""
+    return Console(
+        **{
+            "house": kit.house,
+            "clock": kit.clock,
+            "sessions": Sessions(digest=kit.keys.digest, new_id=kit.house.new_id),
+            "renders": FoldedRenders(kit.ledger),
+            "attempts": Attempts(kit.clock.seconds),
+            **given,
+        }
     )
-    return with_console(kit.app, console)
+
+
+@functools.cache
+def _app() -> FastAPI:
+    """One application for all houses: the framework takes a fifth of a second to make its routes ready."""
+    kit = make_kit()
+    return with_console(kit.app, console_of(kit))
 
 
 def make_console_kit(**given: Any) -> Kit:
-    """A house in memory with its console."""
+    """A house in memory with its console. One at a time is open."""
     kit = make_kit(**given)
-    return replace(kit, app=console_of(kit))
+    app = _app()
+    app.state.house, app.state.console = kit.house, console_of(kit)
+    return replace(kit, app=app)
 
 
 @dataclass
@@ -168,16 +179,25 @@ class Visitor:
         return found[1]
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {"origin": HOST, "sec-fetch-site": "same-origin", **options.pop("headers", {})}
+        """One request, as a browser on a page of ours sends it."""
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        manners = {"origin": HOST, "sec-fetch-site": "same-origin", **({"cookie": cookie} if cookie else {})}
+        headers = {**manners, **options.pop("headers", {})}
 
         async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(self.kit.app)
-            async with httpx.AsyncClient(transport=transport, base_url=HOST, cookies=self.cookies) as client:
-                answer = await client.request(method, path, headers=headers, **options)
-                self.cookies = dict(client.cookies)
-                return answer
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(self.kit.app), base_url=HOST) as client:
+                return await client.request(method, path, headers=headers, **options)
 
-        return anyio.run(ask)
+        answer = anyio.run(ask)
+        for said in answer.headers.get_list("set-cookie"):
+            self._keep(said)
+        return answer
+
+    def _keep(self, said: str) -> None:
+        name, _, value = said.partition(";")[0].partition("=")
+        self.cookies.pop(name, None)
+        if "Max-Age=0" not in said:
+            self.cookies[name] = value
 
 
 def visitor(kit: Kit, key: str = KEY) -> Visitor:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -266,7 +266,7 @@ def _micro(text: str, param: str) -> int | None:
     try:
         micro = Decimal(text) * MICRO
         return int(micro) if abs(micro) < 2**63 else _no_amount(param)
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         return _no_amount(param)
 
 
