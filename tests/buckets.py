@@ -57,6 +57,14 @@ class Bucket:
         """Puts an object there, over whatever has this name."""
         self.client.put_object(Bucket=self.name, Key=name, Body=content)
 
+    def mark(self, name: str) -> None:
+        """Marks an object; who writes over it takes the mark away."""
+        self.client.put_object_tagging(Bucket=self.name, Key=name, Tagging={"TagSet": [{"Key": "mark", "Value": "1"}]})
+
+    def is_marked(self, name: str) -> bool:
+        """Whether it is the object that was marked."""
+        return bool(self.client.get_object_tagging(Bucket=self.name, Key=name)["TagSet"])
+
     def remove_all(self, prefix: str) -> list[str]:
         """Tries to remove every version as who has every right. Why it could not, by version."""
         return [self._refusal(each["Key"], each["VersionId"]) for each in self._versions(prefix)]
@@ -125,6 +133,17 @@ def plain_bucket() -> Iterator[Bucket]:
         name = f"assets-{next(_numbers)}"  # servers of one process share what they keep
         client.create_bucket(Bucket=name)
         yield Bucket(name, endpoint, client)
+
+
+@contextmanager
+def under_versions(bucket: Bucket) -> Iterator[None]:
+    """The bucket keeps versions of what is put there in this block, and goes on to keep those afterwards."""
+    set_to = bucket.client.put_bucket_versioning
+    set_to(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    try:
+        yield
+    finally:
+        set_to(Bucket=bucket.name, VersioningConfiguration={"Status": "Suspended"})
 
 
 @contextmanager
