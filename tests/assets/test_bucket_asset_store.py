@@ -15,6 +15,7 @@ from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.assets.opening import open_assets
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.buckets import BucketUnusable, open_store
+from bickford_sora.doctor.machine import check_assets
 from bickford_sora.settings import Settings
 from ledger.clock import system_clock
 from tests.buckets import Bucket, under_versions
@@ -105,6 +106,14 @@ def test_what_a_bucket_with_versions_would_keep_is_not_called_deleted(
         with pytest.raises(AssetLocked):
             attempt()
     assert b"".join(store.open(kept)) == b"of a bucket with versions"
+
+
+def test_the_doctor_names_versions_and_a_missing_bucket(bucket: Bucket, prefix: str, tmp_path: Path) -> None:
+    with under_versions(bucket):
+        kept = check_assets(Settings(data_dir=tmp_path, assets_url=bucket.url(prefix)), system_clock)
+    assert (kept.state, "versions" in kept.found) == ("warning", True)
+    missing = check_assets(Settings(data_dir=tmp_path, assets_url="s3://nobody-made-this-bucket"), system_clock)
+    assert (missing.state, "BICKFORD_ASSETS_URL" in missing.advice) == ("problem", True)
 
 
 def test_a_folder_that_was_copied_into_a_bucket_is_read_by_the_same_addresses(
