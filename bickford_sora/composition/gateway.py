@@ -140,6 +140,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         stops=stops,
         limits=_work_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
+        tracing=books.tracing,
     )
     rooms = rooms_of(configuring, fleet, stops, clock=books.clock, render_deadline_s=settings.render_deadline_s)
     erasures = _erasures(books, recording, assets)
@@ -297,7 +298,8 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
 
 
 def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Links, owner: str) -> Crew:
-    deliver = Deliver(recording, dispatch, link=links.video, jitter=random.SystemRandom().random)
+    jitter = random.SystemRandom().random
+    deliver = Deliver(recording, dispatch, link=links.video, jitter=jitter, tracing=books.tracing)
     return Crew(
         leases=Leases(books.pool),
         workers={"deliver": deliver},
