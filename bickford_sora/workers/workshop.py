@@ -87,9 +87,6 @@ class Renderers(Protocol):
     def unreachable(self, renderer: Renderer) -> None:
         """It could not be reached."""
 
-    def put_back(self, renderer: Renderer) -> None:
-        """It was chosen, and not asked after all."""
-
     def reached(self, renderer: Renderer) -> None:
         """It answered."""
 
