@@ -195,7 +195,7 @@ def test_puts_and_deletes_may_race(store: AssetStore) -> None:
             assert put(store) == URI
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(work, range(200)))
+        list(threads.map(work, range(80)))
     assert b"".join(store.open(put(store))) == CONTENT
 
 
