@@ -148,7 +148,7 @@ def _bounds(span: Span) -> dict[str, object]:
 
 SPEND = Projection(
     name="spend",
-    version=1,
+    version=2,
     tables={
         "movements": (
             "position",

@@ -136,7 +136,7 @@ def _renderer(render: Render) -> str | None:
 
 WORK = Projection(
     name="work",
-    version=6,
+    version=7,
     tables={
         "items": (
             "stream",

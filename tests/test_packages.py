@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 import bickford_sora
 from bickford_sora import PackageClash, check_siblings
@@ -26,6 +28,21 @@ def test_another_distributions_package_of_that_name_is_named_at_the_first_import
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
     with pytest.raises(PackageClash, match="ledger"):
         check_siblings(tmp_path / "bickford_sora" / "__init__.py")
+
+
+def test_everything_the_packages_hold_is_in_the_wheel(tmp_path: Path) -> None:
+    root = Path(bickford_sora.__file__).parent.parent
+    if not (root / "pyproject.toml").is_file():
+        pytest.skip("this is no checkout: there is nothing to make a wheel of")
+    (wheel,) = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+    folders = (root / name for name in ("bickford_sora", "ledger", "projections"))
+    held = {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert {str(path.relative_to(root)) for path in held} - packed == set()
+    for part in ("static/htmx.js", "static/htmx-LICENSE.txt", "static/console.css", "templates/base.html"):
+        assert f"bickford_sora/console/{part}" in packed
+    assert "projections/sql/renders/page.sql" in packed
 
 
 def test_public_names_are_sorted_and_there() -> None:

@@ -57,6 +57,16 @@ def audit(
 
 
 @bench.command()
+def console(
+    *,
+    renders: Annotated[int, typer.Option(min=100, max=100_000_000, help="Renders to list.")] = 100_000,
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds of a page of the console's list by what is asked for, beside a plain page of one table."""
+    _measure("console", as_json=as_json, renders=renders)
+
+
+@bench.command()
 def verify(
     *,
     events: Annotated[int, typer.Option(min=1_000, max=100_000_000, help="Facts to verify.")] = 200_000,

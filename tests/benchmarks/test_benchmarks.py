@@ -8,7 +8,7 @@ from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, audit, create, database, histories, policy, poll, replay, soak, spend, stock, verify
+from . import append, audit, console, create, database, histories, policy, poll, replay, soak, spend, stock, verify
 
 
 def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
@@ -47,6 +47,15 @@ def test_the_audit_benchmark_asks_every_question(server_url: str, monkeypatch: p
     assert json.loads(json.dumps(measured)) == measured
     assert all(measured[name] > 0 for name in ("median", "p95", "by_video", "by_a_word", "ratio_by_sha256"))
     assert len(progress) == 2 + measured["questions"] + len(audit.BASELINE)
+
+
+def test_the_console_benchmark_asks_every_question(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "ROUNDS", 2)
+    progress: list[str] = []
+    measured = console.run(server_url, renders=2_000, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("median", "p95", "by_project", "stuck", "plain", "ratio_plain"))
+    assert len(progress) == 2 + measured["questions"]
 
 
 def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:

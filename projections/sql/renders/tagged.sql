@@ -1,5 +1,6 @@
+-- `tags <> '{}'` says nothing new; it is the condition of the index.
 select video_id
 from projection_spend.movements
-where tenant = %(tenant)s and kind = 'reserved' and video_id is not null and %(tag)s = any(tags)
+where tenant = %(tenant)s and kind = 'reserved' and tags <> '{}' and video_id is not null and tags @> array[%(tag)s::text]
 order by position desc
 limit %(limit)s

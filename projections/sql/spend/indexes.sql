@@ -1,3 +1,4 @@
 alter table movements add constraint movements_pkey primary key (position);
 create index movements_day on movements (tenant, day, position) where day is not null;
 create index movements_video on movements (tenant, video_id, position) where video_id is not null;
+create index movements_tags on movements using gin (tags) where kind = 'reserved' and tags <> '{}';

@@ -8,3 +8,4 @@ alter table nudges add constraint nudges_pkey primary key (stream);
 create index nudges_job on nudges (job_stream, position);
 create index items_reconciling on items (tenant, video_id) where step = 'reconcile';
 create index nudges_position on nudges (position);
+create index items_in_hand on items (tenant, video_id) where step in ('submit', 'follow', 'store');
