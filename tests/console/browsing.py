@@ -12,6 +12,13 @@ from tests.http.houses import KEY
 
 PATIENCE_MS = 10_000
 """How long a page may take to show what is expected of it."""
+PLAYED_S = 0.2
+PLAYED = f"""film => new Promise(resolve => {{
+    film.muted = true
+    film.addEventListener("timeupdate", () => {{ if (film.currentTime > {PLAYED_S}) resolve(film.currentTime) }})
+    film.play()
+}})"""
+"""Plays a video until it has come somewhere, and tells how far. The page's policy lets no text be run in a loop."""
 
 
 @dataclass

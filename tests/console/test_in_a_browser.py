@@ -6,20 +6,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bickford_sora.http.serving import ServerThread
-from tests.console.browsing import asked_for, watched
+from tests.console.browsing import PLAYED, PLAYED_S, asked_for, watched
 from tests.console.visits import make_console_kit
 from tests.http.films import mp4
 from tests.http.houses import Kit
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-PLAYED_S = 0.2
-PLAYED = f"""film => new Promise(resolve => {{
-    film.muted = true
-    film.addEventListener("timeupdate", () => {{ if (film.currentTime > {PLAYED_S}) resolve(film.currentTime) }})
-    film.play()
-}})"""
-"""Plays a video until it has come somewhere, and tells how far. The page's policy lets no text be run in a loop."""
 HOSTILE = "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'>"
 
 
