@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.telemetry import configure_logging
+from ledger.events.render import RenderStored
 from tests.console.browsing import watched
 from tests.console.visits import make_console_kit
 from tests.http.houses import KEY, ROOT_KEY, Kit
@@ -73,7 +74,7 @@ def a_day(kit: Kit) -> str:
         kit.progress(finished, percent)
     kit.pass_time(12)
     kit.complete(finished)
-    kit.store(finished, film(640, 360, 48))
+    store(kit, finished)
     failed = kit.create("A crowd in the stadium, handheld", model="sora-2-pro")
     kit.submit(failed, job_id="job_1")
     kit.fail(failed)
@@ -88,6 +89,16 @@ def a_day(kit: Kit) -> str:
     kit.create("Night market, steam, neon in the puddles")
     kit.pass_time(95)
     return finished
+
+
+def store(kit: Kit, video_id: str) -> None:
+    """A film and its thumbnail, kept."""
+    picture = io.BytesIO()
+    _scene(320, 180, 0.6).save(picture, "WEBP")
+    video = kit.asset(video_id, film(640, 360, 48)).model_copy(update={"width": 640, "height": 360})
+    thumbnail = kit.asset(video_id, picture.getvalue())
+    of_picture = {"variant": "thumbnail", "media_type": "image/webp", "width": 320, "height": 180}
+    kit.record(video_id, RenderStored(assets=(video, thumbnail.model_copy(update=of_picture))))
 
 
 def film(width: int, height: int, frames: int) -> bytes:
