@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event
 
 import psycopg
 import structlog
@@ -22,7 +23,7 @@ from ledger.port import POSITION_MAX
 from projections import positions, schemas
 from projections.applying import apply
 from projections.batch import Batch, History, read_batch
-from projections.beside import filled_beside, index
+from projections.beside import filled_beside
 from projections.comparison import Difference, differences
 from projections.errors import (
     OtherVersion,
@@ -32,6 +33,7 @@ from projections.errors import (
     SwapBlocked,
     UnknownProjection,
 )
+from projections.indexing import index
 from projections.port import Pool, Projection
 from projections.projector import wanted_whole
 from projections.sharing import OnProgress, Work, replay
@@ -139,6 +141,7 @@ class Rebuild:
             with connection.transaction():
                 schemas.drop(connection, projection.next_schema)
                 schemas.create(connection, projection, projection.next_schema)
+                schemas.leave_to_us(connection, projection, projection.next_schema)
         position = min(self._ledger.head(), until)
         with filled_beside(self._pool, projections, until=position, payloads=self._ledger.payloads):
             with self._pool.connection() as source:
@@ -146,7 +149,7 @@ class Rebuild:
                 replay(work, source, connection, on_progress, until=position)
             for projection in projections:
                 if projection.rows is not None:
-                    index(connection, projection)
+                    index([connection], projection, Event())
         log.info("projections_replayed", projections=[each.name for each in projections], position=position)
         return position
 
