@@ -38,9 +38,7 @@ def index(connections: Sequence[Connection[TupleRow]], projection: Projection, s
         schemas.leave_to_server(connections[0], projection, projection.next_schema)
 
 
-def _make(
-    connection: Connection[TupleRow], projection: Projection, waiting: deque[LiteralString], stop: Event
-) -> None:
+def _make(connection: Connection[TupleRow], projection: Projection, waiting: deque[LiteralString], stop: Event) -> None:
     """One after the other until none is waiting. A failure leaves the others unmade."""
     while waiting and not stop.is_set():
         try:
