@@ -62,12 +62,10 @@ class Replay:
         """Writes the rows of a share. Returns the number of its events. Raises RebuildRefused at the first bad one."""
         with _collecting_seldom(), source.transaction():
             source.execute(query("replay_settings", _SQL), (SORT_MEMORY,))
-            for part in share.streams:
-                with closing(_read(source, "replay", {"until": share.until, **asdict(part)})) as batches:
-                    self._fold(target, batches)
-            if share.unfolded is not None:
-                with closing(_read(source, "replay_unfolded", asdict(share.unfolded))) as batches:
-                    self._validate(batches)
+            with closing(_folded(source, share)) as batches:
+                self._fold(target, batches)
+            with closing(_unfolded(source, share)) as batches:
+                self._validate(batches)
         for name, table in list(self._held):
             self._write(target, name, table)
         self._on_done(self._done)
@@ -141,7 +139,18 @@ class Replay:
             raise RebuildRefused(projection.name, stream, error) from error
 
 
-def _read(source: Connection[TupleRow], name: str, bounds: dict[str, object]) -> Generator[list[Row], None, None]:
+def _folded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], None, None]:
+    """By stream and version."""
+    for part in share.streams:
+        yield from _read(source, "replay", {"until": share.until, **asdict(part)})
+
+
+def _unfolded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], None, None]:
+    if share.unfolded is not None:
+        yield from _read(source, "replay_unfolded", asdict(share.unfolded))
+
+
+def _read(source: Connection[TupleRow], name: str, bounds: dict[str, object]) -> Iterator[list[Row]]:
     """Everything that is asked for, many rows at a time: the next ones while those before them are worked on."""
     with source.cursor("replay") as cursor, ThreadPoolExecutor(1) as thread:
         cursor.execute(query(name, _SQL), bounds, binary=True)
