@@ -115,6 +115,7 @@ class Rebuild:
         """Compares what one snapshot of the database shows of both; who follows the ledger meanwhile is not held up."""
         with connection.transaction(force_rollback=True):
             connection.execute("set transaction isolation level repeatable read")
+            _take_time(connection)
             live = positions.read(connection)[projection.name]
             if live.version != projection.version:
                 raise OtherVersion(f"{projection.name} is live in version {live.version}, not {projection.version}")
@@ -168,6 +169,7 @@ class Rebuild:
         """Applies full batches; what is left then, writers or not, is little enough for the swap."""
         while self._ledger.head() - position >= CATCH_UP_EVENTS_MAX:
             with connection.transaction():
+                _take_time(connection)
                 position = self._apply_next(connection, projection, position)
         return position
 
@@ -232,6 +234,11 @@ def _exclusive(connection: Connection[TupleRow], projections: Sequence[Projectio
 def _unlock(connection: Connection[TupleRow], key: str) -> None:
     if not connection.closed:  # the server released the lock with the session
         connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+
+
+def _take_time(connection: Connection[TupleRow]) -> None:
+    """For this transaction: payloads of closed segments are read in it, and nobody waits for it, however long."""
+    connection.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
 
 
 def _drop_next(connection: Connection[TupleRow], projections: Sequence[Projection]) -> None:

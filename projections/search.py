@@ -134,11 +134,16 @@ class Search:
 
     def step(self) -> int:
         """Takes in one batch. Returns how many events it had, 0 when there was nothing."""
-        with self._turn() as (connection, began):
-            found, last = self._ledger.pick(began, _PICKED, limit=BATCH_EVENTS_MAX)
-            if last == began:
-                return 0
-            for is_entries, group in groupby(self._in_order(found), key=lambda each: isinstance(each, Entry)):
+        began = self.reached()
+        found, last = self._ledger.pick(began, _PICKED, limit=BATCH_EVENTS_MAX)
+        if last == began:
+            return 0
+        # Closed segments and keys are read before the turn is taken: however long that takes, nobody waits for it.
+        said = list(self._in_order(found))
+        with self._turn() as (connection, position):
+            if position != began:  # somebody else took the batch in, or the index began anew
+                return last - began
+            for is_entries, group in groupby(said, key=lambda each: isinstance(each, Entry)):
                 with connection.cursor() as cursor:
                     cursor.executemany(query("add" if is_entries else "forget", _SQL), [asdict(each) for each in group])
             # The words and the position are committed together: a crash before leaves both as they were.
