@@ -35,8 +35,8 @@ PROGRESS_EVENTS = 10_000
 """Events between two calls of the progress callback."""
 SORT_MEMORY = "64MB"
 """What the server may use to bring the ledger into the order of streams, where no index has it."""
-COLLECT_OBJECTS = 200_000
-"""New objects after which Python looks for cycles among them: more than there are at a time, some 25 MB of them."""
+COLLECT_OBJECTS = 10_000
+"""New objects after which Python looks for cycles among them."""
 
 OnDone = Callable[[int], None]
 """Called with the number of events done so far."""
