@@ -31,7 +31,7 @@ LIVE_SCHEMAS = [
 
 SHAPE = """
 select n.nspname, c.relname, c.relkind, c.reloptions, pg_get_indexdef(c.oid),
-       array(select pg_get_constraintdef(k.oid) from pg_constraint k where c.oid in (k.conrelid, k.conindid) order by 1),
+       array(select pg_get_constraintdef(oid) from pg_constraint where c.oid in (conrelid, conindid) order by 1),
        array(select pg_get_statisticsobjdef(s.oid) from pg_statistic_ext s where s.stxrelid = c.oid order by 1)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname like 'projection\\_%' and c.relkind in ('r', 'i')
