@@ -14,7 +14,7 @@ from hypothesis.errors import Unsatisfiable
 from tests.http.houses import KEY, make_kit
 from tests.http.test_every_route import served
 
-EXAMPLES = 10
+EXAMPLES = 5
 """Requests made up for each route and mode: hundreds for each kind of parameter, since routes share them."""
 ENDLESS = "/stream"
 """End of the paths that answer for as long as the client listens."""
