@@ -77,8 +77,9 @@ class Story:
         faults = self._stage.simulator.simulator.faults
         faults.add(Fault(kind=FaultKind.WEBHOOK_DUPLICATED, times=None))
         faults.add(Fault(kind=FaultKind.JOB_FAILS, marker=self._prompt(BLOCKED)))
-        late = {"delay_s": ANSWER_LATE_S_MAX, "until_told": True}
-        faults.add(Fault(kind=FaultKind.LATENCY_AFTER_ACCEPT, marker=self._prompt("remix"), **late))
+        marker = self._prompt("remix")
+        late = FaultKind.LATENCY_AFTER_ACCEPT
+        faults.add(Fault(kind=late, marker=marker, delay_s=ANSWER_LATE_S_MAX, until_told=True))
 
     def _ask_for_three(self) -> tuple[dict[str, str], int]:
         """The three renders by name, and how many different videos the three equal requests were answered with."""
