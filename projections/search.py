@@ -13,7 +13,7 @@ from itertools import groupby
 
 import structlog
 from psycopg import Connection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
 from ledger import events as e
 from ledger.application import Ledger
@@ -24,7 +24,9 @@ from ledger.keys import Keys, owner_of
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool
+from projections.positions import Lag
 
+NAME = "search"
 VERSION = 1
 """Raise it when what is indexed changes: an index of another version is made anew."""
 BATCH_EVENTS_MAX = 2_000
@@ -111,6 +113,13 @@ class Search:
         """The position the index has come to."""
         with reading(self._pool) as connection:
             return _reached(connection)[1]
+
+    def lag(self) -> Lag:
+        """How far the index is behind the ledger."""
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Lag)) as cursor:
+            found = cursor.execute(query("lag", _SQL)).fetchone()
+            assert found is not None  # noqa: S101 - `ensure` made it
+            return found
 
     def wait_for(self, position: int, timeout_s: float) -> bool:
         """Whether the index had everything up to `position` within `timeout_s`, whoever keeps it."""
