@@ -1,4 +1,4 @@
-"""The story of a render as people see it in Chromium: asked for, approved by another, followed, played; by roles and tenants."""
+"""A render as people see it in Chromium: asked for, approved by another, followed, played; by roles and tenants."""
 
 from collections.abc import Iterator
 
@@ -30,9 +30,7 @@ def served() -> Iterator[tuple[Kit, str, dict[str, str]]]:
         yield kit, server.url, keys
 
 
-def test_from_request_through_approval_to_playback(
-    served: tuple[Kit, str, dict[str, str]], browser: Browser
-) -> None:
+def test_from_request_through_approval_to_playback(served: tuple[Kit, str, dict[str, str]], browser: Browser) -> None:
     kit, url, keys = served
     video_id = asked_for(url, "Ferries in the fog", seconds="8")
     with watched(browser, url) as requester, watched(browser, url) as approver:
