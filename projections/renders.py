@@ -23,7 +23,7 @@ from projections.port import Pool
 PAGE_RENDERS_MAX = 100
 LOOK_RENDERS_MAX = 100_000
 """Most renders that one look goes through."""
-LOOK_SPEND_MAX = 5_000
+LOOK_SPEND_MAX = 10_000
 """As `LOOK_RENDERS_MAX`, where what each cost is looked up."""
 IDS_MAX = 5_000
 """Most renders of a small set (those with certain words, those that are stuck) that are gone through."""

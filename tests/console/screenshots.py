@@ -104,13 +104,13 @@ def store(kit: Kit, video_id: str) -> None:
 def film(width: int, height: int, frames: int) -> bytes:
     """A sun that rises over water, as an MP4."""
     target = io.BytesIO()
-    with av.open(target, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=24)
+    with av.open(target, "w", format="mp4") as made:
+        stream = made.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(frames):
             frame = av.VideoFrame.from_image(_scene(width, height, number / frames))
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
     return target.getvalue()
 
 

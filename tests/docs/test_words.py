@@ -9,6 +9,7 @@ SPEAKS_AS_OTHERS = {
     "bickford_sora/simulator/interference.py": "the words of a broken proxy",
     "bickford_sora/simulator/flavours/litellm.py": "the words of LiteLLM",
     "tests/console/conftest.py": "the words of Playwright",
+    "tests/console/screenshots.py": "as above",
 }
 HOSTS = tuple(
     ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))
