@@ -60,7 +60,6 @@ def open_pool(
     Raises:
         ValueError: the sizes do not fit together.
     """
-
     checks = _Checks()
 
     def configure(connection: Connection[TupleRow]) -> None:
