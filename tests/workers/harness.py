@@ -202,6 +202,7 @@ class MemoryRenderer:
             what = self._mischief.next("submit")
             if order.reference is not None:
                 order.reference.open()
+            self._send(order)
             if what == "refuse":
                 raise Refused("renderer_request_invalid", terminal=True, http_status=400, message="No.")
             if what == "busy":
@@ -221,6 +222,12 @@ class MemoryRenderer:
                 job.forgotten = True
                 raise UnknownOutcome("renderer_no_answer")
         return job.news
+
+    def _send(self, order: Order) -> None:
+        if order.sent_by is not None and self._clock() > order.sent_by:
+            raise Refused("submission_too_late", terminal=False)
+        # From here on the request is on its way, and something between us and the renderer may hold it for long.
+        self._mischief.hooks.pop("on its way", lambda: None)()
 
     def status(self, job_id: str) -> JobNews:
         with self._mischief.around("status"):
