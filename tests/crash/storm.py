@@ -19,6 +19,7 @@ import pytest
 
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.checking.check import Report
+from bickford_sora.checking.findings import Finding, Kind
 from bickford_sora.checking.jobs import Counted, CountedJob
 from bickford_sora.checking.patience import Patience
 from bickford_sora.composition.books import Books, open_books
@@ -81,6 +82,10 @@ class Outcome:
     """Renders the renderer billed more than once."""
     made_again: int = 0
     """Renders that a renderer which bills nothing made more than once, having forgotten their jobs."""
+    findings: list[Finding] = field(default_factory=list)
+    """Of the check."""
+    of_forgotten: list[Finding] = field(default_factory=list)
+    """Webhooks of jobs that a forgetful renderer took, and forgot before anybody had its answer: rightly unmatched."""
     without_end: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """What clients were answered that they should not have been."""
@@ -91,8 +96,8 @@ class Outcome:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was lost, doubled or left."""
-        found = self.lost or self.webhooks_lost or self.doubled or self.without_end or self.wrong
-        return not found and self.report is not None and self.report.is_clean
+        found = self.lost or self.webhooks_lost or self.doubled or self.without_end or self.wrong or self.findings
+        return not found and self.report is not None
 
 
 def storm(site: Site, *, kills: int, seed: int, client_pause_s: float = CLIENT_PAUSE_S) -> Outcome:
@@ -185,6 +190,9 @@ def _compare(site: Site, books: Books, outcome: Outcome, memory: Memory) -> None
         reads_files=True,
         on_progress=lambda _done, _total: None,
     )
+    for each in outcome.report.findings:
+        is_of_forgotten = site.forgets and each.kind is Kind.WEBHOOK_UNMATCHED
+        (outcome.of_forgotten if is_of_forgotten else outcome.findings).append(each)
 
 
 def _events(books: Books) -> Any:
@@ -218,7 +226,8 @@ def told(outcome: Outcome) -> dict[str, Any]:
             "by_role_max": {role: round(max(found), 2) for role, found in outcome.recovery_s.items()},
         },
         "facts": report.facts if report else 0,
-        "findings": [f"{each.kind} {each.stream} {each.message}" for each in report.findings] if report else [],
+        "findings": [f"{each.kind} {each.stream} {each.message}" for each in outcome.findings],
+        "webhooks_of_forgotten_jobs": len(outcome.of_forgotten),
         "took_s": outcome.took_s,
         "clean": outcome.is_clean,
     }
