@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, NamedTuple, NewType
+from typing import Annotated, Any, ClassVar, NamedTuple, NewType, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -26,7 +26,7 @@ Moment = AwareDatetime
 
 
 class Fact(BaseModel):
-    """Something that happened. Frozen, past tense, validated when written and when read.
+    """Something that happened. Frozen, past tense, validated when made and when read; there is no way to make it unchecked.
 
     `TYPE` is its stable name in the ledger, never an import path; `SCHEMA` counts the versions of its fields, and
     `upcast` turns the stored fields of an older version into the present ones.
@@ -49,6 +49,15 @@ class Fact(BaseModel):
         if schema != cls.SCHEMA:
             raise ValueError(f"{cls.TYPE} has no upcast from schema {schema} to {cls.SCHEMA}")
         return fields
+
+    @classmethod
+    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
+        """As calling the class. Raises ValidationError: what is written was checked when it was made."""
+        return cls(**values)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's
+        """A copy with other values, made anew. Raises ValidationError when they do not validate."""
+        return type(self)(**{**dict(self), **(update or {})})
 
 
 class Context(NamedTuple):
@@ -116,12 +125,12 @@ class Decision:
 
         A written stream missing from `heads` must not exist yet: its head is taken as 0.
         """
-        seen = {**dict.fromkeys((stream for stream, _ in facts), 0), **heads}
-        last = dict(seen)
+        seen = dict(heads)
+        last: dict[str, int] = {}
         events = []
         for stream, fact in facts:
-            last[stream] += 1
-            events.append(Event(stream, last[stream], new_id(), context, fact))
+            last[stream] = version = last.get(stream, seen.setdefault(stream, 0)) + 1
+            events.append(Event(stream, version, new_id(), context, fact))
         return cls(tuple(events), seen)
 
     @property

@@ -115,11 +115,17 @@ def _ours(url: str) -> Iterator[Write]:
 def _decision(events: int) -> Decision:
     render = streams.video_id(new_uuid7())
     stream = streams.render("acme", render)
-    facts: list[Fact] = [_intent(render), _allowed(), RenderProgress(status="in_progress", progress=10)]
     context = Context("acme", "key_1", system_clock(), correlation=new_uuid7())
-    return Decision.of(
-        [(stream, fact) for fact in facts[:events]], heads={stream: 0}, context=context, new_id=new_uuid7
-    )
+    facts = [(stream, fact) for fact in _facts(render, events)]
+    return Decision.of(facts, heads={stream: 0}, context=context, new_id=new_uuid7)
+
+
+def _facts(render: str, events: int) -> Iterator[Fact]:
+    yield _intent(render)
+    if events > 1:
+        yield _allowed()
+    if events > 2:  # noqa: PLR2004 - the third and last
+        yield RenderProgress(status="in_progress", progress=10)
 
 
 def _intent(render: str) -> RenderIntent:
