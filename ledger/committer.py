@@ -174,12 +174,13 @@ class Committer:
         size = 0
         while self._waiting and len(batch) < self._batch_decisions_max and len(left) < LOOK_AHEAD_DECISIONS_MAX:
             decision = self._waiting[0].decision
-            if batch and size + decision.size > self._batch_bytes_max:
+            bytes_ = decision.size
+            if batch and size + bytes_ > self._batch_bytes_max:
                 break
             ticket = self._waiting.popleft()
             if written.isdisjoint(decision.heads) and touched.isdisjoint(decision.written):
                 batch.append(ticket)
-                size += decision.size
+                size += bytes_
             else:
                 left.append(ticket)
             # One that waits counts as touching too, so that nothing overtakes it on its own streams.

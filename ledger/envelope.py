@@ -26,7 +26,9 @@ Moment = AwareDatetime
 
 
 class Fact(BaseModel):
-    """Something that happened. Frozen, past tense, validated when made and when read; there is no way to make it unchecked.
+    """Something that happened. Frozen, past tense, validated when made and when read.
+
+    There is no way to make one unchecked, nested values included, so that it is not validated again when it is written.
 
     `TYPE` is its stable name in the ledger, never an import path; `SCHEMA` counts the versions of its fields, and
     `upcast` turns the stored fields of an older version into the present ones.
@@ -139,8 +141,7 @@ class Decision:
         return frozenset(event.stream for event in self.events)
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """The ledger's answer to an accepted decision. A retry of the same events gets the first answer again."""
 
     first_position: int
