@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+import psycopg
+
 START_S_MAX = 120.0
 """Longest wait for a server to answer, in seconds. A proxy takes its time to import."""
 OUR_KEY = "bk_live_benchmark-only"
@@ -55,6 +57,16 @@ def our_server(folder: Path, stub: str, database_url: str, **settings: str) -> I
     with started(folder, "ours", command, given) as process:
         wait_until_up(port, "/readyz", "ours", folder)
         yield Server("ours", port, "/v1/videos", OUR_KEY, process)
+
+
+@contextmanager
+def bare_server(folder: Path, database_url: str) -> Iterator[Server]:
+    """A FastAPI route with one INSERT."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.benchmarks.bare_insert", str(port), database_url]
+    with started(folder, "bare", command, {}) as process:
+        wait_until_up(port, "/readyz", "bare", folder)
+        yield Server("bare", port, "/", "", process)
 
 
 @contextmanager
@@ -113,13 +125,40 @@ def resident_bytes(pid: int) -> int:
 
 def processor_s(pid: int) -> float:
     """Processor time of a process and all below it that live, in seconds (Linux)."""
-    fields = (Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in _family(pid))
-    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+    return sum(map(_spent_s, _family(pid)))
+
+
+def processors_s(server: Server, database_url: str) -> dict[str, float]:
+    """Processor time so far, in seconds, of the process that answers, of those behind it, and of PostgreSQL (Linux)."""
+    alone = _spent_s(server.process.pid)
+    with psycopg.connect(database_url) as connection:
+        postmaster = int(_fields(connection.info.backend_pid)[1])
+    ended_s = sum(map(int, _fields(postmaster)[13:15])) / os.sysconf("SC_CLK_TCK")
+    return {
+        "answering": alone,
+        "behind": processor_s(server.process.pid) - alone,
+        "postgresql": processor_s(postmaster) + ended_s,
+    }
+
+
+def _spent_s(pid: int) -> float:
+    try:
+        return sum(map(int, _fields(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
+    except FileNotFoundError:  # it ended while we looked
+        return 0.0
+
+
+def _fields(pid: int) -> list[str]:
+    """What the system tells of a process, from its state on (proc_pid_stat(5), field 3)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all below it."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()  # who started a child is a thread
+    """A process and all below it, as far as they live."""
+    try:
+        tasks = [*Path(f"/proc/{pid}/task").iterdir()]  # who started a child is a thread
+    except FileNotFoundError:
+        return []
     return [pid, *(each for task in tasks for child in _children(task) for each in _family(child))]
 
 
