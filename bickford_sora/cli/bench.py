@@ -92,6 +92,17 @@ def accept(
 
 
 @bench.command()
+def intake(
+    *,
+    rate: Annotated[float, typer.Option(min=1, max=100_000, help="Webhooks a second that are offered.")] = 2_000.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds of load.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Webhooks a second taken in, each on disk before its answer, beside a FastAPI route with one INSERT."""
+    _measure("intake", as_json=as_json, rate=rate, seconds=seconds)
+
+
+@bench.command()
 def spend(
     *,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that decide at once.")] = 4,
