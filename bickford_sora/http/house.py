@@ -27,6 +27,7 @@ from bickford_sora.errors import InvalidRequest
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.gate import BODIES_BYTES_MAX, REQUESTS_MAX
+from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
@@ -46,7 +47,7 @@ from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
 from bickford_sora.tracing import Tracing
 from bickford_sora.unknown import Unknown
-from bickford_sora.webhook_intake import WebhookIntake
+from bickford_sora.webhook_intake import Receipt, Status, WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
 from ledger.proof.proofs import Proofs
@@ -103,6 +104,8 @@ class House:
     quoting: Quoting
     observations: Observations
     webhooks: WebhookIntake
+    receiving: Gathering[Receipt, Status]
+    """Records what `webhooks` checked."""
     callers: Callers
     keys: Keys
     videos: VideosQuery

@@ -1,6 +1,6 @@
 """Webhooks a second that the gateway takes in, each verified, recorded once and on disk before its 2xx.
 
-A whole server with its workers over a stub renderer has renders in flight; webhooks about their jobs, signed beforehand,
+A whole server with its workers over a stub renderer has renders in flight; webhooks about their jobs, signed before,
 are offered at a fixed rate, whether earlier ones were answered or not, and latency counts from when each was due. When
 the load is gone, the time is taken until every read model, the workers' own among them, has come to the ledger's end.
 Beside it a FastAPI route with one INSERT, which verifies, deduplicates and follows nothing, as fast as it answers.
@@ -25,7 +25,7 @@ from tests.benchmarks.load import Measured, create_request
 from tests.benchmarks.offered import offer
 from tests.benchmarks.servers import Server, bare_server, our_server, processors_s, standing_still, stub_renderer
 
-SECRET = "whsec_YmVuY2htYXJrLW9ubHktMDEyMzQ1Njc4OQ=="  # noqa: S105 - of a server that lives for a minute
+SECRET = "whsec_YmVuY2htYXJrLW9ubHktMDEyMzQ1Njc4OQ=="
 PATH = "/webhooks/openai"
 RENDERS = 50
 CONNECTIONS = 64

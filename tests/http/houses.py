@@ -41,6 +41,7 @@ from bickford_sora.erasure_list import ErasureList, Listed
 from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.app import create_app
+from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import House, Limits
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
@@ -526,16 +527,18 @@ def make_kit(
         return problems
 
     intake = Intake(desk)
+    webhooks = WebhookIntake(
+        recording,
+        {"openai": WebhookSource("openai-default", (WEBHOOK_SECRET,)), "silent": WebhookSource("none", ())}.get,
+        tenant="main",
+        webhook_tolerance_s=300,
+    )
     house = House(
         intake=intake,
         quoting=Quoting(desk),
         observations=Observations(recording, keys),
-        webhooks=WebhookIntake(
-            recording,
-            {"openai": WebhookSource("openai-default", (WEBHOOK_SECRET,)), "silent": WebhookSource("none", ())}.get,
-            tenant="main",
-            webhook_tolerance_s=300,
-        ),
+        webhooks=webhooks,
+        receiving=Gathering(webhooks.record),
         callers=_callers(ledger, keys, clock),
         budgets=Budgets(recording, second_admin),
         four_eyes=second_admin,
