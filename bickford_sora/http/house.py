@@ -184,26 +184,28 @@ class Undertaking:
 
 
 async def _house(request: Request) -> House:
-    return _house_of(request)
+    return house_of(request)
 
 
 async def _undertaking(request: Request) -> Undertaking:
-    return _undertaking_of(request)
+    return undertaking_of(request)
 
 
 # Called and not depended on where that is possible: the framework spends on a dependency more than most of them do.
 
 
-def _house_of(request: Request) -> House:
+def house_of(request: Request) -> House:
+    """What the application was made to serve."""
     return cast("House", request.app.state.house)
 
 
-def _undertaking_of(request: Request) -> Undertaking:
+def undertaking_of(request: Request) -> Undertaking:
+    """The request as it is marked."""
     return cast("Undertaking", request.state.undertaking)
 
 
 def _links_of(request: Request) -> Links:
-    return _house_of(request).links.reached_at(str(request.base_url))
+    return house_of(request).links.reached_at(str(request.base_url))
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key of this server. `api-key: KEY` is understood as well.")
@@ -215,7 +217,7 @@ async def authenticated(request: Request, _: Annotated[object, Depends(bearer)])
     Raises Unauthorized, TooManyRequests when it has made too many, RequesterNotAllowed when it may not say for whom,
     and InvalidRequest for what is no name.
     """
-    house = _house_of(request)
+    house = house_of(request)
     caller = house.callers.configured(request.headers)
     if caller is None:
         caller = await house.crossing.run(house.callers.authenticate, request.headers)
@@ -275,14 +277,14 @@ class Order:
 
 
 async def _order(request: Request, caller: TheCaller) -> Order:
-    house = _house_of(request)
+    house = house_of(request)
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise InvalidRequest("Send one Idempotency-Key.", code="invalid_idempotency_key", param="Idempotency-Key")
     said = request.headers.get(RETRY_COUNT, "")
     retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
     key, left = keys[0] if keys else None, house.rate_limit.left(caller)
-    return Order(house, caller, _links_of(request), _undertaking_of(request).origin(caller), key, retries, left)
+    return Order(house, caller, _links_of(request), undertaking_of(request).origin(caller), key, retries, left)
 
 
 TheOrder = Annotated[Order, Depends(_order)]
