@@ -53,7 +53,7 @@ class Fact(BaseModel):
         return fields
 
     @classmethod
-    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
+    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:  # type: ignore[override]
         """As calling the class. Raises ValidationError: what is written was checked when it was made."""
         return cls(**values)
 

@@ -76,6 +76,7 @@ def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:
     assert len(progress) == create.ROUNDS
 
 
+@pytest.mark.slow
 def test_the_accept_benchmark_measures_an_offered_load(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accept, "WARM_UP_S", 0.1)
     progress: list[str] = []
@@ -86,6 +87,7 @@ def test_the_accept_benchmark_measures_an_offered_load(server_url: str, monkeypa
     assert len(progress) == 2
 
 
+@pytest.mark.slow
 def test_the_intake_benchmark_counts_exactly(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "RENDERS", 2)
     progress: list[str] = []
