@@ -115,7 +115,7 @@ class Audits:
             place = self._event(caller, after, param="after").position
             low, high = (max(low, place), high) if order == "asc" else (low, min(high, place))
         if filters.text is not None:
-            self._check_words(min(high - 1, self.ledger.head()))
+            self.check_words(min(high - 1, self.ledger.head()))
         found = self.query.events(
             caller.tenant, _readable(caller, filters), after=low, before=high, limit=limit + 1, order=order
         )
@@ -164,7 +164,8 @@ class Audits:
             high = min(high, self.ledger.position_at(between.until, included=False) + 1)
         return low, high
 
-    def _check_words(self, position: int) -> None:
+    def check_words(self, position: int) -> None:
+        """Raises InvalidRequest where there is no index of words, TryLater while it is behind the position."""
         if self.wait_for_words is None:
             raise InvalidRequest(
                 "Words are not indexed here. Ask without them, or have an operator set BICKFORD_FULL_TEXT_SEARCH.",

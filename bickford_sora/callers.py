@@ -67,6 +67,7 @@ class Callers:
             digested = digest(PURPOSE, key.encode())
             of, _, project = place.rpartition("/")
             self._callers[digested] = _configured(digested, of or tenant, project, spans_tenant=key in spanning)
+        self._by_key_id = {(each.tenant, each.key_id): each for each in self._callers.values()}
 
     def configured(self, headers: Mapping[str, str]) -> Caller | None:
         """The caller of a request when its key is a configured one; takes no time. Raises Unauthorized for no key."""
@@ -86,6 +87,15 @@ class Callers:
             caller = self._issued.caller(tenant, digested)
         if caller is None:
             raise _unauthorized("Incorrect API key provided.")
+        return caller
+
+    def of_key(self, tenant: str, key_id: str) -> Caller:
+        """The caller of a key that was presented before, as it is now. Raises as `authenticate`."""
+        caller = self._by_key_id.get((tenant, key_id))
+        if caller is None and self._issued is not None:
+            caller = self._issued.of_key(tenant, key_id)
+        if caller is None:
+            raise _unauthorized("This API key is not accepted any more. Use another one.")
         return caller
 
     def confirmed(self, caller: Caller) -> Caller:

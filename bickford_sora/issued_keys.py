@@ -35,6 +35,11 @@ class IssuedKeys:
         # The id is a part of the hash; the whole of it decides.
         return decisions.caller_of(key, self.clock()) if key is not None and key.digest == digest else None
 
+    def of_key(self, tenant: str, key_id: str) -> Caller | None:
+        """Whom the key with this id stands for; None when there is none. Raises as `caller`."""
+        key = self.find(tenant, key_id)
+        return decisions.caller_of(key, self.clock()) if key is not None else None
+
     def confirmed(self, caller: Caller) -> Caller:
         """The caller by its key as it is now. Raises Unauthorized when it is not accepted any more."""
         if caller.key_head is None:

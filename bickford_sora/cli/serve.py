@@ -21,9 +21,11 @@ from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.stand_in import no_renderer, stand_in
 from bickford_sora.client.connection import serve_file
 from bickford_sora.composition.books import keys_folder, open_books
+from bickford_sora.composition.console import console
 from bickford_sora.composition.gateway import compose
 from bickford_sora.composition.house import house
 from bickford_sora.configuration import ConfiguredRenderer
+from bickford_sora.console.app import with_console
 from bickford_sora.counts import Counts
 from bickford_sora.database.layout import prepare_data_dir
 from bickford_sora.database.locks import FileLock
@@ -100,7 +102,8 @@ def serve(
             for renderer in gateway.configuring.renderers:
                 note(_webhook_advice(renderer, settings.public_url or url))
 
-        serve_until_told(create_app(rooms), host, port, on_started=announce, on_stopping=rooms.tide.closing.set)
+        app = with_console(create_app(rooms), console(gateway, rooms))
+        serve_until_told(app, host, port, on_started=announce, on_stopping=rooms.tide.closing.set)
         note("Stopping: what was begun is finished first.")
 
 
@@ -166,7 +169,7 @@ def _webhook_advice(renderer: ConfiguredRenderer, public_url: str) -> str:
 
 
 def _print(base_url: str, api_key: ApiKey, settings: Settings) -> None:
-    print(f"Serving the Videos API at {base_url}", flush=True)
+    print(f"Serving the Videos API at {base_url}, and the console at {base_url.removesuffix('/v1')}/", flush=True)
     if api_key.made:
         kept = keys_folder(settings) / "api.key"
         print(f"API key, made just now and kept in {kept}: {api_key.secret.get_secret_value()}", flush=True)

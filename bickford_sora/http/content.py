@@ -27,11 +27,12 @@ router = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(b
 _EXTENSIONS = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
 PLAYS_ITSELF = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """Content-Security-Policy of a file: a browser that is led to it shows it, and runs nothing."""
-_VARIANT = r"^(video|thumbnail|spritesheet|[0-9]{1,2})$"
+VARIANT = r"^(video|thumbnail|spritesheet|[0-9]{1,2})$"
+"""What files there may be: by what they are, or by the number of the output."""
 
 Variant = Annotated[
     str,
-    Query(pattern=_VARIANT, description="`video`, `thumbnail`, `spritesheet`; or which of several outputs, from 0."),
+    Query(pattern=VARIANT, description="`video`, `thumbnail`, `spritesheet`; or which of several outputs, from 0."),
 ]
 
 

@@ -38,7 +38,7 @@ def unexpected(method: str) -> JSONResponse:
 def register(app: FastAPI) -> None:
     """Has `app` answer errors in the protocol's shape."""
     app.add_exception_handler(ProtocolError, _protocol)
-    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(AssetStoreUnavailable, _unavailable)
@@ -52,7 +52,8 @@ async def _protocol(_: Request, error: Exception) -> JSONResponse:
     return answer(error)
 
 
-async def _routing(_: Request, error: Exception) -> JSONResponse:
+async def routing(_: Request, error: Exception) -> JSONResponse:
+    """The answer to a request that no route takes."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
     body = _routing_error(error.status_code).body()
     return JSONResponse(body, status_code=error.status_code, headers=error.headers)

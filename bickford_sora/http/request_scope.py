@@ -98,7 +98,7 @@ class _Answering:
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self._request_id
             headers["x-content-type-options"] = "nosniff"
-            headers["referrer-policy"] = "no-referrer"  # a signed link must not travel on
+            headers.setdefault("referrer-policy", "no-referrer")  # a signed link must not travel on
             headers.setdefault("content-security-policy", _POLICIES.get(self._path, NOTHING_RUNS))
             headers.setdefault("cache-control", "no-store")
         await self._send(message)

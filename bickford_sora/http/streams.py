@@ -32,8 +32,8 @@ EVENTS_AT_ONCE = 100
 FILTER_CHARS_MAX = 128
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-_BEGIN = f"retry: {RECONNECT_MS}\n\n".encode()
-_HEARTBEAT = b": still here\n\n"
+BEGIN = f"retry: {RECONNECT_MS}\n\n".encode()
+HEARTBEAT = b": still here\n\n"
 
 router = APIRouter(
     tags=["streams"],
@@ -74,7 +74,7 @@ async def ledger_stream(
     if begin is None:
         begin = after if after is not None else await house.crossing.run(house.audited)
     filters = Filters(project=caller.readable, type=wanted.type, video_id=wanted.video_id)
-    return _streamed(house, caller, _facts(house, caller, filters, begin))
+    return streamed(house, caller, _facts(house, caller, filters, begin))
 
 
 @router.get(
@@ -89,11 +89,11 @@ async def video_stream(
     """The video object now and whenever it changes; the stream ends with the video's end."""
     seen = _position(last_event_id, "Last-Event-ID")
     await house.crossing.run(house.intake.find, caller, video_id)  # an unknown one is answered before a stream begins
-    return _streamed(house, caller, _video(house, caller, links, video_id, seen))
+    return streamed(house, caller, _video(house, caller, links, video_id, seen))
 
 
 async def _facts(house: House, caller: Caller, filters: Filters, after: int) -> AsyncGenerator[bytes, None]:
-    yield _BEGIN
+    yield BEGIN
     spoke = time.monotonic()
     async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
         full = True
@@ -101,38 +101,38 @@ async def _facts(house: House, caller: Caller, filters: Filters, after: int) -> 
             events = await house.listing.run(
                 house.audits.query.events, caller.tenant, filters, after=after, limit=EVENTS_AT_ONCE
             )
-            if not await _is_accepted(house, caller):
+            if not await is_accepted(house, caller):
                 return
             full = len(events) == EVENTS_AT_ONCE
             for event in events:
-                yield _event(event.position, event.type, _told(event))
+                yield framed(event.position, event.type, _told(event))
                 after = event.position
                 spoke = time.monotonic()
         if time.monotonic() - spoke >= HEARTBEAT_S:
-            yield _HEARTBEAT
+            yield HEARTBEAT
             spoke = time.monotonic()
 
 
 async def _video(
     house: House, caller: Caller, links: Links, video_id: str, seen: int | None
 ) -> AsyncGenerator[bytes, None]:
-    yield _BEGIN
+    yield BEGIN
     spoke = time.monotonic()
     async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
         version, ended, body = await house.crossing.run(_shown, house, caller, links, video_id)
-        if not await _is_accepted(house, caller):
+        if not await is_accepted(house, caller):
             return
         if seen is None or version > seen or ended:  # the end is told again to who comes back for it
-            yield _event(version, "video", body)
+            yield framed(version, "video", body)
             seen, spoke = version, time.monotonic()
         if ended:
             return
         if time.monotonic() - spoke >= HEARTBEAT_S:
-            yield _HEARTBEAT
+            yield HEARTBEAT
             spoke = time.monotonic()
 
 
-async def _is_accepted(house: House, caller: Caller) -> bool:
+async def is_accepted(house: House, caller: Caller) -> bool:
     """Whether the caller's key is still accepted: a stream ends with it. A configured key takes no look.
 
     Asked after reading and before telling, so that nothing is told that was recorded behind a revocation.
@@ -146,7 +146,7 @@ async def _is_accepted(house: House, caller: Caller) -> bool:
     return True
 
 
-def _streamed(house: House, caller: Caller, chunks: AsyncGenerator[bytes, None]) -> StreamingResponse:
+def streamed(house: House, caller: Caller, chunks: AsyncGenerator[bytes, None]) -> StreamingResponse:
     """The answer, counted for as long as it lasts. Raises TooManyRequests."""
     house.tide.check_room(caller.key_id)
 
@@ -159,7 +159,8 @@ def _streamed(house: House, caller: Caller, chunks: AsyncGenerator[bytes, None])
     return StreamingResponse(served(), media_type=MEDIA_TYPE, headers=HEADERS)
 
 
-def _event(number: int, name: str, data: bytes) -> bytes:
+def framed(number: int, name: str, data: bytes) -> bytes:
+    """One event of a stream; `data` is on one line."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name.encode(), data)
 
 

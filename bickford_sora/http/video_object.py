@@ -230,5 +230,9 @@ def _error(view: View, texts: Mapping[Sealed, str | None]) -> VideoError | None:
     if view.failure_code is None:
         return None
     told = texts[view.failure_message] if view.failure_message else None
-    message = told or _SENTENCES.get(view.failure_code, _SENTENCE)
-    return VideoError(code=view.failure_code, message=without_plural(message))
+    return VideoError(code=view.failure_code, message=failure_message(view.failure_code, told))
+
+
+def failure_message(code: str, told: str | None) -> str:
+    """What is said of a failure: what the renderer told of it, else our own sentence."""
+    return without_plural(told or _SENTENCES.get(code, _SENTENCE))

@@ -17,6 +17,7 @@ Codes, of a submit or a read:
 - not so: `renderer_unauthorized`, `renderer_not_enabled`, `renderer_payment_required`, `renderer_request_invalid`,
   `renderer_request_too_large`, `renderer_refused` (any other 4xx)
 - nothing was sent because it could not be: `unsupported_by_renderer`
+- not sent whole because it was too late: `submission_too_late`
 - of one call only: `reference_too_large`, `source_too_large` and `renderer_source_gone` (submit),
   `renderer_list_unsupported` and `renderer_list_endless` (jobs), `renderer_job_gone`, `renderer_asset_expired`,
   `renderer_asset_missing`, `renderer_asset_elsewhere`, `renderer_asset_not_ready`

@@ -52,6 +52,8 @@ class Order:
     """None for a create."""
     fields: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
     """Fields beyond the protocol, validated; each is in the dialect's `fields`."""
+    sent_by: datetime | None = None
+    """After this moment the request may not become whole at the renderer any more; None: whenever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,10 @@ class Renderer(Protocol):
     once per recorded attempt. It returns news only when the renderer named the job it took. It raises `Refused` only
     when the renderer certainly took nothing, and `UnknownOutcome` in every other case, also for an answer of success
     that cannot be understood.
+
+    Lateness: a process can be paused anywhere. After an order's `sent_by` others may find the job absent and ask for it
+    again, so `submit` looks at the clock when all but the last byte of the request has left. Too late, the connection
+    is closed instead: half a request is none, and the order is refused as `submission_too_late`.
 
     Errors: those of `errors.py` and no others, except what a reference's `open` raises: that comes before anything is
     sent. Text of an error never holds the credential or the renderer's words.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import NoReturn, TypeVar
 
@@ -19,6 +20,7 @@ from bickford_sora.renderers.transport import (
     NoAnswer,
     NotSent,
     StreamedAnswer,
+    TooLate,
     Transport,
     read_at_most,
 )
@@ -86,7 +88,7 @@ class HttpRenderer:
         if not _can_make(self.capabilities, order):
             raise Refused(UNSUPPORTED, terminal=True)
         request = self.dialect.request(order, self._part)
-        answer = self._post(request, order.idempotency_key)
+        answer = self._post(request, order.idempotency_key, sent_by=order.sent_by)
         # From here on the renderer has answered; a crash before the answer is recorded leaves the outcome unknown.
         made = self._made(answer, self._news, from_source=request.names_job)
         return replace(made, job_id=self.dialect.completed_id(order, made.job_id))
@@ -96,7 +98,7 @@ class HttpRenderer:
         if not self.capabilities.characters:
             raise Refused(UNSUPPORTED, terminal=True)
         request = Request("/videos/characters", form={"name": name}, files=(self._part("video", video),))
-        answer = self._post(request, idempotency_key)
+        answer = self._post(request, idempotency_key, sent_by=None)
         return self._made(answer, lambda made: read_character(made.body, name=name), from_source=False)
 
     def status(self, job_id: str) -> JobNews:
@@ -179,7 +181,7 @@ class HttpRenderer:
         if answer.status not in _ANSWERED:
             raise outcomes.of_list(self._error(answer), first_page=False)
 
-    def _post(self, request: Request, idempotency_key: str) -> Answer:
+    def _post(self, request: Request, idempotency_key: str, *, sent_by: datetime | None) -> Answer:
         """The one request of a submit."""
         try:
             return self._transport.request(
@@ -190,7 +192,10 @@ class HttpRenderer:
                 json=request.json,
                 headers={"idempotency-key": idempotency_key},
                 timeout_s=self._submit_timeout_s,
+                is_too_late=None if sent_by is None else lambda: self._clock() > sent_by,
             )
+        except TooLate:
+            raise Refused("submission_too_late", terminal=False) from None
         except NotSent as failure:
             raise Refused("renderer_unreachable", terminal=False) from failure
         except NoAnswer as failure:

@@ -49,6 +49,10 @@ class NotSent(TransportFailure):
     """Nothing of the request was sent: no address, no connection, or none free in the pool."""
 
 
+class TooLate(NotSent):
+    """The last byte of the request was not sent, because the caller said so."""
+
+
 class NoAnswer(TransportFailure):
     """The request may have arrived, but no whole answer came: timeout, reset, broken protocol."""
 
@@ -215,13 +219,16 @@ class Transport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        is_too_late: Callable[[], bool] | None = None,
     ) -> Answer:
         """Make one call, once, and read its answer whole, whatever its status.
 
         `form` and `files` make a multipart body, also without a file; `json` makes a JSON body.
-        `timeout_s` takes the place of `answer_timeout_s`.
+        `timeout_s` takes the place of `answer_timeout_s`. `is_too_late` is asked when all but the last byte of the body
+        has left.
 
         Raises:
+            TooLate: `is_too_late` said so.
             NotSent: nothing was sent.
             NoAnswer: no whole answer came in time, or (AnswerTooLarge) it was larger than `json_bytes_max`.
         """
@@ -235,6 +242,8 @@ class Transport:
             headers=headers,
             timeout=self._timeout(wait_s),
         )
+        if is_too_late is not None:
+            request.stream = _HeldBack(request.stream, is_too_late)
         deadline = time.monotonic() + wait_s
         with closing(self._send(request)) as response:
             chunks = _chunks(response, bytes_max=self.limits.json_bytes_max, deadline=deadline)
@@ -319,6 +328,8 @@ class Transport:
                 response = self._client.send(request, stream=True)
         except httpx.RequestError as error:
             failure = _sort(error)
+        except TooLate as late:
+            failure = late
         else:
             self._observe(request.method, str(response.status_code), time.monotonic() - began)
             return response
@@ -332,6 +343,36 @@ class Transport:
         return httpx.Timeout(
             wait_s, connect=min(wait_s, self.limits.connect_timeout_s), pool=self.limits.pool_timeout_s
         )
+
+
+class _HeldBack(httpx.SyncByteStream):
+    """A body whose last byte leaves only if it is not too late then.
+
+    One byte is written whole or not at all, so that between the look at the clock and the request's being whole there
+    is no more than that write.
+    """
+
+    def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream, is_too_late: Callable[[], bool]) -> None:
+        assert isinstance(body, httpx.SyncByteStream)  # noqa: S101 - the client's own, which is synchronous
+        self._body = body
+        self._is_too_late = is_too_late
+
+    def __iter__(self) -> Iterator[bytes]:
+        held = b""
+        for piece in self._body:
+            if not piece:
+                continue
+            if held:
+                yield held
+            if len(piece) > 1:
+                yield piece[:-1]
+            held = piece[-1:]
+        if self._is_too_late():
+            raise TooLate("TooLate")
+        yield held
+
+    def close(self) -> None:
+        self._body.close()
 
 
 def _checked_base_url(base_url: str) -> str:

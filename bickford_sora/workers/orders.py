@@ -1,5 +1,7 @@
 """What a renderer is asked for, from a render's facts: its texts opened, its files ready to be read."""
 
+from datetime import datetime
+
 from bickford_sora.renderers.port import Order, Renderer, Source, Upload
 from bickford_sora.workers.workshop import Workshop
 from ledger import streams
@@ -10,8 +12,10 @@ class SourceGone(Exception):  # noqa: N818 - the name states the cause
     """The video this one is made from is no longer there: deleted, or its retention ended."""
 
 
-def order(shop: Workshop, render: Render, renderer: Renderer, *, attempt: int) -> Order:
+def order(shop: Workshop, render: Render, renderer: Renderer, *, attempt: int, sent_by: datetime) -> Order:
     """The order for `renderer`. Its idempotency key is the attempt's: the same again makes the same job at most.
+
+    It is sent by the moment `sent_by`, or not at all.
 
     Raises ledger.errors.Erased when a text was erased, SourceGone when the source cannot be had.
     """
@@ -27,6 +31,7 @@ def order(shop: Workshop, render: Render, renderer: Renderer, *, attempt: int) -
         source=_source(shop, render, renderer),
         fields={**intent.fields, **{name: shop.keys.open(text) for name, text in intent.text_fields.items()}},
         idempotency_key=f"{intent.video_id}-{attempt}",
+        sent_by=sent_by,
     )
 
 

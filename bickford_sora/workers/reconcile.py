@@ -13,7 +13,7 @@ from bickford_sora.renderers.errors import ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.port import JobNews, Renderer
 from bickford_sora.workers import orders
 from bickford_sora.workers.follow import Follow
-from bickford_sora.workers.submit import CALL_TIMEOUTS, UNCONFIGURED_WAIT_S, Submit, fingerprint_of, settle
+from bickford_sora.workers.submit import ANSWER_TIMEOUTS, UNCONFIGURED_WAIT_S, Submit, fingerprint_of, settle
 from bickford_sora.workers.workshop import Task, Workshop
 from ledger import streams
 from ledger.errors import Erased
@@ -60,20 +60,21 @@ class Reconcile:
         if renderer is None:
             return self.shop.after(UNCONFIGURED_WAIT_S)
         now = self.shop.now()
-        if now < self._last_repeat_at(render, opened, renderer):
-            return self._repeat(task, render, renderer)
+        repeated_by = self._repeated_by(render, opened, renderer)
+        if now < repeated_by:
+            return self._repeat(task, render, renderer, sent_by=repeated_by)
         settled_at = self._settled_at(render, opened, renderer)
         return self._search(task, render, opened, renderer) if now >= settled_at else settled_at
 
-    def _last_repeat_at(self, render: Render, opened: Submission, renderer: Renderer) -> datetime:
+    def _repeated_by(self, render: Render, opened: Submission, renderer: Renderer) -> datetime:
         """Until when the same order may be sent again under the same key; its start where that may never be.
 
         Not for a render that ended: one that was never taken would be made now.
         """
         if render.ended or not renderer.capabilities.keeps_idempotency_keys:
             return opened.started_at
-        call_s = self.shop.limits.submit_timeout_s * CALL_TIMEOUTS
-        return opened.started_at + timedelta(seconds=self.shop.recovery(render).idempotency_keys_s - call_s)
+        answer_s = self.shop.limits.submit_timeout_s * ANSWER_TIMEOUTS
+        return opened.started_at + timedelta(seconds=self.shop.recovery(render).idempotency_keys_s - answer_s)
 
     def _settled_at(self, render: Render, opened: Submission, renderer: Renderer) -> datetime:
         """From when on the renderer's list must show the job: no call of ours for it is waiting any more."""
@@ -84,10 +85,10 @@ class Reconcile:
             over_at = max(over_at, opened.started_at + kept)
         return over_at + timedelta(seconds=self.shop.limits.reconcile_grace_s)
 
-    def _repeat(self, task: Task, render: Render, renderer: Renderer) -> datetime:
+    def _repeat(self, task: Task, render: Render, renderer: Renderer, *, sent_by: datetime) -> datetime:
         """The same order under the same key: the renderer answers with the job it has, or takes it now, once."""
         try:
-            order = orders.order(self.shop, render, renderer, attempt=render.attempts)
+            order = orders.order(self.shop, render, renderer, attempt=render.attempts, sent_by=sent_by)
             heard = renderer.submit(order)
         except (Erased, orders.SourceGone, AssetError) as error:
             log.warning("submission_not_repeated", cause=type(error).__name__)

@@ -15,7 +15,7 @@ from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.submission import Attempt, Offered, Turn
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, after
 from bickford_sora.renderers.errors import ReadFailed, Refused, RendererError, UnknownOutcome
-from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
+from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.port import JobNews, Order, Renderer
 from bickford_sora.workers import orders
 from bickford_sora.workers.workshop import ACTOR, Task, Workshop
@@ -34,12 +34,14 @@ from ledger.lifecycle import Phase, Render
 
 TURN_WAIT_S = 1.0
 """Pause while an equal submission is open, in seconds."""
-CALL_TIMEOUTS = 2.5
-"""A call's longest time in submit timeouts: an answer may take one to begin and one to be whole, and getting a
-connection at most half of one."""
-DEADLINE_TIMEOUTS = CALL_TIMEOUTS + 1.0
-"""A submission's deadline in submit timeouts; one more is for recording its start. No call of ours is still waiting
-after it: one that would begin too late for that is not made."""
+ANSWER_TIMEOUTS = 2.0
+"""How long an answer is waited for at most, in submit timeouts: one for it to begin and one to be whole."""
+CALL_TIMEOUTS = ANSWER_TIMEOUTS + 0.5
+"""How long a call takes at most in submit timeouts, when its request is sent at once: getting a connection takes at
+most half of one."""
+DEADLINE_TIMEOUTS = ANSWER_TIMEOUTS + 1.5
+"""A submission's deadline in submit timeouts. What is not sent when it is an answer's time away is not sent at all, so
+that no call of ours is still waiting after it."""
 OUTCOME_WAIT_S = 120.0
 """How long an outcome is kept in memory while the database does not take it, in seconds."""
 OUTCOME_PAUSE_S = 0.5
@@ -85,7 +87,6 @@ class Submit:
             return renderer
         begun = self._begun(task, render, renderer)
         if isinstance(begun, datetime):
-            self.shop.fleet.put_back(renderer)
             return begun
         return self._send(task, renderer, begun)
 
@@ -96,12 +97,9 @@ class Submit:
         chosen = self.shop.fleet.choose(allowed.renderer, allowed.credential, replica=allowed.replica)
         if chosen is None:
             return self._next(task, render, "renderer_not_configured", UNCONFIGURED_WAIT_S)
-        if not isinstance(chosen, Wait):
-            return chosen
-        if chosen.reason == REPLICAS_UNREACHABLE:
+        if isinstance(chosen, Wait):
             return self._next(task, render, "renderer_unreachable", chosen.seconds)
-        log.info("submission_waits", renderer=allowed.renderer, reason=chosen.reason)
-        return self.shop.after(chosen.seconds)
+        return chosen
 
     def _next(self, task: Task, render: Render, code: str, wait_s: float) -> datetime:
         """Sends the render to the next renderer of its route; where there is none, it waits."""
@@ -117,7 +115,10 @@ class Submit:
 
     def _begun(self, task: Task, render: Render, renderer: Renderer) -> "_Begun | datetime":
         """The submission that is on record now, or when to look again: nothing was begun."""
-        order = self._order(task, render, renderer)
+        timeout_s = self.shop.limits.submit_timeout_s
+        deadline_at = self.shop.after(timeout_s * DEADLINE_TIMEOUTS)
+        sent_by = deadline_at - timedelta(seconds=timeout_s * ANSWER_TIMEOUTS)
+        order = self._order(task, render, renderer, sent_by=sent_by)
         if order is None:
             return self.shop.again()
         attempt = Attempt(
@@ -125,7 +126,7 @@ class Submit:
             credential=renderer.credential,
             replica=renderer.replica,
             fingerprint=fingerprint_of(self.shop, order.model, order.prompt, order.seconds, order.size),
-            deadline_at=self.shop.after(self.shop.limits.submit_timeout_s * DEADLINE_TIMEOUTS),
+            deadline_at=deadline_at,
         )
         draft = submission.start(render, turn(self.shop, attempt), attempt)
         if not draft:
@@ -141,16 +142,12 @@ class Submit:
     def _send(self, task: Task, renderer: Renderer, begun: "_Begun") -> datetime:
         # The ledger now says that the renderer may have been asked. A crash from here until the outcome is recorded
         # leaves it unknown: after the deadline, `reconcile` looks for the job before anything is sent again.
-        outcome = self._ask(renderer, begun.order, begun.attempt)
+        outcome = self._ask(renderer, begun.order)
         # A crash here: the job may exist and nobody has written it down. The same.
         self._record_patiently(task, begun.render, outcome, renderer)
         return self.shop.again()
 
-    def _ask(self, renderer: Renderer, order: Order, attempt: Attempt) -> JobNews | RendererError:
-        if self.shop.now() > attempt.deadline_at - timedelta(seconds=self.shop.limits.submit_timeout_s * CALL_TIMEOUTS):
-            # The append took long, or this process was paused: a call might outlast the deadline, after which
-            # others may find the job absent and send it again.
-            return Refused("submission_too_late", terminal=False)
+    def _ask(self, renderer: Renderer, order: Order) -> JobNews | RendererError:
         try:
             return renderer.submit(order)
         except (Refused, UnknownOutcome) as error:
@@ -285,10 +282,10 @@ class Submit:
         sealed = self.shop.sealed(render, "render.submission_unknown.message", message)
         return RenderSubmissionUnknown(attempt=attempt, code=code, message=sealed)
 
-    def _order(self, task: Task, render: Render, renderer: Renderer) -> Order | None:
+    def _order(self, task: Task, render: Render, renderer: Renderer, *, sent_by: datetime) -> Order | None:
         """What to ask for; None when it can not be asked for any more, which is recorded."""
         try:
-            return orders.order(self.shop, render, renderer, attempt=render.attempts + 1)
+            return orders.order(self.shop, render, renderer, attempt=render.attempts + 1, sent_by=sent_by)
         except Erased:
             self._fail(task, "prompt_erased")
         except orders.SourceGone:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from bickford_sora.client.synchronous import BickfordClient
@@ -26,6 +27,7 @@ KEY = "bk_live_only-for-this-test"
 SIZE = "128x96"
 LEASE_S = 1.5
 WAIT_S = 60.0
+BEGUN = "SELECT 1 FROM ledger.events WHERE type = 'render.submission_started' LIMIT 1"
 OUTAGE_S = 1.5
 """How long there is no primary. Requests wait for longer than that."""
 LATE_S = 0.2
@@ -95,8 +97,11 @@ def test_a_worker_that_was_paused_beyond_its_leases_wakes_up_and_does_no_harm(to
     town.simulator.simulator.faults.add(Fault(kind=FaultKind.LATENCY_AFTER_ACCEPT, delay_s=0.5, times=4))
     paused = town.workers[0]
     with town.client() as client:
-        asked = {client.create_sora_video_job(f"paused {number}").id: f"paused {number}" for number in range(8)}
-        assert wait_until(lambda: len(town.billed()) >= 2, timeout_s=WAIT_S)
+        with psycopg.connect(town.pair.url, autocommit=True) as reading:
+            asked = {client.create_sora_video_job(f"paused {number}").id: f"paused {number}" for number in range(8)}
+            # It is stopped, if it can be met there, between its record and its request.
+            while reading.execute(BEGUN).fetchone() is None:
+                pass
         paused.send_signal(signal.SIGSTOP)
         for video_id in asked:
             assert client.poll_sora_video_job(video_id, timeout_s=WAIT_S).status == "completed"

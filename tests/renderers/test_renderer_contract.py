@@ -6,6 +6,7 @@ test_capabilities.py.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from bickford_sora.simulator import Fault, FaultKind
 from tests.compatibility import record
 from tests.renderers.stages import ORDER, SETTINGS, Stage
 
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PATIENCE_S = 0.25
 """Longest wait for an answer that will not come in time."""
 REFUSALS = {400: True, 401: True, 403: True, 404: True, 422: True, 429: False, 503: False}
@@ -41,6 +43,24 @@ def test_a_job_is_followed_from_submit_to_its_file(stage: Stage) -> None:
 def test_the_idempotency_key_is_sent(stage: Stage) -> None:
     stage.renderer.submit(ORDER)
     assert stage.server.simulator.registry.billed()[-1].idempotency_key == ORDER.idempotency_key
+
+
+def test_an_order_whose_time_ran_out_on_its_way_is_refused_and_nothing_was_taken(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def paused() -> datetime:
+        looks.append(stage.jobs_taken())
+        return NOON + timedelta(milliseconds=1)
+
+    monkeypatch.setattr(stage.renderer, "_clock", paused)
+    with pytest.raises(Refused) as raised:
+        stage.renderer.submit(replace(ORDER, sent_by=NOON))
+    assert (raised.value.code, raised.value.terminal) == ("submission_too_late", False)
+    # the same connection pool serves the next
+    stage.submitted(replace(ORDER, sent_by=NOON + timedelta(seconds=1)))
+    assert (looks, stage.jobs_taken()) == ([0, 0], 1)
 
 
 def test_the_reason_of_a_failed_job_is_told(stage: Stage) -> None:

@@ -3,11 +3,12 @@
 import ssl
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from bickford_sora.renderers.transport import NoAnswer, NotSent, Transport, TransportLimits
+from bickford_sora.renderers.transport import NoAnswer, NotSent, TooLate, Transport, TransportLimits
 from tests.renderers.conftest import IMPATIENT, SECRET
 from tests.renderers.fake_server import FakeServer, Reply, answering, http
 
@@ -102,6 +103,17 @@ def test_a_packed_answer_is_not_unpacked(tls: ssl.SSLContext) -> None:
         with pytest.raises(NoAnswer):
             to.request("GET", "/videos")
         assert b"accept-encoding: identity" in server.requests[0].lower()
+
+
+@pytest.mark.parametrize("body", [{"json": {"prompt": "A calm sea"}}, {"form": {"prompt": "A calm sea"}}])
+def test_a_request_that_is_too_late_never_becomes_whole(tls: ssl.SSLContext, body: dict[str, Any]) -> None:
+    with FakeServer(answering(200)) as server, transport_to(server, tls) as transport:
+        assert transport.request("POST", "/videos", **body, is_too_late=lambda: False).status == 200
+        whole = server.requests[0].partition(b"\r\n\r\n")[2]
+        assert f"content-length: {len(whole)}".encode() in server.requests[0].lower()
+        with pytest.raises(TooLate):
+            transport.request("POST", "/videos", **body, is_too_late=lambda: True)
+    assert all(len(each.partition(b"\r\n\r\n")[2]) < len(whole) for each in server.requests[1:])
 
 
 def test_an_answer_of_exactly_the_limit_is_read_and_one_byte_more_is_not(tls: ssl.SSLContext) -> None:

@@ -267,8 +267,9 @@ behind the effect, it says that there was a conflict, although the append was ma
 """
 _TAIL = """## What no row can show
 
-- A process that is paused between its last look at the clock and the first byte of a submission, for longer than
-  deadline and grace, sends all the same ([ADR 0006](adr/0006-unknown-outcomes.md#what-remains)).
+- A network that holds a whole submission back for longer than deadline and grace, or a process that is paused so long
+  between its last look at the clock and its very next call, the write of the last byte
+  ([ADR 0006](adr/0006-unknown-outcomes.md#what-remains)).
 - A renderer that took a job and forgot it before anybody heard of it: only its bill knows.
 - A file that came with a request and was stored, and the process died before the request was recorded: it stays behind.
 """

@@ -38,7 +38,7 @@ from bickford_sora.preparing import Desk
 from bickford_sora.recording import Origin, Recording, TakeAt
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
-from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
+from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Variant
 from bickford_sora.stops import Stops
@@ -202,6 +202,7 @@ class MemoryRenderer:
             what = self._mischief.next("submit")
             if order.reference is not None:
                 order.reference.open()
+            self._send(order)
             if what == "refuse":
                 raise Refused("renderer_request_invalid", terminal=True, http_status=400, message="No.")
             if what == "busy":
@@ -221,6 +222,12 @@ class MemoryRenderer:
                 job.forgotten = True
                 raise UnknownOutcome("renderer_no_answer")
         return job.news
+
+    def _send(self, order: Order) -> None:
+        if order.sent_by is not None and self._clock() > order.sent_by:
+            raise Refused("submission_too_late", terminal=False)
+        # From here on the request is on its way, and something between us and the renderer may hold it for long.
+        self._mischief.hooks.pop("on its way", lambda: None)()
 
     def status(self, job_id: str) -> JobNews:
         with self._mischief.around("status"):
@@ -448,14 +455,11 @@ class MemoryFleet:
         replica: str | None = None,  # noqa: ARG002 - there is one
     ) -> MemoryRenderer | Wait | None:
         if renderer in self.away:
-            return Wait(5.0, REPLICAS_UNREACHABLE)
+            return Wait(5.0)
         return self._renderers.get((renderer, credential))
 
     def unreachable(self, renderer: MemoryRenderer) -> None:
         self.away.add(renderer.name)
-
-    def put_back(self, renderer: MemoryRenderer) -> None:
-        pass
 
     def reached(self, renderer: MemoryRenderer) -> None:
         self.away.discard(renderer.name)

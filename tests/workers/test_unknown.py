@@ -100,8 +100,8 @@ def test_a_job_that_turns_up_after_a_rule_gave_it_up_is_cancelled_and_booked_onc
     with harness() as hub:
         hub.renderer.capabilities = WITHOUT_LIST
         hub.renderer.recovery = Recovery(on_unknown="resubmit")
-        # the first worker sleeps in its call until the rule has decided and the second job is made
-        hub.mischief.hooks["submit"] = lambda: hub.run(until=lambda: hub.render(video_id).phase is Phase.STORED)
+        # something on the way holds the first request until the rule has decided and the second job is made
+        hub.mischief.hooks["on its way"] = lambda: hub.run(until=lambda: hub.render(video_id).phase is Phase.STORED)
         video_id = hub.ask()
         hub.run()
         assert [each.TYPE for each in hub.facts(video_id)].count("render.duplicate_found") == 2

@@ -1,0 +1,30 @@
+"""The console on top of the HTTP routes: its pages, its files, and what a browser is told of errors."""
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from bickford_sora.console import live, refusing, signing_in, static
+from bickford_sora.console.console import Console
+from bickford_sora.console.pages import files, list_renders, one_render, render_actions
+from bickford_sora.http import refusals
+
+PAGES = (list_renders.pages, one_render.pages, render_actions.pages)
+"""Every module of pages."""
+
+
+def with_console(app: FastAPI, console: Console) -> FastAPI:
+    """The same application with the console's pages beside its routes."""
+    app.state.console = console
+    for router in (signing_in.router, static.router, live.router, files.router):
+        app.include_router(router)
+    for pages in PAGES:
+        app.include_router(pages.twins)
+    for pages in PAGES:
+        app.include_router(pages.router)
+    app.add_exception_handler(HTTPException, _routing)
+    return app
+
+
+async def _routing(request: Request, error: Exception) -> Response:
+    page = refusing.unknown_page(request, error)
+    return page if page is not None else await refusals.routing(request, error)

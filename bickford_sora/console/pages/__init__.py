@@ -1,0 +1,1 @@
+"""The pages, one module each: what is asked, the model that is shown, and where it is read."""

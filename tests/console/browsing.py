@@ -1,0 +1,70 @@
+"""A page in a browser, watched: what it says on its console, and whom it asks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from tests.http.houses import KEY
+
+PATIENCE_MS = 10_000
+"""How long a page may take to show what is expected of it."""
+
+
+@dataclass
+class Watched:
+    """A page, and what was noticed of it."""
+
+    page: Page
+    url: str
+    """Of the server, without a path."""
+    problems: list[str] = field(default_factory=list)
+    """Errors on its console, and requests to other hosts."""
+
+    def open(self, path: str) -> Page:
+        """Goes to a page of the console."""
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+    def sign_in(self, key: str = KEY) -> Page:
+        """Signs in by the form."""
+        page = self.open("/login")
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{self.url}/renders")
+        return page
+
+    def hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.problems.append(message.text)
+
+    def see(self, request: Request) -> None:
+        if urlsplit(request.url).netloc not in {urlsplit(self.url).netloc, ""}:
+            self.problems.append(f"asked {request.url}")
+
+
+def asked_for(url: str, prompt: str, *, key: str = KEY, **fields: str) -> str:
+    """The id of a new video, asked for at a served house as a client asks."""
+    headers = {"authorization": f"Bearer {key}"}
+    answer = httpx.post(f"{url}/v1/videos", json={"prompt": prompt, **fields}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
+
+
+@contextmanager
+def watched(browser: Browser, url: str, **look: object) -> Iterator[Watched]:
+    """A page of its own, with cookies of its own. `look` is what Playwright's contexts take."""
+    context = browser.new_context(**look)  # type: ignore[arg-type] # as Playwright names them
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    found = Watched(page, url)
+    page.on("console", found.hear)
+    page.on("pageerror", lambda error: found.problems.append(str(error)))
+    page.on("request", found.see)
+    try:
+        yield found
+    finally:
+        context.close()
