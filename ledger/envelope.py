@@ -1,6 +1,7 @@
 """A fact, the event that carries it, and the decision that records several of them at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, NamedTuple, NewType, Self
@@ -57,9 +58,10 @@ class Fact(BaseModel):
         """As calling the class. Raises ValidationError: what is written was checked when it was made."""
         return cls(**values)
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other values, made anew. Raises ValidationError when they do not validate."""
-        return type(self)(**{**dict(self), **(update or {})})
+        values = deepcopy(dict(self)) if deep else dict(self)
+        return type(self)(**{**values, **(update or {})})
 
 
 class Context(NamedTuple):
