@@ -5,10 +5,15 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
-from bickford_sora.console.pages import files, list_renders, one_render, render_actions
+from bickford_sora.console.pages import approvals, files, list_renders, one_render, render_actions
 from bickford_sora.http import refusals
 
-PAGES = (list_renders.pages, one_render.pages, render_actions.pages)
+PAGES = (
+    list_renders.pages,
+    one_render.pages,
+    render_actions.pages,
+    approvals.pages,
+)
 """Every module of pages."""
 
 
