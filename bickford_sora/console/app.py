@@ -5,7 +5,7 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
-from bickford_sora.console.pages import approvals, files, list_renders, one_render, render_actions
+from bickford_sora.console.pages import approvals, batches, files, list_renders, new_render, one_render, render_actions
 from bickford_sora.http import refusals
 
 PAGES = (
@@ -13,6 +13,8 @@ PAGES = (
     one_render.pages,
     render_actions.pages,
     approvals.pages,
+    new_render.pages,
+    batches.pages,
 )
 """Every module of pages."""
 

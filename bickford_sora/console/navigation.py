@@ -21,6 +21,7 @@ class Entry:
 
 ENTRIES: Sequence[Entry] = (
     Entry("Renders", "/renders", "r"),
+    Entry("New", "/new", "n", ("requester",)),
     Entry("Approvals", "/approvals", "a"),
 )
 

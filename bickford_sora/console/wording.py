@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from bickford_sora.decisions.amounts import units
+from bickford_sora.decisions.amounts import amount, units
 from ledger.lifecycle import Phase
 
 MINUTE_S = 60
@@ -129,6 +129,7 @@ def pretty(value: Any) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "ago": ago,
+        "amount": amount,
         "iso": iso,
         "lasting": lasting,
         "money": money,
