@@ -23,6 +23,7 @@ ENTRIES: Sequence[Entry] = (
     Entry("Renders", "/renders", "r"),
     Entry("New", "/new", "n", ("requester",)),
     Entry("Approvals", "/approvals", "a"),
+    Entry("Spend", "/spend", "s", ("auditor", "admin")),
 )
 
 
