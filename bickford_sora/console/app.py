@@ -5,7 +5,17 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
-from bickford_sora.console.pages import approvals, batches, files, lineage, list_renders, new_render, one_render, render_actions, spend
+from bickford_sora.console.pages import (
+    approvals,
+    batches,
+    files,
+    lineage,
+    list_renders,
+    new_render,
+    one_render,
+    render_actions,
+    spend,
+)
 from bickford_sora.http import refusals
 
 PAGES = (

@@ -1,4 +1,4 @@
-"""The file of a batch, as people have it: JSON Lines, or a table with commas and the names of the fields above it. Pure."""
+"""The file of a batch as people have it: JSON Lines, or a table with commas below the names of the fields. Pure."""
 
 import csv
 import io

@@ -157,9 +157,7 @@ def _labels(days: Sequence[Day]) -> list[Label]:
     every = -(-len(days) // LABELS_MAX) or 1
     width = _width(days)
     return [
-        Label(_r(LEFT + (number + 0.5) * width), day.name[5:])
-        for number, day in enumerate(days)
-        if number % every == 0
+        Label(_r(LEFT + (number + 0.5) * width), day.name[5:]) for number, day in enumerate(days) if number % every == 0
     ]
 
 

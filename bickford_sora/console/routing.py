@@ -81,7 +81,7 @@ class Pages:
         return register
 
     def preview(self, path: str, template: str, *, takes: Dependency) -> Callable[[View], View]:
-        """Registers a part of a page that says what a form would lead to. It is sent as the form is; nothing is done."""
+        """Registers a part of a page that says what a form leads to. It is sent as the form is; it does nothing."""
 
         def register(view: View) -> View:
             async def html(visit: TheVisit, part: Annotated[BaseModel, Depends(view)]) -> Response:

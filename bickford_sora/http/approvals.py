@@ -155,7 +155,9 @@ def _page(house: House, caller: Caller, limit: int, after: str | None) -> Approv
 
 def _answered(order: Order, approval_id: str, fields: dict[str, object]) -> Approval:
     said = decisions.read(fields)
-    return approval_object(order.house, order.house.approvals.answer(order.caller, approval_id, said, origin=order.origin))
+    return approval_object(
+        order.house, order.house.approvals.answer(order.caller, approval_id, said, origin=order.origin)
+    )
 
 
 def _answered_several(order: Order, fields: dict[str, object]) -> ApprovalOutcomes:

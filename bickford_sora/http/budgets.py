@@ -66,7 +66,9 @@ class BudgetRemoved(BaseModel):
 @router.get("", summary="List budgets", dependencies=[READS])
 async def list_all(house: TheHouse, caller: TheCaller) -> BudgetList:
     """The budgets of the project and of the tenant; of every scope for whoever spans the tenant."""
-    return await house.crossing.run(lambda: BudgetList(data=[budget_object(each) for each in house.budgets.all(caller)]))
+    return await house.crossing.run(
+        lambda: BudgetList(data=[budget_object(each) for each in house.budgets.all(caller)])
+    )
 
 
 @router.get("/{budget_id}", summary="Retrieve a budget", dependencies=[READS])

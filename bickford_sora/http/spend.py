@@ -151,7 +151,7 @@ def _csv(lines: Sequence[Sequence[str]]) -> str:
 
 
 def span_of(house: House, caller: Caller, asked: Asked) -> Span:
-    """Whose spend is asked about and of which days, once the read model has what was recorded. Raises InvalidRequest."""
+    """Whose spend is asked about, of which days, when the read model has all of it. Raises InvalidRequest."""
     house.wait_for_spend(house.limits.projection_wait_s)
     return house.spend_reports.span(caller, asked.since, asked.until, asked.project)
 

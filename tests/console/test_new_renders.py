@@ -36,11 +36,16 @@ def _quoted(somebody: Visitor, **fields: Any) -> str:
 
 
 def test_the_form_offers_what_the_catalogue_has_and_no_more() -> None:
-    kit = make_console_kit(offers=catalogue(offer("sora-2", fields=frozenset({"seed", "generate_audio"})), offer("sora-2-pro")))
+    kit = make_console_kit(
+        offers=catalogue(offer("sora-2", fields=frozenset({"seed", "generate_audio"})), offer("sora-2-pro"))
+    )
     somebody = visitor(kit)
     form = somebody.get(f"/new.json?prompt={HOSTILE}&model=sora-2-pro").json()
     assert [each["name"] for each in form["models"]] == ["sora-2", "sora-2-pro"]
-    assert [(each["name"], each["kind"]) for each in form["fields"]] == [("generate_audio", "truth"), ("seed", "number")]
+    assert [(each["name"], each["kind"]) for each in form["fields"]] == [
+        ("generate_audio", "truth"),
+        ("seed", "number"),
+    ]
     html = somebody.get(f"/new?prompt={HOSTILE}&model=sora-2-pro").text
     assert HOSTILE not in html
     assert HOSTILE in unescape(html)
@@ -62,7 +67,7 @@ def test_price_and_policy_answer_while_it_is_written_and_nothing_is_asked_for(ki
     assert "denies it" in denied
     assert "Upright only." in denied
     assert "<button" not in denied
-    assert "seconds" in _quoted(somebody, prompt="A sea", seconds="5")
+    assert "<code>seconds</code>" in _quoted(somebody, prompt="A sea", seconds="5")
     assert kit.ledger.head() == head
 
 
@@ -118,7 +123,9 @@ def test_a_file_is_read_as_json_lines_or_as_a_table() -> None:
         ]
 
 
-@pytest.mark.parametrize("content", [b"prompt\n\xff", b"prompt\na,b\n", b'prompt\n"a', b"prompt\na\0b\n", b'{"prompt":'])
+@pytest.mark.parametrize(
+    "content", [b"prompt\n\xff", b"prompt\na,b\n", b'prompt\n"a', b"prompt\na\0b\n", b'{"prompt":']
+)
 def test_a_file_that_cannot_be_read_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidRequest):
         lines_of(File(content))

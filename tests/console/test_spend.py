@@ -37,7 +37,9 @@ def test_the_page_says_what_the_report_says(kit: Kit) -> None:
 def test_a_cap_of_all_projects_is_not_drawn_over_the_spend_of_one(kit: Kit) -> None:
     kit.create()
     kit.request("PUT", "/v1/budgets/all", key=ROOT_KEY, json={"window": "month", "cap": DOLLAR})
-    kit.request("PUT", "/v1/budgets/one", key=ROOT_KEY, json={"window": "month", "cap": DOLLAR, "scope": "project:beta"})
+    kit.request(
+        "PUT", "/v1/budgets/one", key=ROOT_KEY, json={"window": "month", "cap": DOLLAR, "scope": "project:beta"}
+    )
     somebody = visitor(kit, ROOT_KEY)
     assert somebody.get("/spend.json?project=alpha").json()["currencies"][0]["running"]["caps"] == []
     assert somebody.get("/spend.json").json()["currencies"][0]["running"]["caps"] != []

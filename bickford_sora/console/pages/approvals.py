@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
@@ -73,13 +73,13 @@ class News(BaseModel):
 
 
 @pages.page("/approvals", "approvals.html", takes=READS)
-async def approvals(visit: TheVisit, asked: Asked = Depends()) -> Inbox:
+async def approvals(visit: TheVisit, asked: Annotated[Asked, Depends()]) -> Inbox:
     """What waits for an approver."""
     return await visit.read(lambda visit: _inbox(visit, asked.after))
 
 
 @pages.part("/approvals/news", "parts/approvals_news.html", takes=READS)
-async def news(visit: TheVisit, asked: Asked = Depends()) -> News:
+async def news(visit: TheVisit, asked: Annotated[Asked, Depends()]) -> News:
     """How many wait that a page does not show yet."""
     return await visit.read(lambda visit: _news(visit, asked.after))
 
@@ -97,7 +97,7 @@ async def answer_several(act: TheAct) -> str:
     if not 0 < len(chosen) <= PAGE_APPROVALS:
         raise InvalidRequest(f"Choose 1 to {PAGE_APPROVALS} renders.", code="invalid_value", param="ids")
     decision = act.text("decision")
-    said = {"decision": decision, "reason": act.text(f"reason-{decision}"), "approvals": chosen}
+    said: dict[str, object] = {"decision": decision, "reason": act.text(f"reason-{decision}"), "approvals": chosen}
     outcomes = await act.order.house.crossing.run(_answered_several, act, said)
     if all(each.error is None for each in outcomes):
         return f"/approvals?done={_word(act)}-several"
@@ -109,9 +109,7 @@ async def answer(approval_id: str, act: TheAct) -> str:
     """An approver's answer to one."""
     order = act.order
     said = decisions.read({"decision": act.text("decision"), "reason": act.text("reason")})
-    await order.house.crossing.run(
-        order.house.approvals.answer, order.caller, approval_id, said, origin=order.origin
-    )
+    await order.house.crossing.run(order.house.approvals.answer, order.caller, approval_id, said, origin=order.origin)
     return f"/approvals?done={_word(act)}"
 
 
@@ -119,9 +117,7 @@ async def answer(approval_id: str, act: TheAct) -> str:
 async def start(approval_id: str, act: TheAct) -> str:
     """Starts what was refused until it was approved."""
     order = act.order
-    render = await order.house.crossing.run(
-        order.house.approvals.start, order.caller, approval_id, origin=order.origin
-    )
+    render = await order.house.crossing.run(order.house.approvals.start, order.caller, approval_id, origin=order.origin)
     return f"/renders/{render.intent.video_id}?done=started"
 
 

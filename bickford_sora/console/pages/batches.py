@@ -52,9 +52,7 @@ async def send(act: TheAct) -> str:
 async def one(batch_id: str, visit: TheVisit) -> BatchPage:
     """How a batch stands."""
     house, caller = visit.house, visit.caller
-    found = await house.batching.run(
-        lambda: told_batch(house, caller.tenant, house.batches.find(caller, batch_id))
-    )
+    found = await house.batching.run(lambda: told_batch(house, caller.tenant, house.batches.find(caller, batch_id)))
     counts = found.counts
     return BatchPage(
         batch=found,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
@@ -80,7 +80,7 @@ class NewRender(BaseModel):
 
 
 @pages.page("/new", "new_render.html", takes=ASKS)
-async def form(visit: TheVisit, asked: Asked = Depends()) -> NewRender:
+async def form(visit: TheVisit, asked: Annotated[Asked, Depends()]) -> NewRender:
     """The empty form, or one that begins with what the address says."""
     return await visit.read(lambda visit: _form(visit, asked))
 

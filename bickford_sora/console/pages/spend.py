@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
@@ -95,13 +95,13 @@ class SpendPage(BaseModel):
 
 
 @pages.page("/spend", "spend.html", takes=OVERSEES)
-async def spend(visit: TheVisit, asked: Asked = Depends()) -> SpendPage:
+async def spend(visit: TheVisit, asked: Annotated[Asked, Depends()]) -> SpendPage:
     """The report."""
     return await visit.read(lambda visit: _page(visit, asked))
 
 
 @router.get("/spend/charges.csv", dependencies=[opened_by(OVERSEES)])
-async def charges(visit: TheVisit, asked: Asked = Depends()) -> StreamingResponse:
+async def charges(visit: TheVisit, asked: Annotated[Asked, Depends()]) -> StreamingResponse:
     """The charges as a file, as `/v1/spend/charges.csv`."""
     answer = await reports.charges_csv(visit.house, visit.caller, asked.as_sent())
     answer.headers["content-disposition"] = 'attachment; filename="charges.csv"'
