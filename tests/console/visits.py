@@ -134,6 +134,7 @@ def console_of(kit: Kit, **given: Any) -> Console:
             "sessions": Sessions(digest=kit.keys.digest, new_id=kit.house.new_id),
             "renders": FoldedRenders(kit.ledger),
             "attempts": Attempts(kit.clock.seconds),
+            "catalogue": kit.house.characters.catalogue,
             **given,
         }
     )
