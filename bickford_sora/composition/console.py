@@ -19,4 +19,5 @@ def console(gateway: Gateway, house: House) -> Console:
         sessions=Sessions(digest=books.keys.digest, new_id=gateway.recording.new_id),
         renders=Renders(books.pool),
         attempts=Attempts(time.monotonic),
+        catalogue=gateway.configuring.catalogue,
     )

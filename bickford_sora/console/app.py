@@ -5,17 +5,36 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
-from bickford_sora.console.pages import files, list_renders, one_render, render_actions
+from bickford_sora.console.pages import (
+    approvals,
+    batches,
+    files,
+    lineage,
+    list_renders,
+    new_render,
+    one_render,
+    render_actions,
+    spend,
+)
 from bickford_sora.http import refusals
 
-PAGES = (list_renders.pages, one_render.pages, render_actions.pages)
+PAGES = (
+    list_renders.pages,
+    one_render.pages,
+    render_actions.pages,
+    approvals.pages,
+    new_render.pages,
+    lineage.pages,
+    batches.pages,
+    spend.pages,
+)
 """Every module of pages."""
 
 
 def with_console(app: FastAPI, console: Console) -> FastAPI:
     """The same application with the console's pages beside its routes."""
     app.state.console = console
-    for router in (signing_in.router, static.router, live.router, files.router):
+    for router in (signing_in.router, static.router, live.router, files.router, spend.router):
         app.include_router(router)
     for pages in PAGES:
         app.include_router(pages.twins)

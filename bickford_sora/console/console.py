@@ -13,6 +13,7 @@ from bickford_sora.console.addresses import HOME
 from bickford_sora.console.attempts import Attempts
 from bickford_sora.console.sessions import Session, Sessions
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.errors import Unauthorized
 from bickford_sora.http.house import House, Order, Undertaking, authenticated
 from bickford_sora.http.links import Links
@@ -43,6 +44,8 @@ class Console:
     clock: Clock
     renders: RendersQuery
     attempts: Attempts
+    catalogue: Callable[[], Catalogue]
+    """What is offered now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,12 @@ class Entry:
     """Who sees it: any of these."""
 
 
-ENTRIES: Sequence[Entry] = (Entry("Renders", "/renders", "r"),)
+ENTRIES: Sequence[Entry] = (
+    Entry("Renders", "/renders", "r"),
+    Entry("New", "/new", "n", ("requester",)),
+    Entry("Approvals", "/approvals", "a"),
+    Entry("Spend", "/spend", "s", ("auditor", "admin")),
+)
 
 
 def entries(caller: Caller) -> list[Entry]:

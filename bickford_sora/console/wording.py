@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from bickford_sora.decisions.amounts import units
+from bickford_sora.decisions.amounts import amount, units
 from ledger.lifecycle import Phase
 
 MINUTE_S = 60
@@ -25,6 +25,12 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "several": "Those renders are gone. Their facts stay.",
         "some": "Some of them could not be: they have ended meanwhile, or a legal hold keeps them.",
         "reviewed": "The review was recorded.",
+        "approved": "It was approved.",
+        "denied": "It was denied.",
+        "approved-several": "They were approved.",
+        "denied-several": "They were denied.",
+        "answered-some": "Some of them could not be answered: they were decided or lapsed meanwhile, or are your own.",
+        "started": "The render was started.",
         "signed-out": "You are signed out.",
     }
 )
@@ -123,6 +129,7 @@ def pretty(value: Any) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "ago": ago,
+        "amount": amount,
         "iso": iso,
         "lasting": lasting,
         "money": money,

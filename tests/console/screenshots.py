@@ -19,7 +19,7 @@ from bickford_sora.http.serving import ServerThread
 from bickford_sora.telemetry import configure_logging
 from ledger.events.render import RenderStored
 from tests.console.browsing import watched
-from tests.console.visits import make_console_kit
+from tests.console.visits import let_many_sign_in, make_console_kit
 from tests.http.houses import KEY, ROOT_KEY, Kit
 from tests.http.test_approvals import held_by
 
@@ -48,6 +48,11 @@ PAGES = (
     Shown("login", "/login"),
     Shown("renders", "/renders"),
     Shown("render", "/renders/{video_id}"),
+    Shown("lineage", "/renders/{video_id}/lineage"),
+    Shown("new", "/new"),
+    Shown("batch", "/new/batch"),
+    Shown("approvals", "/approvals", as_root=True),
+    Shown("spend", "/spend", as_root=True),
 )
 
 
@@ -55,7 +60,7 @@ def main() -> None:
     """Makes all of them. Needs the system's Chromium."""
     configure_logging(None, "error")
     FOLDER.mkdir(exist_ok=True)
-    kit = held_by(make_console_kit(), "wait")
+    kit = held_by(let_many_sign_in(make_console_kit()), "wait")
     video_id = a_day(kit)
     with ServerThread(kit.app, on_stopping=kit.house.tide.closing.set) as server, chromium() as browser:
         for shown in PAGES:

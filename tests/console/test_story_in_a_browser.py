@@ -10,7 +10,7 @@ from bickford_sora.http.serving import ServerThread
 from tests.console.accessible import serious_findings
 from tests.console.browsing import PLAYED, PLAYED_S, asked_for, watched
 from tests.console.screenshots import PAGES, Shown
-from tests.console.visits import make_console_kit
+from tests.console.visits import let_many_sign_in, make_console_kit
 from tests.http.films import mp4
 from tests.http.houses import FOREIGN_KEY, KEY, ROOT_KEY, Kit
 from tests.http.test_approvals import held_by
@@ -24,7 +24,7 @@ SCRIPT_BYTES_MAX = 60_000
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Kit, str, dict[str, str]]]:
     # Before the browser: while that runs, this thread has an event loop, and the house is asked over HTTP alone.
-    kit = held_by(make_console_kit(), "wait")
+    kit = held_by(let_many_sign_in(make_console_kit()), "wait")
     keys = {role: kit.issue(role) for role in ("approver", "auditor")}
     with ServerThread(kit.app, on_stopping=kit.house.tide.closing.set) as server:
         yield kit, server.url, keys

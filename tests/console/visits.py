@@ -24,6 +24,7 @@ from projections.work import rows as work_rows
 from tests.http.houses import KEY, Kit, make_kit
 
 HOST = "http://house"
+SIGN_INS_MAX = 1_000
 
 
 class FoldedRenders:
@@ -134,6 +135,7 @@ def console_of(kit: Kit, **given: Any) -> Console:
             "sessions": Sessions(digest=kit.keys.digest, new_id=kit.house.new_id),
             "renders": FoldedRenders(kit.ledger),
             "attempts": Attempts(kit.clock.seconds),
+            "catalogue": kit.house.characters.catalogue,
             **given,
         }
     )
@@ -152,6 +154,14 @@ def make_console_kit(**given: Any) -> Kit:
     app = _app()
     app.state.house, app.state.console = kit.house, console_of(kit)
     return replace(kit, app=app)
+
+
+def let_many_sign_in(kit: Kit) -> Kit:
+    """The same house, where time stands still and one browser signs in for many."""
+    kit.app.state.console = replace(
+        kit.app.state.console, attempts=Attempts(kit.clock.seconds, per_minute_max=SIGN_INS_MAX)
+    )
+    return kit
 
 
 @dataclass
