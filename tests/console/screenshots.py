@@ -80,6 +80,8 @@ def a_day(kit: Kit) -> str:
     kit.pass_time(12)
     kit.complete(finished)
     store(kit, finished)
+    for prompt in ("The same at dusk, lamps lit", "The same in snow"):
+        assert kit.request("POST", f"/v1/videos/{finished}/remix", json={"prompt": prompt}).status_code == 200, prompt
     failed = kit.create("A crowd in the stadium, handheld", model="sora-2-pro")
     kit.submit(failed, job_id="job_1")
     kit.fail(failed)
