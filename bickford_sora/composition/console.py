@@ -1,22 +1,45 @@
 """What the console's pages work with, built from a gateway and the house of its HTTP routes."""
 
 import time
+from contextlib import ExitStack
 
+from bickford_sora.composition.books import PROJECTIONS
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.console.attempts import Attempts
+from bickford_sora.console.commands import Commands, Processes
 from bickford_sora.console.console import Console
+from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Sessions
 from bickford_sora.http.house import House
+from projections.backlog import backlog
 from projections.renders import Renders
 
 
-def console(gateway: Gateway, house: House) -> Console:
-    """The console beside the routes of this house."""
+def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
+    """The console beside the routes of this house; `stack` ends what it set going."""
     books = gateway.books
+    processes = Processes()
+    stack.callback(processes.close)
     return Console(
         house=house,
         clock=books.clock,
         sessions=Sessions(digest=books.keys.digest, new_id=gateway.recording.new_id),
         renders=Renders(books.pool),
         attempts=Attempts(time.monotonic),
+        operations=_operations(gateway),
+        commands=Commands(processes.run, books.clock),
+    )
+
+
+def _operations(gateway: Gateway) -> Operations:
+    books = gateway.books
+    return Operations(
+        versions={each.name: each.version for each in PROJECTIONS},
+        lag=books.projector.lag,
+        parked=books.projector.parked,
+        backlog=lambda: backlog(books.pool, books.clock()),
+        renderers=lambda: gateway.configuring.renderers,
+        replicas=gateway.fleet.health,
+        stopped=lambda name: [model for _, model in gateway.stops.record(name).stopped],
+        models=lambda: gateway.configuring.catalogue().routes,
     )

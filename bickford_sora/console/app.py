@@ -5,17 +5,17 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
-from bickford_sora.console.pages import files, list_renders, one_render, render_actions
+from bickford_sora.console.pages import audit, files, list_renders, one_render, proof, render_actions
 from bickford_sora.http import refusals
 
-PAGES = (list_renders.pages, one_render.pages, render_actions.pages)
+PAGES = (list_renders.pages, one_render.pages, render_actions.pages, proof.pages, audit.pages)
 """Every module of pages."""
 
 
 def with_console(app: FastAPI, console: Console) -> FastAPI:
     """The same application with the console's pages beside its routes."""
     app.state.console = console
-    for router in (signing_in.router, static.router, live.router, files.router):
+    for router in (signing_in.router, static.router, live.router, files.router, proof.router):
         app.include_router(router)
     for pages in PAGES:
         app.include_router(pages.twins)

@@ -11,6 +11,8 @@ from fastapi.params import Depends as Dependency
 from bickford_sora.console import cookies
 from bickford_sora.console.addresses import HOME
 from bickford_sora.console.attempts import Attempts
+from bickford_sora.console.commands import Commands
+from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Session, Sessions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import Unauthorized
@@ -43,6 +45,8 @@ class Console:
     clock: Clock
     renders: RendersQuery
     attempts: Attempts
+    operations: Operations
+    commands: Commands
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,10 @@ class Entry:
     """Who sees it: any of these."""
 
 
-ENTRIES: Sequence[Entry] = (Entry("Renders", "/renders", "r"),)
+ENTRIES: Sequence[Entry] = (
+    Entry("Renders", "/renders", "r"),
+    Entry("Audit", "/audit", "u", ("auditor", "admin")),
+)
 
 
 def entries(caller: Caller) -> list[Entry]:
