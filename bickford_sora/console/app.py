@@ -5,10 +5,18 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
-from bickford_sora.console.pages import audit, files, list_renders, one_render, proof, render_actions
+from bickford_sora.console.pages import audit, doubts, files, health, list_renders, one_render, proof, render_actions
 from bickford_sora.http import refusals
 
-PAGES = (list_renders.pages, one_render.pages, render_actions.pages, proof.pages, audit.pages)
+PAGES = (
+    list_renders.pages,
+    one_render.pages,
+    render_actions.pages,
+    proof.pages,
+    audit.pages,
+    health.pages,
+    doubts.pages,
+)
 """Every module of pages."""
 
 

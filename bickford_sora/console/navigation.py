@@ -22,6 +22,7 @@ class Entry:
 ENTRIES: Sequence[Entry] = (
     Entry("Renders", "/renders", "r"),
     Entry("Audit", "/audit", "u", ("auditor", "admin")),
+    Entry("Health", "/health", "h", ("auditor", "admin")),
 )
 
 

@@ -25,6 +25,10 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "several": "Those renders are gone. Their facts stay.",
         "some": "Some of them could not be: they have ended meanwhile, or a legal hold keeps them.",
         "reviewed": "The review was recorded.",
+        "rebuilding": "The read model is being rebuilt. The live one answers until then.",
+        "adopted": "The job was adopted.",
+        "resubmitted": "The render is submitted again.",
+        "abandoned": "The render was given up.",
         "signed-out": "You are signed out.",
     }
 )
