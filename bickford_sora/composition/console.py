@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack
 
-from bickford_sora.composition.books import PROJECTIONS
+from bickford_sora.composition.books import PROJECTIONS, TENANT
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.console.attempts import Attempts
 from bickford_sora.console.commands import Commands, Processes
@@ -34,6 +34,7 @@ def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
 def _operations(gateway: Gateway) -> Operations:
     books = gateway.books
     return Operations(
+        tenant=TENANT,
         versions={each.name: each.version for each in PROJECTIONS},
         lag=books.projector.lag,
         parked=books.projector.parked,

@@ -5,7 +5,18 @@ from starlette.exceptions import HTTPException
 
 from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
-from bickford_sora.console.pages import audit, doubts, files, health, list_renders, one_render, proof, render_actions
+from bickford_sora.console.pages import (
+    audit,
+    doubts,
+    files,
+    health,
+    list_renders,
+    one_render,
+    policy,
+    proof,
+    render_actions,
+    settings,
+)
 from bickford_sora.http import refusals
 
 PAGES = (
@@ -16,6 +27,8 @@ PAGES = (
     audit.pages,
     health.pages,
     doubts.pages,
+    policy.pages,
+    settings.pages,
 )
 """Every module of pages."""
 

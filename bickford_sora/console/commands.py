@@ -58,6 +58,8 @@ class Standing:
     ended_at: datetime | None = None
     status: int | None = None
     """Its exit status; None while it runs."""
+    text: str = ""
+    """What it was given to read."""
     answer: Any = None
     """Its answer, which is JSON; None where it gave none."""
 
@@ -85,7 +87,7 @@ class Commands:
             if name in running or len(running) >= COMMANDS_MAX:
                 raise Conflicting("This is being done already. Wait until it has ended.", code="command_runs")
             self._standings.pop(name, None)
-            self._standings[name] = Standing(arguments=arguments, by=by, began_at=self._clock())
+            self._standings[name] = Standing(arguments=arguments, by=by, began_at=self._clock(), text=text)
             for oldest in [*self._standings][:-KEPT_MAX]:
                 del self._standings[oldest]
         self._start(lambda: self._follow(name, arguments, text))

@@ -23,6 +23,8 @@ ENTRIES: Sequence[Entry] = (
     Entry("Renders", "/renders", "r"),
     Entry("Audit", "/audit", "u", ("auditor", "admin")),
     Entry("Health", "/health", "h", ("auditor", "admin")),
+    Entry("Policy", "/policy", "p", ("auditor", "admin")),
+    Entry("Settings", "/settings", "s", ("auditor", "admin")),
 )
 
 

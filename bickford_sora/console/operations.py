@@ -13,6 +13,8 @@ from projections.positions import Lag, Parked
 class Operations:
     """How an installation stands. Everything may raise `ledger.errors.Unavailable`."""
 
+    tenant: str
+    """Whose renders commands of this installation are about."""
     versions: Mapping[str, int]
     """Of every read model, as this program makes it."""
     lag: Callable[[], Sequence[Lag]]

@@ -29,6 +29,12 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "adopted": "The job was adopted.",
         "resubmitted": "The render is submitted again.",
         "abandoned": "The render was given up.",
+        "published": "The policy is in force.",
+        "set": "The budget holds from the next decision on.",
+        "removed": "The budget holds no longer. Its facts stay.",
+        "revoked": "The key is not accepted any more.",
+        "endpoint-removed": "Nothing more is sent to this endpoint.",
+        "tested": "The endpoint answered. The sample is not on record.",
         "signed-out": "You are signed out.",
     }
 )
@@ -119,6 +125,11 @@ def short(identifier: str | None) -> str:
     return f"{head}{separator}…{tail[-8:]}" if len(tail) > 12 else identifier  # noqa: PLR2004 - a table's column
 
 
+def moment(seconds: int) -> datetime:
+    """The moment of Unix seconds, as the protocol's objects have them."""
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
 def pretty(value: Any) -> str:
     """JSON as people read it."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS, default=str).decode()
@@ -129,6 +140,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "ago": ago,
         "iso": iso,
         "lasting": lasting,
+        "moment": moment,
         "money": money,
         "pretty": pretty,
         "short": short,

@@ -175,6 +175,7 @@ def operations_of(kit: Kit) -> Operations:
         in_flight_max=4,
     )
     return Operations(
+        tenant="main",
         versions={"videos": 1, "audit": 1},
         lag=lambda: [
             Lag("videos", 1, head(), head(), 0, 0.0, 0, 0, 0, rebuilding=False),
