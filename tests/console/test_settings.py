@@ -35,6 +35,7 @@ def test_a_key_is_issued_shown_once_rotated_and_revoked(kit: Kit) -> None:
     (listed,) = admin.get("/settings.json").json()["keys"]
     html = admin.get("/settings").text
     assert (listed["name"], listed["roles"], listed["status"]) == (HOSTILE, ["requester", "auditor"], "active")
+    assert listed["id"] in html
     assert secret not in html
     assert HOSTILE not in html
     rotated = admin.post(f"/settings/keys/{listed['id']}/rotate", overlap_hours="1")
@@ -87,6 +88,7 @@ def test_an_endpoint_is_added_its_secret_shown_once_and_removed(kit: Kit) -> Non
     (listed,) = admin.get("/settings/endpoints.json").json()["endpoints"]
     html = admin.get("/settings/endpoints").text
     assert listed["event_types"] == ["video.completed", "video.failed"]
+    assert "https://hooks.example/x" in html
     assert secret not in html
     assert HOSTILE not in html
     other = _secret(admin.post(f"/settings/endpoints/{listed['id']}/rotate", keep_old="1").text)
