@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from bickford_sora.decisions.amounts import units
+from bickford_sora.decisions.amounts import exact_units, units
 from ledger.lifecycle import Phase
 
 MINUTE_S = 60
@@ -138,6 +138,7 @@ def pretty(value: Any) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "ago": ago,
+        "exactly": exact_units,
         "iso": iso,
         "lasting": lasting,
         "moment": moment,

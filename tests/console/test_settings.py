@@ -3,8 +3,10 @@ from html import unescape
 
 import pytest
 
+from bickford_sora.decisions import price_table
+from bickford_sora.decisions.catalogue import Catalogue, Price
 from tests.console.visits import visitor
-from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
+from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit, catalogue, offer
 
 HOSTILE = "<script>alert(1)</script>"
 PATHS = ("/settings", "/settings/budgets", "/settings/prices", "/settings/renderers", "/settings/endpoints")
@@ -103,3 +105,17 @@ def test_renderers_are_shown_without_their_secrets(kit: Kit) -> None:
     assert "http://two" in root.get("/settings/renderers").text
     for path in ("/settings/renderers", "/settings/renderers.json"):
         assert "sk-secret" not in root.get(path).text
+
+
+def test_prices_are_shown_as_they_are_on_record(kit: Kit) -> None:
+    prices = Price("second", {"720p": 100_000, "1080p": 3_125}, "USD", source=HOSTILE)
+    routes = catalogue(offer(prices=(prices,))).routes
+    text = price_table.text_of(routes)
+    kit.house.price_tables.publish("main", Catalogue(routes, price_table.hash_of(text), text))
+    root = visitor(kit, ROOT_KEY)
+    (row,) = root.get("/settings/prices.json").json()["prices"]["data"]
+    html = root.get("/settings/prices").text
+    assert row["micro_per_unit"] == {"720p": 100_000, "1080p": 3_125}
+    assert "0.003125 USD" in html
+    assert HOSTILE not in html
+    assert "No prices are on record" in visitor(kit, FOREIGN_ROOT_KEY).get("/settings/prices").text
