@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bickford_sora.assets.errors import AssetError, AssetNotFound
+from bickford_sora.assets.errors import AssetDamaged, AssetNotFound
 from bickford_sora.assets.port import AssetStore, sha256_of
 from bickford_sora.decisions.deliveries import AFTER_APPROVAL
 from ledger import streams
@@ -72,7 +72,7 @@ class KeptFiles:
             self._files.pop(stream, None)
 
     def check(self, assets: AssetStore, findings: Findings, on_progress: OnProgress) -> None:
-        """Reads every file."""
+        """Reads every file. Raises AssetStoreUnavailable: then nothing is known of the others."""
         files = [each for of_stream in self._files.values() for each in of_stream]
         for done, (position, file) in enumerate(files, start=1):
             _check(assets, file, position, findings)
@@ -107,7 +107,7 @@ def _check(assets: AssetStore, file: File, position: int, findings: Findings) ->
     except AssetNotFound:
         findings.add("asset_missing", position, f"{file.storage_uri} is gone")
         return
-    except AssetError as error:
+    except AssetDamaged as error:
         findings.add("asset_changed", position, f"{file.storage_uri}: {error}")
         return
     if digest != file.sha256:

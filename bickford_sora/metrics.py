@@ -1,6 +1,6 @@
 """Numbers about an installation, for Prometheus: of this process, of the one behind it, and of the database.
 
-None of them tells whose they are.
+None of them tells whose they are, but for the spend, which is told by project, and only to who shows an API key.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +15,12 @@ from ledger.errors import Unavailable
 from ledger.proof.sequencer import Standing
 from projections.backlog import Waiting
 from projections.positions import Lag
+from projections.spend import Total
+
+PROJECTS_MAX = 50
+"""Projects whose spend is told by name, those that spend most; the others together."""
+OTHER_PROJECTS = "(others)"
+"""In the place of their names. No project can have this one."""
 
 _GAUGES: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
     ("position", "The last position in the ledger that the read model's rows hold.", lambda lag: lag.position),
@@ -36,13 +42,15 @@ class Metrics:
         standing: Callable[[], Standing] | None = None,
         *,
         backlog: Callable[[], Sequence[Waiting]] | None = None,
+        spend: Callable[[], Sequence[Total]] | None = None,
         counts: Counts | None = None,
         background: Callable[[], bytes] | None = None,
         public: bool = False,
     ) -> None:
         """`lag` says how the read models stand, `standing` how the tree does, `backlog` what work waits.
 
-        They may raise Unavailable. `counts` are this process's; `background` gives the text of the process behind it.
+        `spend` says what today's renders cost by project. They may raise Unavailable. `counts` are this process's;
+        `background` gives the text of the process behind it.
         """
         self.public = public
         """Whether everybody may read them, without an API key."""
@@ -54,6 +62,8 @@ class Metrics:
             self._looked_up.register(_Tree(standing))
         if backlog is not None:
             self._looked_up.register(_Backlog(backlog))
+        if spend is not None:
+            self._looked_up.register(_Spend(spend))
 
     def answered(self, method: str, route: str | None, status: int | None, duration_s: float) -> None:
         """Counts a request, see `Counts.answered`."""
@@ -171,3 +181,42 @@ class _Backlog(Collector):
             overdue.add_metric(place, each.overdue_s)
         yield items
         yield overdue
+
+
+class _Spend(Collector):
+    """Looks up at each scrape what today's renders cost."""
+
+    def __init__(self, spend: Callable[[], Sequence[Total]]) -> None:
+        self._spend = spend
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: to be registered is no reason to ask the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Nothing without a database, which the read models tell."""
+        try:
+            totals = self._spend()
+        except Unavailable:
+            return
+        family = GaugeMetricFamily(
+            "bickford_spend_today",
+            "Money of the renders of today, in units of the currency.",
+            labels=["project", "currency", "state"],
+        )
+        for (project, currency), (reserved, settled, open_) in _by_project(totals).items():
+            for state, amount_micro in (("reserved", reserved), ("settled", settled), ("open", open_)):
+                family.add_metric([project, currency, state], amount_micro / 1_000_000)
+        yield family
+
+
+def _by_project(totals: Sequence[Total]) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """Reserved, settled and open by project and currency, of no more than `PROJECTS_MAX` by name."""
+    priced = sorted((each for each in totals if each.currency), key=lambda each: each.reserved_micro, reverse=True)
+    named = [*dict.fromkeys(each.name for each in priced)][:PROJECTS_MAX]
+    sums: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for each in priced:
+        key = (each.name or "none") if each.name in named else OTHER_PROJECTS, each.currency or "none"
+        reserved, settled, open_ = sums.get(key, (0, 0, 0))
+        sums[key] = reserved + each.reserved_micro, settled + each.settled_micro, open_ + each.open_micro
+    return sums

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -36,6 +36,13 @@ class OpenTelemetry(Tracing):
         named = {f"bickford.{key}": value for key, value in attributes.items()}
         with self._tracer.start_as_current_span(name, context, links=links, attributes=named) as opened:
             yield _Open(opened)
+
+    def link(self, linked: str) -> None:
+        """See `Tracing.link`."""
+        opened, somewhere = trace.get_current_span(), _somewhere_in(linked)
+        known = opened.links if isinstance(opened, ReadableSpan) else ()
+        if all(each.context.trace_id != somewhere.trace_id for each in known):
+            opened.add_link(somewhere)
 
     def traceparent(self) -> str | None:
         """See `Tracing.traceparent`."""

@@ -7,25 +7,17 @@ can remove or replace what is there is the bucket's part: its object lock and it
 import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import ObjectStore, S3Store, from_url
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import ObjectStore
 
+from bickford_sora.buckets import BucketFailed, bucket_failures, open_store
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.merkle import HASH_BYTES
 from ledger.proof.notes import NOTE_BYTES_MAX
 from ledger.proof.tiles import TILE_BYTES, WIDTH, Tile
-
-if TYPE_CHECKING:
-    from obstore.store import RetryConfig  # there is no such name when it runs
-
-RETRIES_MAX = 2
-RETRY_TIMEOUT = timedelta(seconds=15)
-"""Longest time one call is repeated for. After it the whole push is tried again later."""
-CAUSE_CHARS_MAX = 300
 
 _NEWEST = "checkpoint"
 _CHECKPOINTS = "checkpoints"
@@ -39,13 +31,9 @@ class PushedBucket:
 
     @classmethod
     def at(cls, url: str) -> Self:
-        """The bucket at this address. Credentials, region and endpoint come from the cloud's usual variables."""
-        retries: RetryConfig = {"max_retries": RETRIES_MAX, "retry_timeout": RETRY_TIMEOUT}
+        """The bucket at this address, as `bickford_sora.buckets.open_store`. Raises BucketUnusable and OSError."""
         with _failures():
-            if url.startswith("s3://"):
-                # With object lock S3 refuses what comes without a checksum.
-                return cls(S3Store.from_url(url, config={"checksum_algorithm": "sha256"}, retry_config=retries))
-            return cls(from_url(url, retry_config=retries))
+            return cls(open_store(url))
 
     def checkpoints(self) -> Iterator[bytes]:
         """Every checkpoint, by size."""
@@ -112,9 +100,9 @@ def _path(tile: Tile) -> str:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Turns what goes wrong with the bucket into OSError, with the first line of what is known about it."""
+    """Turns what goes wrong with the bucket into OSError, as a folder's failures are."""
     try:
-        yield
-    except (BaseError, FileNotFoundError) as error:  # the latter also where there is no such bucket
-        cause = str(error).partition("\n")[0][:CAUSE_CHARS_MAX]
-        raise OSError(errno.EIO, cause) from error
+        with bucket_failures():
+            yield
+    except BucketFailed as error:
+        raise OSError(errno.EIO, str(error)) from error

@@ -11,18 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from bickford_sora.buckets import is_bucket, require_bucket
 from bickford_sora.pushed_folder import PushedFolder
 from ledger.proof.tiles import Tile
-
-EXTRA = "bickford-sora[s3]"
-BUCKET_SCHEMES = frozenset({"s3", "gs", "az"})
-"""How the address of a bucket begins."""
-
-
-class BucketUnusable(Exception):  # noqa: N818 - the name states the cause
-    """An address that is not a bucket's, or the extra for buckets is not installed. The message says what to do."""
-
-    code = "bucket_unusable"
 
 
 class PushedLog(Protocol):
@@ -49,22 +40,14 @@ class PushedLog(Protocol):
         """Adds tiles, then the checkpoint that needs them. Raises Diverged for what is there and is another."""
 
 
-def is_bucket(place: str) -> bool:
-    """Whether this is the address of a bucket, and not a folder."""
-    return "://" in place
-
-
 def open_bucket(url: str) -> PushedLog:
     """The bucket at this address, which is not called yet.
 
     Raises BucketUnusable, and OSError for an address or credentials that cannot be read.
     """
-    if url.partition("://")[0] not in BUCKET_SCHEMES:
-        raise BucketUnusable(f"{url!r} is not the address of a bucket. Give one such as s3://BUCKET/PREFIX.")
-    try:
-        from bickford_sora.pushed_bucket import PushedBucket  # noqa: PLC0415 - it imports what the extra installs
-    except ImportError:
-        raise BucketUnusable(f"A bucket needs the extra {EXTRA}: pip install '{EXTRA}'.") from None
+    require_bucket(url)
+    from bickford_sora.pushed_bucket import PushedBucket  # noqa: PLC0415 - it imports what the extra installs
+
     return PushedBucket.at(url)
 
 

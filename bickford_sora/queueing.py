@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.renderers.fleet import RATE_LIMITED, REPLICAS_UNREACHABLE
+from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE
 from bickford_sora.vacancies import RENDERER_STOPPED
 from ledger.clock import Clock
+from projections.leases import RATE_LIMITED
 from projections.queue import Counter, Waiting
 
 Reason = Literal["next", "renderer_full", "rate_limited", "renderer_stopped", "replicas_unreachable", "postponed"]

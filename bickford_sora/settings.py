@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bickford_sora.buckets import BUCKET_SCHEMES
 from ledger.events.changes import Kind
 
 SYSTEM_DATA_DIR = Path("/var/lib/bickford-sora")
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
     """Most connections of one process."""
     master_key: SecretStr | None = None
     """32 bytes in base64 that wrap every key. Unset: made once in `data_dir`/keys/master.key."""
+
+    assets_url: str | None = None
+    """Where stored files lie: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`, with the extra
+    `s3`, or `file:///FOLDER`. Unset: `data_dir`/assets."""
 
     api_key: SecretStr | None = None
     """The bootstrap API key. Unset: made once in `data_dir`/keys/api.key and printed at the first start."""
@@ -200,6 +205,16 @@ class Settings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for each in value:
             ip_network(each, strict=False)
+        return value
+
+    @field_validator("assets_url")
+    @classmethod
+    def _store(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        scheme, _, place = value.partition("://")
+        if not place or scheme not in BUCKET_SCHEMES | {"file"} or (scheme == "file" and not place.startswith("/")):
+            raise ValueError("give s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER")
         return value
 
     @field_validator("openai_base_url", "public_url")

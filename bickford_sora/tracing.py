@@ -38,6 +38,9 @@ class Tracing:
         """
         yield Span()
 
+    def link(self, linked: str) -> None:
+        """Links the span that is open in this thread to another trace, by its id: what it is about came from there."""
+
     def traceparent(self) -> str | None:
         """The W3C traceparent of the span that is open in this thread; None when there is none."""
         return None

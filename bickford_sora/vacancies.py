@@ -6,7 +6,7 @@ from datetime import timedelta
 from bickford_sora.configuration import ConfiguredRenderer
 from bickford_sora.configuring import Configuring
 from bickford_sora.decisions.catalogue import Catalogue, Route
-from bickford_sora.renderers.fleet import RATE_LIMITED, Fleet
+from bickford_sora.renderers.fleet import Fleet
 from bickford_sora.stops import Stops
 from ledger.clock import Clock
 from projections.leases import Room, Rooms
@@ -40,11 +40,16 @@ def _room(each: ConfiguredRenderer, catalogue: Catalogue, fleet: Fleet[Configure
     submissions_max, closed = vacancy.submissions_max, vacancy.closed
     if closed is None and _is_stopped(each, catalogue, stops):
         submissions_max, closed = 0, RENDERER_STOPPED
-    in_flight_max = each.in_flight_max
-    if closed is not None and submissions_max == 0 and _has_others(each, catalogue) and closed != RATE_LIMITED:
+    if closed is not None and submissions_max == 0 and _has_others(each, catalogue):
         # Each render is looked at, and goes on to the next of its route: it takes no place here.
-        submissions_max = in_flight_max = None
-    return Room(renderer=each.name, in_flight_max=in_flight_max, submissions_max=submissions_max, closed=closed)
+        return Room(renderer=each.name, closed=closed)
+    return Room(
+        renderer=each.name,
+        in_flight_max=each.in_flight_max,
+        submissions_per_minute_max=each.requests_per_minute_max,
+        submissions_max=submissions_max,
+        closed=closed,
+    )
 
 
 def _is_stopped(each: ConfiguredRenderer, catalogue: Catalogue, stops: Stops) -> bool:

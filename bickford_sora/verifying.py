@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.assets.opening import open_assets
 from bickford_sora.composition.books import Books
 from bickford_sora.kept_files import WATCHED, KeptFiles, OnProgress
 from bickford_sora.pushed_log import open_pushed
@@ -68,7 +68,7 @@ def verify_live(books: Books, asked: Asked, on_progress: OnProgress) -> Verified
     )
     if not asked.assets:
         return verified
-    files.check(LocalAssetStore(books.settings.data_dir / "assets", clock=books.clock), findings, on_progress)
+    files.check(open_assets(books.settings, clock=books.clock), findings, on_progress)
     return verified.with_findings(findings)
 
 

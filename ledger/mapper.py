@@ -24,6 +24,9 @@ from ledger.payloads import MARK, ReadPayload, unread
 
 FactT = TypeVar("FactT", bound=Fact)
 
+NO_ID = UUID(int=0)
+"""Of events whose ids nobody read."""
+
 
 class Stored(TypedDict, Generic[FactT]):
     """The payload of a fact in the form of its present schema."""
@@ -112,8 +115,22 @@ class FactMapper(Mapper[str]):
         context = Context(tenant, actor, occurred, correlation, causation, trace)
         return Event(stream, version, event_id, context, fact, position, recorded)
 
+    def event_to_fold(self, row: tuple[Any, ...]) -> Event:
+        """The event in a row of what a fold needs, without an id (`NO_ID`) or what it goes with. Raises as `event`.
+
+        Columns: position, stream, version, type, recorded_at, occurred_at, tenant, actor, payload.
+        """
+        position, stream, version, kind, recorded, occurred, tenant, actor, state = row
+        if state[:1] == MARK:
+            state = self._payloads(position, state)
+        fact = self._quick(kind, state) or self._closely(kind, state, f"{stream} version {version}")
+        return Event(stream, version, NO_ID, Context(tenant, actor, occurred), fact, position, recorded)
+
     def fact(self, row: tuple[Any, ...]) -> Fact:
-        """The fact in a row of `ledger.events`, columns in the table's order. Raises as `event`."""
+        """The fact in a row that begins with position, stream, version and type, and ends with the payload.
+
+        Raises as `event`.
+        """
         position, stream, version, kind, state = row[0], row[1], row[2], row[3], row[-1]
         if state[:1] == MARK:
             state = self._payloads(position, state)

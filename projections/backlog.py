@@ -19,7 +19,9 @@ class Waiting:
     """None where it is not about a renderer's job yet."""
     items: int
     overdue_s: float
-    """How long the oldest of them that nobody is at has been due, in seconds; 0 while none is."""
+    """How long the oldest of them that nobody is at has been due, in seconds; 0 while none is.
+
+    A submission that waits for its turn or for a place is not overdue: only one that was begun and left."""
 
 
 def backlog(pool: Pool, now: datetime) -> list[Waiting]:

@@ -13,8 +13,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ledger.payloads import ReadPayload
-from projections import schemas
 from projections.errors import RebuildRefused, UnprojectableEvent
+from projections.indexing import index
 from projections.inserting import Stretch, insert
 from projections.port import Pool, Projection
 
@@ -23,8 +23,6 @@ INSERT_EVENTS_MAX = 20_000
 """Events of which the database makes rows in one transaction."""
 STRETCH_MEMORY = "64MB"
 """What the server may use for the events of a stretch, before it writes them to disk to read them again."""
-INDEX_MEMORY = "256MB"
-"""What the server may use to sort a table for an index."""
 
 
 @contextmanager
@@ -70,8 +68,7 @@ def _fill_all(
             ]
             for part in parts:
                 part.result()
-            if not stop.is_set():
-                index(connections[0], projection)
+            index(connections, projection, stop)
 
 
 def _fill(
@@ -87,9 +84,10 @@ def _fill(
             return
         try:
             with connection.transaction():
-                # Payloads of closed segments are read in between, for as long as that takes; nobody waits for this.
+                # Payloads of closed segments are read in between, for as long as that takes; nobody waits for this. Nor
+                # need it be on disk before the swap is: the log of writes goes there in its order.
                 connection.execute(
-                    "select set_config('work_mem', %s, true), "
+                    "select set_config('work_mem', %s, true), set_config('synchronous_commit', 'off', true), "
                     "set_config('idle_in_transaction_session_timeout', '0', true)",
                     (STRETCH_MEMORY,),
                 )
@@ -99,10 +97,3 @@ def _fill(
             if isinstance(error, UnprojectableEvent):
                 raise RebuildRefused(projection.name, error.stream, error) from error
             raise
-
-
-def index(connection: Connection[TupleRow], projection: Projection) -> None:
-    """Makes the indexes of a next schema that is filled."""
-    with connection.transaction():
-        connection.execute("select set_config('maintenance_work_mem', %s, true)", (INDEX_MEMORY,))
-        schemas.create_indexes(connection, projection, projection.next_schema)

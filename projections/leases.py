@@ -26,6 +26,8 @@ CLAIM_ITEMS_MAX = 1_000
 """Most items in one claim."""
 CLAIM_LOCK = 7305811
 """Key of the advisory lock that claims go through one by one; each takes milliseconds."""
+RATE_LIMITED = "rate_limited"
+"""Why a renderer takes nothing while as many submissions as may were begun in the last minute."""
 STALE_LOOKS_MAX = 100
 """Rows of steps that are done already, which one claim may come across before it finds others."""
 
@@ -62,6 +64,8 @@ class Room:
     renderer: str
     in_flight_max: int | None = None
     """Most jobs it has at a time, those included of which it is not known whether it took them. None: no limit."""
+    submissions_per_minute_max: int | None = None
+    """Most submissions that begin in any minute, whoever begins them. None: no limit."""
     submissions_max: int | None = None
     """Most submissions that may begin now. None: no limit."""
     closed: str | None = None
@@ -128,6 +132,7 @@ class Leases:
                 "steps": [each for each in steps if each != "submit"],
                 "turns": json.dumps(turns, default=str),
                 "overdue": rooms.overdue if "submit" in steps else None,
+                "counted": [each.renderer for each in rooms.rooms if each.submissions_per_minute_max is not None],
             }
             with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
                 return cursor.execute(query("claim", _SQL), key).fetchall()
@@ -180,7 +185,10 @@ def _turns(connection: Connection[TupleRow], limit: int, now: datetime, rooms: R
         "now": now,
         "rooms": json.dumps([asdict(each) for each in rooms.rooms]),
         "weights": json.dumps(dict(rooms.weights)),
+        "rate_limited": RATE_LIMITED,
     }
+    if any(each.submissions_per_minute_max is not None for each in rooms.rooms):
+        connection.execute(query("forget_begun", _SQL), key)
     connection.execute(query("vacancies", _SQL), key)
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query("turns", _SQL), key).fetchall()

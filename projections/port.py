@@ -43,7 +43,8 @@ class Projection:
     rows: Callable[[Story], Iterable[TableRow]] | None
     """Pure: the rows of a stream. Raises what it likes about a history it cannot read.
 
-    It asks no event for its correlation, causation or trace: a rebuild does not read them.
+    It asks no event for its id, correlation, causation or trace, and none but the first for when it was recorded:
+    a rebuild does not read them.
 
     None: `insert.sql` makes the rows.
     """

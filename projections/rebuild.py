@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event
 
 import psycopg
 import structlog
@@ -22,7 +23,7 @@ from ledger.port import POSITION_MAX
 from projections import positions, schemas
 from projections.applying import apply
 from projections.batch import Batch, History, read_batch
-from projections.beside import filled_beside, index
+from projections.beside import filled_beside
 from projections.comparison import Difference, differences
 from projections.errors import (
     OtherVersion,
@@ -32,6 +33,7 @@ from projections.errors import (
     SwapBlocked,
     UnknownProjection,
 )
+from projections.indexing import index
 from projections.port import Pool, Projection
 from projections.projector import wanted_whole
 from projections.sharing import OnProgress, Work, replay
@@ -113,6 +115,7 @@ class Rebuild:
         """Compares what one snapshot of the database shows of both; who follows the ledger meanwhile is not held up."""
         with connection.transaction(force_rollback=True):
             connection.execute("set transaction isolation level repeatable read")
+            _take_time(connection)
             live = positions.read(connection)[projection.name]
             if live.version != projection.version:
                 raise OtherVersion(f"{projection.name} is live in version {live.version}, not {projection.version}")
@@ -139,6 +142,7 @@ class Rebuild:
             with connection.transaction():
                 schemas.drop(connection, projection.next_schema)
                 schemas.create(connection, projection, projection.next_schema)
+                schemas.leave_to_us(connection, projection, projection.next_schema)
         position = min(self._ledger.head(), until)
         with filled_beside(self._pool, projections, until=position, payloads=self._ledger.payloads):
             with self._pool.connection() as source:
@@ -146,7 +150,7 @@ class Rebuild:
                 replay(work, source, connection, on_progress, until=position)
             for projection in projections:
                 if projection.rows is not None:
-                    index(connection, projection)
+                    index([connection], projection, Event())
         log.info("projections_replayed", projections=[each.name for each in projections], position=position)
         return position
 
@@ -165,6 +169,7 @@ class Rebuild:
         """Applies full batches; what is left then, writers or not, is little enough for the swap."""
         while self._ledger.head() - position >= CATCH_UP_EVENTS_MAX:
             with connection.transaction():
+                _take_time(connection)
                 position = self._apply_next(connection, projection, position)
         return position
 
@@ -229,6 +234,11 @@ def _exclusive(connection: Connection[TupleRow], projections: Sequence[Projectio
 def _unlock(connection: Connection[TupleRow], key: str) -> None:
     if not connection.closed:  # the server released the lock with the session
         connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+
+
+def _take_time(connection: Connection[TupleRow]) -> None:
+    """For this transaction: payloads of closed segments are read in it, and nobody waits for it, however long."""
+    connection.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
 
 
 def _drop_next(connection: Connection[TupleRow], projections: Sequence[Projection]) -> None:

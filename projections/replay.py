@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 
 from psycopg import Connection
@@ -53,37 +53,49 @@ class Replay:
         self._mapper = mapper
         self._projections = projections
         self._on_done = on_done
+        self._done = 0
         self._held: dict[tuple[str, str], list[Row]] = defaultdict(list)
         self._by_category: dict[str, list[Projection]] = {}
         self._by_name = {each.name: each for each in projections}
 
     def run(self, source: Connection[TupleRow], target: Connection[TupleRow], share: Share) -> int:
         """Writes the rows of a share. Returns the number of its events. Raises RebuildRefused at the first bad one."""
-        done = reported = 0
-        with _collecting_seldom(), closing(_rows(source, share)) as rows:
-            for stream, of_stream in groupby(rows, key=itemgetter(_STREAM)):
-                done += self._take(target, stream, of_stream)
-                if done >= reported + PROGRESS_EVENTS:
-                    self._on_done(done)
-                    reported = done
+        with _collecting_seldom(), source.transaction():
+            source.execute(query("replay_settings", _SQL), (SORT_MEMORY,))
+            with closing(_folded(source, share)) as batches:
+                self._fold(target, batches)
+            with closing(_unfolded(source, share)) as batches:
+                self._validate(batches)
         for name, table in list(self._held):
             self._write(target, name, table)
-        self._on_done(done)
-        return done
+        self._on_done(self._done)
+        return self._done
 
-    def _take(self, target: Connection[TupleRow], stream: str, rows: Iterable[Row]) -> int:
-        """Folds one stream into rows. Returns the number of its events."""
-        readers = self._readers(streams.category(stream))
-        try:
-            if not readers:
-                # One by one, and none is kept: there are streams that take part in everything, and have no end.
-                return sum(1 for _ in map(self._mapper.fact, rows))
-            story = Story(stream, [self._mapper.event(row) for row in rows])
-        except Corrupt as error:
-            raise RebuildRefused(", ".join(self._by_name), stream, error) from error
-        for projection in readers:
-            self._hold(target, projection, story)
-        return len(story.events)
+    def _fold(self, target: Connection[TupleRow], batches: Iterable[list[Row]]) -> None:
+        """Events by stream and version."""
+        for stream, rows in groupby(chain.from_iterable(batches), key=itemgetter(_STREAM)):
+            try:
+                story = Story(stream, [self._mapper.event_to_fold(row) for row in rows])
+            except Corrupt as error:
+                raise RebuildRefused(", ".join(self._by_name), stream, error) from error
+            for projection in self._readers(streams.category(stream)):
+                self._hold(target, projection, story)
+            self._add(len(story.events))
+
+    def _validate(self, batches: Iterable[list[Row]]) -> None:
+        """Events in whatever order. None is kept: there are streams that take part in everything, and have no end."""
+        for rows in batches:
+            for row in rows:
+                try:
+                    self._mapper.fact(row)
+                except Corrupt as error:
+                    raise RebuildRefused(", ".join(self._by_name), row[_STREAM], error) from error
+            self._add(len(rows))
+
+    def _add(self, events: int) -> None:
+        before, self._done = self._done, self._done + events
+        if before // PROGRESS_EVENTS < self._done // PROGRESS_EVENTS:
+            self._on_done(self._done)
 
     def _readers(self, category: str) -> list[Projection]:
         """The projections that make rows of such streams in Python."""
@@ -127,29 +139,25 @@ class Replay:
             raise RebuildRefused(projection.name, stream, error) from error
 
 
-def _rows(source: Connection[TupleRow], share: Share) -> Generator[Row, None, None]:
-    """The ledger's rows in a share: by stream and version those that are folded, then the others."""
-    with source.transaction():
-        source.execute(query("replay_settings", _SQL), (SORT_MEMORY,))
-        for part in share.streams:
-            yield from _read(source, "replay", {"until": share.until, **asdict(part)})
-        if share.unfolded is not None:
-            yield from _read(source, "replay_unfolded", asdict(share.unfolded))
+def _folded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], None, None]:
+    """By stream and version."""
+    for part in share.streams:
+        yield from _read(source, "replay", {"until": share.until, **asdict(part)})
 
 
-def _read(source: Connection[TupleRow], name: str, bounds: dict[str, object]) -> Iterator[Row]:
-    with source.cursor("replay") as cursor:
+def _unfolded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], None, None]:
+    if share.unfolded is not None:
+        yield from _read(source, "replay_unfolded", asdict(share.unfolded))
+
+
+def _read(source: Connection[TupleRow], name: str, bounds: dict[str, object]) -> Iterator[list[Row]]:
+    """Everything that is asked for, many rows at a time: the next ones while those before them are worked on."""
+    with source.cursor("replay") as cursor, ThreadPoolExecutor(1) as thread:
         cursor.execute(query(name, _SQL), bounds, binary=True)
-        yield from _ahead(lambda: cursor.fetchmany(READ_ROWS))
-
-
-def _ahead(fetch: Callable[[], list[Row]]) -> Iterator[Row]:
-    """Everything that is fetched, the next rows while those before them are worked on."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(fetch)
+        coming = thread.submit(cursor.fetchmany, READ_ROWS)
         while rows := coming.result():
-            coming = thread.submit(fetch)
-            yield from rows
+            coming = thread.submit(cursor.fetchmany, READ_ROWS)
+            yield rows
 
 
 @contextmanager

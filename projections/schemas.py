@@ -6,6 +6,7 @@ tables and keeps nobody waiting; the old schema is dropped when its last reader 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 
 from psycopg import Connection, sql
 from psycopg.errors import LockNotAvailable
@@ -32,6 +33,32 @@ def create(connection: Connection[TupleRow], projection: Projection, schema: str
 def create_indexes(connection: Connection[TupleRow], projection: Projection, schema: str) -> None:
     """Makes the indexes and keys of the tables. Inside the caller's transaction."""
     _execute_in(connection, projection, schema, "indexes")
+
+
+def index_statements(projection: Projection) -> tuple[list[LiteralString], list[LiteralString]]:
+    """What makes the indexes, one by one: those that can be made at the same time, and what is left to be done then.
+
+    A key locks its table; it is made of an index that is there, or waits until the others are.
+    """
+    lines = query("indexes", projection.package).splitlines()
+    text = "\n".join([line for line in lines if not line.startswith("--")])
+    statements = [each.strip() for each in text.split(";") if each.strip()]
+    together = [each for each in statements if each.startswith(("create index", "create unique index"))]
+    return together, [each for each in statements if each not in together]
+
+
+def leave_to_us(connection: Connection[TupleRow], projection: Projection, schema: str) -> None:
+    """Keeps the server from vacuuming tables that are being filled: it would read them again with each fifth added."""
+    for table in projection.tables:
+        name = sql.Identifier(schema, table)
+        connection.execute(sql.SQL("alter table {} set (autovacuum_enabled = off)").format(name))
+
+
+def leave_to_server(connection: Connection[TupleRow], projection: Projection, schema: str) -> None:
+    """Ends what `leave_to_us` began."""
+    for table in projection.tables:
+        name = sql.Identifier(schema, table)
+        connection.execute(sql.SQL("alter table {} reset (autovacuum_enabled)").format(name))
 
 
 def swap(connection: Connection[TupleRow], projection: Projection) -> None:

@@ -13,7 +13,7 @@ from itertools import groupby
 
 import structlog
 from psycopg import Connection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
 from ledger import events as e
 from ledger.application import Ledger
@@ -24,7 +24,9 @@ from ledger.keys import Keys, owner_of
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool
+from projections.positions import Lag
 
+NAME = "search"
 VERSION = 1
 """Raise it when what is indexed changes: an index of another version is made anew."""
 BATCH_EVENTS_MAX = 2_000
@@ -112,6 +114,13 @@ class Search:
         with reading(self._pool) as connection:
             return _reached(connection)[1]
 
+    def lag(self) -> Lag:
+        """How far the index is behind the ledger."""
+        with reading(self._pool) as connection, connection.cursor(row_factory=class_row(Lag)) as cursor:
+            found = cursor.execute(query("lag", _SQL)).fetchone()
+            assert found is not None  # noqa: S101 - `ensure` made it
+            return found
+
     def wait_for(self, position: int, timeout_s: float) -> bool:
         """Whether the index had everything up to `position` within `timeout_s`, whoever keeps it."""
         gives_up_at = time.monotonic() + timeout_s
@@ -134,11 +143,16 @@ class Search:
 
     def step(self) -> int:
         """Takes in one batch. Returns how many events it had, 0 when there was nothing."""
-        with self._turn() as (connection, began):
-            found, last = self._ledger.pick(began, _PICKED, limit=BATCH_EVENTS_MAX)
-            if last == began:
-                return 0
-            for is_entries, group in groupby(self._in_order(found), key=lambda each: isinstance(each, Entry)):
+        began = self.reached()
+        found, last = self._ledger.pick(began, _PICKED, limit=BATCH_EVENTS_MAX)
+        if last == began:
+            return 0
+        # Closed segments and keys are read before the turn is taken: however long that takes, nobody waits for it.
+        said = list(self._in_order(found))
+        with self._turn() as (connection, position):
+            if position != began:  # somebody else took the batch in, or the index began anew
+                return last - began
+            for is_entries, group in groupby(said, key=lambda each: isinstance(each, Entry)):
                 with connection.cursor() as cursor:
                     cursor.executemany(query("add" if is_entries else "forget", _SQL), [asdict(each) for each in group])
             # The words and the position are committed together: a crash before leaves both as they were.

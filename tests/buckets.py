@@ -1,4 +1,4 @@
-"""A server that speaks S3, with a bucket under object lock, on a socket of this machine."""
+"""A server that speaks S3, with a bucket, on a socket of this machine."""
 
 import base64
 import hashlib
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import count
 from threading import Thread
 from typing import Any
 
@@ -19,10 +20,12 @@ REGION = "us-east-1"
 
 Start = Callable[..., Any]
 
+_numbers = count()
+
 
 @dataclass
 class Bucket:
-    """What others own: a bucket whose versions nobody removes for a day."""
+    """One bucket, and who has every right to it."""
 
     name: str
     endpoint: str
@@ -53,6 +56,14 @@ class Bucket:
     def put(self, name: str, content: bytes) -> None:
         """Puts an object there, over whatever has this name."""
         self.client.put_object(Bucket=self.name, Key=name, Body=content)
+
+    def mark(self, name: str) -> None:
+        """Marks an object; who writes over it takes the mark away."""
+        self.client.put_object_tagging(Bucket=self.name, Key=name, Tagging={"TagSet": [{"Key": "mark", "Value": "1"}]})
+
+    def is_marked(self, name: str) -> bool:
+        """Whether it is the object that was marked."""
+        return bool(self.client.get_object_tagging(Bucket=self.name, Key=name)["TagSet"])
 
     def remove_all(self, prefix: str) -> list[str]:
         """Tries to remove every version as who has every right. Why it could not, by version."""
@@ -97,24 +108,51 @@ class _AsAws:
 
 
 @contextmanager
-def bucket_under_lock() -> Iterator[Bucket]:
-    """Such a bucket, for as long as it is needed."""
-    server = make_server("127.0.0.1", 0, _AsAws(), request_handler=_Silent)
+def s3_server() -> Iterator[tuple[str, Any]]:
+    """The address of such a server and a client of it, for as long as they are needed."""
+    server = make_server("127.0.0.1", 0, _AsAws(), threaded=True, request_handler=_Silent)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    name = f"log-of-others-{server.server_port}"  # servers of one process share what they keep
     endpoint = f"http://127.0.0.1:{server.server_port}"
     client = boto3.client(
         "s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=KEY
     )
     try:
-        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
-        retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
-        locked = {"ObjectLockEnabled": "Enabled", "Rule": retention}
-        client.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=locked)
-        yield Bucket(name, endpoint, client)
+        yield endpoint, client
     finally:
         client.close()
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def plain_bucket() -> Iterator[Bucket]:
+    """A bucket as S3 makes them, which keeps no versions, for as long as it is needed."""
+    with s3_server() as (endpoint, client):
+        name = f"assets-{next(_numbers)}"  # servers of one process share what they keep
+        client.create_bucket(Bucket=name)
+        yield Bucket(name, endpoint, client)
+
+
+@contextmanager
+def under_versions(bucket: Bucket) -> Iterator[None]:
+    """The bucket keeps versions of what is put there in this block, and goes on to keep those afterwards."""
+    set_to = bucket.client.put_bucket_versioning
+    set_to(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    try:
+        yield
+    finally:
+        set_to(Bucket=bucket.name, VersioningConfiguration={"Status": "Suspended"})
+
+
+@contextmanager
+def bucket_under_lock() -> Iterator[Bucket]:
+    """A bucket whose versions nobody removes for a day, for as long as it is needed."""
+    with s3_server() as (endpoint, client):
+        name = f"log-of-others-{next(_numbers)}"
+        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+        retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+        locked = {"ObjectLockEnabled": "Enabled", "Rule": retention}
+        client.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=locked)
+        yield Bucket(name, endpoint, client)

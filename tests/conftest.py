@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import settings
+from psycopg import sql
 
 from bickford_sora.database.embedded import EmbeddedPostgres
 from tests.benchmarks.database import temporary_database
+from tests.cli.commands import Served, served
 from tests.logs import log_plainly
 
 settings.register_profile("long", deadline=None)  # for nights: see tests/fuzz
@@ -28,6 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bickford-tests-"))
     folder.chmod(0o711)  # run by root, the server has a user of its own, who must get through
     config.stash[_FOLDER] = folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process is left with it at the end while the others have nothing."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,7 +58,23 @@ def server_url(pytestconfig: pytest.Config) -> Iterator[str]:
         yield given
         return
     with EmbeddedPostgres.acquire(pytestconfig.stash[_FOLDER] / "server") as server:
+        _forget_everything_at_a_power_cut(server.url)
         yield server.url
+
+
+def _forget_everything_at_a_power_cut(url: str) -> None:
+    """Nothing of a run's server is kept. Dropping a database, say, waits for a second for the disk."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[Served]:
+    """A `serve --simulator` for everybody who is not disturbed by the videos of others; they are of one xdist_group."""
+    with served() as running:
+        yield running
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import pytest
 from obstore.store import MemoryStore
 from structlog.testing import capture_logs
 
+from bickford_sora.buckets import BucketUnusable
 from bickford_sora.cli.problems import explained
 from bickford_sora.pushed_bucket import PushedBucket
 from bickford_sora.pushed_folder import PushedFolder
-from bickford_sora.pushed_log import BucketUnusable, PushedLog, open_pushed
+from bickford_sora.pushed_log import PushedLog, open_pushed
 from bickford_sora.pushing import LogTarget, Pushing, pushing_of
 from bickford_sora.settings import Settings
 from ledger.memory import MemoryRecorder
@@ -194,7 +195,7 @@ def test_an_address_that_is_no_buckets_is_refused(url: str, tmp_path: Path) -> N
 
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "bickford_sora.pushed_bucket", None)
+    monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(BucketUnusable) as refused:
         open_pushed("s3://bucket")
     assert explained(refused.value).startswith("error (bucket_unusable): A bucket needs the extra bickford-sora[s3]")

@@ -14,13 +14,14 @@ from pydantic import SecretStr
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
 from bickford_sora.composition.gateway import compose
+from bickford_sora.decisions.request import create_request
 from bickford_sora.http.app import create_app
 from bickford_sora.open_telemetry import OpenTelemetry
 from bickford_sora.renderers.transport import Traced, Transport
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from tests.http.houses import make_kit
-from tests.workers.conftest import ORIGIN, ask, renderer_at, wait_until
+from tests.workers.conftest import CALLER, ORIGIN, renderer_at, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -39,6 +40,10 @@ def tracing(exporter: InMemorySpanExporter) -> OpenTelemetry:
 def trace_of(span: ReadableSpan) -> str:
     assert span.context is not None
     return f"{span.context.trace_id:032x}"
+
+
+def linked_to(span: ReadableSpan) -> list[str]:
+    return [f"{link.context.trace_id:032x}" for link in span.links]
 
 
 def test_a_request_goes_on_from_its_traceparent_and_its_facts_carry_the_trace(
@@ -74,12 +79,17 @@ def test_a_renders_way_is_told_with_the_positions_of_its_facts(
         books = stack.enter_context(open_books(given, tracing=tracing))
         gateway = compose(books, [renderer_at(server)], stack)
         with Background(books, gateway):
-            assert ORIGIN.trace is None
-            video_id = ask(gateway, "a secret kite").intent.video_id
+            request = create_request({"prompt": "a secret kite"}, {})
+            terms = gateway.intake.terms(replace(ORIGIN, trace=TRACE), "create", request)
+            video_id = gateway.intake.ask(CALLER, request, terms).render.intent.video_id
             wait_until(gateway, video_id, lambda render: bool(render.assets))
         positions = set(range(1, books.ledger.head() + 1))
     spans = exporter.get_finished_spans()
     assert {"submit", "store", "append", "renderer call"} <= {span.name for span in spans}
+    for step in ("submit", "follow", "store"):
+        linked = [linked_to(span) for span in spans if span.name == step]
+        assert linked, step
+        assert linked == [[TRACE]] * len(linked), f"{step}: each leads to the request that made the render, once"
     told = [dict(span.attributes or {}) for span in spans if span.name == "append"]
     covered = {
         position
@@ -96,7 +106,7 @@ def test_an_append_is_linked_to_the_trace_its_facts_carry(
     with tracing.span("append", linked=TRACE) as span:
         assert span.trace != TRACE
     (told,) = exporter.get_finished_spans()
-    assert [f"{link.context.trace_id:032x}" for link in told.links] == [TRACE]
+    assert linked_to(told) == [TRACE]
 
 
 @pytest.mark.parametrize("sends_on", [True, False])

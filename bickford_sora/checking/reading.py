@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from bickford_sora.assets.errors import AssetError, AssetNotFound
+from bickford_sora.assets.errors import AssetDamaged, AssetNotFound
 from bickford_sora.assets.port import AssetStore, sha256_of
 from bickford_sora.checking.check import CATEGORIES
 from bickford_sora.checking.files import File, LookAt
@@ -66,7 +66,7 @@ def contents(assets: AssetStore) -> LookAt:
             digest = sha256_of(assets, file.storage_uri)
         except AssetNotFound:
             return Kind.ASSET_MISSING, f"{file.storage_uri} is gone"
-        except AssetError as error:
+        except AssetDamaged as error:
             return Kind.ASSET_CHANGED, f"{file.storage_uri}: {error}"
         if digest != file.sha256:
             return Kind.ASSET_CHANGED, f"{file.storage_uri} is not the file that was stored"

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import typer
 
-from bickford_sora.cli.options import Json, Url
+from bickford_sora.cli.options import After, Json, Limit, Url
 from bickford_sora.cli.output import moment, note, print_fields, print_json, print_table
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.talking import server
@@ -20,8 +20,8 @@ _PLACE = "/approvals"
 @approvals.command("list")
 def list_(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Most approvals to show.")] = 20,
-    after: Annotated[str | None, typer.Option(help="Begin behind the approval with this id.")] = None,
+    limit: Limit = 20,
+    after: After = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.assets.opening import open_assets
 from bickford_sora.checking.check import Report
 from bickford_sora.checking.findings import VERDICTS, Finding, Verdict
 from bickford_sora.cli.looking import books
@@ -44,7 +44,7 @@ def check(
         counted = _count(opened) if renderers else Count()
         report = check_live(
             opened.ledger,
-            LocalAssetStore(opened.settings.data_dir / "assets", clock=opened.clock),
+            open_assets(opened.settings, clock=opened.clock),
             clock=opened.clock,
             patience=patience_of(opened.settings),
             counted=counted.counted,

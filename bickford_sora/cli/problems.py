@@ -7,6 +7,8 @@ import psycopg
 from psycopg_pool import PoolTimeout
 from pydantic import ValidationError
 
+from bickford_sora.assets.errors import AssetError
+from bickford_sora.buckets import BucketUnusable
 from bickford_sora.callers import KeyInvalid
 from bickford_sora.cli.output import printable
 from bickford_sora.client.errors import (
@@ -19,7 +21,6 @@ from bickford_sora.client.errors import (
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.erasure_list import ErasureListDamaged
 from bickford_sora.errors import ProtocolError
-from bickford_sora.pushed_log import BucketUnusable
 from ledger.errors import LedgerError
 from projections.errors import ProjectionError, UnknownProjection
 
@@ -105,6 +106,7 @@ _EXPLANATIONS: tuple[tuple[type[Exception], Callable[[Exception], tuple[str, str
     (KeyInvalid, _coded),
     (ErasureListDamaged, _with_advice),
     (BucketUnusable, _coded),
+    (AssetError, _coded),
     (ValidationError, _settings),
     (psycopg.OperationalError, _database),
     (PoolTimeout, _database),

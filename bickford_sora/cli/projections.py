@@ -11,6 +11,7 @@ from bickford_sora.cli.output import note, print_json, print_table, progress_sho
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.replay import Names, checked
 from bickford_sora.composition.books import PROJECTIONS
+from projections import search
 from projections.positions import Parked
 from projections.projector import Projector
 from projections.rebuild import Rebuild
@@ -27,9 +28,9 @@ def show(context: typer.Context, *, as_json: Json = False) -> None:
     """Show how far each read model is, and in what state."""
     if context.invoked_subcommand is not None:
         return
-    versions = {each.name: each.version for each in PROJECTIONS}
+    versions = {search.NAME: search.VERSION, **{each.name: each.version for each in PROJECTIONS}}
     with books() as opened:
-        lags = opened.projector.lag()
+        lags = opened.projector.lag() + ([opened.search.lag()] if opened.search else [])
     found = [
         {**asdict(each), "lag_s": round(each.lag_s, 1), "state": each.state(versions[each.name])} for each in lags
     ]

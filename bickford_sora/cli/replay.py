@@ -9,8 +9,10 @@ import typer
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import print_json, progress_shown
-from bickford_sora.composition.books import PROJECTIONS
-from projections.rebuild import Rebuild
+from bickford_sora.cli.problems import CommandRefused
+from bickford_sora.composition.books import PROJECTIONS, Books
+from projections import search
+from projections.rebuild import Rebuild, Rebuilt
 
 NAMES = tuple(each.name for each in PROJECTIONS)
 
@@ -27,8 +29,8 @@ def checked(names: list[str] | None) -> list[str]:
 
 
 def replay(names: Names = None, *, as_json: Json = False) -> None:
-    """Rebuild read models from the ledger, beside the live ones."""
-    chosen = checked(names)
+    """Rebuild read models from the ledger, beside the live ones; the index of words (search) in place."""
+    chosen = checked([each for each in names or () if each != search.NAME])
     began = time.monotonic()
     events = 0
     with books() as opened, progress_shown("replay", unit="events") as progress:
@@ -38,7 +40,13 @@ def replay(names: Names = None, *, as_json: Json = False) -> None:
             events = total
             progress(done, total)
 
-        rebuilt = Rebuild(opened.ledger, opened.pool, PROJECTIONS).rebuild(*chosen, on_progress=seen)
+        words = _index(opened, names)
+        rebuilt = []
+        if chosen or not names:
+            rebuilt += Rebuild(opened.ledger, opened.pool, PROJECTIONS).rebuild(*chosen, on_progress=seen)
+        if words is not None:
+            words.clear()  # and not beside the live one: until it has caught up, words are asked for in vain
+            rebuilt.append(Rebuilt(search.NAME, search.VERSION, words.catch_up(seen)))
     took_s = round(time.monotonic() - began, 3)
     if as_json:
         print_json({"rebuilt": [asdict(each) for each in rebuilt], "events": events, "took_s": took_s})
@@ -46,3 +54,12 @@ def replay(names: Names = None, *, as_json: Json = False) -> None:
     for each in rebuilt:
         print(f"{each.name} version {each.version} is live at position {each.position}")
     print(f"{events} events replayed in {took_s} s")
+
+
+def _index(opened: Books, names: list[str] | None) -> search.Search | None:
+    """The index of words, when it is to be made anew. Raises CommandRefused when it is named and there is none."""
+    if names and search.NAME not in names:
+        return None
+    if names and opened.search is None:
+        raise CommandRefused("Words are not indexed here: BICKFORD_FULL_TEXT_SEARCH is off.", code="search_off")
+    return opened.search

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import typer
 
-from bickford_sora.cli.options import Json, Url
+from bickford_sora.cli.options import After, Json, Limit, Url
 from bickford_sora.cli.output import moment, note, print_fields, print_json, print_table
 from bickford_sora.cli.talking import server
 
@@ -20,8 +20,8 @@ _TOLD = ("id", "doubt", "status", "project", "model", "renderer", "replica", "at
 @unknown.command("list")
 def list_(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Most renders to show.")] = 20,
-    after: Annotated[str | None, typer.Option(help="Begin behind the video with this id.")] = None,
+    limit: Limit = 20,
+    after: After = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:

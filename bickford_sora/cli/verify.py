@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bickford_sora.buckets import is_bucket
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_json, print_table, progress_shown
 from bickford_sora.cli.proof import PublicKeys
 from bickford_sora.cli.proof_problems import proof_statuses, status_of
 from bickford_sora.cli.verify_export import verify_export
-from bickford_sora.pushed_log import is_bucket
 from bickford_sora.verifying import Asked, verify_live
 from ledger.proof.findings import Finding
 from ledger.proof.notes import Verifier

@@ -9,7 +9,7 @@ import typer
 
 from bickford_sora.cli.lineage_tree import tree
 from bickford_sora.cli.looking import past_books, unknown_then
-from bickford_sora.cli.options import AsOf, IdempotencyKey, Json, Out, Url, Wait, in_a_folder
+from bickford_sora.cli.options import After, AsOf, IdempotencyKey, Json, Limit, Out, Url, Wait, in_a_folder
 from bickford_sora.cli.output import moment, note, print_json, print_table, printable, progress_shown
 from bickford_sora.cli.talking import finish, server, show
 from bickford_sora.client.models import SoraVideo, SoraVideoPage
@@ -31,9 +31,9 @@ _SUFFIXES = {"video": ".mp4", "thumbnail": ".webp", "spritesheet": ".jpg"}
 @videos.command("list")
 def list_(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Most videos to show.")] = 20,
+    limit: Limit = 20,
     order: Annotated[Literal["asc", "desc"], typer.Option(help="desc: newest first.")] = "desc",
-    after: Annotated[str | None, typer.Option(help="Begin behind the video with this id.")] = None,
+    after: After = None,
     as_of: AsOf = None,
     as_json: Json = False,
     url: Url = None,

@@ -11,6 +11,7 @@ from bickford_sora.console.console import Console
 from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Sessions
 from bickford_sora.http.house import House
+from projections import search
 from projections.backlog import backlog
 from projections.renders import Renders
 
@@ -33,10 +34,11 @@ def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
 
 def _operations(gateway: Gateway) -> Operations:
     books = gateway.books
+    words = {search.NAME: search.VERSION} if books.search else {}
     return Operations(
         tenant=TENANT,
-        versions={each.name: each.version for each in PROJECTIONS},
-        lag=books.projector.lag,
+        versions={each.name: each.version for each in PROJECTIONS} | words,
+        lag=lambda: books.projector.lag() + ([books.search.lag()] if books.search else []),
         parked=books.projector.parked,
         backlog=lambda: backlog(books.pool, books.clock()),
         renderers=lambda: gateway.configuring.renderers,

@@ -9,7 +9,7 @@ from functools import partial
 
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
-from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.assets.opening import open_assets
 from bickford_sora.assets.port import AssetStore
 from bickford_sora.characters import Characters
 from bickford_sora.composition.books import TENANT, Books
@@ -74,7 +74,7 @@ class Gateway:
     """Everything that takes requests and works on them."""
 
     books: Books
-    assets: LocalAssetStore
+    assets: AssetStore
     recording: Recording
     intake: Intake
     quoting: Quoting
@@ -102,7 +102,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer."""
     settings = books.settings
     owner = f"worker-{secrets.token_hex(6)}"
-    assets = _assets(books)
+    assets = open_assets(settings, clock=books.clock)
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
@@ -140,6 +140,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         stops=stops,
         limits=_work_limits(settings),
         spool=stack.enter_context(spool_folder(settings.data_dir / "spool", owner)),
+        tracing=books.tracing,
     )
     rooms = rooms_of(configuring, fleet, stops, clock=books.clock, render_deadline_s=settings.render_deadline_s)
     erasures = _erasures(books, recording, assets)
@@ -173,7 +174,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
 
 def erasures_of(books: Books) -> Erasures:
     """The erasures of this installation alone: no renderer has to be configured for them."""
-    return _erasures(books, _recording(books), _assets(books))
+    return _erasures(books, _recording(books), open_assets(books.settings, clock=books.clock))
 
 
 def _erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasures:
@@ -183,10 +184,6 @@ def _erasures(books: Books, recording: Recording, assets: AssetStore) -> Erasure
 
 def _recording(books: Books) -> Recording:
     return Recording(books.ledger, clock=books.clock, new_id=id_maker(books.clock), zone=books.settings.time_zone)
-
-
-def _assets(books: Books) -> LocalAssetStore:
-    return LocalAssetStore(books.settings.data_dir / "assets", clock=books.clock)
 
 
 def _retain(books: Books, erasing: Erasing) -> Retain | None:
@@ -244,7 +241,7 @@ def _characters(
     )
 
 
-def _references(books: Books, assets: LocalAssetStore, inspector: MediaInspector, egress: Egress) -> References:
+def _references(books: Books, assets: AssetStore, inspector: MediaInspector, egress: Egress) -> References:
     return References(
         assets=assets,
         inspector=inspector,
@@ -301,7 +298,8 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
 
 
 def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Links, owner: str) -> Crew:
-    deliver = Deliver(recording, dispatch, link=links.video, jitter=random.SystemRandom().random)
+    jitter = random.SystemRandom().random
+    deliver = Deliver(recording, dispatch, link=links.video, jitter=jitter, tracing=books.tracing)
     return Crew(
         leases=Leases(books.pool),
         workers={"deliver": deliver},

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydantic import SecretStr
 
@@ -35,7 +35,7 @@ from projections.audit import AUDIT, Audit
 from projections.backlog import backlog
 from projections.endpoints import ENDPOINTS, Endpoints
 from projections.queue import Queue
-from projections.spend import SPEND, SpendTable
+from projections.spend import SPEND, Span, SpendTable, Total
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
@@ -71,7 +71,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         wait_for_work=lambda timeout_s: books.projector.wait_for(WORK.name, books.ledger.head(), timeout_s),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
-        metrics=metrics(books, background),
+        metrics=metrics(books, background, spend=None if settings.metrics_public else lambda: _spent_today(gateway)),
         tracing=books.tracing,
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
@@ -135,16 +135,28 @@ def _unknown(gateway: Gateway) -> Unknown:
     )
 
 
-def metrics(books: Books, background: Callable[[], bytes] | None = None) -> Metrics:
-    """The numbers of this process and of the database."""
+def metrics(
+    books: Books,
+    background: Callable[[], bytes] | None = None,
+    *,
+    spend: Callable[[], Sequence[Total]] | None = None,
+) -> Metrics:
+    """The numbers of this process and of the database; those of the spend only where `spend` looks them up."""
     return Metrics(
         books.projector.lag,
         books.proving.sequencer.standing,
         backlog=lambda: backlog(books.pool, books.clock()),
+        spend=spend,
         counts=books.counts,
         background=background,
         public=books.settings.metrics_public,
     )
+
+
+def _spent_today(gateway: Gateway) -> Sequence[Total]:
+    """By project and currency."""
+    today = gateway.recording.periods().day
+    return SpendTable(gateway.books.pool).totals(Span(TENANT, None, today, today), "project")
 
 
 def _wait_for_audit(books: Books, timeout_s: float) -> bool:

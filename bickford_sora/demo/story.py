@@ -15,7 +15,7 @@ from bickford_sora.client.models import SoraVideo
 from bickford_sora.client.synchronous import BickfordClient
 from bickford_sora.composition.books import PROJECTIONS, TENANT
 from bickford_sora.demo.report import BLOCKED, Evidence, Report, belongs, checked
-from bickford_sora.demo.stage import MODEL, RENDER_TIME_S, SECONDS, SIZE, TOO_LONG_SECONDS, Stage
+from bickford_sora.demo.stage import MODEL, SECONDS, SIZE, TOO_LONG_SECONDS, Stage
 from bickford_sora.demo.tampering import verified_after_change
 from bickford_sora.demo.telling import Narrator
 from bickford_sora.simulator.faults import Fault, FaultKind
@@ -31,8 +31,8 @@ LOOK_S = 0.1
 KILL_AT_PERCENT = 20
 """The worker is killed when every render has got this far."""
 DOLLAR_MICRO = 1_000_000
-ANSWER_LATE_S = RENDER_TIME_S + 1.2
-"""When the renderer answers the remix's request: after the webhook that says it is done."""
+ANSWER_LATE_S_MAX = 30.0
+"""Longest that the renderer's answer to the remix's request waits for the webhook that says it is done."""
 WEBHOOKS = """each one twice, and the remix's even before the
 renderer had answered that there is such a job. A webhook only says 'ask': it
 is written down once, matched when its job is known, and what the renderer then
@@ -77,8 +77,9 @@ class Story:
         faults = self._stage.simulator.simulator.faults
         faults.add(Fault(kind=FaultKind.WEBHOOK_DUPLICATED, times=None))
         faults.add(Fault(kind=FaultKind.JOB_FAILS, marker=self._prompt(BLOCKED)))
-        late = Fault(kind=FaultKind.LATENCY_AFTER_ACCEPT, marker=self._prompt("remix"), delay_s=ANSWER_LATE_S)
-        faults.add(late)
+        marker = self._prompt("remix")
+        late = FaultKind.LATENCY_AFTER_ACCEPT
+        faults.add(Fault(kind=late, marker=marker, delay_s=ANSWER_LATE_S_MAX, until_told=True))
 
     def _ask_for_three(self) -> tuple[dict[str, str], int]:
         """The three renders by name, and how many different videos the three equal requests were answered with."""

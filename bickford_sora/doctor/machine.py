@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bickford_sora.assets.errors import AssetError
-from bickford_sora.assets.local import LocalAssetStore
+from bickford_sora.assets.errors import AssetError, AssetLocked
+from bickford_sora.assets.opening import open_assets
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.buckets import BucketUnusable
 from bickford_sora.callers import KeyInvalid, configured_projects
 from bickford_sora.doctor.finding import Finding, ok, problem, skipped, warning
 from bickford_sora.erasure_list import ErasureList, ErasureListDamaged
@@ -64,9 +65,15 @@ def check_port(host: str, port: int) -> Finding:
 def check_assets(settings: Settings, clock: Clock) -> Finding:
     """Stores a few bytes twice, reads them and deletes them."""
     try:
-        return _assets(LocalAssetStore(settings.data_dir / "assets", clock=clock))
-    except (AssetError, OSError) as error:
-        return problem("asset_storage", f"it cannot be used: {error}", "See to the folder's owner, rights and space.")
+        return _assets(open_assets(settings, clock=clock))
+    except AssetLocked:
+        return warning(
+            "asset_storage",
+            "it keeps what is deleted, by a lock or as versions",
+            "Deleted and erased videos wait for the lock's end; a bucket with versions keeps them for good.",
+        )
+    except (AssetError, BucketUnusable, OSError) as error:
+        return problem("asset_storage", f"it cannot be used: {error}", _storage_advice(settings))
 
 
 def _assets(store: AssetStore) -> Finding:
@@ -76,9 +83,15 @@ def _assets(store: AssetStore) -> Finding:
     store.delete(first.storage_uri)
     if read != PROBE or again != first:
         return problem(
-            "asset_storage", "it gave back other bytes than it was given", "Do not serve from this disk; replace it."
+            "asset_storage", "it gave back other bytes than it was given", "Do not serve from it; replace it."
         )
     return ok("asset_storage", "files are stored once, read and deleted")
+
+
+def _storage_advice(settings: Settings) -> str:
+    if settings.assets_url is None or settings.assets_url.startswith("file:"):
+        return "See to the folder's owner, rights and space."
+    return "See to BICKFORD_ASSETS_URL, and to the credentials' rights to get, put, delete and list."
 
 
 def _data_folder(folder: Path) -> Iterator[Finding]:

@@ -1,15 +1,14 @@
-"""Which process of which renderer is asked: replicas, their health, and how much each renderer is given at a time.
+"""Which process of which renderer is asked: replicas and their health.
 
 A job belongs to the replica that took it: every later call goes there, also when the replica is drained or no longer
-listed. How many jobs a renderer has at a time is kept where submissions are claimed (`projections.leases`); how many
-are begun in a minute is counted here, by each process for itself.
+listed. How much a renderer is given, at a time and in a minute, is kept where submissions are claimed
+(`projections.leases`).
 """
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -19,10 +18,8 @@ from bickford_sora.renderers.port import Renderer
 DOWN_FIRST_S = 2.0
 """How long a replica that could not be reached is left alone, at first; it doubles."""
 DOWN_MAX_S = 60.0
-MINUTE_S = 60.0
 
 REPLICAS_UNREACHABLE = "replicas_unreachable"
-RATE_LIMITED = "rate_limited"
 
 Monotonic = Callable[[], float]
 log = structlog.get_logger(__name__)
@@ -39,8 +36,6 @@ class Asked(Protocol):
     def replicas(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def drained(self) -> frozenset[str]: ...  # noqa: D102
-    @property
-    def requests_per_minute_max(self) -> int | None: ...  # noqa: D102
 
 
 Known = TypeVar("Known", bound=Asked)
@@ -48,10 +43,9 @@ Known = TypeVar("Known", bound=Asked)
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nobody can be asked now."""
+    """Nobody can be reached now."""
 
     seconds: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +63,6 @@ class _Replica:
     down_until: float = 0.0
     failures: int = 0
     chosen: int = 0
-
-
-@dataclass(slots=True)
-class _State:
-    """What is remembered of one renderer."""
-
-    begun: deque[float] = field(default_factory=deque)
-    """Monotonic times of submissions, of the last minute."""
-    replicas: dict[str, _Replica] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +94,15 @@ class Fleet(Generic[Known]):
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._configured: dict[tuple[str, str], Known] = {}
-        self._states: dict[tuple[str, str], _State] = {}
+        self._seen: dict[tuple[str, str], dict[str, _Replica]] = {}
+        """What is remembered of each renderer's replicas."""
         self._opened: dict[tuple[Known, str], Renderer] = {}
 
     def configure(self, renderers: Sequence[Known]) -> None:
         """From now on these. What is known of those that stay is kept."""
         with self._lock:
             self._configured = {(each.name, each.credential): each for each in renderers}
-            self._states = {key: self._states.get(key, _State()) for key in self._configured}
+            self._seen = {key: self._seen.get(key, {}) for key in self._configured}
 
     def at(self, renderer: str, credential: str, replica: str) -> Renderer | None:
         """The replica that has a job, None when the renderer is not configured."""
@@ -145,35 +131,24 @@ class Fleet(Generic[Known]):
             asked = self._configured.get((renderer, credential))
             if asked is None:
                 return Vacancy()
-            now, state = self._monotonic(), self._states[renderer, credential]
-            known = [state.replicas.get(each, _Replica()) for each in self._usable(asked)]
-            if all(each.down_until > now for each in known):
-                return Vacancy(0, REPLICAS_UNREACHABLE)
-            if asked.requests_per_minute_max is None:
-                return Vacancy()
-            left = max(0, asked.requests_per_minute_max - len(self._begun(state)))
-            return Vacancy(left, None if left else RATE_LIMITED)
+            now, seen = self._monotonic(), self._seen[renderer, credential]
+            known = [seen.get(each, _Replica()) for each in self._usable(asked)]
+            are_down = all(each.down_until > now for each in known)
+            return Vacancy(0, REPLICAS_UNREACHABLE) if are_down else Vacancy()
 
     def unreachable(self, renderer: Renderer) -> None:
         """It could not be reached: it is left alone for a while, longer each time."""
         with self._lock:
-            seen = self._seen(renderer)
+            seen = self._of(renderer)
             seen.failures += 1
             pause_s = min(DOWN_FIRST_S * 2 ** (seen.failures - 1), DOWN_MAX_S)
             seen.down_until = self._monotonic() + pause_s
         log.warning("replica_unreachable", renderer=renderer.name, replica=renderer.replica, left_alone_s=pause_s)
 
-    def put_back(self, renderer: Renderer) -> None:
-        """It was chosen, and not asked after all: that is not counted among the minute's submissions."""
-        with self._lock:
-            state = self._states.get((renderer.name, renderer.credential))
-            if state is not None and state.begun:
-                state.begun.pop()
-
     def reached(self, renderer: Renderer) -> None:
         """It answered."""
         with self._lock:
-            self._seen(renderer).failures = 0
+            self._of(renderer).failures = 0
 
     def health(self) -> list[ReplicaHealth]:
         """Every replica as it looks from this process."""
@@ -184,7 +159,7 @@ class Fleet(Generic[Known]):
                     asked.name,
                     each,
                     each in asked.drained,
-                    max(0.0, self._states[key].replicas.get(each, _Replica()).down_until - now),
+                    max(0.0, self._seen[key].get(each, _Replica()).down_until - now),
                 )
                 for key, asked in self._configured.items()
                 for each in asked.replicas
@@ -192,26 +167,15 @@ class Fleet(Generic[Known]):
 
     def _chosen(self, asked: Known, replica: str | None) -> Renderer | Wait:
         now = self._monotonic()
-        state = self._states[asked.name, asked.credential]
-        begun = self._begun(state)
-        if asked.requests_per_minute_max is not None and len(begun) >= asked.requests_per_minute_max:
-            return Wait(MINUTE_S - (now - begun[0]), RATE_LIMITED)
+        seen = self._seen[asked.name, asked.credential]
         able = [replica] if replica is not None else self._usable(asked)
-        known = {each: state.replicas.setdefault(each, _Replica()) for each in able}
+        known = {each: seen.setdefault(each, _Replica()) for each in able}
         ready = [each for each in able if known[each].down_until <= now]
         if not ready:
-            return Wait(min(each.down_until for each in known.values()) - now, REPLICAS_UNREACHABLE)
+            return Wait(min(each.down_until for each in known.values()) - now)
         first = min(ready, key=lambda each: known[each].chosen)
         known[first].chosen += 1
-        begun.append(now)
         return self._replica(asked, first)
-
-    def _begun(self, state: _State) -> deque[float]:
-        """When submissions of the last minute began."""
-        now = self._monotonic()
-        while state.begun and now - state.begun[0] >= MINUTE_S:
-            state.begun.popleft()
-        return state.begun
 
     def _usable(self, asked: Known) -> list[str]:
         """Those that take new jobs; all of them when every one is drained."""
@@ -222,6 +186,6 @@ class Fleet(Generic[Known]):
             self._opened[asked, replica] = self._open(asked, replica)
         return self._opened[asked, replica]
 
-    def _seen(self, renderer: Renderer) -> _Replica:
-        state = self._states.setdefault((renderer.name, renderer.credential), _State())
-        return state.replicas.setdefault(renderer.replica, _Replica())
+    def _of(self, renderer: Renderer) -> _Replica:
+        seen = self._seen.setdefault((renderer.name, renderer.credential), {})
+        return seen.setdefault(renderer.replica, _Replica())

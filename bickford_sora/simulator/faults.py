@@ -106,6 +106,8 @@ class Fault(BaseModel):
     status: int | None = Field(default=None, ge=400, le=599)
     retry_after_s: int | None = Field(default=None, ge=0)
     delay_s: float = Field(default=1.0, ge=0)
+    until_told: bool = False
+    """Of `latency_after_accept`: the answer waits for the job's webhook and no longer, at most `delay_s`."""
     code: str = "moderation_blocked"
     message: str = "Your request was blocked by our moderation system."
 

@@ -1,6 +1,7 @@
 """Where planned faults strike a call: before it is handled, or on the way of its answer."""
 
 import asyncio
+from contextlib import suppress
 
 from fastapi.responses import Response
 
@@ -16,6 +17,7 @@ _CODES = {
     429: ("rate_limit_exceeded", "Rate limit reached. Please try again later."),
     503: ("overloaded", "The engine is currently overloaded. Please try again later."),
 }
+_LOOK_S = 0.02
 _OTHER_CODE = ("server_error", "The server had an error while processing your request.")
 _NONSENSE = b'<html><body>upstream said: {"id": "video_'
 
@@ -43,12 +45,28 @@ async def strike_after(simulator: Simulator, operation: Operation, prompt: str, 
     """Let faults strike the answer of a call that has been handled; what it did stays done."""
     faults = simulator.faults
     if fault := faults.take(FaultKind.LATENCY_AFTER_ACCEPT, operation, prompt):
-        await asyncio.sleep(fault.delay_s)
+        await _delay(simulator, fault, prompt)
     if faults.take(FaultKind.RESET_AFTER_ACCEPT, operation, prompt):
         return ConnectionReset()
     if faults.take(FaultKind.NONSENSE_JSON, operation, prompt):
         return Response(_NONSENSE, media_type="application/json")
     return answer
+
+
+async def _delay(simulator: Simulator, fault: Fault, prompt: str) -> None:
+    if not fault.until_told:
+        await asyncio.sleep(fault.delay_s)
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(fault.delay_s):
+            while not _was_told(simulator, prompt):  # noqa: ASYNC110 - seldom, and nobody has to be told for it
+                await asyncio.sleep(_LOOK_S)
+
+
+def _was_told(simulator: Simulator, prompt: str) -> bool:
+    """Whether a webhook was delivered for a job with this prompt."""
+    told = {each.video_id for each in simulator.webhooks.deliveries() if each.outcome == "delivered"}
+    return any(job.id in told and job.prompt == prompt for job in simulator.registry.billed())
 
 
 def _refusal(fault: Fault) -> Problem:

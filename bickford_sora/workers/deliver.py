@@ -13,6 +13,7 @@ from bickford_sora.decisions import deliveries as decisions
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.dispatch import Dispatch
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Recording
+from bickford_sora.tracing import Tracing
 from bickford_sora.workers.workshop import ACTOR, RECHECK_S, Task
 from ledger import deliveries, endpoints, streams
 from ledger.deliveries import Delivery
@@ -33,8 +34,17 @@ log = structlog.get_logger(__name__)
 class Deliver:
     """Makes deliveries. Safe to use from several threads. `jitter` gives numbers from 0 to 1."""
 
-    def __init__(self, recording: Recording, dispatch: Dispatch, *, link: Link, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        dispatch: Dispatch,
+        *,
+        link: Link,
+        jitter: Callable[[], float],
+        tracing: Tracing | None = None,
+    ) -> None:
         self._recording = recording
+        self._tracing = tracing or Tracing()
         self._dispatch = dispatch
         self._link = link
         self._jitter = jitter
@@ -43,6 +53,8 @@ class Deliver:
     def __call__(self, task: Task) -> datetime:
         """Makes one attempt, unless the delivery has ended, and says when to look again."""
         delivery = self._delivery(task.stream)
+        if delivery.trace is not None:
+            self._tracing.link(delivery.trace)
         if delivery.ended:
             return self._after(RECHECK_S)
         endpoint = self._endpoint(delivery)

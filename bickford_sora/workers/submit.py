@@ -15,7 +15,7 @@ from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.submission import Attempt, Offered, Turn
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, after
 from bickford_sora.renderers.errors import ReadFailed, Refused, RendererError, UnknownOutcome
-from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
+from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.port import JobNews, Order, Renderer
 from bickford_sora.workers import orders
 from bickford_sora.workers.workshop import ACTOR, Task, Workshop
@@ -87,7 +87,6 @@ class Submit:
             return renderer
         begun = self._begun(task, render, renderer)
         if isinstance(begun, datetime):
-            self.shop.fleet.put_back(renderer)
             return begun
         return self._send(task, renderer, begun)
 
@@ -98,12 +97,9 @@ class Submit:
         chosen = self.shop.fleet.choose(allowed.renderer, allowed.credential, replica=allowed.replica)
         if chosen is None:
             return self._next(task, render, "renderer_not_configured", UNCONFIGURED_WAIT_S)
-        if not isinstance(chosen, Wait):
-            return chosen
-        if chosen.reason == REPLICAS_UNREACHABLE:
+        if isinstance(chosen, Wait):
             return self._next(task, render, "renderer_unreachable", chosen.seconds)
-        log.info("submission_waits", renderer=allowed.renderer, reason=chosen.reason)
-        return self.shop.after(chosen.seconds)
+        return chosen
 
     def _next(self, task: Task, render: Render, code: str, wait_s: float) -> datetime:
         """Sends the render to the next renderer of its route; where there is none, it waits."""

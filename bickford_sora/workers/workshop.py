@@ -1,7 +1,7 @@
 """What every worker works with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from bickford_sora.references import asset_subject
 from bickford_sora.renderers.errors import RendererError
 from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.port import Renderer
+from bickford_sora.tracing import Tracing
 from ledger.envelope import Sealed
 from ledger.errors import Erased
 from ledger.events import RenderAttemptFailed, RendererStopped, Step
@@ -86,9 +87,6 @@ class Renderers(Protocol):
     def unreachable(self, renderer: Renderer) -> None:
         """It could not be reached."""
 
-    def put_back(self, renderer: Renderer) -> None:
-        """It was chosen, and not asked after all."""
-
     def reached(self, renderer: Renderer) -> None:
         """It answered."""
 
@@ -120,6 +118,7 @@ class Workshop:
     limits: Limits
     spool: Path
     """Folder for downloads that are not checked yet."""
+    tracing: Tracing = field(default_factory=Tracing)
 
     def now(self) -> datetime:
         """The injected clock's time."""
@@ -130,14 +129,19 @@ class Workshop:
         return self.now() + timedelta(seconds=seconds)
 
     def render(self, task: Task) -> Render:
-        """The render of a task, as it is now. What is logged from here on names the request and trace it belongs to."""
-        render = self.recording.render(task.stream)
-        structlog.contextvars.bind_contextvars(**_belonging(render))
-        return render
+        """The render of a task, as it is now."""
+        return self._marked(self.recording.render(task.stream))
 
     def decide(self, task: Task, decision: Callable[[Render], Draft], *, known: Render | None = None) -> Render:
         """Decides and appends, again when the render moved on meanwhile; `known` is the render as it was just read."""
-        return self.recording.decide(task.stream, ACTOR, decision, known=known)
+        return self._marked(self.recording.decide(task.stream, ACTOR, decision, known=known))
+
+    def _marked(self, render: Render) -> Render:
+        """What is logged from here on names the request and trace it belongs to, and the task's span leads there."""
+        structlog.contextvars.bind_contextvars(**_belonging(render))
+        if render.trace is not None:
+            self.tracing.link(render.trace)
+        return render
 
     def recovery(self, render: Render) -> Recovery:
         """What is done about this render's unknown outcomes and lost jobs, where it is now."""

@@ -1,9 +1,7 @@
 """Reads every row as it is stored: whether it can be decoded, whether all are in order, and what its leaf hash is."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
-
-from pydantic_core import SchemaValidator
+from typing import TypeAlias
 
 from ledger.envelope import Fact
 from ledger.errors import InvalidEvent, SegmentUnreadable, UnknownEventType
@@ -11,6 +9,7 @@ from ledger.events import TYPES
 from ledger.mapper import FactMapper
 from ledger.payloads import ReadPayload, is_moved, payload_sha256, unread
 from ledger.proof.findings import Findings
+from ledger.proof.forms import form_of
 from ledger.proof.leaves import Moments, envelope, leaf_hash
 from ledger.proof.tree_check import MISSING
 
@@ -18,9 +17,6 @@ Row: TypeAlias = tuple[int, str, int, str, str, int, int, str, str, str | None, 
 """A row of `sql/rows.sql`: moments in microseconds since 2000, ids as text."""
 OnFact = Callable[[int, str, Fact], None]
 """Told of a fact: its position, its stream, itself."""
-
-_PAYLOAD_BEGIN = b'{"f":'
-_FIELDS_BEGIN = len(_PAYLOAD_BEGIN)
 
 
 class RowCheck:
@@ -44,7 +40,8 @@ class RowCheck:
         self._size_needed = size_needed
         self._mapper = FactMapper(types)
         self._watched = frozenset(watched)
-        self._forms = {name: _form(cls) for name, cls in types.items() if name not in self._watched}
+        checks = {name: form_of(cls) for name, cls in types.items() if name not in self._watched}
+        self._checks = {name: check for name, check in checks.items() if check is not None}
         self._on_fact = on_fact
         self._payloads = payloads
         self._versions: dict[str, int] = {}
@@ -59,17 +56,13 @@ class RowCheck:
         All are decoded, then all are hashed: a processor does many of the same faster than one after the other.
         """
         placed = self._placed(rows)
-        forms = self._forms
+        checks = self._checks
         for row in placed:
             if row is None:
                 continue
-            payload, form = row[12], forms.get(row[3])
-            if form is None or not payload.endswith(form.end) or not payload.startswith(_PAYLOAD_BEGIN):
-                self._decode_slowly(row)
-                continue
             try:
-                form.validate(payload[_FIELDS_BEGIN : form.fields_end])
-            except ValueError:
+                checks[row[3]](row[12])
+            except (KeyError, ValueError):
                 self._decode_slowly(row)
         return self._hashed(placed)
 
@@ -139,28 +132,3 @@ class RowCheck:
         else:
             if kind in self._watched and self._on_fact is not None:
                 self._on_fact(position, stream, fact)
-
-
-class _Form(NamedTuple):
-    """How a payload of the present schema looks, as `FactMapper` writes it: fields between two fixed ends."""
-
-    validate: Callable[[bytes], object]
-    """Validates the fields. Raises ValueError."""
-    end: bytes
-    fields_end: int
-
-
-def _form(cls: type[Fact]) -> _Form:
-    end = b',"v":%d}' % cls.SCHEMA
-    return _Form(_validation(cls), end, -len(end))
-
-
-def _validation(cls: type[Fact]) -> Callable[[bytes], object]:
-    """The fact's own rules, from JSON on, without making the fact that nobody looks at: a sixth of the time."""
-    schema: Any = cls.__pydantic_core_schema__
-    model = schema["schema"] if schema["type"] == "definitions" else schema
-    if model["type"] != "model":  # rules about the whole of it stand around the model
-        return cls.__pydantic_validator__.validate_json
-    fields = model["schema"]
-    rules = {**schema, "schema": fields} if model is not schema else fields
-    return SchemaValidator(rules, model["config"]).validate_json

@@ -1,7 +1,7 @@
-"""Real media, made with the same libraries that renderers use."""
+"""Real media, made with the same libraries that renderers use, and a bucket on a server that speaks S3."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -13,6 +13,7 @@ from PIL import Image
 
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
+from tests.buckets import Bucket, plain_bucket
 
 WIDTH, HEIGHT, FPS, SAMPLE_RATE, SAMPLES = 128, 96, 24, 48_000, 1024
 
@@ -74,3 +75,17 @@ def video_maker() -> MakeVideo:
 @pytest.fixture(scope="session")
 def inspector() -> MediaInspector:
     return MediaInspector(limits=MediaLimits(wall_clock_s=30))
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Bucket]:
+    with plain_bucket() as found:
+        yield found
+
+
+@pytest.fixture
+def bucket(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket, with the variables set by which it is reached."""
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3

@@ -3,15 +3,22 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore, ObjectStore
 
+from bickford_sora.assets.bucket import BucketAssetStore
 from bickford_sora.assets.errors import AssetAddressInvalid, AssetNotFound, AssetRangeInvalid, AssetTooLarge
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.assets.port import AssetStore
+from bickford_sora.buckets import open_store
 from ledger.clock import system_clock
+from tests.buckets import Bucket
+
+pytestmark = pytest.mark.xdist_group("asset_store")  # they share a server
 
 CONTENT = bytes(range(256)) * 3 + bytes(256)  # its hash begins with letters, so that upper case is another spelling
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -19,11 +26,32 @@ URI = f"asset://anna/{SHA256[:2]}/{SHA256}"
 PLENTY = 10_000
 
 
-@pytest.fixture(params=["local", "memory"])
+prefixes = count()
+
+
+@pytest.fixture
+def bucket_store(bucket: Bucket) -> ObjectStore:
+    """A place in the bucket that is empty at first."""
+    return open_store(bucket.url(f"prefix-{next(prefixes)}"))
+
+
+STORES = ["local", "memory", "bucket", "bucket in parts", "s3"]
+
+
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> AssetStore:
-    if request.param == "memory":
-        return MemoryAssetStore(read_chunk_bytes_max=100)
-    return LocalAssetStore(tmp_path / "assets", clock=system_clock, read_chunk_bytes_max=100)
+    match request.param:
+        case "memory":
+            return MemoryAssetStore(read_chunk_bytes_max=100)
+        case "local":
+            return LocalAssetStore(tmp_path / "assets", clock=system_clock, read_chunk_bytes_max=100)
+        case "bucket":
+            return BucketAssetStore(MemoryStore(), spool=tmp_path, read_chunk_bytes_max=100)
+        case "bucket in parts":
+            return BucketAssetStore(MemoryStore(), spool=tmp_path, part_bytes=200, read_chunk_bytes_max=100)
+        case _:
+            opened: ObjectStore = request.getfixturevalue("bucket_store")
+            return BucketAssetStore(opened, spool=tmp_path, read_chunk_bytes_max=100)
 
 
 def put(store: AssetStore, subject: str = "anna", content: bytes = CONTENT) -> str:
@@ -167,7 +195,7 @@ def test_puts_and_deletes_may_race(store: AssetStore) -> None:
             assert put(store) == URI
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(work, range(200)))
+        list(threads.map(work, range(80)))
     assert b"".join(store.open(put(store))) == CONTENT
 
 
@@ -219,12 +247,13 @@ def test_a_malformed_subject_is_refused_before_the_stream_is_read(store: AssetSt
 
 
 def test_a_subject_is_forgotten_with_all_it_has_and_nobody_else(store: AssetStore) -> None:
-    mine, also, theirs = put(store), put(store, content=b"more"), put(store, "bob")
+    mine, also, theirs, alike = put(store), put(store, content=b"more"), put(store, "bob"), put(store, "anna-2")
 
     assert store.forget("anna") == 2
     assert not store.exists(mine)
     assert not store.exists(also)
     assert store.exists(theirs)
+    assert store.exists(alike)
     assert store.forget("anna") == 0
     assert store.forget("nobody") == 0
     assert not store.is_locked(theirs)

@@ -14,7 +14,8 @@ def temporary_database(url: str) -> Iterator[str]:
     """The address of a new database in the same server, dropped in the end."""
     name = f"bickford_bench_{new_uuid7().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        created = sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY file_copy")  # a third of the default's work
+        connection.execute(created.format(sql.Identifier(name)))
         try:
             yield conninfo.make_conninfo(url, dbname=name)
         finally:

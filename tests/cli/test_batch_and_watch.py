@@ -1,14 +1,13 @@
 """Many requests from a file, and following without polling, as a shell would."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .commands import Served, served
+from .commands import Served
 
-pytestmark = pytest.mark.xdist_group("watch")  # they share a running server
+pytestmark = pytest.mark.xdist_group("shared_server")
 
 LINES = [
     {"prompt": "A kite", "custom_id": "first"},
@@ -17,10 +16,9 @@ LINES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served() as running:
-        yield running
+@pytest.fixture
+def server(shared_server: Served) -> Served:
+    return shared_server
 
 
 def test_a_batch_file_is_rendered_saved_and_taken_up_again(server: Served, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_a_server_tells_what_its_background_did_and_a_worker_tells_for_itself() 
         assert re.search(
             r'renderer_call_duration_seconds_count\{method="POST",outcome="200",process="background"', text
         )
+        assert re.search(r'bickford_spend_today\{currency="USD",project="default",state="reserved"\} 0\.\d+', text)
         _a_worker_tells(server)
 
 
@@ -52,7 +53,9 @@ def _a_worker_tells(server: Served) -> None:
         url = line.split()[-1]
         assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
         assert httpx.get(f"{url}/readyz").json() == {"status": "ready"}
-        assert 'process="worker"' in httpx.get(f"{url}/metrics").text
+        told = httpx.get(f"{url}/metrics").text
+        assert 'process="worker"' in told
+        assert "bickford_spend" not in told, "everybody may ask a worker's port"
         assert httpx.get(f"{url}/v1/videos").status_code == 404
     finally:
         stop(worker)

@@ -35,7 +35,10 @@ def test_a_parked_stream_is_looked_after(database: str, tmp_path: Path) -> None:
     assert shown["head"] == 1
     assert {each["state"] for each in shown["projections"]} == {"behind"}
     command("audit")  # catches up
+    assert command("replay", "search").stdout.startswith("search version 1 is live at position 1\n")
     shown = json.loads(command("projections", "--json").stdout)
+    words = next(each for each in shown["projections"] if each["name"] == "search")
+    assert (words["position"], words["lag_events"], words["state"]) == (1, 0, "current")
     audit = next(each for each in shown["projections"] if each["name"] == "audit")
     assert (audit["position"], audit["parked"], audit["gaps"], audit["state"]) == (1, 1, 1, "current")
     assert f"audit\t{BAD}\t1\tunknown_event_type" in command("projections", "parked", "list").stdout

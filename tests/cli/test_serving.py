@@ -198,6 +198,7 @@ def test_replay_rebuilds_every_read_model_while_serving(server: Served, rendered
         "endpoints",
         "api_keys",
         "spend",
+        "search",
     ]
     assert replayed["events"] > 5
     assert _without_links(server.json("videos", "list")) == before

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,14 @@ from bickford_sora import (
     retry_sora_video,
 )
 from bickford_sora.client.connection import default_connection
-from tests.cli.commands import Served, served
+from tests.cli.commands import Served
 
-pytestmark = pytest.mark.xdist_group("real_server")  # they share a running server
+pytestmark = pytest.mark.xdist_group("shared_server")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served() as running:
-        yield running
+@pytest.fixture
+def server(shared_server: Served) -> Served:
+    return shared_server
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ def kit() -> Kit:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, without a window.
+    """The system's Chromium, headless.
 
     While it runs, the thread has an event loop: tests with a browser ask a served house (`browsing.asked_for`).
     """

@@ -48,6 +48,7 @@ class FoldedRenders:
     def page(self, wanted: Wanted, *, after: str | None = None, limit: int = 50) -> Found:
         found = [each for each in self._rows(wanted.tenant, wanted.project) if _matches(each, wanted)]
         if wanted.order == "dearest":
+            found = [each for each in found if each.cost_micro > 0]
             found.sort(key=lambda each: (each.cost_micro, each.video_id), reverse=True)
             shown = int(after or 0)
             page = found[shown : shown + limit]

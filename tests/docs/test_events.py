@@ -1,5 +1,6 @@
 import ast
 import inspect
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ PARTS_OF_FACTS = {
 }
 
 
+@cache
 def recorded_today() -> set[str]:
     """The type names of the facts that the program makes anywhere: `X(...)` or `X.model_validate(...)`."""
     by_class = {fact.__name__: name for name, fact in TYPES.items()}
@@ -33,9 +35,6 @@ def recorded_today() -> set[str]:
                 if isinstance(called, ast.Name) and called.id in by_class:
                     made.add(by_class[called.id])
     return made
-
-
-RECORDED = recorded_today()
 
 
 def test_the_facts_on_the_page_are_those_of_the_ledger() -> None:
@@ -58,15 +57,15 @@ def test_every_field_of_a_value_is_described(name: str) -> None:
 
 @pytest.mark.parametrize("name", TYPES)
 def test_it_is_said_whether_a_fact_is_recorded_today(name: str) -> None:
-    assert ("Recorded today." in FACTS[name]) == (name in RECORDED)
-    assert ("Shape only." in FACTS[name]) == (name not in RECORDED)
+    assert ("Recorded today." in FACTS[name]) == (name in recorded_today())
+    assert ("Shape only." in FACTS[name]) == (name not in recorded_today())
 
 
 @pytest.mark.parametrize("name", TYPES)
 def test_a_facts_stream_is_one_that_can_be_made(name: str) -> None:
     said = FACTS[name].partition("Stream: ")[2].partition(".")[0]
     if said == "none yet":
-        assert name not in RECORDED
+        assert name not in recorded_today()
     else:
         assert inspect.isfunction(getattr(streams, said.strip("`")))
 

@@ -11,6 +11,7 @@ from bickford_sora.metrics import Metrics
 from ledger.proof.sequencer import Standing
 from projections.backlog import Waiting
 from projections.positions import Lag
+from projections.spend import Total
 from tests.docs.pages import REFERENCE, ROOT, codes, rows, sections
 
 DEPLOY = ROOT / "docs" / "deploy"
@@ -33,6 +34,7 @@ def everything() -> Metrics:
         lambda: [Lag("videos", 1, 1, 1, 0, 0.0, parked=0, skipped=0, gaps=0, rebuilding=False)],
         lambda: Standing(1, 1, 1, 1.0),
         backlog=lambda: [Waiting("submit", None, 1, 0.0)],
+        spend=lambda: [Total("films", "USD", 1, 4, 1, 1, 0, 0, 0)],
         counts=counts,
     )
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bickford_sora.metrics import Metrics
+from bickford_sora.metrics import OTHER_PROJECTS, PROJECTS_MAX, Metrics
 from ledger.errors import Unavailable
 from ledger.proof.sequencer import Standing
 from projections.positions import Lag
+from projections.spend import Total
 from tests.http.houses import KEY, Kit, error_of
 
 LAG = Lag("videos", 4, 40, 42, 2, 1.5, parked=1, skipped=0, gaps=3, rebuilding=True)
@@ -68,3 +69,26 @@ def test_how_far_the_tree_is_behind_is_told() -> None:
 def test_numbers_are_for_who_oversees_unless_they_are_public(kit: Kit) -> None:
     assert kit.request("GET", "/metrics", key=KEY).status_code == 200
     assert error_of(kit.request("GET", "/metrics", key=None))[0] == 401
+
+
+def test_spend_is_told_by_project_and_never_by_more_than_there_is_room_for() -> None:
+    def totals(project: str, reserved_micro: int, currency: str | None = "USD") -> Total:
+        return Total(project, currency, 1, 4, reserved_micro, 300_000, 0, reserved_micro - 300_000, 0)
+
+    many = [totals(f"p{number:03}", 1_000_000 + number) for number in range(PROJECTS_MAX + 2)]
+    asked = [totals("films", 2_500_000), totals("films", 9_000_000, "EUR"), totals("free", 0, None), *many]
+    told = [line for line in Metrics(spend=lambda: asked).text().decode().splitlines() if "spend_today{" in line]
+    for state, amount in (("reserved", 2.5), ("settled", 0.3), ("open", 2.2)):
+        assert f'bickford_spend_today{{currency="USD",project="films",state="{state}"}} {amount}' in told
+    assert 'bickford_spend_today{currency="EUR",project="films",state="reserved"} 9.0' in told
+    assert not [line for line in told if "free" in line or "p000" in line]
+    (others,) = [line for line in told if f'project="{OTHER_PROJECTS}",state="reserved"' in line]
+    assert float(others.split()[-1]) == pytest.approx(3.000003), "of the three that spend least"
+    assert len(told) == 3 * (PROJECTS_MAX + 2)
+
+
+def test_without_a_database_no_spend_is_told() -> None:
+    def away() -> list[Total]:
+        raise Unavailable("gone")
+
+    assert "spend" not in Metrics(spend=away).text().decode()

@@ -19,12 +19,13 @@ class Street:
         self.now = NOON
         self.weights = weights
         self.in_flight_max = in_flight_max
+        self.submissions_per_minute_max: int | None = None
         self.closed: str | None = None
         self.jobs: list[WorkItem] = []
         self.started: Counter[str] = Counter()
         self._position = 0
         with pool.connection() as connection:
-            connection.execute("truncate projection_work.items, work.agenda, work.turns, work.renderers")
+            connection.execute("truncate projection_work.items, work.agenda, work.turns, work.renderers, work.begun")
             connection.execute("update work.taken_over set items = 0, nudges = 0")
 
     def ask(self, project: str, renders: int = 1, *, rank: int = 1, tenant: str = "main", gpu: str = "gpu") -> None:
@@ -43,6 +44,7 @@ class Street:
         room = Room(
             renderer="gpu",
             in_flight_max=self.in_flight_max,
+            submissions_per_minute_max=self.submissions_per_minute_max,
             submissions_max=0 if self.closed else None,
             closed=self.closed,
         )
@@ -52,12 +54,16 @@ class Street:
         self.now += timedelta(milliseconds=1)
         return self.leases.claim(owner, limit, 60, self.now, rooms=self.rooms())
 
-    def start(self, limit: int = 8, owner: str = "w1") -> list[str]:
-        """Claims what may be submitted, and submits it. Returns the projects, in turn."""
+    def start(self, limit: int = 8, owner: str = "w1", *, gives_back: bool = True) -> list[str]:
+        """Claims what may be submitted, and submits it. Returns the projects, in turn.
+
+        There are no facts here: what is given back looks as if it had not been sent.
+        """
         items = [each for each in self.claim(limit, owner) if each.step == "submit"]
         for item in items:
             self._becomes(item, "follow")
-            self.leases.release(item, self.now + timedelta(seconds=0.5))
+            if gives_back:
+                self.leases.release(item, self.now + timedelta(seconds=0.5))
             self.started[item.project] += 1
         self.jobs += items
         return [item.project for item in items]

@@ -239,6 +239,38 @@ def test_several_processes_never_pass_the_limit(
     assert max(at_renderer) == 3
 
 
+def test_no_more_submissions_begin_in_a_minute_than_may_whatever_the_number_of_processes(
+    street: Street, pool: Pool
+) -> None:
+    street.in_flight_max, street.submissions_per_minute_max = None, 3
+    street.ask("studio", 10)
+
+    def begun(limit: int, owner: str) -> int:
+        return len(street.start(limit, owner, gives_back=False))
+
+    assert begun(2, "w1") == 2
+    street.now += timedelta(seconds=30)
+    assert [begun(8, "w2"), begun(8, "w3")] == [1, 0]
+    waits = next(each for each in Queue(pool).counters() if each.waiting)
+    assert waits.closed == "rate_limited"
+    street.now += timedelta(seconds=29.9)
+    assert begun(8, "w1") == 0
+    street.now += timedelta(seconds=0.2)
+    assert begun(8, "w3") == 2, "a minute after the first two"
+    street.submissions_per_minute_max = None
+    assert begun(8, "w1") == 5
+
+
+def test_a_submission_that_was_claimed_and_not_sent_is_not_counted(street: Street, leases: Leases) -> None:
+    street.in_flight_max, street.submissions_per_minute_max = None, 1
+    street.ask("studio", 2)
+    (item,) = street.claim()
+    leases.release(item, street.now + timedelta(days=1))
+    assert street.start(gives_back=False) == ["studio"], "the other one"
+    street.ask("studio")
+    assert street.start() == []
+
+
 EXAMPLES = 15
 ROUNDS_MAX = 200
 PROJECTS = st.sampled_from(["a", "b", "c", "d"])

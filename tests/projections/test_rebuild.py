@@ -29,6 +29,26 @@ LIVE_SCHEMAS = [
 ]
 
 
+SHAPE = """
+select n.nspname, c.relname, c.relkind, c.reloptions, pg_get_indexdef(c.oid),
+       array(select pg_get_constraintdef(oid) from pg_constraint where c.oid in (conrelid, conindid) order by 1),
+       array(select pg_get_statisticsobjdef(s.oid) from pg_statistic_ext s where s.stxrelid = c.oid order by 1)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname like 'projection\\_%' and c.relkind in ('r', 'i')
+order by 1, 2
+"""
+"""Tables with their indexes, keys, statistics and settings."""
+
+
+@pytest.mark.usefixtures("projector")
+def test_rebuilt_tables_are_in_all_else_like_those_that_were_followed(pool: Pool, rebuild: Rebuild) -> None:
+    with pool.connection() as connection:
+        followed = connection.execute(SHAPE).fetchall()
+        assert followed
+        rebuild.rebuild()
+        assert connection.execute(SHAPE).fetchall() == followed
+
+
 def test_a_bad_event_refuses_the_rebuild_and_the_live_version_stays(
     *, ledger_database: str, pool: Pool, projector: Projector, rebuild: Rebuild, author: Author, tables: Tables
 ) -> None:

@@ -1,10 +1,13 @@
 """Words are found where they were written, until they are erased."""  # noqa: INP001
 
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg import sql
 
+from bickford_sora.database.pool import open_pool
 from ledger import events as e
 from ledger import streams
 from ledger.application import Ledger
@@ -178,3 +181,45 @@ def test_it_can_be_removed_with_all_it_holds(writer: Writer, found: Finder, sear
         assert connection.execute("select to_regclass('search.texts')").fetchone() == (None,)
     search.ensure()
     assert len(found("sea")) == 1
+
+
+class Interrupted(Keys):
+    """Keys that something comes between while they are read."""
+
+    def __init__(self, pool: Pool, happens: Callable[[], object]) -> None:
+        super().__init__(b"m" * 32, PostgresKeyStore(PostgresRecorder(pool)))
+        self._happens = happens
+
+    def open_all(self, sealed: Iterable[Sealed]) -> dict[Sealed, str | None]:
+        self._happens()
+        return super().open_all(sealed)
+
+
+PATIENCE_S = 0.2
+"""How long the server waits for a transaction that does nothing."""
+
+
+def test_texts_may_take_longer_to_read_than_a_transaction_may_wait(
+    ledger_database: str, ledger: Ledger, writer: Writer, pool: Pool
+) -> None:
+    slow = Interrupted(pool, lambda: time.sleep(2 * PATIENCE_S))
+    writer.ask("A heron lifts off")
+    with open_pool(ledger_database, size_max=2, idle_in_transaction_timeout_s=PATIENCE_S) as impatient:
+        search = Search(ledger, slow, impatient)
+        search.ensure()
+        assert search.catch_up() == ledger.head()
+
+
+def test_a_batch_that_another_process_took_in_meanwhile_is_left_to_it(
+    ledger: Ledger, writer: Writer, pool: Pool, search: Search
+) -> None:
+    video_id = writer.ask("A heron lifts off")
+
+    def meanwhile() -> None:
+        search.catch_up()
+        writer.erase(video_id)
+        search.catch_up()
+
+    assert Search(ledger, Interrupted(pool, meanwhile), pool).step() == 1
+    with pool.connection() as connection:
+        assert connection.execute("select from search.texts").fetchall() == [], "what was erased meanwhile stays erased"

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 
 import pytest
 from render_histories import Author, Tables, insert_raw
@@ -17,7 +17,7 @@ from projections.errors import RebuildRefused, ShareLost
 from projections.port import Pool, Projection, TableRow
 from projections.projector import Projector
 from projections.rebuild import Rebuild
-from projections.replay import _rows
+from projections.replay import _folded, _unfolded
 from projections.spend import SPEND
 from projections.story import Story
 from projections.videos import VIDEOS
@@ -58,7 +58,9 @@ def test_every_event_is_in_one_share_and_every_stream_whole(
                 assert shares.count(connection, chosen, until=head) == len(wanted)
                 parts = shares.cut(connection, chosen, until=head, number=number)
                 for part in parts:
-                    for stream, rows in groupby(_rows(connection, part), key=lambda row: row[1]):
+                    with connection.transaction():
+                        batches = [*_folded(connection, part), *_unfolded(connection, part)]
+                    for stream, rows in groupby(chain.from_iterable(batches), key=lambda row: row[1]):
                         of_stream = list(rows)
                         met.update(row[0] for row in of_stream)
                         versions = [row[2] for row in of_stream]

@@ -17,7 +17,6 @@ class Known:
     credential: str = "key"
     replicas: tuple[str, ...] = (ONE, TWO)
     drained: frozenset[str] = frozenset()
-    requests_per_minute_max: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Stage:
     def chosen(self, **options: Any) -> str:
         found = self.fleet.choose("gpu", "key", **options)
         assert found is not None
-        return found.reason if isinstance(found, Wait) else found.replica
+        return REPLICAS_UNREACHABLE if isinstance(found, Wait) else found.replica
 
 
 def test_new_jobs_are_shared() -> None:
@@ -95,12 +94,8 @@ def test_the_others_are_asked_while_one_is_away() -> None:
 
 
 def test_what_may_begin_now_is_known_before_anything_is_chosen() -> None:
-    stage = Stage(replicas=(ONE,), requests_per_minute_max=2)
-    assert stage.fleet.vacancy("gpu", "key") == Vacancy(2)
-    stage.chosen()
-    stage.chosen()
-    assert stage.fleet.vacancy("gpu", "key") == Vacancy(0, "rate_limited")
-    stage.now += 60
+    stage = Stage(replicas=(ONE,))
+    assert stage.fleet.vacancy("gpu", "key") == Vacancy()
     renderer = stage.fleet.at("gpu", "key", ONE)
     assert renderer is not None
     stage.fleet.unreachable(renderer)
@@ -108,21 +103,6 @@ def test_what_may_begin_now_is_known_before_anything_is_chosen() -> None:
     assert stage.fleet.vacancy("other", "key") == Vacancy()
     stage.fleet.configure([Known(replicas=(ONE, TWO))])
     assert stage.fleet.vacancy("gpu", "key") == Vacancy(), "the other one is there, and nothing limits it"
-
-
-def test_no_more_submissions_in_a_minute_than_the_limit() -> None:
-    stage = Stage(requests_per_minute_max=2)
-    assert [stage.chosen() in {ONE, TWO} for _ in range(3)] == [True, True, False]
-    stage.now += 60
-    assert stage.chosen() in {ONE, TWO}
-
-
-def test_who_was_chosen_and_not_asked_is_not_counted() -> None:
-    stage = Stage(replicas=(ONE,), requests_per_minute_max=1)
-    chosen = stage.fleet.choose("gpu", "key")
-    assert stage.chosen() == "rate_limited"
-    stage.fleet.put_back(cast("Renderer", chosen))
-    assert stage.chosen() == ONE
 
 
 def test_an_unknown_renderer_is_nobody() -> None:

@@ -163,6 +163,13 @@ def test_a_webhook_can_come_before_the_answer_to_its_create(server: SimulatorSer
     assert told.verify(told.received[0])["data"]["id"] == video_id
 
 
+def test_an_answer_can_wait_for_the_webhook_and_no_longer(server: SimulatorServer, told: WebhookReceiver) -> None:
+    server.simulator.faults.add(Fault(kind=FaultKind.LATENCY_AFTER_ACCEPT, delay_s=60, until_told=True))
+    with OpenAI(api_key="sk-simulator", base_url=server.url, timeout=30, max_retries=0) as client:
+        video_id = create(client)
+    assert told.verify(told.received[0])["data"]["id"] == video_id
+
+
 def test_a_deleted_or_forgotten_job_is_not_told(
     start: Callable[..., SimulatorServer], receiver: WebhookReceiver
 ) -> None:

@@ -38,7 +38,7 @@ from bickford_sora.preparing import Desk
 from bickford_sora.recording import Origin, Recording, TakeAt
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
-from bickford_sora.renderers.fleet import REPLICAS_UNREACHABLE, Wait
+from bickford_sora.renderers.fleet import Wait
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Content, Deletion, JobNews, Order, Variant
 from bickford_sora.stops import Stops
@@ -455,14 +455,11 @@ class MemoryFleet:
         replica: str | None = None,  # noqa: ARG002 - there is one
     ) -> MemoryRenderer | Wait | None:
         if renderer in self.away:
-            return Wait(5.0, REPLICAS_UNREACHABLE)
+            return Wait(5.0)
         return self._renderers.get((renderer, credential))
 
     def unreachable(self, renderer: MemoryRenderer) -> None:
         self.away.add(renderer.name)
-
-    def put_back(self, renderer: MemoryRenderer) -> None:
-        pass
 
     def reached(self, renderer: MemoryRenderer) -> None:
         self.away.discard(renderer.name)

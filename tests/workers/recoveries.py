@@ -24,7 +24,7 @@ from ledger.proof.notes import Signer
 from ledger.proof.sequencer import Sequencer
 from projections.story import Story
 from projections.work import rows
-from tests.http.houses import FoldedEndpoints
+from tests.http.folded_rows import FoldedEndpoints
 from tests.workers.harness import CALLER, ORIGIN, FragileRecording, Harness, Killed, Mischief
 from tests.workers.towns import MemoryTurns
 

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "restart-renderers" / "run.py"
 TIMEOUT_S = 180.0
 
 
+@pytest.mark.slow
 def test_ten_renders_outlive_the_kill_of_both_their_renderers_and_no_client_sees_it(database_url: str) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BICKFORD_", "OPENAI_"))}
     told = subprocess.run(

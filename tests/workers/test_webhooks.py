@@ -111,7 +111,7 @@ def test_reordered_webhooks_end_both_renders(by_webhook: RunningGateway) -> None
 
 def test_a_webhook_that_comes_before_its_job_is_known_is_kept_and_matched(by_webhook: RunningGateway) -> None:
     prompt = "told before it was claimed"
-    strike(by_webhook, FaultKind.LATENCY_AFTER_ACCEPT, prompt, delay_s=2.0)
+    strike(by_webhook, FaultKind.LATENCY_AFTER_ACCEPT, prompt, delay_s=5.0, until_told=True)
     completed(by_webhook, ask(by_webhook, prompt))
     job = job_id(by_webhook, prompt)
     facts = by_webhook.gateway.books.ledger.read(0, limit=10_000)

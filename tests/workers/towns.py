@@ -28,7 +28,7 @@ from ledger.keys import Keys, MemoryKeyStore
 from ledger.memory import MemoryRecorder
 from projections.story import Story
 from projections.work import rows
-from tests.http.houses import FoldedEndpoints
+from tests.http.folded_rows import FoldedEndpoints
 from tests.workers.harness import FragileRecording, Killed, Mischief, SteppingClock
 
 OWNER = Caller("main", "films", "req-films", "key_films")

@@ -1,7 +1,7 @@
 -- Each question begins at one value of a tenant and goes on by position, so that a page costs what it shows. What a stream
 -- has is found by the ledger's own index; of a render, what is outside its stream is found here.
-alter table events add constraint events_pkey primary key (position);
-alter table events add constraint events_event_id_key unique (event_id);
+create unique index events_pkey on events (position);
+create unique index events_event_id_key on events (event_id);
 create index events_tenant on events (hashed(tenant, ''), position);
 create index events_type on events (hashed(tenant, type), position);
 create index events_actor on events (hashed(tenant, actor), position);
@@ -16,6 +16,9 @@ create index events_correlation on events (correlation, position) where correlat
 create index events_causation on events (causation, position) where causation is not null;
 create index events_cost on events (cost_micro, position) where cost_micro is not null;
 create index marks_value on marks (hashed(tenant, value), position);
+
+alter table events add constraint events_pkey primary key using index events_pkey;
+alter table events add constraint events_event_id_key unique using index events_event_id_key;
 
 -- Of an index that leaves rows out the planner does not learn how rare a value is.
 create statistics events_video_values on (hashed(tenant, video_id)) from events;

@@ -1,8 +1,8 @@
 -- One row an event, and one for each of its marks. A payload that has no such field gives null.
 --
 -- Whose a fact is: its own project and requester, else those of the render it is about; the render a webhook is about is
--- found by the claim on its job. Both are read from the ledger's first event of their stream, and only when that came
--- before: rows are the same whenever they are made.
+-- found by the claim on its job. Both are read from the first event of their stream, from the ledger where it is not among
+-- what is told, and only when that came before: rows are the same whenever they are made.
 , read as materialized (
     select position, stream, version, type, event_id, recorded_at, occurred_at, tenant, actor, correlation, causation, trace,
            fact ->> 'project' as project,
@@ -19,8 +19,14 @@
            case when type in ('render.intent', 'render.allowed', 'render.denied', 'render.approval_requested',
                               'render.stored', 'character.requested') then fact end as marked
     from told
+), asked as (
+    select tenant, video_id, position, project, requester
+    from read
+    where version = 1 and type = 'render.intent' and stream = 'render:' || tenant || ':' || substr(video_id, 7)
 ), renders as (
-    select v.tenant, v.video_id, i.position, i.fact ->> 'project' as project, i.fact ->> 'requester' as requester
+    select tenant, video_id, position, project, requester from asked
+    union all
+    select v.tenant, v.video_id, i.position, i.fact ->> 'project', i.fact ->> 'requester'
     -- `offset 0` here: the planner takes few for videos, and would sort them all instead of hashing them.
     from (select distinct tenant, video_id from read offset 0) v
     cross join lateral (
@@ -30,6 +36,7 @@
         offset 0
     ) i
     where starts_with(v.video_id, 'video_')
+      and not exists (select from asked where asked.tenant = v.tenant and asked.video_id = v.video_id)
 ), told_events as (
     insert into events (position, stream, version, type, event_id, recorded_at, occurred_at, tenant, actor, correlation,
                         causation, trace, project, video_id, requester, renderer, job_id, webhook_event_id, code,
@@ -43,20 +50,24 @@
     left join renders r on r.video_id = a.video_id and r.tenant = a.tenant and r.position < a.position
 )
 insert into marks (position, stream, tenant, kind, value)
-select distinct a.position, a.stream, a.tenant, m.kind, m.value
-from read a
-cross join lateral (
-    select 'rule' as kind, jsonb_array_elements_text(a.marked -> 'verdict' -> 'rules') as value
-    where jsonb_typeof(a.marked -> 'verdict' -> 'rules') = 'array'
+select distinct position, stream, tenant, kind, value
+from (
+    select position, stream, tenant, 'rule' as kind, jsonb_array_elements_text(marked -> 'verdict' -> 'rules') as value
+    from read
+    where jsonb_typeof(marked -> 'verdict' -> 'rules') = 'array'
     union all
-    select named.kind, named.value
+    select f.position, f.stream, f.tenant, named.kind, named.value
     from (
-        select jsonb_array_elements(a.marked -> 'assets') as file where jsonb_typeof(a.marked -> 'assets') = 'array'
+        select position, stream, tenant, jsonb_array_elements(marked -> 'assets') as file
+        from read
+        where jsonb_typeof(marked -> 'assets') = 'array'
         union all
-        select given from (values (a.marked -> 'input_reference'), (a.marked -> 'source_video')) v (given)
-        where jsonb_typeof(given) = 'object'
+        select position, stream, tenant, marked -> 'input_reference' from read
+        where jsonb_typeof(marked -> 'input_reference') = 'object'
+        union all
+        select position, stream, tenant, marked -> 'source_video' from read
+        where jsonb_typeof(marked -> 'source_video') = 'object'
     ) f
     cross join lateral (values ('sha256', file ->> 'sha256'), ('storage_uri', file ->> 'storage_uri')) named (kind, value)
     where named.value is not null
 ) m
-where a.marked is not null

@@ -58,6 +58,12 @@ claimed as (
     from chosen c
     where a.stream = c.stream and a.step = c.step and a.due_at <= %(now)s
     returning a.stream, a.step, a.attempt, a.lease_owner
+),
+counted as (
+    insert into work.begun (renderer, at, stream)
+    select c.renderer, %(now)s, c.stream from chosen c join claimed using (stream, step)
+    where c.step = 'submit' and c.renderer = any(%(counted)s::text[])
+    on conflict do nothing
 )
 select c.stream, c.tenant, c.project, c.video_id, c.step, c.renderer, c.job_stream, c.created_at, c.version, l.attempt,
        l.lease_owner as owner, r.webhook_at

@@ -1,5 +1,12 @@
 -- Due at once when a webhook came that the claim had not seen. A submission that recorded something keeps its place until
--- the read model has seen that.
+-- the read model has seen that; one that recorded nothing was not sent, and is not counted among the minute's.
+with unused as (
+    delete from work.begun b using work.agenda a
+    where a.stream = %(stream)s and a.step = %(step)s and a.lease_owner = %(owner)s and a.attempt = %(attempt)s
+      and a.step = 'submit' and b.stream = a.stream
+      and b.at = (select max(l.at) from work.begun l where l.stream = a.stream)
+      and not exists (select from ledger.events e where e.stream = a.stream and e.version > a.claimed_version)
+)
 update work.agenda a
 set lease_owner = null,
     due_at = case when a.nudge > a.nudge_seen then to_timestamp(0) else coalesce(%(due_at)s, to_timestamp(0)) end,

@@ -40,6 +40,13 @@ create table if not exists work.renderers (
     webhook_at     timestamptz,
     constraint renderers_pkey primary key (renderer)
 );
+-- Submissions of the last minute, of renderers that take so many in one.
+create table if not exists work.begun (
+    renderer  text         not null,
+    at        timestamptz  not null,
+    stream    text         not null,
+    constraint begun_pkey primary key (renderer, at, stream)
+);
 create table if not exists work.turns (
     renderer  text             not null,
     tenant    text             not null,

@@ -1,7 +1,9 @@
 -- Whose turn it is to be submitted, at each renderer that has free places. Every look-up is by index: what it takes grows
 -- with the projects that wait and the places that are free, not with the renders that wait.
 with recursive rooms as (
-    select * from jsonb_to_recordset(%(rooms)s) as r (renderer text, in_flight_max integer, submissions_max integer)
+    select * from jsonb_to_recordset(%(rooms)s) as r (
+        renderer text, in_flight_max integer, submissions_per_minute_max integer, submissions_max integer
+    )
 ),
 weights as (
     select key as project, value::double precision as weight from jsonb_each_text(%(weights)s)
@@ -32,6 +34,8 @@ open as (
                from work.agenda a join projection_work.items i on i.stream = a.stream and i.step = 'submit'
                where a.claimed_version is not null and a.claimed_version >= i.version and i.renderer = w.renderer
                  and (a.lease_owner is null or a.due_at > %(now)s)
+           ) end, case when r.submissions_per_minute_max is not null then r.submissions_per_minute_max - (
+               select count(*) from work.begun b where b.renderer = w.renderer
            ) end) as places
     from awaited w
     left join rooms r on r.renderer = w.renderer

@@ -1,17 +1,35 @@
-"""Verification decodes by a fact's own rules, without making the fact."""
+"""Verification takes no payload that a fact's own rules refuse, though it does not make the fact."""
+
+import json
+from typing import Self
 
 import orjson
 import pytest
+from pydantic import model_validator
 
 from ledger.envelope import Fact
 from ledger.errors import InvalidEvent
+from ledger.events import TYPES
 from ledger.mapper import FactMapper, encode
 from ledger.proof.findings import Findings
+from ledger.proof.forms import form_of
 from ledger.proof.row_check import RowCheck
 from tests.ledger.examples import EXAMPLES
 
 MAPPER = FactMapper()
-STRANGE = [None, True, -1, 3.5, "", "x" * 40_000, [], [1], {}, {"x": 1}]
+NEARLY = [  # what one parser might take for valid, and another not
+    "2026-02-30T00:00:00Z",
+    "2026-01-02T00:00:00",
+    "2026-01-02T00:00:00+24:00",
+    "2026-01-02\n",
+    "USD\n",
+    "a1" * 32 + "\n",
+    "A1" * 32,
+    10**30,
+    1.0,
+    "1",
+]
+STRANGE = [*NEARLY, None, True, -1, 3.5, "", "x" * 40_000, [], [1], {}, {"x": 1}]
 
 
 def payloads(fact: Fact) -> list[bytes]:
@@ -20,7 +38,10 @@ def payloads(fact: Fact) -> list[bytes]:
     fields = stored["f"]
     others = [{**fields, name: value} for name in fields for value in STRANGE]
     others += [{name: fields[name] for name in fields if name != gone} for gone in fields]
-    return [orjson.dumps({**stored, "f": each}) for each in (fields, {**fields, "added": 1}, *others)]
+    others += [json.loads(json.dumps(fields).replace(name, "\ud800", 1)) for name in fields]
+    told = [json.dumps({**stored, "f": each}) for each in (fields, {**fields, "added": 1}, *others)]
+    told += [json.dumps({**stored, "v": version}) for version in (0, -1, stored["v"] + 1, "1", True, 1.5, None)]
+    return [each.encode() for each in told]
 
 
 def found(fact: Fact, told: list[bytes]) -> list[bool]:
@@ -51,3 +72,28 @@ def test_what_a_fact_refuses_is_found(fact: Fact) -> None:
     refused = [is_refused(fact, each) for each in told]
     assert found(fact, told) == refused
     assert not refused[0]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_fact_has_a_form_that_is_checked_quickly(name: str) -> None:
+    assert form_of(TYPES[name]) is not None, "a million facts of it take seconds longer"
+
+
+class Ranged(Fact):
+    """With a rule about the whole of it, which no form can say."""
+
+    TYPE = "test.ranged"
+    first: int
+    last: int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first > self.last:
+            raise ValueError("first is behind last")
+        return self
+
+
+def test_a_rule_that_no_form_can_say_is_asked_for() -> None:
+    assert form_of(Ranged) is None
+    good, bad = encode(Ranged(first=1, last=2)), b'{"f":{"first":2,"last":1},"v":1}'
+    assert found(Ranged(first=1, last=2), [good, bad]) == [False, True]

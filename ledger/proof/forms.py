@@ -1,0 +1,116 @@
+"""The form of stored payloads, checked by a parser that is made for each type of fact: twice as fast as making facts.
+
+It is made from the fact's own rules, and takes nothing that they refuse. It may refuse what they take (an older schema,
+a number that is written as text): then the fact's rules are asked themselves, which also know what is wrong.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from ledger.envelope import Fact
+
+Check = Callable[[bytes], object]
+"""Takes a payload of the form. Raises ValueError for any other."""
+Rules = Mapping[str, Any]
+"""A schema of pydantic-core."""
+
+_PLAIN: Mapping[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "datetime": Annotated[datetime, msgspec.Meta(tz=True)],
+    "definition-ref": str | int | float | bool | None,  # to `_ANY_JSON`: of all JSON, what holds nothing else
+}
+_ANY_JSON = "pydantic.types.JsonValue:"
+_LIMITS = ("ge", "le", "gt", "lt", "min_length", "max_length", "pattern")
+_KNOWN = {"type", "metadata", "ref", *_LIMITS}
+"""What is understood of a value's rules; with anything else, its type has no form."""
+_KNOWN_OF: Mapping[str, set[str]] = {
+    "datetime": {"tz_constraint", "microseconds_precision"},
+    "definition-ref": {"schema_ref"},
+    "tuple": {"items_schema", "variadic_item_index"},
+    "dict": {"keys_schema", "values_schema"},
+    "nullable": {"schema"},
+    "default": {"schema", "default", "default_factory", "default_factory_takes_data"},
+    "literal": {"expected"},
+    "model": {"cls", "schema", "config", "custom_init", "root_model"},
+}
+
+
+class _NoFormError(Exception):
+    """The rules of a type are more than a form can say."""
+
+
+def form_of(cls: type[Fact]) -> Check | None:
+    """Checks that bytes are a payload of a fact's present schema, as `FactMapper` reads it.
+
+    None where the rules of a fact are more than a form can say.
+    """
+    rules: Any = cls.__pydantic_core_schema__
+    shared = rules.get("definitions", ())
+    if not all(each["ref"].startswith(_ANY_JSON) for each in shared):
+        return None
+    try:
+        fields = _type(rules["schema"] if shared else rules)
+    except _NoFormError:
+        return None
+    stored = [("f", fields), ("v", Literal[cls.SCHEMA])]
+    return msgspec.json.Decoder(msgspec.defstruct("Stored", stored, forbid_unknown_fields=True, gc=False)).decode
+
+
+def _type(rules: Rules) -> Any:
+    """The type that takes what these rules take, or less. Raises _NoFormError."""
+    kind = rules["type"]
+    if not rules.keys() <= _KNOWN | _KNOWN_OF.get(kind, set()):
+        raise _NoFormError(kind)
+    if kind in _PLAIN:
+        return _limited(_PLAIN[kind], rules)
+    if kind in _MADE:
+        return _MADE[kind](rules)
+    raise _NoFormError(kind)
+
+
+def _tuple(rules: Rules) -> Any:
+    """Any number of one type."""
+    each, *others = rules["items_schema"]
+    if others or rules.get("variadic_item_index") != 0:
+        raise _NoFormError("tuple")
+    return _limited(tuple[_type(each), ...], rules)  # type: ignore[misc]
+
+
+def _struct(model: Rules) -> Any:
+    """A model's fields, and no others."""
+    fields = model["schema"]
+    if model["root_model"] or model["custom_init"] or model["config"]["extra_fields_behavior"] != "forbid":
+        raise _NoFormError(model["cls"])
+    members: list[Any] = []
+    for name, field in fields["fields"].items():
+        if not field.keys() <= {"type", "schema", "metadata"}:  # such as another name
+            raise _NoFormError(name)
+        default = (None,) if field["schema"]["type"] == "default" else ()
+        members.append((name, _type(field["schema"]), *default))
+    return msgspec.defstruct(model["cls"].__name__, members, forbid_unknown_fields=True, kw_only=True, gc=False)
+
+
+def _limited(plain: Any, rules: Rules) -> Any:
+    limits = {name: rules[name] for name in _LIMITS if name in rules}
+    pattern = limits.get("pattern")
+    if pattern is not None:
+        if not pattern.startswith("^") or not pattern.endswith("$") or "\\" in pattern:
+            raise _NoFormError(pattern)
+        limits["pattern"] = pattern.removesuffix("$") + r"\Z"  # in Python `$` also stands before a last newline
+    return Annotated[plain, msgspec.Meta(**limits)] if limits else plain
+
+
+_MADE: Mapping[str, Callable[[Rules], Any]] = {
+    "literal": lambda rules: Literal[tuple(rules["expected"])],
+    "default": lambda rules: _type(rules["schema"]),
+    "nullable": lambda rules: _type(rules["schema"]) | None,
+    "dict": lambda rules: dict[str, _type(rules["values_schema"])],  # type: ignore[misc]
+    "tuple": _tuple,
+    "model": _struct,
+}
