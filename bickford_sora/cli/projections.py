@@ -31,9 +31,7 @@ def show(context: typer.Context, *, as_json: Json = False) -> None:
     versions = {search.NAME: search.VERSION, **{each.name: each.version for each in PROJECTIONS}}
     with books() as opened:
         lags = opened.projector.lag() + ([opened.search.lag()] if opened.search else [])
-    found = [
-        {**asdict(each), "lag_s": round(each.lag_s, 1), "state": each.state(versions[each.name])} for each in lags
-    ]
+    found = [{**asdict(each), "lag_s": round(each.lag_s, 1), "state": each.state(versions[each.name])} for each in lags]
     if as_json:
         print_json({"head": lags[0].head, "projections": found})
         return
