@@ -127,7 +127,8 @@ class Commands:
 class Processes:
     """Runs commands of this program, with the settings of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Sequence[str] = (sys.executable, "-m", "bickford_sora")) -> None:
+        self._program = program
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
 
@@ -135,7 +136,7 @@ class Processes:
         """Runs one to its end. Raises OSError where no process can be started."""
         pipe = subprocess.PIPE
         process = subprocess.Popen(  # noqa: S603 - this program, and arguments that were checked
-            [sys.executable, "-m", "bickford_sora", *arguments], stdin=pipe, stdout=pipe, stderr=pipe
+            [*self._program, *arguments], stdin=pipe, stdout=pipe, stderr=pipe
         )
         with self._lock:
             self._running.add(process)

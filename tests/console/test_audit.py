@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bickford_sora.console.commands import COMMANDS_MAX, Commands, Ended
-from bickford_sora.errors import Conflicting
+from bickford_sora.console.commands import Commands, Ended
 from tests.console.visits import visitor
 from tests.http.houses import FOREIGN_ROOT_KEY, OTHER_KEY, Kit
 
@@ -123,22 +122,6 @@ def test_the_evidence_of_a_render_is_packed(kit: Kit) -> None:
     answer = visitor(kit).get(f"/audit/pack/{video_id}")
     assert answer.content == b"PK the pack"
     assert f"evidence-{video_id}.zip" in answer.headers["content-disposition"]
-
-
-def test_a_command_runs_once_at_a_time_and_few_together(kit: Kit) -> None:
-    waiting = []
-    commands = Commands(lambda *_: Ended(0, b"{}"), kit.clock, start=waiting.append)
-    for number in range(COMMANDS_MAX):
-        commands.begin(f"command {number}", "verify", by="key_1")
-    for name in ("command 0", "another"):
-        with pytest.raises(Conflicting):
-            commands.begin(name, "verify", by="key_1")
-    for work in waiting:
-        work()
-    commands.begin("another", "verify", by="key_1")
-    ended = commands.standing("command 0")
-    assert ended is not None
-    assert (ended.status, ended.answer) == (0, {})
 
 
 def _commanded(kit: Kit, run: object) -> None:
