@@ -38,6 +38,7 @@ class Fact(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,  # a traceback is no place for a prompt
         revalidate_instances="always",
+        defer_build=True,  # at first use: no process needs them all, and building them is most of importing them
     )
 
     TYPE: ClassVar[str]

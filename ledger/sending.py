@@ -94,9 +94,9 @@ class Sender:
         # Without an SQLSTATE it is libpq that speaks, not the server: the connection died in the middle of a call.
         if connection.broken or connection.closed or error.sqlstate is None or error.sqlstate in _GOING_DOWN:
             self.close()
-            # The others are likely broken too. The pool replaces them all now; met one by one at checkout, each
-            # would make it sleep twice as long as the one before.
-            self._pool.check()
+            # The others are likely broken too, and those that nobody uses are replaced now: to be asked first, each of
+            # them would take as long as it takes to find that a machine is lost.
+            self._pool.drain()
             return ConnectionBroken(type(error).__name__)
         if isinstance(error, InvalidSqlStatementName):
             self.close()  # a pooler put another session behind the connection; nothing was written

@@ -1,5 +1,6 @@
 """All commands, and what becomes of their errors. A command is imported when it is the one that is run."""
 
+import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -55,7 +56,9 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line. Returns its exit status."""
     asked = next((each for each in arguments if not each.startswith("-")), None)
     try:
-        application(asked)(args=[*arguments], prog_name="bickford-sora")
+        app = application(asked)
+        gc.enable()  # the command line's start switches it off
+        app(args=[*arguments], prog_name="bickford-sora")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except KeyboardInterrupt:

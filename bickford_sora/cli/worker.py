@@ -10,11 +10,8 @@ import typer
 from bickford_sora.background import working
 from bickford_sora.cli.output import note
 from bickford_sora.cli.stand_in import no_renderer
-from bickford_sora.composition.books import problems
-from bickford_sora.composition.house import metrics
+from bickford_sora.composition.gateway import Gateway
 from bickford_sora.counts import Counts
-from bickford_sora.http.serving import ServerThread
-from bickford_sora.http.worker_routes import create_worker_app
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
 
@@ -37,12 +34,23 @@ def worker(
     with ExitStack() as stack:
         gateway = stack.enter_context(working(settings, renderers, redaction, counts=Counts("worker")))
         if metrics_port is not None:
-            app = create_worker_app(metrics(gateway.books).text, lambda: problems(gateway.books))
-            told = stack.enter_context(ServerThread(app, host=metrics_host, port=metrics_port))
-            note(f"Probes and metrics are at {told.url}")
+            url = _probes(gateway, stack, host=metrics_host, port=metrics_port)
+            note(f"Probes and metrics are at {url}")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         names = ", ".join(each.name for each in gateway.configuring.renderers)
         print(f"Working with the renderer {names}", flush=True)
         stop.wait()
         note("Stopping: what was begun is finished first.")
+
+
+def _probes(gateway: Gateway, stack: ExitStack, *, host: str, port: int) -> str:
+    """Answers probes for as long as the stack is open. Returns where."""
+    # Nearly half of the start of a worker that is not asked for them.
+    from bickford_sora.composition.books import problems  # noqa: PLC0415
+    from bickford_sora.composition.house import metrics  # noqa: PLC0415
+    from bickford_sora.http.serving import ServerThread  # noqa: PLC0415
+    from bickford_sora.http.worker_routes import create_worker_app  # noqa: PLC0415
+
+    app = create_worker_app(metrics(gateway.books).text, lambda: problems(gateway.books))
+    return stack.enter_context(ServerThread(app, host=host, port=port)).url

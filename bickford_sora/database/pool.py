@@ -1,9 +1,12 @@
 """The connection pool."""
 
 import time
+from collections.abc import Callable
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from psycopg import Connection
+import structlog
+from psycopg import Connection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
@@ -21,6 +24,12 @@ CHECKOUT_TIMEOUT_S = 10.0
 """How long a request waits for a database that is away, in seconds: a failover within it costs no error."""
 ASKED_S = 1.0
 """How long after a connection has answered it is not asked again whether it lives, in seconds."""
+RETRY_FIRST_S = 0.05
+"""Pause before a server that is away is tried again, in seconds; it doubles with each try."""
+RETRY_MAX_S = 0.4
+"""Longest such pause, in seconds: so much later than the server may its clients be back."""
+
+_log = structlog.get_logger(__name__)
 
 
 def open_pool(
@@ -36,8 +45,8 @@ def open_pool(
     """Return an open pool of autocommit connections; the caller closes it.
 
     `url` reaches libpq whole, so sslmode, several hosts and target_session_attrs mean what libpq says they mean. Every
-    connection is checked when it is taken out: a restarted server costs a reconnect and not an error. The pool opens
-    without waiting for the server.
+    connection is checked when it is taken out: a restarted server costs a reconnect and not an error. A server that is
+    away is tried for as long as the pool is open. The pool opens without waiting for it.
 
     Args:
         url: a libpq URI or key=value string.
@@ -51,6 +60,7 @@ def open_pool(
     Raises:
         ValueError: the sizes do not fit together.
     """
+    checks = _Checks()
 
     def configure(connection: Connection[TupleRow]) -> None:
         # By SET and not through the URL's `options`, which the URL may use itself and poolers like PgBouncer refuse.
@@ -59,18 +69,59 @@ def open_pool(
             "set_config('idle_in_transaction_session_timeout', %s, false), " + KEEPALIVES,
             (_milliseconds(lock_timeout_s), _milliseconds(idle_in_transaction_timeout_s)),
         )
+        checks.opened(connection)
 
-    return ConnectionPool(
+    def check(connection: Connection[TupleRow]) -> None:
+        try:
+            checks.check(connection)
+        except OperationalError:
+            # The others are likely broken too. Met one by one, each would make its caller sleep longer than the one
+            # before: 1 s, 2 s, 4 s. Those that wait for new ones do not sleep.
+            if checks.first_lost(connection):
+                pool.drain()
+            raise
+
+    pool: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
         url,
+        connection_class=_Patient,
         min_size=size_min,
         max_size=size_max,
         timeout=checkout_timeout_s,
-        kwargs={"autocommit": True, "application_name": application_name},
+        kwargs={"autocommit": True, "application_name": application_name, "is_wanted": lambda: not pool.closed},
         configure=configure,
-        check=_Checks().check,
+        check=check,
         name=application_name,
-        open=True,
+        open=False,
     )
+    pool.open()
+    return pool
+
+
+class _Patient(Connection[TupleRow]):
+    """A connection to a server that may be away.
+
+    A pool's own pauses between tries begin at 1 s and double for five minutes, so that its callers would be back long
+    after the server.
+    """
+
+    @classmethod
+    def connect(cls, conninfo: str = "", *, is_wanted: Callable[[], bool], **given: Any) -> Self:  # type: ignore[override] # one argument more
+        """Tries until there is a connection. Raises psycopg.OperationalError when none is wanted any more."""
+        pause_s, began = RETRY_FIRST_S, time.monotonic()
+        while True:
+            try:
+                connection = super().connect(conninfo, **given)
+            except OperationalError as error:
+                if pause_s == RETRY_FIRST_S:
+                    _log.warning("database_away", error=str(error))
+                if not is_wanted():
+                    raise
+            else:
+                if pause_s > RETRY_FIRST_S:
+                    _log.info("database_back", after_s=round(time.monotonic() - began, 2))
+                return connection
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, RETRY_MAX_S)
 
 
 class _Checks:
@@ -79,6 +130,13 @@ class _Checks:
     def __init__(self) -> None:
         self._asked: WeakKeyDictionary[Connection[TupleRow], float] = WeakKeyDictionary()
         """When each was asked last, in monotonic seconds."""
+        self._opened: WeakKeyDictionary[Connection[TupleRow], float] = WeakKeyDictionary()
+        """When each was opened, in monotonic seconds."""
+        self._lost_at = 0.0
+
+    def opened(self, connection: Connection[TupleRow]) -> None:
+        """A new connection."""
+        self._opened[connection] = time.monotonic()
 
     def check(self, connection: Connection[TupleRow]) -> None:
         """Raises psycopg.OperationalError when the server has gone.
@@ -92,6 +150,13 @@ class _Checks:
         if now - self._asked.get(connection, -ASKED_S) >= ASKED_S:
             ConnectionPool.check_connection(connection)
             self._asked[connection] = now
+
+    def first_lost(self, connection: Connection[TupleRow]) -> bool:
+        """Whether this is the first lost one of those that were open together."""
+        is_first = self._opened[connection] > self._lost_at
+        if is_first:
+            self._lost_at = time.monotonic()
+        return is_first
 
 
 def _milliseconds(seconds: float) -> str:

@@ -24,10 +24,19 @@ class ErrorBody(BaseModel):
     error: ErrorObject
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": ErrorBody, "description": "The request was refused; nothing was billed."},
-    "5XX": {"model": ErrorBody, "description": "The server could not serve the request."},
+_REFUSED, _FAILED = "The request was refused; nothing was billed.", "The server could not serve the request."
+_REFERENCE = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}}}
+
+DESCRIBED_REFUSALS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody, "description": _REFUSED},
+    "5XX": {"model": ErrorBody, "description": _FAILED},
 }
+"""One router's: what brings the error's body into the description."""
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"content": _REFERENCE, "description": _REFUSED},
+    "5XX": {"content": _REFERENCE, "description": _FAILED},
+}
+"""All others': for a model FastAPI would build a validator each, which a server's start would wait for."""
 
 _PROMPT = {"type": "string", "description": "What to show.", "minLength": 1, "maxLength": 32_000}
 _MODEL = {"type": "string", "description": "One of the models this server offers."}

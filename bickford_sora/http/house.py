@@ -55,6 +55,8 @@ from projections.videos import Page, Video
 RETRY_COUNT = "x-stainless-retry-count"
 """The header in which the SDKs count how often they sent a request before."""
 RETRY_COUNT_DIGITS_MAX = 4
+QUEUE_LOOKS_MAX = 2
+"""Looks at the queue of one process at a time: each one reads all that wait, a second and more where 100,000 do."""
 CALLS_MAX = 4
 """Requests of one process that call an address of the client's choice at the same time; others wait their turn."""
 
@@ -153,6 +155,8 @@ class House:
     """Threads for batches alone: one keeps several lines busy for seconds."""
     listing: Crossing = field(default_factory=Crossing)
     """Threads for lists alone: they may wait for the read model, and nothing else shall wait with them."""
+    queue_looks: Crossing = field(default_factory=lambda: Crossing(QUEUE_LOOKS_MAX))
+    """Threads for looks at the queue alone: whoever asks often waits for themselves, and the database for nobody."""
     calling: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))
     """Threads for calls to clients' addresses, which may never answer."""
     making: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))

@@ -64,7 +64,7 @@ async def show(
     limit: Annotated[int, Query(ge=1, le=QUEUE_LIMIT_MAX)] = QUEUE_LIMIT_DEFAULT,
 ) -> QueueNow:
     """The caller's renders that wait, by renderer and place, and how many everybody has waiting and under way."""
-    return told_line(await house.listing.run(house.queueing.line, caller, video_id=video_id, limit=limit))
+    return told_line(await house.queue_looks.run(house.queueing.line, caller, video_id=video_id, limit=limit))
 
 
 def told_line(line: Line) -> QueueNow:

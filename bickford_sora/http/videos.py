@@ -19,7 +19,7 @@ from bickford_sora.http.video_object import Video, View, video_objects
 from bickford_sora.pasts import Past
 from ledger import streams
 
-collection = APIRouter(prefix="/v1/videos", tags=["videos"], responses=documentation.REFUSALS)
+collection = APIRouter(prefix="/v1/videos", tags=["videos"], responses=documentation.DESCRIBED_REFUSALS)
 """What is asked for most often; its routes depend on the caller themselves."""
 router = APIRouter(
     prefix="/v1/videos",

@@ -19,6 +19,7 @@ class Part(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,
         revalidate_instances="always",
+        defer_build=True,
     )
 
 

@@ -1,7 +1,8 @@
 """Whether a server's memory stays as it is: `python -m tests.benchmarks.soak --minutes 10`.
 
 A whole server over a stub renderer is sent creates without a pause. Its resident memory, with that of its own
-processes, is read twenty times; what counts is how far the median of the last fifth lies above that of the second.
+processes, is read twenty times and told by the minute; what counts is how far the median of the last fifth lies above
+that of the second.
 """
 
 import argparse
@@ -30,6 +31,7 @@ IN_FLIGHT = 4
 def run(url: str, *, seconds: float, on_progress: Callable[[str], None]) -> dict[str, Any]:
     """Sends creates for so long; MiB at the beginning and the end, ready for JSON. `url` is the database server."""
     mib: list[float] = []
+    by_minute: dict[int, float] = {}
     answered = 0.0
     look_s = seconds / (FIFTHS * LOOKS_EACH)
     with ExitStack() as stack:
@@ -38,18 +40,20 @@ def run(url: str, *, seconds: float, on_progress: Callable[[str], None]) -> dict
         stub = stack.enter_context(_stub(folder))
         database = stack.enter_context(temporary_database(url))
         server = stack.enter_context(_ours(folder, stub, database))
-        ends_at = time.monotonic() + seconds
-        while time.monotonic() < ends_at:
+        begun_at = time.monotonic()
+        while (passed_s := time.monotonic() - begun_at) < seconds:
             measured = measure(server.port, server.path, server.key, in_flight=IN_FLIGHT, seconds=look_s)
             answered += measured.rate * look_s
             with suppress(FileNotFoundError):  # a thread ended under the look
                 mib.append(_resident_bytes(server.process.pid) / 2**20)
-            on_progress(f"{answered:,.0f} creates, {mib[-1] if mib else 0:.0f} MiB")
+                by_minute[int((passed_s + look_s / 2) // 60) + 1] = round(mib[-1])
+            on_progress(f"{passed_s + look_s:.0f} s: {answered:,.0f} creates, {mib[-1] if mib else 0:.0f} MiB")
     part = max(1, len(mib) // FIFTHS)
     early, late = statistics.median(mib[part : 2 * part] or mib), statistics.median(mib[-part:])
     return {
         "seconds": seconds,
         "creates": round(answered),
+        "mib_by_minute": by_minute,
         "early_mib": round(early),
         "late_mib": round(late),
         "growth": round(late / early - 1, 3),

@@ -1,5 +1,6 @@
 """A whole installation in processes of their own: servers, a worker, PostgreSQL and a renderer that keeps the bill."""
 
+import json
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from tests.cli.commands import environment
 Role = Literal["api", "background", "worker", "postgres", "backend", "everything"]
 KEY = "bk_live_only-for-the-storm"
 SIZE = "128x96"
+SIMULATOR_KEY = "sk-simulator"
 SECRET = "whsec_c3Rvcm0tc3Rvcm0tc3Rvcm0tc3Rvcm0="
 READY_S_MAX = 180.0
 END_S_MAX = 20.0
@@ -104,13 +106,15 @@ class Site:
     folder: Path
     given: Mapping[str, str] = field(default_factory=dict)
     apis: int = 2
+    forgets: bool = False
+    """Whether the renderer is one that bills nothing, keeps its jobs in memory, and has what it forgot made again."""
 
     def __post_init__(self) -> None:
         self.data_dir = self.folder / "data"
         self.ports = [free_port() for _ in range(self.apis)]
         self.simulator_port = free_port()
         self.log = (self.folder / "site.log").open("ab")
-        known = environment(self.data_dir, {**_SETTINGS, **self.given, "OPENAI_BASE_URL": f"{self.renderer}/v1"})
+        known = environment(self.data_dir, {**_SETTINGS, **self.given, **self._renderer_settings()})
         serve = [
             self._program(f"api {port}", known, "serve", "--host", "127.0.0.1", "--port", str(port))
             for port in self.ports
@@ -132,6 +136,14 @@ class Site:
     def urls(self) -> list[str]:
         """Of the servers."""
         return [f"http://127.0.0.1:{port}/v1" for port in self.ports]
+
+    def _renderer_settings(self) -> dict[str, str]:
+        base_url = f"{self.renderer}/v1"
+        if not self.forgets:
+            return {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": SIMULATOR_KEY, "OPENAI_WEBHOOK_SECRET": SECRET}
+        file = self.folder / "renderers.json"
+        file.write_text(json.dumps({"renderers": [_FORGETFUL | {"replicas": [base_url]}]}))
+        return {"BICKFORD_RENDERERS_FILE": str(file), "SITE_KEY": SIMULATOR_KEY, "SITE_WEBHOOK_SECRET": SECRET}
 
     def start(self) -> None:
         """Starts everything, and waits until it serves."""
@@ -244,8 +256,15 @@ _SETTINGS = {
     "BICKFORD_SUBMISSION_ATTEMPTS_MAX": "50",
     "BICKFORD_WORKERS": "4",
     "BICKFORD_LOG_LEVEL": "warning",
-    "OPENAI_API_KEY": "sk-simulator",
-    "OPENAI_WEBHOOK_SECRET": SECRET,
+}
+_FORGETFUL: dict[str, Any] = {
+    "name": "openai",
+    "dialect": "openai",
+    "credential": {"name": "openai-default", "env": "SITE_KEY"},
+    "webhook_secret_env": "SITE_WEBHOOK_SECRET",
+    "limits": {"lost_grace_s": 1, "lost_attempts_max": 1000},
+    "on_lost": "resubmit",
+    "models": [{"name": "sora-2", "sizes": [SIZE], "seconds": ["1"], "price": {"micro_per_unit": {"*": 0}}}],
 }
 
 

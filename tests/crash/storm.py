@@ -19,6 +19,7 @@ import pytest
 
 from bickford_sora.assets.local import LocalAssetStore
 from bickford_sora.checking.check import Report
+from bickford_sora.checking.findings import Finding, Kind
 from bickford_sora.checking.jobs import Counted, CountedJob
 from bickford_sora.checking.patience import Patience
 from bickford_sora.composition.books import Books, open_books
@@ -61,6 +62,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 """All there are but `restart`: a renderer that forgets what it took and billed is believed (ADR 0006)."""
 FAULT_PROBABILITY = 0.04
+RESTART: dict[str, Any] = {"kind": FaultKind.RESTART, "probability": 0.02}
+"""Of a site whose renderer forgets: it strikes every job there is."""
 
 
 @dataclass
@@ -77,6 +80,12 @@ class Outcome:
     webhooks_lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     """Renders the renderer billed more than once."""
+    made_again: int = 0
+    """Renders that a renderer which bills nothing made more than once, having forgotten their jobs."""
+    findings: list[Finding] = field(default_factory=list)
+    """Of the check."""
+    of_forgotten: list[Finding] = field(default_factory=list)
+    """Webhooks of jobs that a forgetful renderer took, and forgot before anybody had its answer: rightly unmatched."""
     without_end: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """What clients were answered that they should not have been."""
@@ -87,8 +96,8 @@ class Outcome:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was lost, doubled or left."""
-        found = self.lost or self.webhooks_lost or self.doubled or self.without_end or self.wrong
-        return not found and self.report is not None and self.report.is_clean
+        found = self.lost or self.webhooks_lost or self.doubled or self.without_end or self.wrong or self.findings
+        return not found and self.report is not None
 
 
 def storm(site: Site, *, kills: int, seed: int, client_pause_s: float = CLIENT_PAUSE_S) -> Outcome:
@@ -97,7 +106,8 @@ def storm(site: Site, *, kills: int, seed: int, client_pause_s: float = CLIENT_P
     chance = random.Random(seed)  # noqa: S311 - a storm that can be repeated
     outcome, memory = Outcome(seed), Memory()
     site.start()
-    site.faults([{**each, "times": None, "probability": FAULT_PROBABILITY} for each in FAULTS])
+    faults = (*FAULTS, RESTART) if site.forgets else FAULTS
+    site.faults([{"probability": FAULT_PROBABILITY, **each, "times": None} for each in faults])
     crowd = Crowd(site.urls, memory, CLIENTS, pause_s=client_pause_s, seed=seed)
     crowd.start()
     try:
@@ -158,7 +168,11 @@ def _compare(site: Site, books: Books, outcome: Outcome, memory: Memory) -> None
             outcome.lost.append(video_id)
     bill = site.told("billing")["jobs"]
     paid = Counter(str(job["idempotency_key"]).rpartition("-")[0] for job in bill)
-    outcome.doubled = sorted(video_id for video_id, times in paid.items() if times > 1)
+    again = sorted(video_id for video_id, times in paid.items() if times > 1)
+    if site.forgets:
+        outcome.made_again = len(again)  # as it was told to: it costs nothing there
+    else:
+        outcome.doubled = again
     delivered = {each["webhook_id"] for each in site.told("deliveries")["deliveries"] if each["outcome"] == "delivered"}
     outcome.webhooks = len(delivered)
     received = {
@@ -171,10 +185,14 @@ def _compare(site: Site, books: Books, outcome: Outcome, memory: Memory) -> None
         LocalAssetStore(site.data_dir / "assets", clock=system_clock),
         clock=lambda: system_clock() + LONG_AFTER,
         patience=Patience(),
-        counted=(Counted("openai", "openai-default", jobs, system_clock(), is_bill=True),),
+        # What is taken, not answered and then forgotten is known to the bill alone (ADR 0006), and a free one has none.
+        counted=() if site.forgets else (Counted("openai", "openai-default", jobs, system_clock(), is_bill=True),),
         reads_files=True,
         on_progress=lambda _done, _total: None,
     )
+    for each in outcome.report.findings:
+        is_of_forgotten = site.forgets and each.kind is Kind.WEBHOOK_UNMATCHED
+        (outcome.of_forgotten if is_of_forgotten else outcome.findings).append(each)
 
 
 def _events(books: Books) -> Any:
@@ -196,6 +214,7 @@ def told(outcome: Outcome) -> dict[str, Any]:
         "webhooks_acknowledged": outcome.webhooks,
         "webhooks_lost": outcome.webhooks_lost,
         "double_billed": outcome.doubled,
+        "made_again": outcome.made_again,
         "without_end": outcome.without_end,
         "wrong_answers": outcome.wrong,
         "ends": dict(outcome.ends),
@@ -207,7 +226,8 @@ def told(outcome: Outcome) -> dict[str, Any]:
             "by_role_max": {role: round(max(found), 2) for role, found in outcome.recovery_s.items()},
         },
         "facts": report.facts if report else 0,
-        "findings": [f"{each.kind} {each.stream} {each.message}" for each in report.findings] if report else [],
+        "findings": [f"{each.kind} {each.stream} {each.message}" for each in outcome.findings],
+        "webhooks_of_forgotten_jobs": len(outcome.of_forgotten),
         "took_s": outcome.took_s,
         "clean": outcome.is_clean,
     }
@@ -225,9 +245,10 @@ def main() -> int:
     parser.add_argument(
         "--client-pause", type=float, default=CLIENT_PAUSE_S, help="between two requests of a client, in s"
     )
+    parser.add_argument("--forgets", action="store_true", help="a renderer that bills nothing and forgets all at times")
     asked = parser.parse_args()
     with reachable_folder() as folder:
-        site = Site(folder)
+        site = Site(folder, forgets=asked.forgets)
         try:
             outcome = storm(site, kills=asked.kills, seed=asked.seed, client_pause_s=asked.client_pause)
         except BaseException:

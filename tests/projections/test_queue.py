@@ -12,7 +12,7 @@ from queues import Street
 from render_histories import Author
 
 from ledger import events as e
-from projections.leases import Leases, Room, Rooms
+from projections.leases import Leases, Room, Rooms, WorkItem
 from projections.port import Pool
 from projections.projector import Projector
 from projections.queue import Queue
@@ -90,6 +90,21 @@ def test_a_closed_renderer_is_not_asked_and_the_others_are(street: Street) -> No
     assert {item.renderer for item in street.claim()} == {"other"}
     street.closed = None
     assert {item.renderer for item in street.claim()} == {"gpu"}
+
+
+def test_renders_of_a_stopped_model_are_looked_at_once_and_then_let_the_others_go(street: Street) -> None:
+    stopped = 20
+    street.ask("studio", stopped)
+    street.ask("studio", rank=2)
+    started: list[WorkItem] = []
+    for _ in range(stopped // (street.in_flight_max or 1) + 1):
+        for item in street.claim():
+            if item.video_id == f"video_{stopped + 1:032x}":
+                started.append(item)
+            else:  # what a worker says of one whose model is stopped
+                street.leases.release(item, street.now + timedelta(seconds=30))
+    assert len(started) == 1
+    assert street.claim() == [], "those that were put off are not looked at again before their time"
 
 
 def test_who_waited_too_long_is_looked_at_without_a_place(street: Street) -> None:

@@ -13,7 +13,7 @@ from bickford_sora.errors import NotFound, RoleMissing
 from bickford_sora.http import queue, unknown, webhook_endpoints
 from bickford_sora.http.audit import Asked as FactsAsked
 from bickford_sora.http.audit import AuditEvent, PageAsked, found_page
-from bickford_sora.http.queue import QueuedVideo, QueueRenderer
+from bickford_sora.http.queue import QueuedVideo, QueueNow, QueueRenderer
 from bickford_sora.http.roles import ADMINISTERS, OVERSEES
 from bickford_sora.http.webhook_endpoints import WebhookDelivery, WebhookEndpoint
 from projections.positions import Lag, State
@@ -122,7 +122,9 @@ class Health(BaseModel):
 @pages.page("/health", "health.html", takes=OVERSEES)
 async def health(visit: TheVisit) -> Health:
     """How everything stands now."""
-    return await visit.read(_health)
+    house = visit.house
+    line = await house.queue_looks.run(house.queueing.line, visit.caller, video_id=None, limit=PLACES_MAX)
+    return await visit.read(lambda visit: _health(visit, queue.told_line(line)))
 
 
 @pages.action("/health/rebuild/{name}", takes=ADMINISTERS)
@@ -146,10 +148,9 @@ def _command(name: str) -> str:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _health(visit: Visit) -> Health:
+def _health(visit: Visit, line: QueueNow) -> Health:
     house, caller, operations = visit.house, visit.caller, visit.console.operations
     lags = operations.lag()
-    line = queue.told_line(house.queueing.line(caller, video_id=None, limit=PLACES_MAX))
     doubts = unknown.found_page(house, caller, 100, None)
     asked = FactsAsked(type="webhook.received")
     return Health(

@@ -1,7 +1,7 @@
 -- Who is at which work item, and when it is next due. Not history and not a projection: it survives every rebuild, and
 -- whatever is lost of it is made again from the items.
 create schema if not exists work;
-drop table if exists work.leases;
+-- What workers of the version before claim by, work.leases, stays while they finish beside this one (docs/stability.md).
 
 create table if not exists work.agenda (
     stream           text        not null,
