@@ -12,7 +12,7 @@ from ledger import lifecycle, streams
 from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.envelope import Context, Decision, Event, Fact
-from ledger.errors import Conflict
+from ledger.errors import Conflict, LedgerError
 from ledger.identifiers import NewId
 from ledger.lifecycle import Render
 from ledger.spend import Periods, Spend
@@ -69,6 +69,17 @@ class Recording:
                 return self._append_with_money(draft, context, then, facts, more_jobs)
         self.ledger.append(decision)
         return decision.events
+
+    def append_all(self, drafts: Sequence[tuple[Draft, Origin]]) -> list[LedgerError | None]:
+        """Appends drafts that know nothing of each other and are about no render.
+
+        The error of each, None where it was recorded.
+        """
+        decisions = [
+            Decision.of(draft.facts, heads=draft.heads, context=self._context(origin), new_id=self.new_id)
+            for draft, origin in drafts
+        ]
+        return [each if isinstance(each, LedgerError) else None for each in self.ledger.append_all(decisions)]
 
     def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
         """Decides on the spend as it is, in turn with everybody else who does, and appends what was decided.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bickford_sora.tracing import Tracing
 from ledger.envelope import Appended
+from ledger.errors import LedgerError
 from ledger.mapper import Row
 from ledger.recorder import PostgresRecorder
 from ledger.sending import Pool
@@ -24,3 +25,13 @@ class TracedRecorder(PostgresRecorder):
             span.set("first_position", appended.first_position)
             span.set("last_position", appended.first_position + len(rows) - 1)
         return appended
+
+    def append_all(self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]) -> list[Appended | LedgerError]:
+        """As `PostgresRecorder.append_all`. The spans are made when all is done: they tell where, not how long."""
+        answers = super().append_all(decisions)
+        for (rows, _), answer in zip(decisions, answers, strict=True):
+            if isinstance(answer, Appended):
+                with self._tracing.span("append", linked=rows[0].context.trace, facts=len(rows)) as span:
+                    span.set("first_position", answer.first_position)
+                    span.set("last_position", answer.first_position + len(rows) - 1)
+        return answers

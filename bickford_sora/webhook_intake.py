@@ -15,11 +15,16 @@ from bickford_sora.errors import InvalidRequest, NotFound, ProtocolError, TooLar
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.webhook_signatures import VerifiedWebhook, WebhookEvent
 from ledger import streams
-from ledger.errors import Conflict
+from ledger.errors import Conflict, LedgerError
 from ledger.events import WebhookReceived
 
 ACTOR = "webhook"
 """Who a receipt is recorded by: nobody with a key."""
+
+Status = Literal["recorded", "duplicate"]
+"""What became of a webhook."""
+Receipt = tuple[Draft, Origin]
+"""What is to be recorded of a webhook that was verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,26 @@ class WebhookIntake:
         *,
         correlation: UUID | None = None,
         trace: str | None = None,
-    ) -> Literal["recorded", "duplicate"]:
-        """Records a webhook, unless it was recorded before.
+    ) -> Status:
+        """Records a webhook, unless it was recorded before. Raises as `checked` does, and the errors of `record`."""
+        (status,) = self.record([self.checked(renderer, headers, body, correlation=correlation, trace=trace)])
+        if isinstance(status, LedgerError):
+            raise status
+        return status
+
+    def checked(
+        self,
+        renderer: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        correlation: UUID | None = None,
+        trace: str | None = None,
+    ) -> Receipt:
+        """What is to be recorded of a webhook that is really from the renderer. Computes only: waits for nothing.
 
         Raises NotFound for an unknown renderer, Unauthorized when no signature matches, TooLarge, and InvalidRequest
-        for every other defect; then nothing was recorded. Raises `ledger.errors.Unavailable` when the database does
-        not answer: the sender tries again.
+        for every other defect; then nothing is recorded.
         """
         source = self._source(renderer)
         try:
@@ -73,21 +92,28 @@ class WebhookIntake:
             raise _refusal(error) from error
         stream = streams.webhook(renderer, source.credential, verified.webhook_id)
         fact = _received(renderer, source, verified, event, body)
-        try:
-            # A head of 0: the same webhook-id is recorded once, for ever.
-            self._recording.append(
-                Draft(((stream, fact),), {stream: 0}), Origin(self._tenant, ACTOR, correlation, trace=trace)
-            )
-        except Conflict:
-            return "duplicate"
-        # From here on the sender may forget it: a worker finds the receipt whatever dies now.
-        return "recorded"
+        # A head of 0: the same webhook-id is recorded once, for ever.
+        return Draft(((stream, fact),), {stream: 0}), Origin(self._tenant, ACTOR, correlation, trace=trace)
+
+    def record(self, receipts: Sequence[Receipt]) -> list[Status | LedgerError]:
+        """Records those that were not recorded before, together; what became of each, in their order.
+
+        `ledger.errors.Unavailable` is the answer to one when the database gave none: its sender tries again.
+        """
+        # Once this has returned the senders may forget them: a worker finds the receipts whatever dies now.
+        return [_status(error) for error in self._recording.append_all(receipts)]
 
     def _source(self, renderer: str) -> WebhookSource:
         source = self._source_of(renderer)
         if source is None or not source.secrets:
             raise NotFound("No renderer of this name sends webhooks here.", code="renderer_not_found", param="renderer")
         return source
+
+
+def _status(error: LedgerError | None) -> Status | LedgerError:
+    if error is None:
+        return "recorded"
+    return "duplicate" if isinstance(error, Conflict) else error
 
 
 def _received(

@@ -14,6 +14,7 @@ from eventsourcing.utils import Environment, EnvType
 from ledger import lifecycle, streams
 from ledger.bounds import VERSION_MAX
 from ledger.envelope import Appended, Decision, Event
+from ledger.errors import LedgerError
 from ledger.holds import Holds
 from ledger.holds import fold as fold_holds
 from ledger.mapper import FactMapper, RecordedRow, Row
@@ -74,8 +75,14 @@ class Ledger(Application[str]):
         database does not answer; a retry of the same decision is answered with the first result. The library's
         `save(*events, heads=...)` ends in the same place.
         """
-        rows: list[Row] = [self._mapper.to_stored_event(event) for event in decision.events]
-        return self._recorder.append(rows, decision.heads)
+        return self._recorder.append(self._rows_of(decision), decision.heads)
+
+    def append_all(self, decisions: Sequence[Decision]) -> list[Appended | LedgerError]:
+        """Appends decisions that know nothing of each other, and answers each: the result of `append`, or its error."""
+        return self._recorder.append_all([(self._rows_of(each), each.heads) for each in decisions])
+
+    def _rows_of(self, decision: Decision) -> list[Row]:
+        return [self._mapper.to_stored_event(event) for event in decision.events]
 
     def history(self, stream: str, *, after: int = 0, until: int | None = None) -> list[Event]:
         """A stream's events with `after` < version <= `until`, by version."""

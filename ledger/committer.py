@@ -7,6 +7,7 @@ the next batch, and is judged on what the earlier one left behind.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -111,6 +112,26 @@ class Committer:
         Raises Conflict when a head moved on, Refused when it cannot be stored, Unavailable when the database does not
         answer, too many wait, or the committer is closed.
         """
+        answer = self._answer_to(self._queued(decision), self._answer_wait_s)
+        if isinstance(answer, Appended):
+            return answer
+        raise answer
+
+    def append_all(self, decisions: Sequence[Encoded]) -> list[Appended | Exception]:
+        """Appends decisions that know nothing of each other, each for itself, and waits for all answers."""
+        gives_up_at = time.monotonic() + self._answer_wait_s
+        tickets: list[_Ticket | Unavailable] = []
+        for decision in decisions:
+            try:
+                tickets.append(self._queued(decision))
+            except Unavailable as error:
+                tickets.append(error)
+        return [
+            each if isinstance(each, Unavailable) else self._answer_to(each, max(0.0, gives_up_at - time.monotonic()))
+            for each in tickets
+        ]
+
+    def _queued(self, decision: Encoded) -> _Ticket:
         if self.waiting >= self._waiting_decisions_max:
             raise Unavailable(f"{self._waiting_decisions_max} decisions are waiting; retry later")
         ticket = _Ticket(decision)
@@ -118,13 +139,14 @@ class Committer:
             if self._closed:
                 raise Unavailable("the ledger is closed")
             self._arriving.put(ticket)
-        if not ticket.wait(self._answer_wait_s):
-            if ticket.take():
-                raise Unavailable("the decision had to wait too long and was not sent")
-            raise Unavailable("no answer in time; it is not known whether the decision was written")
-        if isinstance(ticket.answer, Appended):
+        return ticket
+
+    def _answer_to(self, ticket: _Ticket, wait_s: float) -> Appended | Exception:
+        if ticket.wait(wait_s):
             return ticket.answer
-        raise ticket.answer
+        if ticket.take():
+            return Unavailable("the decision had to wait too long and was not sent")
+        return Unavailable("no answer in time; it is not known whether the decision was written")
 
     def close(self) -> None:
         """Sends what is waiting, then ends."""
@@ -174,12 +196,13 @@ class Committer:
         size = 0
         while self._waiting and len(batch) < self._batch_decisions_max and len(left) < LOOK_AHEAD_DECISIONS_MAX:
             decision = self._waiting[0].decision
-            if batch and size + decision.size > self._batch_bytes_max:
+            bytes_ = decision.size
+            if batch and size + bytes_ > self._batch_bytes_max:
                 break
             ticket = self._waiting.popleft()
             if written.isdisjoint(decision.heads) and touched.isdisjoint(decision.written):
                 batch.append(ticket)
-                size += decision.size
+                size += bytes_
             else:
                 left.append(ticket)
             # One that waits counts as touching too, so that nothing overtakes it on its own streams.

@@ -1,9 +1,10 @@
 """A fact, the event that carries it, and the decision that records several of them at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, NamedTuple, NewType
+from typing import Annotated, Any, ClassVar, NamedTuple, NewType, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -26,7 +27,9 @@ Moment = AwareDatetime
 
 
 class Fact(BaseModel):
-    """Something that happened. Frozen, past tense, validated when written and when read.
+    """Something that happened. Frozen, past tense, validated when made and when read.
+
+    There is no way to make one unchecked, nested values included, so that it is not validated again when it is written.
 
     `TYPE` is its stable name in the ledger, never an import path; `SCHEMA` counts the versions of its fields, and
     `upcast` turns the stored fields of an older version into the present ones.
@@ -50,6 +53,16 @@ class Fact(BaseModel):
         if schema != cls.SCHEMA:
             raise ValueError(f"{cls.TYPE} has no upcast from schema {schema} to {cls.SCHEMA}")
         return fields
+
+    @classmethod
+    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:  # type: ignore[override]
+        """As calling the class. Raises ValidationError: what is written was checked when it was made."""
+        return cls(**values)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, made anew. Raises ValidationError when they do not validate."""
+        values = deepcopy(dict(self)) if deep else dict(self)
+        return type(self)(**{**values, **(update or {})})
 
 
 class Context(NamedTuple):
@@ -117,12 +130,12 @@ class Decision:
 
         A written stream missing from `heads` must not exist yet: its head is taken as 0.
         """
-        seen = {**dict.fromkeys((stream for stream, _ in facts), 0), **heads}
-        last = dict(seen)
+        seen = dict(heads)
+        last: dict[str, int] = {}
         events = []
         for stream, fact in facts:
-            last[stream] += 1
-            events.append(Event(stream, last[stream], new_id(), context, fact))
+            last[stream] = version = last.get(stream, seen.setdefault(stream, 0)) + 1
+            events.append(Event(stream, version, new_id(), context, fact))
         return cls(tuple(events), seen)
 
     @property
@@ -131,8 +144,7 @@ class Decision:
         return frozenset(event.stream for event in self.events)
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """The ledger's answer to an accepted decision. A retry of the same events gets the first answer again."""
 
     first_position: int

@@ -8,6 +8,7 @@ from typing import Any, cast
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent, Subscription
 
 from ledger.envelope import Appended
+from ledger.errors import LedgerError
 from ledger.mapper import RecordedRow, Row
 
 POSITION_MAX = 2**63 - 1
@@ -30,6 +31,19 @@ class LedgerRecorder(ApplicationRecorder):
     @abstractmethod
     def append(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:
         """Appends one decision. Raises Conflict, Refused or Unavailable."""
+
+    def append_all(self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]) -> list[Appended | LedgerError]:
+        """Appends decisions that know nothing of each other, and answers each: the result of `append`, or its error.
+
+        Each is accepted or refused for itself, and later ones are judged on what earlier ones left behind.
+        """
+        answers: list[Appended | LedgerError] = []
+        for rows, heads in decisions:
+            try:
+                answers.append(self.append(rows, heads))
+            except LedgerError as error:
+                answers.append(error)
+        return answers
 
     @abstractmethod
     def read(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[RecordedRow]:

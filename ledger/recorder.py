@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from ledger.bounds import VERSION_MAX, check_decision
 from ledger.committer import Answer, Committer, Send
 from ledger.envelope import Appended, Context
-from ledger.errors import Unavailable
+from ledger.errors import LedgerError, Refused, Unavailable
 from ledger.mapper import RecordedRow, Row
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
 from ledger.sending import Pool, Sender
@@ -49,6 +49,20 @@ class PostgresRecorder(LedgerRecorder):
         """Appends one decision. Raises Conflict, Refused or Unavailable."""
         check_decision(rows, heads)
         return self._committer.append(encode_decision(rows, heads))
+
+    def append_all(self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]) -> list[Appended | LedgerError]:
+        """Appends decisions that know nothing of each other, in one go as far as they do not touch."""
+        answers: list[Appended | LedgerError | None] = []
+        sound: list[Encoded] = []
+        for rows, heads in decisions:
+            try:
+                check_decision(rows, heads)
+                sound.append(encode_decision(rows, heads))
+                answers.append(None)
+            except Refused as error:
+                answers.append(error)
+        committed = iter(self._committer.append_all(sound))
+        return [_answer(next(committed)) if each is None else each for each in answers]
 
     def select_events(
         self,
@@ -119,6 +133,13 @@ class PostgresRecorder(LedgerRecorder):
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction) as error:
             raise Unavailable(f"the ledger's database does not answer: {type(error).__name__}") from error
+
+
+def _answer(answer: Appended | Exception) -> Appended | LedgerError:
+    """The answer, unless the committer itself failed: that is raised, for all."""
+    if isinstance(answer, Appended | LedgerError):
+        return answer
+    raise answer
 
 
 def _observed(send: Send, observe: Callable[[int, float], None]) -> Send:

@@ -6,9 +6,9 @@ length and lower bound, then each element behind its length (-1 for null).
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg import postgres
@@ -23,18 +23,23 @@ _SIZED_INT8 = struct.Struct("!iq")
 _HEADER = struct.Struct("!iiIii")
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """What PostgreSQL counts microseconds from."""
+_MICROSECOND = timedelta(microseconds=1)
 _NULL = _INT4.pack(-1)
+_UUID_LENGTH = _INT4.pack(16)
 
 FACT_COLUMNS = ("text", "int4", "text", "uuid", "timestamptz", "text", "text", "uuid", "uuid", "text", "bytea")
 """Element types of `ledger.append`'s arguments from `streams` to `payloads`."""
 ARGUMENTS = ("int4", *FACT_COLUMNS, "int4", "text", "int4")
 """Element types of all its arguments: the decisions, the columns of their facts, and the heads."""
 ARGUMENT_OIDS = tuple(postgres.types[element_type].array_oid for element_type in ARGUMENTS)
+_ELEMENT_OIDS = tuple(postgres.types[element_type].oid for element_type in ARGUMENTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """One decision ready to be sent: its stored events and heads as array elements, column by column."""
+class Encoded(NamedTuple):
+    """One decision ready to be sent: its stored events and heads as array elements, column by column.
+
+    A named tuple for the reason `ledger.envelope.Context` is one.
+    """
 
     facts: int
     columns: tuple[bytes, ...]
@@ -51,30 +56,29 @@ class Encoded:
 
 def encode_decision(rows: Sequence[Row], heads: Mapping[str, int]) -> Encoded:
     """Encodes the stored events of one decision, which `ledger.bounds` has checked."""
+    streams = {stream: _text(stream) for stream in heads}
     return Encoded(
         facts=len(rows),
-        columns=tuple(map(b"".join, zip(*_elements(rows), strict=True))),
+        columns=(
+            b"".join([streams[str(row.originator_id)] for row in rows]),
+            b"".join([_int4(row.originator_version) for row in rows]),
+            b"".join([_text(row.topic) for row in rows]),
+            b"".join([_UUID_LENGTH + row.event_id.bytes for row in rows]),
+            *_contexts([row.context for row in rows]),
+            b"".join([_bytes(row.state) for row in rows]),
+        ),
         heads=heads,
-        written=frozenset(str(row.originator_id) for row in rows),
-        head_streams=b"".join(map(_text, heads)),
-        head_versions=b"".join(map(_int4, heads.values())),
+        written=frozenset([str(row.originator_id) for row in rows]),
+        head_streams=b"".join(streams.values()),
+        head_versions=b"".join([_int4(head) for head in heads.values()]),
     )
 
 
-def _elements(rows: Sequence[Row]) -> Iterator[tuple[bytes, ...]]:
-    """Each fact's array elements, in the order of `FACT_COLUMNS`."""
-    context, shared = None, tuple[bytes, ...]()
-    for row in rows:
-        if row.context is not context:  # all facts of a decision share theirs
-            context, shared = row.context, _context(row.context)
-        yield (
-            _text(str(row.originator_id)),
-            _int4(row.originator_version),
-            _text(row.topic),
-            _bytes(row.event_id.bytes),
-            *shared,
-            _bytes(row.state),
-        )
+def _contexts(contexts: Sequence[Context]) -> Iterable[bytes]:
+    first = contexts[0]
+    if all(context is first for context in contexts):  # as a rule: all facts of a decision share theirs
+        return [element * len(contexts) for element in _context(first)]
+    return map(b"".join, zip(*map(_context, contexts), strict=True))
 
 
 def _context(context: Context) -> tuple[bytes, ...]:
@@ -90,16 +94,17 @@ def _context(context: Context) -> tuple[bytes, ...]:
 
 def append_arguments(batch: Sequence[Encoded]) -> list[bytes]:
     """The arguments of `ledger.append` for a batch, in binary; decisions are numbered by their place in it."""
-    numbers = b"".join(_int4(number) * each.facts for number, each in enumerate(batch))
-    facts = sum(each.facts for each in batch)
-    columns = [b"".join(column) for column in zip(*(each.columns for each in batch), strict=True)]
-    heads = sum(len(each.heads) for each in batch)
-    head_numbers = b"".join(_int4(number) * len(each.heads) for number, each in enumerate(batch))
-    head_streams = b"".join(each.head_streams for each in batch)
-    head_versions = b"".join(each.head_versions for each in batch)
-    elements = (numbers, *columns, head_numbers, head_streams, head_versions)
-    lengths = (facts,) * (1 + len(columns)) + (heads,) * 3
-    return [_array(*each) for each in zip(ARGUMENTS, lengths, elements, strict=True)]
+    facts, columns, heads, _, head_streams, head_versions = zip(*batch, strict=True)
+    head_counts = [len(each) for each in heads]
+    elements = (_numbers(facts), *map(b"".join, zip(*columns, strict=True)), _numbers(head_counts))
+    lengths = (sum(facts),) * (1 + len(FACT_COLUMNS)) + (sum(head_counts),) * 3
+    arrays = zip(_ELEMENT_OIDS, lengths, (*elements, b"".join(head_streams), b"".join(head_versions)), strict=True)
+    return [_HEADER.pack(1, 1, oid, length, 1) + joined for oid, length, joined in arrays]
+
+
+def _numbers(counts: Sequence[int]) -> bytes:
+    """The number of each decision, as often as it is counted."""
+    return b"".join([_int4(number) * count for number, count in enumerate(counts)])
 
 
 def read_outcome(row: Sequence[bytes | None]) -> tuple[int, str, int | None, datetime | None]:
@@ -109,10 +114,6 @@ def read_outcome(row: Sequence[bytes | None]) -> tuple[int, str, int | None, dat
         raise ValueError("an answer without its decision or outcome")
     moment = None if at is None else POSTGRES_EPOCH + timedelta(microseconds=_INT8.unpack(at)[0])
     return _INT4.unpack(number)[0], outcome.decode(), None if position is None else _INT8.unpack(position)[0], moment
-
-
-def _array(element_type: str, length: int, elements: bytes) -> bytes:
-    return _HEADER.pack(1, 1, postgres.types[element_type].oid, length, 1) + elements
 
 
 def _bytes(value: bytes) -> bytes:
@@ -128,10 +129,9 @@ def _int4(value: int) -> bytes:
 
 
 def _uuid(value: UUID | None) -> bytes:
-    return _NULL if value is None else _bytes(value.bytes)
+    return _NULL if value is None else _UUID_LENGTH + value.bytes
 
 
 def _timestamptz(value: datetime) -> bytes:
     """Microseconds since 2000-01-01 UTC."""
-    delta = value - POSTGRES_EPOCH
-    return _SIZED_INT8.pack(8, (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds)
+    return _SIZED_INT8.pack(8, (value - POSTGRES_EPOCH) // _MICROSECOND)

@@ -81,6 +81,28 @@ def create(
 
 
 @bench.command()
+def accept(
+    *,
+    rate: Annotated[float, typer.Option(min=1, max=10_000, help="Requests a second that are offered.")] = 200.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds of load.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Milliseconds of a create at an offered load, beside a FastAPI route with one INSERT."""
+    _measure("accept", as_json=as_json, rate=rate, seconds=seconds)
+
+
+@bench.command()
+def intake(
+    *,
+    rate: Annotated[float, typer.Option(min=1, max=100_000, help="Webhooks a second that are offered.")] = 2_000.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds of load.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Webhooks a second taken in, each on disk before its answer, beside a FastAPI route with one INSERT."""
+    _measure("intake", as_json=as_json, rate=rate, seconds=seconds)
+
+
+@bench.command()
 def spend(
     *,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes that decide at once.")] = 4,

@@ -27,6 +27,7 @@ def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
         sessions=Sessions(digest=books.keys.digest, new_id=gateway.recording.new_id),
         renders=Renders(books.pool),
         attempts=Attempts(time.monotonic),
+        catalogue=gateway.configuring.catalogue,
         operations=_operations(gateway),
         commands=Commands(processes.run, books.clock),
     )
@@ -44,5 +45,4 @@ def _operations(gateway: Gateway) -> Operations:
         renderers=lambda: gateway.configuring.renderers,
         replicas=gateway.fleet.health,
         stopped=lambda name: [model for _, model in gateway.stops.record(name).stopped],
-        models=lambda: gateway.configuring.catalogue().routes,
     )

@@ -14,6 +14,7 @@ from bickford_sora.callers import PURPOSE, Callers, configured_projects
 from bickford_sora.composition.books import TENANT, Books, audits, problems
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
 from bickford_sora.http.rate_limits import RateLimit
@@ -49,13 +50,14 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         secrets = () if each is None else tuple(secret.get_secret_value() for secret in each.webhook_secrets)
         return None if each is None else WebhookSource(each.credential, secrets)
 
+    tolerance_s = settings.webhook_tolerance_s
+    webhooks = WebhookIntake(gateway.recording, source, tenant=TENANT, webhook_tolerance_s=tolerance_s)
     return House(
         intake=gateway.intake,
         quoting=gateway.quoting,
         observations=gateway.observations,
-        webhooks=WebhookIntake(
-            gateway.recording, source, tenant=TENANT, webhook_tolerance_s=settings.webhook_tolerance_s
-        ),
+        webhooks=webhooks,
+        receiving=Gathering(webhooks.record),
         callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,

@@ -15,6 +15,7 @@ from bickford_sora.console.commands import Commands
 from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Session, Sessions
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.errors import Unauthorized
 from bickford_sora.http.house import House, Order, Undertaking, authenticated
 from bickford_sora.http.links import Links
@@ -47,6 +48,8 @@ class Console:
     attempts: Attempts
     operations: Operations
     commands: Commands
+    catalogue: Callable[[], Catalogue]
+    """What is offered now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,13 @@ class Entry:
 
 ENTRIES: Sequence[Entry] = (
     Entry("Renders", "/renders", "r"),
+    Entry("New", "/new", "n", ("requester",)),
+    Entry("Approvals", "/approvals", "a"),
+    Entry("Spend", "/spend", "s", ("auditor", "admin")),
     Entry("Audit", "/audit", "u", ("auditor", "admin")),
     Entry("Health", "/health", "h", ("auditor", "admin")),
     Entry("Policy", "/policy", "p", ("auditor", "admin")),
-    Entry("Settings", "/settings", "s", ("auditor", "admin")),
+    Entry("Settings", "/settings", "e", ("auditor", "admin")),
 )
 
 

@@ -1,6 +1,6 @@
 """What operators look at and no HTTP route tells: renderers, work that waits, and the read models."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bickford_sora.configuration import ConfiguredRenderer
@@ -26,5 +26,3 @@ class Operations:
     """As they look from this process."""
     stopped: Callable[[str], Sequence[str]]
     """Models that a renderer is not asked for until an operator has looked at it."""
-    models: Callable[[], Collection[str]]
-    """Models that can be asked for now."""

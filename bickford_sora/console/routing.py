@@ -80,6 +80,19 @@ class Pages:
 
         return register
 
+    def preview(self, path: str, template: str, *, takes: Dependency) -> Callable[[View], View]:
+        """Registers a part of a page that says what a form leads to. It is sent as the form is; it does nothing."""
+
+        def register(view: View) -> View:
+            async def html(visit: TheVisit, part: Annotated[BaseModel, Depends(view)]) -> Response:
+                return rendering.part(visit, template, part)
+
+            dependencies = [opened_by(takes)]
+            self.router.add_api_route(path, html, methods=["POST"], dependencies=dependencies, name=view.__name__)
+            return view
+
+        return register
+
     def action(self, path: str, *, takes: Dependency) -> Callable[[Does], Does]:
         """Registers what a form does. It returns where the browser goes next.
 

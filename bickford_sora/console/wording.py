@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from bickford_sora.decisions.amounts import exact_units, units
+from bickford_sora.decisions.amounts import amount, exact_units, units
 from ledger.lifecycle import Phase
 
 MINUTE_S = 60
@@ -35,6 +35,12 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "revoked": "The key is not accepted any more.",
         "endpoint-removed": "Nothing more is sent to this endpoint.",
         "tested": "The endpoint answered. The sample is not on record.",
+        "approved": "It was approved.",
+        "denied": "It was denied.",
+        "approved-several": "They were approved.",
+        "denied-several": "They were denied.",
+        "answered-some": "Some of them could not be answered: they were decided or lapsed meanwhile, or are your own.",
+        "started": "The render was started.",
         "signed-out": "You are signed out.",
     }
 )
@@ -139,6 +145,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "ago": ago,
         "exactly": exact_units,
+        "amount": amount,
         "iso": iso,
         "lasting": lasting,
         "moment": moment,

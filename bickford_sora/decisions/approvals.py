@@ -60,13 +60,18 @@ def read_several(fields: Mapping[str, object]) -> AnswerToSeveral:
         raise invalid(error) from None
 
 
+def is_own(caller: Caller, render: Render) -> bool:
+    """Whether this caller asked for the render: whoever asked does not approve."""
+    return caller.requester == render.intent.requester or caller.key_id == render.asked_with
+
+
 def answered(render: Render, approver: Caller, answer: Answer, reason: Sealed, now: datetime) -> Draft:
     """What an approver's answer leads to: the render starts, may be started, or ends.
 
     Raises RoleMissing for whoever asked for it, and Conflicting for what was decided, or lapsed, before.
     """
     approval = _open(render, now)
-    if approver.requester == render.intent.requester or approver.key_id == render.asked_with:
+    if is_own(approver, render):
         raise RoleMissing(
             "Whoever asked for a render does not approve it. Have another approver look at it.", code="own_approval"
         )

@@ -57,7 +57,9 @@ def create_app(house: House) -> FastAPI:
     limits = house.limits
     app.add_middleware(Gate, requests_max=limits.requests_max, bodies_bytes_max=limits.bodies_bytes_max)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered, tracing=house.tracing)
-    app.include_router(videos.collection)  # first: whatever comes before it is tried for each request for a video
+    # What comes most comes first: whatever comes before it is tried for each of these requests.
+    app.include_router(videos.collection)
+    app.include_router(webhooks.router)
     for module in (
         api_keys,
         approvals,
@@ -84,7 +86,6 @@ def create_app(house: House) -> FastAPI:
         streams,
         threads,
         webhook_endpoints,
-        webhooks,
         health,
         metrics,
     ):

@@ -105,7 +105,7 @@ async def list_page(
 @router.get("/{approval_id}", summary="Retrieve an approval", dependencies=[READS])
 async def retrieve(approval_id: str, house: TheHouse, caller: TheCaller) -> Approval:
     """The approval as it is now."""
-    return await house.crossing.run(lambda: _object(house, house.approvals.find(caller, approval_id)))
+    return await house.crossing.run(lambda: approval_object(house, house.approvals.find(caller, approval_id)))
 
 
 @router.post("", summary="Approve or deny several", dependencies=[APPROVES], openapi_extra=_ANSWERS)
@@ -135,22 +135,29 @@ async def _fields(request: Request, house: House) -> dict[str, object]:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _page(house: House, caller: Caller, limit: int, after: str | None) -> ApprovalPage:
+def held(house: House, caller: Caller, limit: int, after: str | None) -> tuple[list[Render], bool]:
+    """Renders that wait for an approver behind the approval `after`, the oldest first, and whether there are more."""
     house.wait_for_videos(house.limits.projection_wait_s)
     page = house.approvals.page(caller, after, limit)
-    renders = [house.approvals.find(caller, streams.approval_id(each.video_id)) for each in page.videos]
-    data = [_object(house, each) for each in renders]
+    return [house.approvals.find(caller, streams.approval_id(each.video_id)) for each in page.videos], page.has_more
+
+
+def _page(house: House, caller: Caller, limit: int, after: str | None) -> ApprovalPage:
+    renders, has_more = held(house, caller, limit, after)
+    data = [approval_object(house, each) for each in renders]
     return ApprovalPage(
         data=data,
         first_id=data[0].id if data else None,
         last_id=data[-1].id if data else None,
-        has_more=page.has_more,
+        has_more=has_more,
     )
 
 
 def _answered(order: Order, approval_id: str, fields: dict[str, object]) -> Approval:
     said = decisions.read(fields)
-    return _object(order.house, order.house.approvals.answer(order.caller, approval_id, said, origin=order.origin))
+    return approval_object(
+        order.house, order.house.approvals.answer(order.caller, approval_id, said, origin=order.origin)
+    )
 
 
 def _answered_several(order: Order, fields: dict[str, object]) -> ApprovalOutcomes:
@@ -166,12 +173,13 @@ def _started(order: Order, approval_id: str, links: Links) -> Video:
 def _outcome(house: House, outcome: Outcome) -> ApprovalOutcome:
     return ApprovalOutcome(
         id=outcome.approval_id,
-        approval=_object(house, outcome.render) if outcome.render else None,
+        approval=approval_object(house, outcome.render) if outcome.render else None,
         error=VideoError(code=outcome.error.code, message=outcome.error.message) if outcome.error else None,
     )
 
 
-def _object(house: House, render: Render) -> Approval:
+def approval_object(house: House, render: Render) -> Approval:
+    """The approval as it is answered."""
     assert render.approval is not None, render.stream  # noqa: S101 - `find` says so
     intent, requested = render.intent, render.approval.requested
     until = requested.expires_at

@@ -97,21 +97,21 @@ def _taken(order: Order, headers: Mapping[str, str], body: bytes) -> VideoBatch:
             "one with an Idempotency-Key can always be sent again.",
             code=error.code,
         ) from error
-    return _shown(order.house, order.caller.tenant, batch)
+    return told_batch(order.house, order.caller.tenant, batch)
 
 
 def _found(house: House, caller: Caller, batch_id: str) -> VideoBatch:
-    return _shown(house, caller.tenant, house.batches.find(caller, batch_id))
+    return told_batch(house, caller.tenant, house.batches.find(caller, batch_id))
 
 
 def _lines(content_type: str | None, body: bytes) -> Iterator[Line]:
     """The requests in a body: JSON Lines, plain or as a file, or a JSON object with `requests`."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type in JSON_LINES:
-        return _of_json_lines(body)
+        return of_json_lines(body)
     form = parse(content_type, body)
     if FILE in form.files:
-        return _of_json_lines(form.files[FILE].content)
+        return of_json_lines(form.files[FILE].content)
     given = form.fields.get("requests")
     if not isinstance(given, list) or set(form.fields) != {"requests"}:
         raise InvalidRequest(
@@ -119,20 +119,21 @@ def _lines(content_type: str | None, body: bytes) -> Iterator[Line]:
             code="invalid_batch",
             param="requests",
         )
-    return (_line(number, each) for number, each in enumerate(given, start=1))
+    return (line_of(number, each) for number, each in enumerate(given, start=1))
 
 
-def _of_json_lines(body: bytes) -> Iterator[Line]:
+def of_json_lines(body: bytes) -> Iterator[Line]:
     """One request a line; empty lines count, but ask for nothing."""
     for number, line in enumerate(body.split(b"\n"), start=1):
         if line.strip():
             try:
-                yield _line(number, json_object(line))
+                yield line_of(number, json_object(line))
             except InvalidRequest as error:
                 raise InvalidRequest(f"Line {number}: {error.message}", code=error.code, param=error.param) from None
 
 
-def _line(number: int, given: object) -> Line:
+def line_of(number: int, given: object) -> Line:
+    """One request of a batch. Raises InvalidRequest."""
     if not isinstance(given, dict):
         raise InvalidRequest(f"Line {number} is no object.", code="invalid_batch", param="requests")
     fields = dict(given)
@@ -150,7 +151,8 @@ def _is_plain(custom_id: str) -> bool:
     return 0 < len(custom_id) <= CUSTOM_ID_CHARS_MAX and all("!" <= each <= "~" for each in custom_id)
 
 
-def _shown(house: House, tenant: str, batch: Batch) -> VideoBatch:
+def told_batch(house: House, tenant: str, batch: Batch) -> VideoBatch:
+    """The batch as it is answered."""
     house.wait_for_videos(house.limits.projection_wait_s)
     decided = [batch.decided[number] for number in sorted(batch.decided)]
     ids = [each.video_id for each in decided if each.video_id is not None]

@@ -1,8 +1,8 @@
 """Reading request bodies: whole, within a limit of bytes and of silence, whatever Content-Length claims."""
 
+import asyncio
 from contextlib import aclosing
 
-from anyio import current_time, fail_after
 from fastapi import Request
 
 from bickford_sora.errors import InvalidRequest, TooLarge, TooSlow
@@ -20,13 +20,12 @@ async def read_body(request: Request, *, bytes_max: int, silence_s: float) -> by
         raise _too_large(bytes_max)
     body = bytearray()
     try:
-        with fail_after(silence_s) as patience:
-            async with aclosing(request.stream()) as chunks:
-                async for chunk in chunks:
-                    patience.deadline = current_time() + silence_s
-                    body += chunk
-                    if len(body) > bytes_max:
-                        raise _too_large(bytes_max)
+        async with asyncio.timeout(silence_s) as patience, aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                patience.reschedule(asyncio.get_running_loop().time() + silence_s)
+                body += chunk
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
     except TimeoutError:
         raise TooSlow(f"No byte of the body came for {silence_s:g} s. Send it again.", code="body_timeout") from None
     return bytes(body)

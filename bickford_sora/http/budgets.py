@@ -66,13 +66,15 @@ class BudgetRemoved(BaseModel):
 @router.get("", summary="List budgets", dependencies=[READS])
 async def list_all(house: TheHouse, caller: TheCaller) -> BudgetList:
     """The budgets of the project and of the tenant; of every scope for whoever spans the tenant."""
-    return await house.crossing.run(lambda: BudgetList(data=[told_budget(each) for each in house.budgets.all(caller)]))
+    return await house.crossing.run(
+        lambda: BudgetList(data=[budget_object(each) for each in house.budgets.all(caller)])
+    )
 
 
 @router.get("/{budget_id}", summary="Retrieve a budget", dependencies=[READS])
 async def retrieve(budget_id: str, house: TheHouse, caller: TheCaller) -> Budget:
     """The budget as it is now."""
-    return await house.crossing.run(lambda: told_budget(house.budgets.find(caller, budget_id)))
+    return await house.crossing.run(lambda: budget_object(house.budgets.find(caller, budget_id)))
 
 
 @router.put(
@@ -101,7 +103,7 @@ async def _fields(request: Request, house: House) -> dict[str, object]:
 
 
 def _set(order: Order, budget_id: str, fields: dict[str, object]) -> Budget:
-    return told_budget(order.house.budgets.set(order.caller, budget_id, fields, origin=order.origin))
+    return budget_object(order.house.budgets.set(order.caller, budget_id, fields, origin=order.origin))
 
 
 def _removed(order: Order, budget_id: str) -> BudgetRemoved:
@@ -109,8 +111,8 @@ def _removed(order: Order, budget_id: str) -> BudgetRemoved:
     return BudgetRemoved(id=budget_id)
 
 
-def told_budget(now: BudgetNow) -> Budget:
-    """A budget as it is answered."""
+def budget_object(now: BudgetNow) -> Budget:
+    """The budget as it is answered."""
     budget = now.budget
     counts: Unit | None = "renders" if budget.unit == RENDERS else "seconds" if budget.unit == SECONDS else None
     return Budget(

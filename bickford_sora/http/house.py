@@ -27,6 +27,7 @@ from bickford_sora.errors import InvalidRequest
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.gate import BODIES_BYTES_MAX, REQUESTS_MAX
+from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
@@ -46,7 +47,7 @@ from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
 from bickford_sora.tracing import Tracing
 from bickford_sora.unknown import Unknown
-from bickford_sora.webhook_intake import WebhookIntake
+from bickford_sora.webhook_intake import Receipt, Status, WebhookIntake
 from ledger.identifiers import NewId
 from ledger.keys import Keys
 from ledger.proof.proofs import Proofs
@@ -105,6 +106,8 @@ class House:
     quoting: Quoting
     observations: Observations
     webhooks: WebhookIntake
+    receiving: Gathering[Receipt, Status]
+    """Records what `webhooks` checked."""
     callers: Callers
     keys: Keys
     videos: VideosQuery
@@ -185,26 +188,28 @@ class Undertaking:
 
 
 async def _house(request: Request) -> House:
-    return _house_of(request)
+    return house_of(request)
 
 
 async def _undertaking(request: Request) -> Undertaking:
-    return _undertaking_of(request)
+    return undertaking_of(request)
 
 
 # Called and not depended on where that is possible: the framework spends on a dependency more than most of them do.
 
 
-def _house_of(request: Request) -> House:
+def house_of(request: Request) -> House:
+    """What the application was made to serve."""
     return cast("House", request.app.state.house)
 
 
-def _undertaking_of(request: Request) -> Undertaking:
+def undertaking_of(request: Request) -> Undertaking:
+    """The request as it is marked."""
     return cast("Undertaking", request.state.undertaking)
 
 
 def _links_of(request: Request) -> Links:
-    return _house_of(request).links.reached_at(str(request.base_url))
+    return house_of(request).links.reached_at(str(request.base_url))
 
 
 bearer = HTTPBearer(auto_error=False, description="An API key of this server. `api-key: KEY` is understood as well.")
@@ -216,7 +221,7 @@ async def authenticated(request: Request, _: Annotated[object, Depends(bearer)])
     Raises Unauthorized, TooManyRequests when it has made too many, RequesterNotAllowed when it may not say for whom,
     and InvalidRequest for what is no name.
     """
-    house = _house_of(request)
+    house = house_of(request)
     caller = house.callers.configured(request.headers)
     if caller is None:
         caller = await house.crossing.run(house.callers.authenticate, request.headers)
@@ -276,14 +281,14 @@ class Order:
 
 
 async def _order(request: Request, caller: TheCaller) -> Order:
-    house = _house_of(request)
+    house = house_of(request)
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
         raise InvalidRequest("Send one Idempotency-Key.", code="invalid_idempotency_key", param="Idempotency-Key")
     said = request.headers.get(RETRY_COUNT, "")
     retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
     key, left = keys[0] if keys else None, house.rate_limit.left(caller)
-    return Order(house, caller, _links_of(request), _undertaking_of(request).origin(caller), key, retries, left)
+    return Order(house, caller, _links_of(request), undertaking_of(request).origin(caller), key, retries, left)
 
 
 TheOrder = Annotated[Order, Depends(_order)]

@@ -69,7 +69,7 @@ async def lineage(
     video_id: str, response: Response, house: TheHouse, caller: TheCaller, *, as_of: AsOf = None
 ) -> VideoLineage:
     """What the video was made from, what was made from it, and what each step changed."""
-    found, past = await house.listing.run(_family, house, caller, video_id, as_of)
+    found, past = await house.listing.run(family_of, house, caller, video_id, as_of)
     told(response, past)
     return told_lineage(found)
 
@@ -83,7 +83,7 @@ async def lineage(
 )
 async def picture(video_id: str, house: TheHouse, caller: TheCaller, *, as_of: AsOf = None) -> Response:
     """The lineage as a picture."""
-    found, past = await house.listing.run(_family, house, caller, video_id, as_of)
+    found, past = await house.listing.run(family_of, house, caller, video_id, as_of)
     response = Response(drawn(found), media_type=SVG, headers=SAFE)
     told(response, past)
     return response
@@ -120,7 +120,8 @@ def _change(change: Change) -> LineageChange:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _family(house: House, caller: Caller, video_id: str, as_of: str | None) -> tuple[Family, Past]:
+def family_of(house: House, caller: Caller, video_id: str, as_of: str | None) -> tuple[Family, Past]:
+    """The family of a video as it is, or was, and when. Raises NotFound, and InvalidRequest for an odd `as_of`."""
     past = house.pasts.now() if as_of is None else house.pasts.at(as_of)
     video = past.find(caller, video_id, param="video_id")
     return family(video, past.of_tenant(caller.tenant), house.keys), past

@@ -99,10 +99,11 @@ async def quote(request: Request, order: TheOrder) -> Quote:
 
 
 def _quoted(order: Order, parsed: ParsedRequest) -> Quote:
-    return _shown(order.house.quoting.quote(order.caller, parsed))
+    return told_quote(order.house.quoting.quote(order.caller, parsed))
 
 
-def _shown(found: Quotation) -> Quote:
+def told_quote(found: Quotation) -> Quote:
+    """The quote as it is answered."""
     request, verdict, refusal = found.asked.request, found.verdict, found.refusal
     return Quote(
         accepted=found.is_accepted,

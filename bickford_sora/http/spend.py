@@ -129,7 +129,7 @@ async def charges(
 @router.get("/charges.csv", summary="Download charges", dependencies=[OVERSEES], response_class=StreamingResponse)
 async def charges_csv(house: TheHouse, caller: TheCaller, asked: Asking) -> StreamingResponse:
     """The charges in the columns of FOCUS 1.2."""
-    span = await house.listing.run(_span, house, caller, asked)
+    span = await house.listing.run(span_of, house, caller, asked)
     return StreamingResponse(_lines(house, span), media_type="text/csv; charset=utf-8")
 
 
@@ -150,13 +150,14 @@ def _csv(lines: Sequence[Sequence[str]]) -> str:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _span(house: House, caller: Caller, asked: Asked) -> Span:
+def span_of(house: House, caller: Caller, asked: Asked) -> Span:
+    """Whose spend is asked about, of which days, when the read model has all of it. Raises InvalidRequest."""
     house.wait_for_spend(house.limits.projection_wait_s)
     return house.spend_reports.span(caller, asked.since, asked.until, asked.project)
 
 
 def _report(house: House, caller: Caller, asked: Asked, by: By) -> SpendReport:
-    return told_spend(house.spend_reports.report(_span(house, caller, asked), by))
+    return told_spend(house.spend_reports.report(span_of(house, caller, asked), by))
 
 
 def _report_past(house: House, caller: Caller, past: Past, asked: Asked, by: By) -> SpendReport:
@@ -179,7 +180,7 @@ def told_spend(found: Found) -> SpendReport:
 
 
 def _page(house: House, caller: Caller, asked: Asked, after: int) -> ChargePage:
-    found = house.spend_reports.page(_span(house, caller, asked), after)
+    found = house.spend_reports.page(span_of(house, caller, asked), after)
     return ChargePage(data=[_charge(each) for each in found], has_more=len(found) == CHARGES_MAX)
 
 

@@ -2,14 +2,16 @@
 
 Both write to a database made for the run, in the same server and from the same number of threads. A decision has one
 to three events of about 335 bytes on a stream of its own; making and encoding the events counts. Short rounds of both
-alternate, so that a neighbour on the machine slows both alike, and medians are compared.
+alternate, so that a neighbour on the machine slows both alike, and medians are compared. UmaDB, an event store
+written in Rust, appends the same decisions beside them where it is installed.
 """
 
+import itertools
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -26,6 +28,7 @@ from ledger.envelope import Context, Decision, Fact, Sealed
 from ledger.events import Money, Quote, RenderAllowed, RenderIntent, RenderProgress, Verdict
 from ledger.identifiers import new_uuid7
 from ledger.recorder import PostgresRecorder
+from tests.benchmarks import rust_store
 from tests.benchmarks.database import library_settings, temporary_database
 
 ROUNDS = 3
@@ -48,16 +51,21 @@ class StockEvent(DomainEvent):
 
 def run(url: str, *, writers: int, seconds: float, on_progress: Callable[[str], None]) -> dict[str, Any]:
     """Measures for `seconds` in each round; events a second by name, ready for JSON. `url` may create databases."""
-    counts = {1, writers}
-    rates: dict[str, list[float]] = {f"{name}_{count}": [] for count in sorted(counts) for name in ("ours", "stock")}
-    with temporary_database(url) as database, _ours(database) as ours, _stock(database, writers) as stock:
-        for turn in range(1, ROUNDS + 1):
-            for count in sorted(counts):
-                for name, write in (("ours", ours), ("stock", stock)):
-                    rate = _rate(write, count, seconds)
-                    rates[f"{name}_{count}"].append(rate)
-                    on_progress(f"round {turn}/{ROUNDS}: {name}, {count} writers: {rate:,.0f} events/s")
+    counts = sorted({1, writers})
+    with ExitStack() as stack:
+        database = stack.enter_context(temporary_database(url))
+        sides = {"ours": stack.enter_context(_ours(database)), "stock": stack.enter_context(_stock(database, writers))}
+        if rust_store.is_installed():
+            sides["umadb"] = stack.enter_context(_rust())
+        else:
+            on_progress(rust_store.ABSENT)
+        rates: dict[str, list[float]] = {f"{name}_{count}": [] for count in counts for name in sides}
+        for turn, count, (name, write) in itertools.product(range(1, ROUNDS + 1), counts, sides.items()):
+            rate = _rate(write, count, seconds)
+            rates[f"{name}_{count}"].append(rate)
+            on_progress(f"round {turn}/{ROUNDS}: {name}, {count} writers: {rate:,.0f} events/s")
     medians = {name: round(statistics.median(measured)) for name, measured in rates.items()}
+    ratios = {f"ratio_{name}": round(medians[f"ours_{writers}"] / medians[f"{name}_{writers}"], 2) for name in sides}
     return {
         "unit": "events/s",
         "writers": writers,
@@ -65,7 +73,7 @@ def run(url: str, *, writers: int, seconds: float, on_progress: Callable[[str], 
         "rounds": ROUNDS,
         **medians,
         "ratio_stock_1": round(medians["ours_1"] / medians["stock_1"], 2),
-        "ratio_stock": round(medians[f"ours_{writers}"] / medians[f"stock_{writers}"], 2),
+        **{name: ratio for name, ratio in ratios.items() if name != "ratio_ours"},
     }
 
 
@@ -112,14 +120,26 @@ def _ours(url: str) -> Iterator[Write]:
         recorder.close()
 
 
+@contextmanager
+def _rust() -> Iterator[Write]:
+    with rust_store.rust_store(_decision) as append:
+        yield lambda number: append(EVENTS_PER_DECISION[number % len(EVENTS_PER_DECISION)])
+
+
 def _decision(events: int) -> Decision:
     render = streams.video_id(new_uuid7())
     stream = streams.render("acme", render)
-    facts: list[Fact] = [_intent(render), _allowed(), RenderProgress(status="in_progress", progress=10)]
     context = Context("acme", "key_1", system_clock(), correlation=new_uuid7())
-    return Decision.of(
-        [(stream, fact) for fact in facts[:events]], heads={stream: 0}, context=context, new_id=new_uuid7
-    )
+    facts = [(stream, fact) for fact in _facts(render, events)]
+    return Decision.of(facts, heads={stream: 0}, context=context, new_id=new_uuid7)
+
+
+def _facts(render: str, events: int) -> Iterator[Fact]:
+    yield _intent(render)
+    if events > 1:
+        yield _allowed()
+    if events > 2:
+        yield RenderProgress(status="in_progress", progress=10)
 
 
 def _intent(render: str) -> RenderIntent:

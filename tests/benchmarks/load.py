@@ -41,7 +41,8 @@ def measure(port: int, path: str, key: str, *, in_flight: int, seconds: float) -
     return Measured(len(told["latencies_ms"]) / told["seconds"], told["latencies_ms"], told["failed"])
 
 
-def _request(path: str, key: str, number: int) -> bytes:
+def create_request(path: str, key: str, number: int) -> bytes:
+    """A whole create, with a prompt of its own."""
     fields = {"model": "sora-2", "prompt": f"{PROMPT} {number}", "seconds": "4", "size": "720x1280"}
     parts = b"".join(
         b'--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (BOUNDARY, name.encode(), value.encode())
@@ -63,7 +64,7 @@ async def _client(
     failed = 0
     while time.monotonic() < until:
         begun = time.monotonic()
-        writer.write(_request(path, key, next(numbers)))
+        writer.write(create_request(path, key, next(numbers)))
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(_content_length(head))
         if head.startswith(_OK):

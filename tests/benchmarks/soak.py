@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from bickford_sora.cli.bench import _server
-from tests.benchmarks.create import _ours, _resident_bytes, _stub
 from tests.benchmarks.database import temporary_database
 from tests.benchmarks.load import measure
+from tests.benchmarks.servers import our_server, resident_bytes, stub_renderer
 
 FIFTHS = 5
 LOOKS_EACH = 4
@@ -37,15 +37,15 @@ def run(url: str, *, seconds: float, on_progress: Callable[[str], None]) -> dict
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bickford-soak-")))
         folder.chmod(0o711)
-        stub = stack.enter_context(_stub(folder))
+        stub = stack.enter_context(stub_renderer(folder))
         database = stack.enter_context(temporary_database(url))
-        server = stack.enter_context(_ours(folder, stub, database))
+        server = stack.enter_context(our_server(folder, stub, database))
         begun_at = time.monotonic()
         while (passed_s := time.monotonic() - begun_at) < seconds:
             measured = measure(server.port, server.path, server.key, in_flight=IN_FLIGHT, seconds=look_s)
             answered += measured.rate * look_s
             with suppress(FileNotFoundError):  # a thread ended under the look
-                mib.append(_resident_bytes(server.process.pid) / 2**20)
+                mib.append(resident_bytes(server.process.pid) / 2**20)
                 by_minute[int((passed_s + look_s / 2) // 60) + 1] = round(mib[-1])
             on_progress(f"{passed_s + look_s:.0f} s: {answered:,.0f} creates, {mib[-1] if mib else 0:.0f} MiB")
     part = max(1, len(mib) // FIFTHS)

@@ -8,17 +8,34 @@ from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
 
-from . import append, audit, create, database, histories, policy, poll, replay, soak, spend, stock, verify
+from . import (
+    accept,
+    append,
+    audit,
+    create,
+    database,
+    histories,
+    intake,
+    policy,
+    poll,
+    replay,
+    rust_store,
+    soak,
+    spend,
+    stock,
+    verify,
+)
 
 
-def test_the_append_benchmark_measures_both_sides(server_url: str) -> None:
+def test_the_append_benchmark_measures_all_sides(server_url: str) -> None:
     progress: list[str] = []
     measured = append.run(server_url, writers=2, seconds=0.05, on_progress=progress.append)
     assert json.loads(json.dumps(measured)) == measured
     assert all(
         measured[name] > 0 for name in ("ours_1", "ours_2", "stock_1", "stock_2", "ratio_stock", "ratio_stock_1")
     )
-    assert len(progress) == append.ROUNDS * 4
+    sides = 3 if rust_store.is_installed() else 2
+    assert len(progress) == append.ROUNDS * 2 * sides + (sides == 2)
 
 
 def test_the_replay_benchmark_measures_all_sides(server_url: str) -> None:
@@ -57,6 +74,28 @@ def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:
     assert measured["ours_failed"] == 0
     assert measured["ours_unsubmitted"] >= 0
     assert len(progress) == create.ROUNDS
+
+
+@pytest.mark.slow
+def test_the_accept_benchmark_measures_an_offered_load(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "WARM_UP_S", 0.1)
+    progress: list[str] = []
+    measured = accept.run(server_url, rate=20.0, seconds=0.3, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("ours_rate", "ours_p99_ms", "bare_p99_ms", "ratio_bare_p99"))
+    assert measured["ours_failed"] == measured["bare_failed"] == 0
+    assert len(progress) == 2
+
+
+@pytest.mark.slow
+def test_the_intake_benchmark_counts_exactly(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "RENDERS", 2)
+    progress: list[str] = []
+    measured = intake.run(server_url, rate=50.0, seconds=0.3, on_progress=progress.append)
+    assert json.loads(json.dumps(measured)) == measured
+    assert all(measured[name] > 0 for name in ("ours", "bare", "ours_p99_ms", "ratio_bare", "cpu_ms_answering"))
+    assert measured["is_exact"] is True
+    assert len(progress) == 2
 
 
 def test_the_spend_benchmark_measures_both_sides_and_counts_exactly(

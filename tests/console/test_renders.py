@@ -19,7 +19,9 @@ def _ids(html: str) -> list[str]:
 
 def test_every_page_forbids_what_it_does_not_need(kit: Kit) -> None:
     somebody = visitor(kit)
-    for path in ("/login", "/renders", f"/renders/{kit.finished()}", "/renders/none", "/nowhere"):
+    render = f"/renders/{kit.finished()}"
+    written = ("/approvals", "/new", "/new/batch", "/spend", f"{render}/lineage")
+    for path in ("/login", "/renders", render, *written, "/renders/none", "/nowhere"):
         answer = somebody.get(path, accept="text/html")
         if answer.status_code == 303:
             continue

@@ -190,7 +190,6 @@ def operations_of(kit: Kit) -> Operations:
             ReplicaHealth("openai", "http://two", drained=False, down_for_s=8.0),
         ],
         stopped=lambda _: ["sora-2-pro"],
-        models=lambda: ("sora-2", "sora-2-pro"),
     )
 
 
@@ -205,6 +204,7 @@ def console_of(kit: Kit, **given: Any) -> Console:
             "attempts": Attempts(kit.clock.seconds),
             "operations": operations_of(kit),
             "commands": Commands(FakedCommands(kit), kit.clock, start=lambda work: work()),
+            "catalogue": kit.house.characters.catalogue,
             **given,
         }
     )

@@ -29,6 +29,7 @@ from bickford_sora.erasing import Erasing
 from bickford_sora.erasure_list import ErasureList, Listed
 from bickford_sora.erasures import Erasures
 from bickford_sora.four_eyes import FourEyes
+from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import Limits
 from bickford_sora.http.tide import Tide
 from bickford_sora.intake import Intake
@@ -214,11 +215,13 @@ def asking(ground: Ground, desk: Desk) -> dict[str, Any]:
     """The rooms where videos and characters are asked for, and what becomes of them is told."""
     intake = Intake(desk)
     sources = {"openai": WebhookSource("openai-default", (WEBHOOK_SECRET,)), "silent": WebhookSource("none", ())}
+    webhooks = WebhookIntake(ground.recording, sources.get, tenant="main", webhook_tolerance_s=300)
     return {
         "intake": intake,
         "quoting": Quoting(desk),
         "batches": Batches(ground.recording, ground.keys, intake),
-        "webhooks": WebhookIntake(ground.recording, sources.get, tenant="main", webhook_tolerance_s=300),
+        "webhooks": webhooks,
+        "receiving": Gathering(webhooks.record),
         "observations": Observations(ground.recording, ground.keys),
         "unknown": Unknown(
             recording=ground.recording,

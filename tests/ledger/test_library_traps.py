@@ -5,7 +5,6 @@ F4 and F5 (a missed wake-up, a subscription that dies) are in test_following.py,
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from eventsourcing.persistence import InfrastructureFactory
@@ -99,7 +98,7 @@ def test_f6_also_when_another_writer_went_on_from_there(ledger: Ledger) -> None:
     lost = decision((stream, 0))
     first = ledger.append(lost)
     ledger.append(decision((stream, 1)))
-    assert ledger.append(lost) == replace(first, replayed=True)
+    assert ledger.append(lost) == first._replace(replayed=True)
 
 
 def test_f7_the_order_is_read_in_batches_not_one_transaction_an_event(ledger: Ledger) -> None:

@@ -113,10 +113,14 @@ def test_a_recorded_row_has_its_place_in_its_error() -> None:
         FactMapper().to_domain_event(row)
 
 
-def test_a_fact_built_unchecked_is_not_written() -> None:
-    unchecked = RenderProgress.model_construct(status="in_progress", progress=101)
+def test_no_fact_can_be_built_unchecked() -> None:
+    progress = RenderProgress(status="in_progress", progress=10)
     with pytest.raises(ValidationError):
-        FactMapper().to_stored_event(event(new_stream(), 1, unchecked))
+        RenderProgress.model_construct(status="in_progress", progress=101)
+    for deep in (False, True):
+        with pytest.raises(ValidationError):
+            progress.model_copy(update={"progress": 101}, deep=deep)
+        assert progress.model_copy(update={"progress": 11}, deep=deep).progress == 11
 
 
 def test_a_fact_does_not_change() -> None:

@@ -1,6 +1,5 @@
 """What every recorder promises. One suite; PostgreSQL and memory both pass it."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,7 +8,7 @@ from eventsourcing.persistence import IntegrityError
 from ledger import lifecycle
 from ledger.application import Ledger
 from ledger.bounds import STREAM_CHARS_MIN, VERSION_MAX
-from ledger.envelope import ACTOR_CHARS_MAX, PAYLOAD_BYTES_MAX, Context, Decision, last_version
+from ledger.envelope import ACTOR_CHARS_MAX, PAYLOAD_BYTES_MAX, Appended, Context, Decision, last_version
 from ledger.errors import Conflict, Refused, Unavailable
 from ledger.memory import MemoryRecorder
 from ledger.streams import STREAM_CHARS_MAX, TENANT_CHARS_MAX
@@ -80,12 +79,35 @@ def test_a_head_in_the_future_is_stale(ledger: Ledger) -> None:
     assert ledger.head() == 0
 
 
+def test_decisions_appended_together_are_judged_each_for_itself(ledger: Ledger) -> None:
+    stream, other = new_stream(), new_stream()
+    stale = decision((new_stream(), 0), reads={other: 3})
+    unsound = Decision((), {})
+    sent = [decision((stream, 0)), stale, decision((stream, 0)), unsound, decision((other, 0), facts=2)]
+    first, conflict, too_late, refused, last = ledger.append_all(sent)
+    assert [type(each) for each in (first, conflict, too_late, refused, last)] == [
+        Appended,
+        Conflict,
+        Conflict,
+        Refused,
+        Appended,
+    ]
+    assert [each.event_id for each in ledger.history(stream)] == [sent[0].events[0].event_id]
+    assert ledger.head() == 3
+
+
+def test_decisions_appended_together_to_a_closed_ledger_are_unavailable(ledger: Ledger) -> None:
+    ledger.recorder.close()
+    answers = ledger.append_all([decision((new_stream(), 0)), decision((new_stream(), 0))])
+    assert [type(each) for each in answers] == [Unavailable, Unavailable]
+
+
 def test_a_retry_gets_the_first_answer(ledger: Ledger) -> None:
     stream, other = new_stream(), new_stream()
     ledger.append(decision((other, 0)))
     retried = decision((stream, 0), facts=2)
     first = ledger.append(retried)
-    assert ledger.append(retried) == replace(first, replayed=True)
+    assert ledger.append(retried) == first._replace(replayed=True)
     assert ledger.head() == 3
 
 
@@ -94,7 +116,7 @@ def test_a_retry_gets_the_first_answer_although_every_stream_moved_on(ledger: Le
     retried = decision((written, 0), reads={read: 0})
     first = ledger.append(retried)
     ledger.append(decision((written, 1), (read, 0)))
-    assert ledger.append(retried) == replace(first, replayed=True)
+    assert ledger.append(retried) == first._replace(replayed=True)
 
 
 def test_the_same_place_with_another_event_id_is_a_conflict_not_a_retry(ledger: Ledger) -> None:

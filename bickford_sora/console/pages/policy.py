@@ -108,7 +108,7 @@ async def lint(act: TheAct) -> Lint:
     text = _text(act)
     before = (await act.visit.read(_in_force)).text
     try:
-        read = read_policy(text.encode(), models=act.visit.console.operations.models())
+        read = read_policy(text.encode(), models=act.visit.console.catalogue().routes)
     except PolicyInvalid as error:
         return Lint(policy_hash=None, rules=0, problems=_told(error.problems), diff=[])
     return Lint(policy_hash=read.hash, rules=len(read.document.rules), problems=[], diff=_diff(before, text))

@@ -16,7 +16,7 @@ from bickford_sora.decisions.deliveries import EVENT_TYPES
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http import api_keys, webhook_endpoints
 from bickford_sora.http.api_keys import ApiKey
-from bickford_sora.http.budgets import Budget, told_budget
+from bickford_sora.http.budgets import Budget, budget_object
 from bickford_sora.http.forms import NO_NUL
 from bickford_sora.http.prices import Prices, newest_prices
 from bickford_sora.http.roles import ADMINISTERS, OVERSEES, READS
@@ -144,7 +144,7 @@ async def revoke(key_id: str, act: TheAct) -> str:
 @pages.page("/settings/budgets", "settings_budgets.html", takes=READS)
 async def budgets(visit: TheVisit) -> BudgetsPage:
     """Budgets, and what is left of them."""
-    found = await visit.read(lambda visit: [told_budget(each) for each in visit.house.budgets.all(visit.caller)])
+    found = await visit.read(lambda visit: [budget_object(each) for each in visit.house.budgets.all(visit.caller)])
     may = visit.may("admin") and visit.caller.everywhere
     return BudgetsPage(budgets=found, windows=WINDOWS, units=UNITS, may_change=may)
 
@@ -291,5 +291,5 @@ def _renderers(visit: Visit) -> RenderersPage:
             )
             for each in operations.renderers()
         ],
-        models=sorted(operations.models()),
+        models=sorted(visit.console.catalogue().routes),
     )

@@ -1,0 +1,79 @@
+"""Many renders at once: a file is sent, each of its lines is decided by itself, and a page says what became of it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from bickford_sora.batches import BATCH_LINES_MAX
+from bickford_sora.console.acting import Act, TheAct
+from bickford_sora.console.batch_files import lines_of
+from bickford_sora.console.console import TheVisit
+from bickford_sora.console.routing import Pages
+from bickford_sora.decisions.media import File
+from bickford_sora.errors import InvalidRequest
+from bickford_sora.http.batches import FILE, VideoBatch, told_batch
+from bickford_sora.http.roles import ASKS, READS
+from ledger.batches import Batch
+
+pages = Pages()
+
+
+class NewBatch(BaseModel):
+    """The form."""
+
+    lines_max: int = BATCH_LINES_MAX
+    models: Sequence[str]
+
+
+class BatchPage(BaseModel):
+    """A batch, and how each of its lines stands."""
+
+    batch: VideoBatch
+    created_at: datetime
+    done: int
+    """Lines that will not change any more."""
+
+
+@pages.page("/new/batch", "new_batch.html", takes=ASKS)
+async def form(visit: TheVisit) -> NewBatch:
+    """The empty form."""
+    return NewBatch(models=[*visit.console.catalogue().routes])
+
+
+@pages.action("/new/batch", takes=ASKS)
+async def send(act: TheAct) -> str:
+    """Decides each line on its own: as `POST /v1/videos/batches`."""
+    batch = await act.order.house.batching.run(_taken, act)
+    return f"/batches/{batch.opened.batch_id}"
+
+
+@pages.page("/batches/{batch_id}", "batch.html", takes=READS)
+async def one(batch_id: str, visit: TheVisit) -> BatchPage:
+    """How a batch stands."""
+    house, caller = visit.house, visit.caller
+    found = await house.batching.run(lambda: told_batch(house, caller.tenant, house.batches.find(caller, batch_id)))
+    counts = found.counts
+    return BatchPage(
+        batch=found,
+        created_at=datetime.fromtimestamp(found.created_at, UTC),
+        done=counts.refused + counts.completed + counts.failed,
+    )
+
+
+# What follows runs in the synchronous world, behind the crossing.
+
+
+def _taken(act: Act) -> Batch:
+    order = act.order
+    return order.house.batches.take(order.caller, lines_of(_file(act)), key=order.key, origin=order.origin)
+
+
+def _file(act: Act) -> File:
+    """What was chosen, or else what was written into the form."""
+    if FILE in act.files:
+        return act.files[FILE]
+    text = act.fields.get("text")
+    if isinstance(text, str):
+        return File(text.encode())
+    raise InvalidRequest("Choose a file, or write its lines into the form.", code="missing_parameter", param=FILE)

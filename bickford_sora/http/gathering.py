@@ -1,0 +1,64 @@
+"""Requests that are recorded together: those that come while others are being recorded go with the next ones.
+
+A thread's start and end, its wait for the ledger and the way back to the event loop cost more than recording one
+webhook does. Here a batch of them costs that once.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from bickford_sora.http.crossing import Crossing
+
+TOGETHER_MAX = 128
+"""Most of them at a time, so that the first of a batch does not wait for ever more behind it."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Gathering(Generic[Item, Result]):
+    """Calls a synchronous function with the items of many requests. For one event loop."""
+
+    def __init__(self, together: Callable[[Sequence[Item]], Sequence[Result | Exception]]) -> None:
+        """`together` answers each item in their order, by an exception where it is to be raised."""
+        self._together = together
+        self._crossing = Crossing(1)
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._going: asyncio.Task[None] | None = None
+
+    async def run(self, item: Item) -> Result:
+        """The answer to one item. A caller that leaves meanwhile takes nothing back."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, answer))
+        if self._going is None:
+            # Nothing of this request is in the context of what is done for all of them.
+            self._going = loop.create_task(self._go(), context=contextvars.Context())
+        return await answer
+
+    async def _go(self) -> None:
+        """Until nobody waits."""
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+                _give(batch, await self._answers([item for item, _ in batch]))
+        finally:
+            self._going = None
+
+    async def _answers(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
+        try:
+            return await self._crossing.run(self._together, items)
+        except Exception as error:  # noqa: BLE001 - it is raised where each of them waits
+            return [error] * len(items)
+
+
+def _give(batch: Sequence[tuple[Item, asyncio.Future[Result]]], answers: Sequence[Result | Exception]) -> None:
+    for (_, waiting), answer in zip(batch, answers, strict=True):
+        if waiting.done():  # its request is gone
+            continue
+        if isinstance(answer, Exception):
+            waiting.set_exception(answer)
+        else:
+            waiting.set_result(answer)
