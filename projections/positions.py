@@ -3,13 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from ledger.sql import query
 from projections.port import Projection
+
+State = Literal["current", "behind", "rebuilding", "of another version", "ahead of the ledger"]
 
 _SQL = "projections.sql"
 
@@ -41,6 +43,16 @@ class Lag:
     """Events up to the position that the rows lack, all of them in parked or skipped streams."""
     rebuilding: bool
     """Whether some process rebuilds it now."""
+
+    def state(self, version: int) -> "State":
+        """How it stands, for a program that makes this version of it."""
+        if self.rebuilding:
+            return "rebuilding"
+        if self.version != version:
+            return "of another version"
+        if self.position > self.head:
+            return "ahead of the ledger"
+        return "behind" if self.lag_events else "current"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def backtest(
         recorded = PastDecisions(opened.ledger, opened.keys).recorded(question, progress)
         report = compare(policy, recorded)
     if as_json:
-        print_json(_as_document(report))
+        print_json(as_document(report))
     else:
         _show(report)
 
@@ -166,7 +166,8 @@ def _cost(by_currency: Mapping[str, int]) -> str:
     return " + ".join(f"{units(micro)} {currency}" for currency, micro in sorted(by_currency.items())) or "0.00"
 
 
-def _as_document(report: Report) -> dict[str, Any]:
+def as_document(report: Report) -> dict[str, Any]:
+    """What `--json` prints."""
     by = {"by_rule": report.by_rule, "by_requester": report.by_requester, "by_model": report.by_model}
     return {
         "policy_hash": report.policy_hash,

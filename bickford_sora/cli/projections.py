@@ -12,7 +12,7 @@ from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.replay import Names, checked
 from bickford_sora.composition.books import PROJECTIONS
 from projections import search
-from projections.positions import Lag, Parked
+from projections.positions import Parked
 from projections.projector import Projector
 from projections.rebuild import Rebuild
 
@@ -31,9 +31,7 @@ def show(context: typer.Context, *, as_json: Json = False) -> None:
     versions = {search.NAME: search.VERSION, **{each.name: each.version for each in PROJECTIONS}}
     with books() as opened:
         lags = opened.projector.lag() + ([opened.search.lag()] if opened.search else [])
-    found = [
-        {**asdict(each), "lag_s": round(each.lag_s, 1), "state": _state(each, versions[each.name])} for each in lags
-    ]
+    found = [{**asdict(each), "lag_s": round(each.lag_s, 1), "state": each.state(versions[each.name])} for each in lags]
     if as_json:
         print_json({"head": lags[0].head, "projections": found})
         return
@@ -110,13 +108,3 @@ def skip(
 def _check_parked(projector: Projector, stream: str) -> None:
     if stream not in {each.stream for each in projector.parked()}:
         raise CommandRefused(f"{stream} is not parked. See `bickford-sora projections parked list`.", code="not_parked")
-
-
-def _state(lag: Lag, version: int) -> str:
-    if lag.rebuilding:
-        return "rebuilding"
-    if lag.version != version:
-        return "of another version"
-    if lag.position > lag.head:
-        return "ahead of the ledger"
-    return "behind" if lag.lag_events else "current"

@@ -102,7 +102,7 @@ def serve(
             for renderer in gateway.configuring.renderers:
                 note(_webhook_advice(renderer, settings.public_url or url))
 
-        app = with_console(create_app(rooms), console(gateway, rooms))
+        app = with_console(create_app(rooms), console(gateway, rooms, stack))
         serve_until_told(app, host, port, on_started=announce, on_stopping=rooms.tide.closing.set)
         note("Stopping: what was begun is finished first.")
 

@@ -1,18 +1,26 @@
 """What the console's pages work with, built from a gateway and the house of its HTTP routes."""
 
 import time
+from contextlib import ExitStack
 
+from bickford_sora.composition.books import PROJECTIONS, TENANT
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.console.attempts import Attempts
+from bickford_sora.console.commands import Commands, Processes
 from bickford_sora.console.console import Console
+from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Sessions
 from bickford_sora.http.house import House
+from projections import search
+from projections.backlog import backlog
 from projections.renders import Renders
 
 
-def console(gateway: Gateway, house: House) -> Console:
-    """The console beside the routes of this house."""
+def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
+    """The console beside the routes of this house; `stack` ends what it set going."""
     books = gateway.books
+    processes = Processes()
+    stack.callback(processes.close)
     return Console(
         house=house,
         clock=books.clock,
@@ -20,4 +28,21 @@ def console(gateway: Gateway, house: House) -> Console:
         renders=Renders(books.pool),
         attempts=Attempts(time.monotonic),
         catalogue=gateway.configuring.catalogue,
+        operations=_operations(gateway),
+        commands=Commands(processes.run, books.clock),
+    )
+
+
+def _operations(gateway: Gateway) -> Operations:
+    books = gateway.books
+    words = {search.NAME: search.VERSION} if books.search else {}
+    return Operations(
+        tenant=TENANT,
+        versions={each.name: each.version for each in PROJECTIONS} | words,
+        lag=lambda: books.projector.lag() + ([books.search.lag()] if books.search else []),
+        parked=books.projector.parked,
+        backlog=lambda: backlog(books.pool, books.clock()),
+        renderers=lambda: gateway.configuring.renderers,
+        replicas=gateway.fleet.health,
+        stopped=lambda name: [model for _, model in gateway.stops.record(name).stopped],
     )

@@ -7,13 +7,19 @@ from bickford_sora.console import live, refusing, signing_in, static
 from bickford_sora.console.console import Console
 from bickford_sora.console.pages import (
     approvals,
+    audit,
     batches,
+    doubts,
     files,
+    health,
     lineage,
     list_renders,
     new_render,
     one_render,
+    policy,
+    proof,
     render_actions,
+    settings,
     spend,
 )
 from bickford_sora.http import refusals
@@ -22,6 +28,12 @@ PAGES = (
     list_renders.pages,
     one_render.pages,
     render_actions.pages,
+    proof.pages,
+    audit.pages,
+    health.pages,
+    doubts.pages,
+    policy.pages,
+    settings.pages,
     approvals.pages,
     new_render.pages,
     lineage.pages,
@@ -34,7 +46,8 @@ PAGES = (
 def with_console(app: FastAPI, console: Console) -> FastAPI:
     """The same application with the console's pages beside its routes."""
     app.state.console = console
-    for router in (signing_in.router, static.router, live.router, files.router, spend.router):
+    routers = (signing_in.router, static.router, live.router, files.router, proof.router, spend.router)
+    for router in routers:
         app.include_router(router)
     for pages in PAGES:
         app.include_router(pages.twins)

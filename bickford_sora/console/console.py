@@ -11,6 +11,8 @@ from fastapi.params import Depends as Dependency
 from bickford_sora.console import cookies
 from bickford_sora.console.addresses import HOME
 from bickford_sora.console.attempts import Attempts
+from bickford_sora.console.commands import Commands
+from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Session, Sessions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
@@ -44,6 +46,8 @@ class Console:
     clock: Clock
     renders: RendersQuery
     attempts: Attempts
+    operations: Operations
+    commands: Commands
     catalogue: Callable[[], Catalogue]
     """What is offered now."""
 

@@ -24,6 +24,10 @@ ENTRIES: Sequence[Entry] = (
     Entry("New", "/new", "n", ("requester",)),
     Entry("Approvals", "/approvals", "a"),
     Entry("Spend", "/spend", "s", ("auditor", "admin")),
+    Entry("Audit", "/audit", "u", ("auditor", "admin")),
+    Entry("Health", "/health", "h", ("auditor", "admin")),
+    Entry("Policy", "/policy", "p", ("auditor", "admin")),
+    Entry("Settings", "/settings", "e", ("auditor", "admin")),
 )
 
 

@@ -110,3 +110,19 @@ class Pages:
             return does
 
         return register
+
+    def answer(self, path: str, template: str, *, takes: Dependency) -> Callable[[View], View]:
+        """Registers what a form does or asks where the answer is a page of its own, at no address to come back to.
+
+        A secret that is shown once, or a text that is looked at before it counts.
+        """
+
+        def register(does: View) -> View:
+            async def done(act: TheAct, model: Annotated[BaseModel, Depends(does)]) -> Response:
+                return rendering.page(act.visit, template, model)
+
+            dependencies = [opened_by(takes)]
+            self.router.add_api_route(path, done, methods=["POST"], dependencies=dependencies, name=does.__name__)
+            return does
+
+        return register

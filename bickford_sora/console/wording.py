@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from bickford_sora.decisions.amounts import amount, units
+from bickford_sora.decisions.amounts import amount, exact_units, units
 from ledger.lifecycle import Phase
 
 MINUTE_S = 60
@@ -25,6 +25,16 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "several": "Those renders are gone. Their facts stay.",
         "some": "Some of them could not be: they have ended meanwhile, or a legal hold keeps them.",
         "reviewed": "The review was recorded.",
+        "rebuilding": "The read model is being rebuilt. The live one answers until then.",
+        "adopted": "The job was adopted.",
+        "resubmitted": "The render is submitted again.",
+        "abandoned": "The render was given up.",
+        "published": "The policy is in force.",
+        "set": "The budget holds from the next decision on.",
+        "removed": "The budget holds no longer. Its facts stay.",
+        "revoked": "The key is not accepted any more.",
+        "endpoint-removed": "Nothing more is sent to this endpoint.",
+        "tested": "The endpoint answered. The sample is not on record.",
         "approved": "It was approved.",
         "denied": "It was denied.",
         "approved-several": "They were approved.",
@@ -121,6 +131,11 @@ def short(identifier: str | None) -> str:
     return f"{head}{separator}…{tail[-8:]}" if len(tail) > 12 else identifier  # noqa: PLR2004 - a table's column
 
 
+def moment(seconds: int) -> datetime:
+    """The moment of Unix seconds, as the protocol's objects have them."""
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
 def pretty(value: Any) -> str:
     """JSON as people read it."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS, default=str).decode()
@@ -129,9 +144,11 @@ def pretty(value: Any) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "ago": ago,
+        "exactly": exact_units,
         "amount": amount,
         "iso": iso,
         "lasting": lasting,
+        "moment": moment,
         "money": money,
         "pretty": pretty,
         "short": short,

@@ -92,7 +92,7 @@ async def list_page(
     after: str | None = None,
 ) -> ApiKeyPage:
     """A page of the keys this one may manage, the last issued first, also those that are not accepted any more."""
-    return await house.listing.run(_page, house, caller, limit, after)
+    return await house.listing.run(found_page, house, caller, limit, after)
 
 
 @router.get("/{key_id}", summary="Retrieve an API key", dependencies=[OVERSEES])
@@ -139,7 +139,8 @@ async def _fields(request: Request, house: House) -> dict[str, object]:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _page(house: House, caller: Caller, limit: int, after: str | None) -> ApiKeyPage:
+def found_page(house: House, caller: Caller, limit: int, after: str | None) -> ApiKeyPage:
+    """A page of the keys that the caller may manage. Raises NotFound."""
     house.wait_for_api_keys(house.limits.projection_wait_s)
     page = house.api_keys.page(caller, after, limit)
     data = _shown(house, *page.api_keys)
@@ -156,11 +157,11 @@ def _found(house: House, caller: Caller, key_id: str) -> ApiKey:
 
 
 def _issued(order: Order, fields: dict[str, object]) -> ApiKeyWithSecret:
-    return _with_secret(order.house, order.house.api_keys.issue(order.caller, fields, origin=order.origin))
+    return with_secret(order.house, order.house.api_keys.issue(order.caller, fields, origin=order.origin))
 
 
 def _rotated(order: Order, key_id: str, fields: dict[str, object]) -> ApiKeyWithSecret:
-    return _with_secret(order.house, order.house.api_keys.rotate(order.caller, key_id, fields, origin=order.origin))
+    return with_secret(order.house, order.house.api_keys.rotate(order.caller, key_id, fields, origin=order.origin))
 
 
 def _delegated(order: Order, key_id: str, fields: dict[str, object]) -> ApiKey:
@@ -197,5 +198,6 @@ def _object(key: State | ApiKeyRow, name: str | None, now: datetime) -> ApiKey:
     )
 
 
-def _with_secret(house: House, made: WithSecret) -> ApiKeyWithSecret:
+def with_secret(house: House, made: WithSecret) -> ApiKeyWithSecret:
+    """A key with its secret, which is shown this once."""
     return ApiKeyWithSecret(**_shown(house, made.api_key)[0].model_dump(), secret=made.secret)

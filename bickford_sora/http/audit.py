@@ -154,7 +154,7 @@ async def events(
 
     Of every project, for an auditor or admin of the tenant.
     """
-    return await house.listing.run(_page, house, caller, asked, page)
+    return await house.listing.run(found_page, house, caller, asked, page)
 
 
 @router.get("/events/{event_id}", summary="Retrieve a fact, its causes and its effects", dependencies=[OVERSEES])
@@ -172,7 +172,7 @@ async def questions() -> AuditQuestions:
 @router.get("/questions/{name}", summary="Ask a ready-made question", dependencies=[OVERSEES])
 async def answer(name: str, house: TheHouse, caller: TheCaller) -> AuditAnswer:
     """What it finds now, in this project; in every project, for an auditor or admin of the tenant."""
-    return told_answer(await house.listing.run(_answer, house, caller, name))
+    return told_answer(await house.listing.run(found_answer, house, caller, name))
 
 
 def told_page(found: AuditPage) -> AuditEventPage:
@@ -241,7 +241,8 @@ def _columns(event: Row) -> dict[str, Any]:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _page(house: House, caller: Caller, asked: Asked, page: PageAsked) -> AuditEventPage:
+def found_page(house: House, caller: Caller, asked: Asked, page: PageAsked) -> AuditEventPage:
+    """The facts that match. Raises as `Audits.page`."""
     filters, between = filters_of(asked)
     house.wait_for_audit(house.limits.projection_wait_s)
     found = house.audits.page(caller, filters, between, after=page.after, limit=page.limit, order=page.order)
@@ -253,6 +254,7 @@ def _event(house: House, caller: Caller, event_id: str) -> AuditEventInFull:
     return told_event(house.audits.explain(caller, event_id))
 
 
-def _answer(house: House, caller: Caller, name: str) -> Answer:
+def found_answer(house: House, caller: Caller, name: str) -> Answer:
+    """The answer to a ready-made question. Raises NotFound for an unknown one."""
     house.wait_for_audit(house.limits.projection_wait_s)
     return house.audits.ask(caller, name)

@@ -57,7 +57,7 @@ async def publish(
 @router.get("", summary="See the policy in force", dependencies=[OVERSEES])
 async def retrieve(house: TheHouse, caller: TheCaller) -> PolicyWithText:
     """The policy that decides now, with its file."""
-    return await house.crossing.run(_in_force, house, caller)
+    return await house.crossing.run(policy_in_force, house, caller)
 
 
 @router.get("/versions", summary="See what was in force", dependencies=[OVERSEES])
@@ -65,32 +65,35 @@ async def versions(
     house: TheHouse, caller: TheCaller, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> PolicyVersions:
     """The policies that were published, newest first."""
-    return await house.crossing.run(_versions, house, caller, limit)
+    return await house.crossing.run(newest_versions, house, caller, limit)
 
 
 # What follows runs in the synchronous world, behind the crossing.
 
 
 def _published(house: House, governor: Caller, content: bytes, origin: Origin) -> PolicyWithText:
-    return _with_text(house.policies.publish(governor, content, origin))
+    return with_text(house.policies.publish(governor, content, origin))
 
 
-def _in_force(house: House, caller: Caller) -> PolicyWithText:
+def policy_in_force(house: House, caller: Caller) -> PolicyWithText:
+    """The policy that decides now."""
     newest = house.policies.newest(caller.tenant)
     if newest is not None:
-        return _with_text(newest)
+        return with_text(newest)
     built_in = house.policies.built_in
     return PolicyWithText(
         policy_hash=built_in.compiled.hash, version=0, published_at=None, published_by=None, text=built_in.compiled.text
     )
 
 
-def _versions(house: House, caller: Caller, limit: int) -> PolicyVersions:
+def newest_versions(house: House, caller: Caller, limit: int) -> PolicyVersions:
+    """The policies that were published, newest first."""
     found = house.policies.versions(caller.tenant)[-limit:]
-    return PolicyVersions(data=[_shown(each) for each in reversed(found)])
+    return PolicyVersions(data=[shown(each) for each in reversed(found)])
 
 
-def _shown(version: Version) -> Policy:
+def shown(version: Version) -> Policy:
+    """A version as it is listed."""
     return Policy(
         policy_hash=version.policy_hash,
         version=version.version,
@@ -99,5 +102,6 @@ def _shown(version: Version) -> Policy:
     )
 
 
-def _with_text(version: Version) -> PolicyWithText:
-    return PolicyWithText(**_shown(version).model_dump(), text=version.text)
+def with_text(version: Version) -> PolicyWithText:
+    """A version with its file."""
+    return PolicyWithText(**shown(version).model_dump(), text=version.text)

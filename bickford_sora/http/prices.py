@@ -40,7 +40,7 @@ class Prices(BaseModel):
 @router.get("", summary="See the prices in force", dependencies=[OVERSEES])
 async def retrieve(house: TheHouse, caller: TheCaller) -> Prices:
     """The price table that was published last."""
-    return await house.crossing.run(_newest, house, caller.tenant)
+    return await house.crossing.run(newest_prices, house, caller.tenant)
 
 
 @router.get("/{prices_hash}", summary="See the prices a decision was taken by", dependencies=[OVERSEES])
@@ -52,7 +52,8 @@ async def retrieve_one(prices_hash: str, house: TheHouse, caller: TheCaller) -> 
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _newest(house: House, tenant: str) -> Prices:
+def newest_prices(house: House, tenant: str) -> Prices:
+    """The price table that was published last; an empty one before any was."""
     newest = house.price_tables.newest(tenant)
     if newest is None:
         return Prices(prices_hash=None, version=0, published_at=None, text="[]", data=[])

@@ -53,7 +53,7 @@ async def checkpoint(house: TheHouse) -> PlainTextResponse:
     try:
         newest = await house.crossing.run(house.proofs.checkpoint)
     except NotCovered as error:
-        raise _not_ready(error) from None
+        raise not_ready(error) from None
     return PlainTextResponse(newest.note, headers=FRESH)
 
 
@@ -75,7 +75,7 @@ async def consistency(
     try:
         proof = await house.crossing.run(house.proofs.consistency, from_, to)
     except NotCovered as error:
-        raise _not_ready(error) from None
+        raise not_ready(error) from None
     return Consistency(old_size=from_, new_size=to, proof=[base64.b64encode(each).decode() for each in proof])
 
 
@@ -90,7 +90,7 @@ async def receipt(
     house: TheHouse, caller: TheCaller, position: Annotated[int, Query(ge=1, le=POSITION_MAX)]
 ) -> PlainTextResponse:
     """That the fact at this position is under the newest checkpoint (c2sp.org/tlog-proof)."""
-    return _file(await house.listing.run(_receipt_at, house, caller, position))
+    return receipt_file(await house.listing.run(receipt_at, house, caller, position))
 
 
 @router.get(
@@ -107,11 +107,11 @@ async def video_receipt(
     version: Annotated[int | None, Query(ge=1, description="Which of its facts; else the last one.")] = None,
 ) -> PlainTextResponse:
     """That a fact of this video is under the newest checkpoint (c2sp.org/tlog-proof)."""
-    return _file(await house.crossing.run(_receipt_of_video, house, caller, video_id, version))
+    return receipt_file(await house.crossing.run(_receipt_of_video, house, caller, video_id, version))
 
 
-def _receipt_at(house: House, caller: Caller, position: int) -> Receipt:
-    """Of a fact that the caller may see in the stream of all facts."""
+def receipt_at(house: House, caller: Caller, position: int) -> Receipt:
+    """The receipt of a fact that the caller may see in the stream of all facts. Raises NotFound and NotReady."""
     seen = house.audits.query.events(caller.tenant, Filters(project=caller.readable), after=position - 1, limit=1)
     if not seen or seen[0].position != position:
         raise NotFound("No fact is at this position.", code="fact_not_found", param="position")
@@ -130,13 +130,15 @@ def _receipt(house: House, position: int) -> Receipt:
     try:
         return house.proofs.receipt(position)
     except NotCovered as error:
-        raise _not_ready(error) from None
+        raise not_ready(error) from None
 
 
-def _file(found: Receipt) -> PlainTextResponse:
+def receipt_file(found: Receipt) -> PlainTextResponse:
+    """A receipt as a file to keep."""
     name = f'attachment; filename="{found.index + 1}.tlog-proof"'
     return PlainTextResponse(str(found), headers={**FRESH, "content-disposition": name})
 
 
-def _not_ready(error: NotCovered) -> NotReady:
+def not_ready(error: NotCovered) -> NotReady:
+    """The error for what no checkpoint covers yet."""
     return NotReady(f"{str(error)[0].upper()}{str(error)[1:]}.", code=error.code)

@@ -64,10 +64,11 @@ async def show(
     limit: Annotated[int, Query(ge=1, le=QUEUE_LIMIT_MAX)] = QUEUE_LIMIT_DEFAULT,
 ) -> QueueNow:
     """The caller's renders that wait, by renderer and place, and how many everybody has waiting and under way."""
-    return _object(await house.queue_looks.run(house.queueing.line, caller, video_id=video_id, limit=limit))
+    return told_line(await house.queue_looks.run(house.queueing.line, caller, video_id=video_id, limit=limit))
 
 
-def _object(line: Line) -> QueueNow:
+def told_line(line: Line) -> QueueNow:
+    """The queue as it is answered."""
     return QueueNow(renderers=[_renderer(each) for each in line.counters], data=[_video(each) for each in line.queued])
 
 

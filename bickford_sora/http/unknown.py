@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
+from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.unknown import doubt
 from bickford_sora.http.bodies import read_json
 from bickford_sora.http.documentation import REFUSALS, json_body
@@ -81,14 +82,7 @@ async def list_page(
     after: Annotated[str | None, Query(max_length=VIDEO_ID_CHARS_MAX, pattern=NO_NUL)] = None,
 ) -> UnknownRenderList:
     """A page of the renders that are held until something is found out or decided, the oldest first."""
-
-    def page() -> UnknownRenderList:
-        house.wait_for_work(house.limits.projection_wait_s)
-        found = house.unknown.page(caller, after, limit)
-        data = [_object(house, each) for each in found.renders]
-        return UnknownRenderList(data=data, last_id=found.last_id, has_more=found.has_more)
-
-    return await house.listing.run(page)
+    return await house.listing.run(found_page, house, caller, limit, after)
 
 
 @router.post("/{video_id}/adopt", summary="Adopt a job", dependencies=[ADMINISTERS], openapi_extra=_ADOPTION)
@@ -128,6 +122,14 @@ async def _fields(request: Request, house: House) -> dict[str, object]:
 
 
 # What follows runs in the synchronous world, behind the crossing.
+
+
+def found_page(house: House, caller: Caller, limit: int, after: str | None) -> UnknownRenderList:
+    """A page of the renders that wait for a decision."""
+    house.wait_for_work(house.limits.projection_wait_s)
+    found = house.unknown.page(caller, after, limit)
+    data = [_object(house, each) for each in found.renders]
+    return UnknownRenderList(data=data, last_id=found.last_id, has_more=found.has_more)
 
 
 def _object(house: House, render: Render) -> UnknownRender:

@@ -146,7 +146,7 @@ async def create(
     """Has this project's events sent to a URL. The answer alone shows the signing secret."""
     fields = await _fields(request, house)
     origin = undertaking.origin(caller)
-    return _with_secret(house, await house.crossing.run(house.endpoints.create, caller, fields, origin=origin))
+    return with_secret(house, await house.crossing.run(house.endpoints.create, caller, fields, origin=origin))
 
 
 @router.get("/webhook_endpoints", summary="List this project's webhook endpoints", dependencies=[OVERSEES])
@@ -154,7 +154,7 @@ async def list_page(
     house: TheHouse, caller: TheCaller, limit: Limit = 20, after: str | None = None
 ) -> WebhookEndpointPage:
     """A page, newest first. Shows what was recorded before the call, or what there is after a bounded wait."""
-    return await house.listing.run(_page, house, caller, limit, after)
+    return await house.listing.run(found_page, house, caller, limit, after)
 
 
 @router.get("/webhook_endpoints/{webhook_endpoint_id}", summary="Retrieve a webhook endpoint", dependencies=[OVERSEES])
@@ -203,7 +203,7 @@ async def rotate_secret(
     """Replaces the signing secret. On request both sign for another 24 hours."""
     fields = await _fields(request, house)
     origin = undertaking.origin(caller)
-    return _with_secret(
+    return with_secret(
         house,
         await house.crossing.run(house.endpoints.rotate_secret, caller, webhook_endpoint_id, fields, origin=origin),
     )
@@ -231,7 +231,7 @@ async def deliveries(
     webhook_endpoint_id: str, house: TheHouse, caller: TheCaller, limit: Limit = 20
 ) -> WebhookDeliveries:
     """What was sent to an endpoint, newest first, and what came of it. Not in the protocol."""
-    return await house.listing.run(_deliveries, house, caller, webhook_endpoint_id, limit)
+    return await house.listing.run(found_deliveries, house, caller, webhook_endpoint_id, limit)
 
 
 @router.get("/webhook_event_types", summary="List the event types", dependencies=[READS])
@@ -247,7 +247,8 @@ async def _fields(request: Request, house: House) -> dict[str, object]:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _page(house: House, caller: Caller, limit: int, after: str | None) -> WebhookEndpointPage:
+def found_page(house: House, caller: Caller, limit: int, after: str | None) -> WebhookEndpointPage:
+    """A page of the endpoints that the caller reads."""
     house.wait_for_endpoints(house.limits.projection_wait_s)
     page = house.endpoints.page(caller, after, limit)
     data = [_shown(house.keys, row) for row in page.endpoints]
@@ -263,7 +264,8 @@ def _retrieve(house: House, caller: Caller, endpoint_id: str) -> WebhookEndpoint
     return _shown(house.keys, house.endpoints.find(caller, endpoint_id))
 
 
-def _deliveries(house: House, caller: Caller, endpoint_id: str, limit: int) -> WebhookDeliveries:
+def found_deliveries(house: House, caller: Caller, endpoint_id: str, limit: int) -> WebhookDeliveries:
+    """The newest deliveries to an endpoint. Raises NotFound."""
     house.wait_for_endpoints(house.limits.projection_wait_s)
     return WebhookDeliveries(data=[_delivery(row) for row in house.endpoints.deliveries(caller, endpoint_id, limit)])
 
@@ -283,7 +285,8 @@ def _shown(keys: Keys, endpoint: Endpoint | EndpointRow) -> WebhookEndpoint:
     )
 
 
-def _with_secret(house: House, made: WithSecret) -> WebhookEndpointWithSecret:
+def with_secret(house: House, made: WithSecret) -> WebhookEndpointWithSecret:
+    """An endpoint with the secret that is shown this once."""
     shown = _shown(house.keys, made.endpoint)
     return WebhookEndpointWithSecret(**shown.model_dump(), signing_secret=made.secret)
 

@@ -2,26 +2,39 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
+import orjson
 from fastapi import FastAPI
+from pydantic import SecretStr
 
+from bickford_sora.cli.deciding import as_document
+from bickford_sora.configuration import ConfiguredRenderer
 from bickford_sora.console.app import with_console
 from bickford_sora.console.attempts import Attempts
+from bickford_sora.console.commands import Commands, Ended
 from bickford_sora.console.console import Console
+from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Sessions
+from bickford_sora.decisions.rules.backtest import compare
+from bickford_sora.decisions.rules.reading import read_policy
+from bickford_sora.past_decisions import PastDecisions, Question
+from bickford_sora.renderers.fleet import ReplicaHealth
 from ledger.application import Ledger
 from ledger.envelope import Event
 from ledger.lifecycle import Phase
+from projections.backlog import Waiting
+from projections.positions import Lag, Parked
 from projections.renders import Found, RenderRow, Wanted
 from projections.story import Story
 from projections.videos import Video, rows
 from projections.work import rows as work_rows
-from tests.http.houses import KEY, Kit, make_kit
+from tests.http.houses import KEY, NOW, Kit, make_kit
 
 HOST = "http://house"
 SIGN_INS_MAX = 1_000
@@ -126,6 +139,61 @@ def _matches(row: RenderRow, wanted: Wanted) -> bool:
     )
 
 
+class FakedCommands:
+    """Answers as the commands do, of the ledger in memory. Called at once: a page sees how they ended."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    def __call__(self, arguments: Sequence[str], on_line: Callable[[str], None], text: str = "") -> Ended:
+        head = self._kit.ledger.head()
+        match arguments:
+            case ["verify", *_]:
+                on_line(f"verify {head} of {head} facts")
+                found = {"facts": head, "covered": head, "checkpoints": 1, "findings": [], "held": True}
+                return Ended(0, orjson.dumps(found))
+            case ["replay", name, *_]:
+                rebuilt = [{"name": name, "version": 1, "position": head}]
+                return Ended(0, orjson.dumps({"rebuilt": rebuilt, "events": head, "took_s": 0.1}))
+            case ["policy", "backtest", *_]:
+                past = PastDecisions(self._kit.ledger, self._kit.keys)
+                report = compare(read_policy(text.encode()), past.recorded(Question("main"), lambda *_: None))
+                return Ended(0, orjson.dumps(as_document(report)))
+            case ["audit", "pack", *_]:
+                Path(arguments[arguments.index("--out") + 1]).write_bytes(b"PK the pack")
+                return Ended(0, b"{}")
+        raise OSError("no such command")
+
+
+def operations_of(kit: Kit) -> Operations:
+    """One renderer with two replicas, and two read models, one of which is behind."""
+    head = kit.ledger.head
+    renderer = ConfiguredRenderer(
+        name="openai",
+        dialect="openai",
+        credential="openai-default",
+        api_key=SecretStr("sk-secret"),
+        replicas=("http://one", "http://two"),
+        in_flight_max=4,
+    )
+    return Operations(
+        tenant="main",
+        versions={"videos": 1, "audit": 1},
+        lag=lambda: [
+            Lag("videos", 1, head(), head(), 0, 0.0, 0, 0, 0, rebuilding=False),
+            Lag("audit", 1, head() - 1, head(), 1, 42.0, 1, 0, 1, rebuilding=False),
+        ],
+        parked=lambda: [Parked("audit", "render:main:0", 1, "invalid_event", NOW, None)],
+        backlog=lambda: [Waiting("submit", "openai", 3, 12.0)],
+        renderers=lambda: (renderer,),
+        replicas=lambda: [
+            ReplicaHealth("openai", "http://one", drained=False, down_for_s=0.0),
+            ReplicaHealth("openai", "http://two", drained=False, down_for_s=8.0),
+        ],
+        stopped=lambda _: ["sora-2-pro"],
+    )
+
+
 def console_of(kit: Kit, **given: Any) -> Console:
     """The console of a kit's house."""
     return Console(
@@ -135,6 +203,8 @@ def console_of(kit: Kit, **given: Any) -> Console:
             "sessions": Sessions(digest=kit.keys.digest, new_id=kit.house.new_id),
             "renders": FoldedRenders(kit.ledger),
             "attempts": Attempts(kit.clock.seconds),
+            "operations": operations_of(kit),
+            "commands": Commands(FakedCommands(kit), kit.clock, start=lambda work: work()),
             "catalogue": kit.house.characters.catalogue,
             **given,
         }

@@ -1,0 +1,182 @@
+"""Commands of this program that pages set going, each in a process of its own.
+
+What rereads the whole ledger would take processor time and connections from the requests of this process. So it is done
+by the command that an operator would call, with the same settings; the page shows what it said and came to.
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+import structlog
+
+from bickford_sora.errors import Conflicting
+from ledger.clock import Clock
+
+COMMANDS_MAX = 2
+"""Commands that run at the same time."""
+KEPT_MAX = 50
+"""Commands whose end is remembered; of older ones nothing is known any more."""
+SAID_LINES_MAX = 8
+"""Last lines of what a command said that are kept."""
+STOP_S = 5.0
+"""How long a command that is told to end may take, in seconds."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    answer: bytes
+    """What it wrote to standard output."""
+
+
+class Run(Protocol):
+    """Runs a command to its end."""
+
+    def __call__(self, arguments: Sequence[str], on_line: Callable[[str], None], /, text: str = "") -> Ended:
+        """`on_line` is told each line it says beside its answer; `text` is given to it as standard input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far a command is."""
+
+    arguments: tuple[str, ...]
+    by: str
+    """Public id of the key it was set going with."""
+    began_at: datetime
+    said: tuple[str, ...] = ()
+    ended_at: datetime | None = None
+    status: int | None = None
+    """Its exit status; None while it runs."""
+    text: str = ""
+    """What it was given to read."""
+    answer: Any = None
+    """Its answer, which is JSON; None where it gave none."""
+
+    @property
+    def command(self) -> str:
+        """As it is typed."""
+        return " ".join(("bickford-sora", *self.arguments))
+
+
+class Commands:
+    """The commands of this process, by what they are for. Safe to use from several threads."""
+
+    def __init__(self, run: Run, clock: Clock, start: Callable[[Callable[[], None]], object] | None = None) -> None:
+        """`start` has a function called beside its caller; a thread of its own without it."""
+        self._run = run
+        self._clock = clock
+        self._start = start or _in_a_thread
+        self._lock = threading.Lock()
+        self._standings: dict[str, Standing] = {}
+
+    def begin(self, name: str, *arguments: str, by: str, text: str = "") -> None:
+        """Sets one going. Raises Conflicting while this one, or too many others, run."""
+        with self._lock:
+            running = [each for each, standing in self._standings.items() if standing.ended_at is None]
+            if name in running or len(running) >= COMMANDS_MAX:
+                raise Conflicting("This is being done already. Wait until it has ended.", code="command_runs")
+            self._standings.pop(name, None)
+            self._standings[name] = Standing(arguments=arguments, by=by, began_at=self._clock(), text=text)
+            for oldest in [*self._standings][:-KEPT_MAX]:
+                del self._standings[oldest]
+        self._start(lambda: self._follow(name, arguments, text))
+
+    def standing(self, name: str) -> Standing | None:
+        """How far it is; None: it was not set going since this process started."""
+        with self._lock:
+            return self._standings.get(name)
+
+    def run(self, *arguments: str) -> Ended:
+        """Runs a short one to its end, for a caller that waits. Raises OSError where no process can be started."""
+        return self._run(arguments, lambda _: None)
+
+    def _follow(self, name: str, arguments: Sequence[str], text: str) -> None:
+        try:
+            ended = self._run(arguments, lambda line: self._says(name, line), text)
+        except OSError as error:
+            log.warning("command_not_run", command=arguments[0], error=type(error).__name__)
+            ended = Ended(1, b"")
+        self._ends(name, ended)
+
+    def _says(self, name: str, line: str) -> None:
+        with self._lock:
+            standing = self._standings[name]
+            self._standings[name] = replace(standing, said=(*standing.said, line)[-SAID_LINES_MAX:])
+
+    def _ends(self, name: str, ended: Ended) -> None:
+        try:
+            answer = orjson.loads(ended.answer) if ended.answer else None
+        except orjson.JSONDecodeError:
+            answer = None
+        with self._lock:
+            standing = self._standings[name]
+            self._standings[name] = replace(standing, ended_at=self._clock(), status=ended.status, answer=answer)
+
+
+class Processes:
+    """Runs commands of this program, with the settings of this process."""
+
+    def __init__(self, program: Sequence[str] = (sys.executable, "-m", "bickford_sora")) -> None:
+        self._program = program
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def run(self, arguments: Sequence[str], on_line: Callable[[str], None], /, text: str = "") -> Ended:
+        """Runs one to its end. Raises OSError where no process can be started."""
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(  # noqa: S603 - this program, and arguments that were checked
+            [*self._program, *arguments], stdin=pipe, stdout=pipe, stderr=pipe
+        )
+        with self._lock:
+            self._running.add(process)
+        try:
+            with process:
+                return Ended(*_followed(process, on_line, text))
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def close(self) -> None:
+        """Ends those that run."""
+        with self._lock:
+            running = [*self._running]
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _followed(process: subprocess.Popen[bytes], on_line: Callable[[str], None], text: str) -> tuple[int, bytes]:
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018 - they are pipes
+    said = process.stderr
+
+    def listen() -> None:
+        for line in said:
+            on_line(line.decode(errors="replace").strip())
+
+    listener = threading.Thread(target=listen, name="command-listener", daemon=True)
+    listener.start()
+    if text:
+        process.stdin.write(text.encode())
+    process.stdin.close()
+    answer = process.stdout.read()
+    listener.join()
+    return process.wait(), answer
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="command", daemon=True).start()

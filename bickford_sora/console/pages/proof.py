@@ -1,0 +1,169 @@
+"""The proof of the ledger: its newest checkpoint, the check of everything, and what can be taken along."""
+
+import base64
+import re
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse, Response
+from pydantic import BaseModel
+
+from bickford_sora.console.acting import TheAct
+from bickford_sora.console.commands import Standing
+from bickford_sora.console.console import TheVisit, Visit, opened_by
+from bickford_sora.console.routing import PageRoute, Pages
+from bickford_sora.errors import NotFound, TryLater
+from bickford_sora.http import proof
+from bickford_sora.http.roles import OVERSEES, READS
+from ledger import streams
+from ledger.port import POSITION_MAX
+from ledger.proof.errors import NotCovered
+from ledger.proof.port import KeptCheckpoint
+from projections.questions import QUESTIONS
+
+VERIFY = "verify"
+_ORIGIN = re.compile(r"\A[^\n]+")
+
+pages = Pages()
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+class ShownCheckpoint(BaseModel):
+    """The newest checkpoint."""
+
+    origin: str
+    size: int
+    root: str
+    """In base64, as in the note."""
+    root_hex: str
+    taken_at: datetime
+    note: str
+
+
+class Check(BaseModel):
+    """A check of everything, as far as it is."""
+
+    command: str
+    by: str
+    """Public id of the key it was set going with."""
+    began_at: datetime
+    ended_at: datetime | None
+    said: Sequence[str]
+    """Last lines of what it told while it ran."""
+    status: int | None
+    """Its exit status; None while it runs."""
+    answer: Any
+    """What `bickford-sora verify --json` prints; None where it came to nothing."""
+
+
+class ProofPage(BaseModel):
+    """How the ledger stands to its tree."""
+
+    facts: int
+    """In the ledger."""
+    in_tree: int
+    """Of which the tree has so many."""
+    checkpoint: ShownCheckpoint | None
+    check: Check | None
+    questions: dict[str, str]
+
+
+def check_of(standing: Standing | None) -> Check | None:
+    """A command as it is shown."""
+    if standing is None:
+        return None
+    return Check(
+        command=standing.command,
+        by=standing.by,
+        began_at=standing.began_at,
+        ended_at=standing.ended_at,
+        said=standing.said,
+        status=standing.status,
+        answer=standing.answer,
+    )
+
+
+@pages.page("/audit/proof", "proof.html", takes=OVERSEES)
+async def shown(visit: TheVisit) -> ProofPage:
+    """The newest checkpoint, and the last check."""
+    return await visit.read(_proof)
+
+
+@pages.action("/audit/verify", takes=OVERSEES)
+async def verify(act: TheAct) -> str:
+    """Rereads the whole ledger and holds it to its tree and checkpoints, in a process of its own."""
+    act.visit.console.commands.begin(VERIFY, "verify", "--json", by=act.visit.caller.key_id)
+    return "/audit/proof"
+
+
+@router.get("/audit/checkpoint", dependencies=[opened_by(READS)])
+async def checkpoint(visit: TheVisit) -> Response:
+    """The newest checkpoint as a file to keep elsewhere."""
+    try:
+        newest = await visit.house.crossing.run(visit.house.proofs.checkpoint)
+    except NotCovered as error:
+        raise proof.not_ready(error) from None
+    return _kept(newest.note, f"checkpoint-{newest.size}")
+
+
+@router.get("/audit/receipt", dependencies=[opened_by(OVERSEES)])
+async def receipt(visit: TheVisit, position: Annotated[int, Query(ge=1, le=POSITION_MAX)]) -> Response:
+    """The proof that a fact is under the newest checkpoint."""
+    return proof.receipt_file(await visit.read(lambda visit: proof.receipt_at(visit.house, visit.caller, position)))
+
+
+@router.get("/audit/pack/{video_id}", dependencies=[opened_by(OVERSEES)])
+async def pack(video_id: str, visit: TheVisit) -> Response:
+    """The evidence pack of a render: a page, the facts, receipts, and the program that checks them offline."""
+    content = await visit.house.making.run(_packed, visit, video_id)
+    name = f'attachment; filename="evidence-{video_id}.zip"'
+    return Response(content, media_type="application/zip", headers={"content-disposition": name})
+
+
+# What follows runs in the synchronous world, behind the crossing.
+
+
+def _proof(visit: Visit) -> ProofPage:
+    tree = visit.house.proofs.tree
+    newest = tree.newest()
+    return ProofPage(
+        facts=tree.head(),
+        in_tree=tree.size(),
+        checkpoint=_shown(newest) if newest else None,
+        check=check_of(visit.console.commands.standing(VERIFY)),
+        questions={**QUESTIONS},
+    )
+
+
+def _shown(newest: KeptCheckpoint) -> ShownCheckpoint:
+    origin = _ORIGIN.match(newest.note)
+    return ShownCheckpoint(
+        origin=origin[0] if origin else "",
+        size=newest.size,
+        root=base64.b64encode(newest.root).decode(),
+        root_hex=newest.root.hex(),
+        taken_at=newest.taken_at,
+        note=newest.note,
+    )
+
+
+def _packed(visit: Visit, video_id: str) -> bytes:
+    if not streams.is_video_id(video_id):
+        raise NotFound("No video with this id exists.", code="video_not_found", param="video_id")
+    visit.house.intake.find(visit.caller, video_id)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "evidence.zip"
+        arguments = ("audit", "pack", "--render", video_id, "--out", str(path), "--json")
+        ended = visit.console.commands.run(*arguments)
+        if ended.status or not path.exists():
+            raise TryLater("The evidence could not be packed. Ask again in a while.", code="pack_failed")
+        return path.read_bytes()
+
+
+def _kept(text: str, name: str) -> PlainTextResponse:
+    headers = {**proof.FRESH, "content-disposition": f'attachment; filename="{name}"'}
+    return PlainTextResponse(text, headers=headers)

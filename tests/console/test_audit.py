@@ -1,0 +1,129 @@
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from bickford_sora.console.commands import Commands, Ended
+from tests.console.visits import visitor
+from tests.http.houses import FOREIGN_ROOT_KEY, OTHER_KEY, Kit
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def _types(page: dict[str, list[dict[str, str]]]) -> list[str]:
+    return [each["type"] for each in page["facts"]]
+
+
+def test_facts_are_found_by_what_is_in_the_address_and_the_twin_says_the_same(kit: Kit) -> None:
+    first, second = kit.finished(), kit.create()
+    somebody = visitor(kit)
+    assert _types(somebody.get(f"/audit.json?video_id={second}").json()) == [
+        "spend.reserved",
+        "render.allowed",
+        "render.intent",
+    ]
+    page = somebody.get("/audit.json?type=render.intent").json()
+    assert [each["video_id"] for each in page["facts"]] == [second, first]
+    html = somebody.get("/audit?type=render.intent").text
+    assert re.findall(r'href="/facts/([0-9a-f-]+)"', html) == [each["id"] for each in page["facts"]]
+    assert 'name="type" value="render.intent"' in html
+
+
+def test_the_facts_go_on_page_by_page(kit: Kit) -> None:
+    for _ in range(20):
+        kit.create()
+    somebody = visitor(kit)
+    first = somebody.get("/audit.json").json()
+    second = somebody.get(f"/audit.json?after={first['after']}").json()
+    positions = [each["position"] for page in (first, second) for each in page["facts"]]
+    assert positions == sorted(positions, reverse=True)
+    assert len(positions) == len(set(positions)) == kit.ledger.head()
+    assert second["after"] is None
+    assert f"after={first['after']}" in somebody.get("/audit").text
+
+
+@pytest.mark.parametrize("query", ["since=soon", "position_min=many", "request_id=odd", "after=odd", "project=beta"])
+def test_a_filter_that_cannot_be_understood_is_named(kit: Kit, query: str) -> None:
+    answer = visitor(kit).get(f"/audit?{query}")
+    assert answer.status_code in {400, 404}
+    assert query.partition("=")[0] in answer.text
+
+
+def test_the_facts_are_for_those_who_oversee(kit: Kit) -> None:
+    requester = visitor(kit, kit.issue("requester"))
+    for path in ("/audit", "/audit/proof", "/audit/questions/unused_keys", "/audit/receipt?position=1"):
+        assert requester.get(path).status_code == 403, path
+    assert requester.post("/audit/verify").status_code == 403
+    assert 'href="/audit"' not in requester.get("/renders").text
+
+
+@pytest.mark.parametrize("key", [OTHER_KEY, FOREIGN_ROOT_KEY])
+def test_nobody_else_sees_them(kit: Kit, key: str) -> None:
+    video_id = kit.create()
+    other = visitor(kit, key)
+    assert other.get("/audit.json").json()["facts"] == []
+    assert "Nothing was recorded yet" in other.get("/audit").text
+    assert "No fact matches" in other.get("/audit?type=render.intent").text
+    assert other.get(f"/audit/pack/{video_id}").status_code == 404
+    kit.checkpoint()
+    assert other.get("/audit/receipt?position=1").status_code == 404
+
+
+def test_a_ready_made_question_is_answered(kit: Kit) -> None:
+    somebody = visitor(kit)
+    twin = somebody.get("/audit/questions/unused_keys.json").json()
+    html = somebody.get("/audit/questions/unused_keys").text
+    assert twin["finds"] in html
+    assert all(row["key_id"] in html for row in twin["rows"])
+    assert somebody.get("/audit/questions/odd").status_code == 404
+
+
+def test_everything_is_verified_and_what_proves_it_can_be_taken_along(kit: Kit) -> None:
+    kit.create(HOSTILE)
+    somebody = visitor(kit)
+    assert "No checkpoint yet" in somebody.get("/audit/proof").text
+    assert somebody.get("/audit/checkpoint").status_code == 400
+    newest = kit.checkpoint()
+    assert somebody.post("/audit/verify", "/audit/proof").headers["location"] == "/audit/proof"
+    page, html = somebody.get("/audit/proof.json").json(), somebody.get("/audit/proof").text
+    assert page["check"]["answer"]["held"] is True
+    assert page["check"]["command"] == "bickford-sora verify --json"
+    assert "Everything is as it was recorded" in html
+    assert page["checkpoint"]["root_hex"] == newest.root.hex()
+    assert newest.root.hex() in html
+    assert somebody.get("/audit/checkpoint").text == newest.note
+    receipt = somebody.get("/audit/receipt?position=1")
+    assert receipt.text == kit.request("GET", "/v1/ledger/proof?position=1").text
+    assert "attachment" in receipt.headers["content-disposition"]
+
+
+def test_what_was_found_wrong_is_shown_as_text(kit: Kit) -> None:
+    finding = {"kind": "facts_changed", "first": 3, "last": 4, "message": HOSTILE, "exact": True}
+    said = b'{"held": false, "facts": 9, "findings": [%s]}' % json.dumps(finding).encode()
+    _commanded(kit, lambda *_: Ended(11, said))
+    somebody = visitor(kit)
+    somebody.post("/audit/verify", "/audit/proof")
+    html = somebody.get("/audit/proof").text
+    assert "Not everything is as it was recorded" in html
+    assert HOSTILE not in html
+    assert "3 to 4" in html
+
+
+def test_a_check_that_came_to_nothing_says_what_to_do(kit: Kit) -> None:
+    _commanded(kit, lambda *_: Ended(1, b""))
+    somebody = visitor(kit)
+    somebody.post("/audit/verify", "/audit/proof")
+    assert "The check came to no answer" in somebody.get("/audit/proof").text
+
+
+def test_the_evidence_of_a_render_is_packed(kit: Kit) -> None:
+    video_id = kit.finished()
+    answer = visitor(kit).get(f"/audit/pack/{video_id}")
+    assert answer.content == b"PK the pack"
+    assert f"evidence-{video_id}.zip" in answer.headers["content-disposition"]
+
+
+def _commanded(kit: Kit, run: object) -> None:
+    commands = Commands(run, kit.clock, start=lambda work: work())  # type: ignore[arg-type] # a plain function
+    kit.app.state.console = replace(kit.app.state.console, commands=commands)
