@@ -53,6 +53,10 @@ PAGES = (
     Shown("batch", "/new/batch"),
     Shown("approvals", "/approvals", as_root=True),
     Shown("spend", "/spend", as_root=True),
+    Shown("audit", "/audit", as_root=True),
+    Shown("health", "/health", as_root=True),
+    Shown("policy", "/policy", as_root=True),
+    Shown("settings", "/settings", as_root=True),
 )
 
 
