@@ -15,7 +15,7 @@ from ledger import streams
 from ledger.envelope import Sealed
 from ledger.errors import Erased
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 from projections.videos import Page
 
 

@@ -31,7 +31,7 @@ from ledger.errors import Conflict
 from ledger.events import ErasureDecided
 from ledger.events.erasure import SubjectKind
 from ledger.holds import Holds
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 RETENTION = "retention"
 """Who decides that the time of a prompt is over."""

@@ -29,7 +29,7 @@ from ledger.events import ErasureDecided
 from ledger.events.erasure import Reason
 from ledger.identifiers import made_at
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 ACTOR = "eraser"
 """Who the facts of erasures that are carried out are by."""

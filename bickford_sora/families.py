@@ -7,7 +7,7 @@ from typing import Literal
 from bickford_sora.decisions.lineage import ANCESTORS_MAX, LINEAGE_RENDERS_MAX
 from ledger.envelope import Sealed
 from ledger.keys import Keys
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 Look = Callable[[str], Render | None]
 """Finds a render by its video id: as it is, or as it was."""

@@ -4,7 +4,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import NotFound
 from ledger import streams
 from ledger.application import Ledger
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 
 def find(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render:

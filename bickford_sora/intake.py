@@ -25,7 +25,7 @@ from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.port import Capabilities
 from ledger.envelope import Sealed
 from ledger.errors import Conflict, Erased
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 
 @dataclass(frozen=True, slots=True)

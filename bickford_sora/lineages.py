@@ -8,7 +8,7 @@ from bickford_sora.decisions.request import VideoRequest
 from ledger import streams
 from ledger.application import Ledger
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 
 @dataclass(frozen=True, slots=True)

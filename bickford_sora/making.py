@@ -19,7 +19,7 @@ from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from ledger import lifecycle, streams
 from ledger.envelope import Sealed
 from ledger.errors import Conflict
-from ledger.lifecycle import Render
+from ledger.render import Render
 from ledger.spend import Periods, Spend
 
 

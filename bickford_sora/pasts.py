@@ -13,8 +13,8 @@ from ledger import lifecycle, streams
 from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.envelope import Event
-from ledger.lifecycle import Phase, Render
 from ledger.port import POSITION_MAX
+from ledger.render import Phase, Render
 from projections.spend import By, Span, Total
 from projections.spend_totals import totals
 

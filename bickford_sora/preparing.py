@@ -25,7 +25,7 @@ from bickford_sora.recording import Recording
 from bickford_sora.references import Clip, Picture, References
 from ledger import streams
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 
 @dataclass(frozen=True, slots=True)

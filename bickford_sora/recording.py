@@ -14,7 +14,7 @@ from ledger.clock import Clock
 from ledger.envelope import Context, Decision, Event, Fact
 from ledger.errors import Conflict, LedgerError
 from ledger.identifiers import NewId
-from ledger.lifecycle import Render
+from ledger.render import Render
 from ledger.spend import Periods, Spend
 
 DECIDE_ATTEMPTS_MAX = 20

@@ -16,7 +16,7 @@ from bickford_sora.errors import Gone, InvalidRequest, TryLater
 from ledger.envelope import Sealed
 from ledger.events import InputReference, SourceVideo
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 REFERENCE_FETCH_S = 20.0
 """Longest time that fetching a reference image may take, in seconds."""

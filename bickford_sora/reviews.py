@@ -15,7 +15,7 @@ from ledger.envelope import Sealed
 from ledger.errors import Erased
 from ledger.events import ReviewWeights
 from ledger.keys import Keys
-from ledger.lifecycle import Render, Review
+from ledger.render import Render, Review
 
 
 @dataclass(frozen=True, slots=True)

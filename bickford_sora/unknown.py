@@ -23,7 +23,7 @@ from ledger import streams
 from ledger.envelope import Sealed
 from ledger.errors import Erased
 from ledger.keys import Keys
-from ledger.lifecycle import Render, Submission
+from ledger.render import Render, Submission
 
 REASON_CHARS_MAX = 1_000
 JOB_ID_CHARS_MAX = 1_000

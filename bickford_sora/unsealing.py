@@ -11,7 +11,7 @@ from ledger import lifecycle
 from ledger.envelope import Event, Sealed
 from ledger.errors import Erased
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 ERASED = "(erased)"
 """What stands in the place of a text whose key was destroyed."""

@@ -20,6 +20,7 @@ from ledger.holds import fold as fold_holds
 from ledger.mapper import FactMapper, RecordedRow, Row
 from ledger.payloads import ReadPayload, unread
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
+from ledger.render import Render
 
 HISTORIES_ROWS = 2_000
 """Rows that are held at a time where many streams are read."""
@@ -153,9 +154,9 @@ class Ledger(Application[str]):
         except AggregateNotFoundError:
             return None
 
-    def render(self, stream: str, *, version: int | None = None) -> lifecycle.Render | None:
+    def render(self, stream: str, *, version: int | None = None) -> Render | None:
         """The render of a stream, as it is or as it was at `version`."""
-        return cast("lifecycle.Render | None", self.fold(stream, lifecycle.fold, version=version))
+        return cast("Render | None", self.fold(stream, lifecycle.fold, version=version))
 
     def holds(self, tenant: str) -> Holds:
         """The legal holds of a tenant, as they are."""

@@ -8,7 +8,8 @@ from ledger import events as e
 from ledger import streams
 from ledger.envelope import Event
 from ledger.events.erasure import HoldScope
-from ledger.lifecycle import ImpossibleStep, Render
+from ledger.lifecycle import ImpossibleStep
+from ledger.render import Render
 
 
 @dataclass(frozen=True, slots=True)

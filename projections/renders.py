@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from ledger import streams
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from ledger import lifecycle
 from ledger.events import Asset
 from ledger.events.render import ReviewVerdict
-from ledger.lifecycle import STATUSES, Render, Status
+from ledger.render import ENDS, STATUSES, Render, Status
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow
@@ -140,7 +140,7 @@ class Videos:
 
     def readable(self, tenant: str, after: str | None, before: str, limit: int) -> list[str]:
         """Ids of ended renders with words that can be read, behind the video id `after` and before another."""
-        bounds = {"tenant": tenant, "after": after, "before": before, "limit": limit, "ends": sorted(lifecycle.ENDS)}
+        bounds = {"tenant": tenant, "after": after, "before": before, "limit": limit, "ends": sorted(ENDS)}
         with reading(self._pool) as connection:
             return [each for (each,) in connection.execute(query("readable", VIDEOS.package), bounds).fetchall()]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ledger import deliveries, erasures, lifecycle, streams
 from ledger.events import DeliveryScheduled, ErasureDecided, Step, WebhookReceived
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection, TableRow

@@ -20,7 +20,7 @@ from bickford_sora.http.video_object import View, video_objects
 from bickford_sora.unsealing import ERASED
 from ledger import streams
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 videos = typer.Typer(help="Work with the videos of a running server.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from bickford_sora.decisions.amounts import amount, exact_units, units
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 
 MINUTE_S = 60
 HOUR_S = 3600

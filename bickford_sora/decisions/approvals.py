@@ -12,7 +12,7 @@ from bickford_sora.decisions.wrong import invalid
 from bickford_sora.errors import ApprovalRequired, Conflicting, Denied, RoleMissing
 from ledger.envelope import Fact, Sealed
 from ledger.events import RenderAllowed, RenderApprovalRequested, RenderApproved, RenderDenied
-from ledger.lifecycle import Approval, Phase, Render
+from ledger.render import Approval, Phase, Render
 
 REASON_CHARS_MAX = 1_000
 TOGETHER_MAX = 100

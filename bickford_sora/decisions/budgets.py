@@ -17,7 +17,7 @@ from ledger.events import (
     SpendReserved,
     SpendSettled,
 )
-from ledger.lifecycle import Render
+from ledger.render import Render
 from ledger.spend import Budget, Periods, Reservation, Spend, Window, reservation
 
 RATES: frozenset[Window] = frozenset({"in_flight", "minute"})

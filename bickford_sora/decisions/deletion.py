@@ -8,7 +8,7 @@ from bickford_sora.renderers.port import Capabilities
 from ledger.envelope import Fact
 from ledger.events import RenderCancelled, RenderDeleted, RenderPurged
 from ledger.holds import Holds
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 Cancellation = Literal["aborting", "not_supported", "not_sent", "too_late"]
 """What deleting an unfinished render does to the renderer's work on it: it is stopped, or it cannot be; it never

@@ -16,7 +16,7 @@ from ledger.erasures import Erasure
 from ledger.events import ErasureDecided, RenderCancelled, SubjectErased
 from ledger.events.erasure import Cause, Reason
 from ledger.holds import Holds
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 REASON_CHARS_MAX = 2_000
 SUBJECT_CHARS_MAX = 255

@@ -31,7 +31,7 @@ from ledger.events import (
     SpendReserved,
     Verdict,
 )
-from ledger.lifecycle import ENDS, Phase, Render
+from ledger.render import ENDS, Phase, Render
 from ledger.spend import Periods, Spend
 
 

@@ -18,7 +18,8 @@ from ledger.events import (
     RenderStored,
     Reported,
 )
-from ledger.lifecycle import PROGRESS_INTERVAL_S, PROGRESS_STEP, Phase, Render
+from ledger.lifecycle import PROGRESS_INTERVAL_S, PROGRESS_STEP
+from ledger.render import Phase, Render
 
 JOB_GONE = "job_gone"
 """Code of the trouble that the renderer does not know a job."""

@@ -13,7 +13,7 @@ from bickford_sora.decisions.media import SOURCE
 from bickford_sora.decisions.request import ParsedRequest, VideoRequest
 from bickford_sora.decisions.wrong import VALUE_CHARS_SHOWN_MAX
 from bickford_sora.errors import InvalidRequest, TryLater, Unsupported
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 MODEL_DEFAULT = "sora-2"
 SECONDS_DEFAULT = "4"

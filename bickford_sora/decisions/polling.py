@@ -7,7 +7,7 @@ never all at once.
 import hashlib
 from datetime import datetime
 
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 AGE_SHARE = 0.1
 """A job whose end cannot be foreseen is asked about when it is older by this share of its age."""

@@ -10,7 +10,7 @@ from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.routing import IsStopped
 from bickford_sora.decisions.submission import Offered
 from ledger.events import Quote, RenderIntent
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 
 def next_offer(

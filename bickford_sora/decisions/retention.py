@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from ledger.events import RenderExpired
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 
 def ends_at(stored_at: datetime, retention_s: float | None) -> datetime | None:

@@ -14,7 +14,7 @@ from bickford_sora.errors import Conflicting, NotReady
 from ledger.envelope import Sealed
 from ledger.events import RenderReviewed, ReviewWeights
 from ledger.events.render import ReviewVerdict
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 REVIEW_MINUTES_MAX = 24 * 60
 NOTES_CHARS_MAX = 8_000

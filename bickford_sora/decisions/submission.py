@@ -30,7 +30,8 @@ from ledger.events import (
     SubmissionClosed,
     SubmissionOpened,
 )
-from ledger.lifecycle import Phase, Render, Submission, may_follow
+from ledger.lifecycle import may_follow
+from ledger.render import Phase, Render, Submission
 
 CLOCK_SKEW_S = 120
 """How far a renderer's clock may be from ours, in seconds, when its `created_at` is compared."""

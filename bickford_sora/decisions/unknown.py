@@ -19,7 +19,7 @@ from bickford_sora.decisions.submission import Job, Turn
 from ledger.envelope import Fact, Sealed
 from ledger.events import RenderAbandoned, RenderAdopted, RenderFailed, RenderJobLost, RenderResubmitted
 from ledger.events.recovery import Doubt, RecoveryRule
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 ABANDONED = "submission_abandoned"
 """Code of a render that failed because what became of its submission was never found out."""

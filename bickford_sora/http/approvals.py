@@ -17,7 +17,7 @@ from bickford_sora.http.roles import APPROVES, ASKS, READS
 from bickford_sora.http.video_object import Video, VideoError, View, video_objects
 from ledger import streams
 from ledger.events import Money
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 ANSWER_BYTES_MAX = 64 * 1024
 """Largest request body in bytes."""

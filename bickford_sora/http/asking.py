@@ -26,7 +26,7 @@ from bickford_sora.http.policy_warnings import warning_headers
 from bickford_sora.http.video_object import Video, View, video_objects
 from bickford_sora.intake import Answer, Terms
 from ledger.errors import LedgerError, Unavailable
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 POLL_AFTER = "openai-poll-after-ms"
 """Tells the SDK's poll helper how long to wait; it keeps the first value it sees."""

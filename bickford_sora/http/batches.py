@@ -20,7 +20,7 @@ from bickford_sora.http.roles import ASKS, READS
 from ledger.batches import Batch
 from ledger.errors import Erased, Unavailable
 from ledger.events import BatchLine
-from ledger.lifecycle import STATUSES, Phase, Status
+from ledger.render import STATUSES, Phase, Status
 
 JSON_LINES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
 FILE = "file"

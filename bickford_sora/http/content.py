@@ -20,7 +20,7 @@ from bickford_sora.http.links import Signature
 from bickford_sora.http.ranges import Unsatisfiable, is_another, is_unchanged, requested_range
 from ledger import streams
 from ledger.events import Asset
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(bearer)], responses=REFUSALS)
 

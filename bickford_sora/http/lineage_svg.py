@@ -6,7 +6,7 @@ from types import MappingProxyType
 from xml.sax.saxutils import escape
 
 from bickford_sora.families import Change, Family, Gone, Relative
-from ledger.lifecycle import STATUSES
+from ledger.render import STATUSES
 
 BOX_WIDTH = 330
 BOX_HEIGHT = 116

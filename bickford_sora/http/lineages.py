@@ -13,7 +13,7 @@ from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
 from bickford_sora.http.lineage_svg import drawn
 from bickford_sora.http.roles import READS
 from bickford_sora.pasts import Past
-from ledger.lifecycle import STATUSES, Status
+from ledger.render import STATUSES, Status
 
 SVG = "image/svg+xml"
 SAFE = {"content-security-policy": "default-src 'none'", "x-content-type-options": "nosniff"}

@@ -16,7 +16,7 @@ from ledger import streams
 from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 PURPOSE = "content link"
 EXPIRES_DIGITS_MAX = 12

@@ -6,7 +6,7 @@ bickford-warnings: at-night="Nobody is there to look at it.", advice.light="The 
 from collections.abc import Iterator, Sequence
 
 from ledger.events import VerdictWarning
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 WARNINGS = "bickford-warnings"
 WARNINGS_CHARS_MAX = 4_000

@@ -14,7 +14,7 @@ from bickford_sora.http.house import House, Order, TheCaller, TheHouse, TheOrder
 from bickford_sora.http.roles import READS, REVIEWS
 from ledger.events import ReviewWeights
 from ledger.events.render import ReviewVerdict
-from ledger.lifecycle import Review as State
+from ledger.render import Review as State
 
 REVIEW_BYTES_MAX = 64 * 1024
 """Largest request body in bytes."""

@@ -15,7 +15,7 @@ from bickford_sora.http.roles import ADMINISTERS, OVERSEES
 from bickford_sora.unknown import Adoption, Verdict
 from ledger.events import Money
 from ledger.events.recovery import Doubt
-from ledger.lifecycle import STATUSES, Render, Status
+from ledger.render import STATUSES, Render, Status
 
 DECISION_BYTES_MAX = 16 * 1024
 """Largest request body in bytes."""

@@ -18,7 +18,7 @@ from ledger import streams
 from ledger.envelope import Sealed
 from ledger.events.render import ReviewVerdict
 from ledger.keys import Keys
-from ledger.lifecycle import STATUSES, Phase, Render, Status
+from ledger.render import STATUSES, Phase, Render, Status
 from projections import videos
 
 PROGRESS_BEFORE_STORED_MAX = 99

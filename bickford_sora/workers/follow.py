@@ -13,7 +13,7 @@ from bickford_sora.renderers.wire import seconds_of
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
 from bickford_sora.workers.workshop import RETRIES_ASSUMED, Task, Workshop
 from ledger.events import Money, Reported
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from bickford_sora.renderers.port import Order, Renderer, Source, Upload
 from bickford_sora.workers.workshop import Workshop
 from ledger import streams
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 
 class SourceGone(Exception):  # noqa: N818 - the name states the cause

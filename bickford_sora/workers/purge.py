@@ -10,7 +10,7 @@ from bickford_sora.renderers.port import Renderer
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
 from bickford_sora.workers.workshop import Task, Workshop
 from ledger.events import RenderPurged
-from ledger.lifecycle import Job, Render
+from ledger.render import Job, Render
 
 JOB_RUNNING = "renderer_job_running"
 """Code of the trouble that a job can only be deleted once it has ended."""

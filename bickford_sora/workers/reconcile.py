@@ -18,7 +18,7 @@ from bickford_sora.workers.workshop import Task, Workshop
 from ledger import streams
 from ledger.errors import Erased
 from ledger.events import RenderAttemptFailed, RenderSubmissionUnknown
-from ledger.lifecycle import Phase, Render, Submission
+from ledger.render import Phase, Render, Submission
 
 DOUBLINGS_MAX = 6
 """How often the pause between two searches doubles: a long list is no small thing to ask for."""

@@ -26,7 +26,7 @@ from bickford_sora.renderers.port import Renderer, Variant
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
 from bickford_sora.workers.workshop import Task, Workshop
 from ledger.events import Asset, RenderAttemptFailed, RenderResubmitted
-from ledger.lifecycle import Job, Phase, Render
+from ledger.render import Job, Phase, Render
 
 READ_BYTES = 1024 * 1024
 FILE_FAULTS = frozenset(

@@ -30,7 +30,7 @@ from ledger.events import (
     RenderSubmissionRefused,
     RenderSubmissionUnknown,
 )
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 
 TURN_WAIT_S = 1.0
 """Pause while an equal submission is open, in seconds."""

@@ -22,7 +22,7 @@ from ledger.envelope import Sealed
 from ledger.errors import Erased
 from ledger.events import RenderAttemptFailed, RendererStopped, Step
 from ledger.keys import Keys
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 log = structlog.get_logger(__name__)
 

@@ -23,8 +23,8 @@ from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.keys import Keys, MemoryKeyStore
-from ledger.lifecycle import Phase
 from ledger.recorder import PostgresRecorder
+from ledger.render import Phase
 from ledger.sql import query
 from projections import schemas
 from projections.port import Pool

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ledger import streams
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.console.visits import visitor
 from tests.http.houses import FOREIGN_KEY, OTHER_KEY, ROOT_KEY, Kit
 

@@ -11,8 +11,8 @@ from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.envelope import Decision
-from ledger.lifecycle import Phase
 from ledger.recorder import PostgresRecorder
+from ledger.render import Phase
 from projections.port import Pool
 from projections.projector import Projector
 from projections.renders import PAGE_RENDERS_MAX, Renders, Wanted

@@ -27,7 +27,7 @@ from bickford_sora.past_decisions import PastDecisions, Question
 from bickford_sora.renderers.fleet import ReplicaHealth
 from ledger.application import Ledger
 from ledger.envelope import Event
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from projections.backlog import Waiting
 from projections.positions import Lag, Parked
 from projections.renders import Found, RenderRow, Wanted

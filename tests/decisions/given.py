@@ -9,7 +9,7 @@ from bickford_sora.decisions.submission import Attempt, Turn
 from ledger import events as e
 from ledger import lifecycle, streams
 from ledger.envelope import Context, Event, Fact, Sealed
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 VIDEO_ID = "video_" + "1" * 32

@@ -14,7 +14,7 @@ from ledger import events as e
 from ledger import streams
 from ledger.envelope import Fact, Sealed
 from ledger.holds import Holds
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from ledger.spend import Periods, Spend
 from tests.decisions.given import (
     ALLOWED,

@@ -10,7 +10,7 @@ from bickford_sora.decisions.catalogue import OnLost, Recovery
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.news import News
 from ledger import events as e
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 from tests.decisions.given import (
     ALLOWED,
     ASSET,

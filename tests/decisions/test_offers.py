@@ -17,7 +17,7 @@ from bickford_sora.decisions.request import ParsedRequest, VideoRequest
 from bickford_sora.decisions.routing import Destination, choose
 from bickford_sora.errors import InvalidRequest, RouteStopped, TryLater, Unsupported
 from bickford_sora.renderers.port import Operation
-from ledger.lifecycle import Render
+from ledger.render import Render
 from tests.decisions import given as g
 from tests.decisions.offered import BY_VIDEO, NOTHING_BUT_CREATE, catalogue, offer
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bickford_sora.decisions.polling import JITTER_SHARE, STRETCH_MAX, WEBHOOKS_TRUSTED_S, pause_s
 from ledger.events import RenderIntent
-from ledger.lifecycle import Render, Submission
+from ledger.render import Render, Submission
 from tests.ledger.examples import EXAMPLES
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

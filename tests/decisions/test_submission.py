@@ -7,7 +7,7 @@ from bickford_sora.decisions import submission
 from bickford_sora.decisions.submission import Job, Listed, Search
 from ledger import events as e
 from ledger import streams
-from ledger.lifecycle import Phase, Render, Submission
+from ledger.render import Phase, Render, Submission
 from tests.decisions.given import (
     ALLOWED,
     HASH,

@@ -8,7 +8,7 @@ from typing import Any
 from ledger import api_keys, streams
 from ledger import events as e
 from ledger.application import Ledger
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 from projections.questions import UNUSED_DAYS, Answer
 
 Row = dict[str, Any]

@@ -4,7 +4,7 @@ from collections import Counter as Counts
 from collections.abc import Mapping
 
 from ledger.application import Ledger
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 from projections.queue import Counter, Waiting
 
 

@@ -47,13 +47,13 @@ from ledger.events import (
 from ledger.events.changes import Kind
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
-from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
 from ledger.proof.checkpoints import origin_of
 from ledger.proof.memory import MemoryTree
 from ledger.proof.notes import Signer
 from ledger.proof.port import KeptCheckpoint
 from ledger.proof.sequencer import Sequencer
+from ledger.render import Render
 from tests.http.rooms import (
     APPROVAL_S,
     BODY_BYTES_MAX,

@@ -13,7 +13,7 @@ from bickford_sora.renderers.port import Capabilities, JobNews, Renderer
 from ledger import events as e
 from ledger import streams
 from ledger.events import RenderJobLost, RenderSubmissionStarted, RenderSubmissionUnknown
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.http.houses import KEY, NOW, ROOT_KEY, Kit, error_of, make_kit
 from tests.ledger.spending import books_of
 

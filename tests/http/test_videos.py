@@ -4,7 +4,7 @@ import pytest
 
 from bickford_sora.decisions.policy import built_in
 from ledger.events import RenderAssetLost, RenderCompleted
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.http.houses import BODY_BYTES_MAX, KEY, NOW, OTHER_KEY, Kit, error_of, make_kit, png
 
 VIDEO_KEYS = {

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import events as e
-from ledger import lifecycle, streams
+from ledger import streams
 from ledger.envelope import Event, Fact
-from ledger.lifecycle import ENDS, ImpossibleStep, Phase, Render, evolve, fold, may_follow
+from ledger.lifecycle import ImpossibleStep, evolve, fold, may_follow
+from ledger.render import ENDS, Job, Phase, Render
 
 from .examples import EXAMPLES, LATER, RENDERS, VIDEO
 from .ledger_facts import CONTEXT, NOON, new_id
@@ -215,7 +216,7 @@ def test_a_whole_life_is_told_by_its_facts() -> None:
     assert render.intent == of("intent")
     assert render.allowed == of("allowed")
     assert (render.created_at, render.last_event_at) == (moment(1), moment(9))
-    assert render.job == lifecycle.Job("vllm", "main", "http://gpu-1:8000", "video_abc")
+    assert render.job == Job("vllm", "main", "http://gpu-1:8000", "video_abc")
     assert (render.attempts, render.submission.attempt, render.submission_open) == (1, 1, False)
     assert (render.submission.started_at, render.submission.deadline_at) == (moment(3), LATER)
     assert render.progress == 100

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 from eventsourcing.persistence import IntegrityError
 
-from ledger import lifecycle
 from ledger.application import Ledger
 from ledger.bounds import STREAM_CHARS_MIN, VERSION_MAX
 from ledger.envelope import ACTOR_CHARS_MAX, PAYLOAD_BYTES_MAX, Appended, Context, Decision, last_version
 from ledger.errors import Conflict, Refused, Unavailable
 from ledger.memory import MemoryRecorder
+from ledger.render import Phase
 from ledger.streams import STREAM_CHARS_MAX, TENANT_CHARS_MAX
 
 from .ledger_facts import CONTEXT, NOON, allowed, decision, event, ids, intent, new_id, new_stream, rows_of, small
@@ -262,8 +262,8 @@ def test_a_render_is_folded_as_it_was_at_a_version(ledger: Ledger) -> None:
     ledger.append(
         Decision.of([(stream, intent()), (stream, allowed())], heads={stream: 0}, context=CONTEXT, new_id=new_id)
     )
-    assert ledger.render(stream, version=1).phase is lifecycle.Phase.INTENT
-    assert ledger.render(stream).phase is lifecycle.Phase.ALLOWED
+    assert ledger.render(stream, version=1).phase is Phase.INTENT
+    assert ledger.render(stream).phase is Phase.ALLOWED
     assert ledger.render(stream).id == stream
 
 

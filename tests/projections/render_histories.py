@@ -17,7 +17,7 @@ from ledger import lifecycle, streams
 from ledger.application import Ledger
 from ledger.envelope import Context, Decision, Event, Fact, Sealed
 from ledger.identifiers import new_uuid7
-from ledger.lifecycle import Render
+from ledger.render import Phase, Render
 from projections.port import Pool, Projection
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -293,7 +293,7 @@ class Author:
     def anything(self, choice: random.Random) -> None:
         """One more step of the world, chosen by `choice`."""
         self.clock()
-        stored = [each for each in self.renders.values() if each.phase is lifecycle.Phase.STORED]
+        stored = [each for each in self.renders.values() if each.phase is Phase.STORED]
         deeds: list[Callable[[], object]] = [
             lambda: self.intent(project=choice.choice(["film", "game"]), requester=choice.choice(["ann", "bob"])),
             lambda: self.webhook(f"{self.job_prefix}-{choice.randint(1, 2 + self.jobs)}"),
@@ -386,9 +386,9 @@ class Author:
             e.RenderFailed(code="moderation", message=Sealed("bm8="), failed_by="renderer"),
             e.RenderAssetLost(code="expired"),
             e.RenderJobLost(job_id="job-1", http_status=404, on_lost=choice.choice([None, "hold"])),
-            e.RenderResubmitted(attempt=attempt, doubt="lost" if state.phase is lifecycle.Phase.LOST else "unknown"),
+            e.RenderResubmitted(attempt=attempt, doubt="lost" if state.phase is Phase.LOST else "unknown"),
             e.RenderAdopted(attempt=attempt, job_id="job-1", decided_by="eve"),
-            e.RenderAbandoned(attempt=attempt, doubt="lost" if state.phase is lifecycle.Phase.LOST else "unknown"),
+            e.RenderAbandoned(attempt=attempt, doubt="lost" if state.phase is Phase.LOST else "unknown"),
             e.RenderCancelled(reason="operator"),
             e.RenderDeleted(),
             e.RenderPurged(renderer_copy="deleted", assets_deleted=2),

@@ -18,9 +18,9 @@ from render_histories import Author, Tables
 from bickford_sora.cli.proof_problems import FOUND
 from bickford_sora.composition.books import PROJECTIONS, Books, open_books
 from bickford_sora.settings import Settings
-from ledger import lifecycle
 from ledger.errors import SegmentUnreadable
 from ledger.proof.errors import Mismatch
+from ledger.render import Phase
 from ledger.segments.closing import Closed, SegmentRefused, close_segment
 from ledger.segments.files import index_path
 from ledger.segments.table import read_segments
@@ -180,7 +180,7 @@ def test_renders_go_on_over_a_closed_segment(closed: Shelf, monkeypatch: pytest.
     monkeypatch.setattr("projections.sharing.SHARED_EVENTS_MIN", 1)  # another process reads the segment, too
     monkeypatch.setattr("projections.shares.SAMPLE_PERCENT", 100)
     chance = random.Random(12)  # noqa: S311 - no secret
-    stored = next(each for each in closed.author.renders.values() if each.phase is lifecycle.Phase.STORED)
+    stored = next(each for each in closed.author.renders.values() if each.phase is Phase.STORED)
     closed.author._remix(stored.stream)  # a late fact on a stream whose payloads were moved
     for _ in range(LATER_DEEDS):
         closed.author.anything(chance)

@@ -17,7 +17,7 @@ from bickford_sora.recording import Origin
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from ledger import streams
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 CALLER = Caller("main", "default", "req-1", "key_1")
 ORIGIN = Origin("main", "key_1")

@@ -57,8 +57,8 @@ from ledger.envelope import Event, Fact
 from ledger.events import Step
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
-from ledger.lifecycle import Render
 from ledger.memory import MemoryRecorder
+from ledger.render import Render
 from projections.videos import Page
 from projections.work import next_step
 from tests.ledger.spending import books_of, check_balanced

@@ -7,7 +7,7 @@ import pytest
 
 from bickford_sora.renderers.openai import CAPABILITIES
 from ledger.events import RenderAttemptFailed, RenderPurged
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.workers.harness import LIMITS, Harness, harness
 
 

@@ -23,8 +23,8 @@ from ledger.errors import Erased, Unavailable
 from ledger.events import CharacterRequested
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
-from ledger.lifecycle import Phase
 from ledger.memory import MemoryRecorder
+from ledger.render import Phase
 from projections.lineage import LINEAGE
 from projections.story import Story
 from projections.videos import VIDEOS

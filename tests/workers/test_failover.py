@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.errors import RouteStopped
 from ledger.events import RendererStopped, RenderRerouted
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.workers.harness import Harness, harness
 
 OUTCOMES = ["", "refuse", "busy", "lose request", "lose answer", "unreachable", "unauthorized", "not enabled"]

@@ -3,7 +3,7 @@
 import pytest
 
 from bickford_sora.workers import submit
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.http.houses import signer_of
 from tests.workers import recoveries
 from tests.workers.failure_table import PAGE, REBUILD, STEPS, Cause, Effect, Step, error_of, page

@@ -12,7 +12,7 @@ from bickford_sora.intake import Terms
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.workers.workshop import Task
 from ledger.events import RenderExpired, RenderStored
-from ledger.lifecycle import STATUSES, Phase
+from ledger.render import STATUSES, Phase
 from tests.workers.harness import CALLER, ORIGIN, Harness, harness
 
 DAY_S = 86_400.0

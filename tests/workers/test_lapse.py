@@ -10,7 +10,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.policy import Policy
 from bickford_sora.decisions.rules.reading import read_policy
 from ledger.events import Step
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from projections.work import next_step
 from tests.workers.harness import APPROVAL_S, Harness, Moment, harness
 

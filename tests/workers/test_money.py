@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from ledger import events as e
 from ledger import spend, streams
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from ledger.spend import Spend
 from tests.workers.harness import Harness, harness
 

@@ -14,7 +14,7 @@ from bickford_sora.decisions.request import create_request, remix_request
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer
 from bickford_sora.simulator.faults import Fault, FaultKind, Operation
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.workers.conftest import CALLER, ORIGIN, ask, renderer_at, types, wait_until
 
 

@@ -16,7 +16,7 @@ from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from ledger import streams
 from ledger.events import SpendSettled
-from ledger.lifecycle import Phase, Render
+from ledger.render import Phase, Render
 from tests.ledger.spending import usd
 from tests.workers.conftest import CALLER, ORIGIN, SIZE, wait_until
 

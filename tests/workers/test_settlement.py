@@ -13,7 +13,7 @@ from bickford_sora.errors import QuotaExceeded
 from ledger import events as e
 from ledger import streams
 from ledger.envelope import Fact
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.ledger.spending import usd
 from tests.workers.harness import CALLER, NOON, ORIGIN, Harness, Moment, harness
 

@@ -8,7 +8,7 @@ from bickford_sora.decisions.catalogue import OnUnknown, Recovery
 from bickford_sora.renderers.openai import CAPABILITIES
 from ledger import events as e
 from ledger import streams
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.ledger.spending import books_of
 from tests.workers.harness import Harness, harness
 

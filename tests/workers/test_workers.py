@@ -17,7 +17,7 @@ from bickford_sora.workers.workshop import Task
 from ledger import streams
 from ledger.errors import Unavailable
 from ledger.events import RenderDuplicateFound, RenderSubmissionRefused
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 from tests.workers.harness import CALLER, LIMITS, Harness, harness
 
 

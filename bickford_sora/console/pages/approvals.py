@@ -18,7 +18,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.approvals import Approval, approval_object, held
 from bickford_sora.http.roles import APPROVES, ASKS, READS
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 PAGE_APPROVALS = 50
 """Held renders of one page; one answer may be for all of them."""

@@ -13,7 +13,7 @@ from bickford_sora.families import Change, Family, Gone, Relative
 from bickford_sora.http.as_of import AsOf
 from bickford_sora.http.lineages import family_of
 from bickford_sora.http.roles import READS
-from ledger.lifecycle import Phase
+from ledger.render import Phase
 
 pages = Pages()
 

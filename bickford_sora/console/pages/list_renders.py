@@ -19,7 +19,7 @@ from bickford_sora.http.roles import READS
 from bickford_sora.http.video_object import failure_message
 from ledger import streams
 from ledger.envelope import Sealed
-from ledger.lifecycle import ENDS, Phase
+from ledger.render import ENDS, Phase
 from projections.renders import Among, Order, RenderRow, Wanted
 
 PAGE_RENDERS = 50

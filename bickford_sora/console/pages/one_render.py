@@ -18,8 +18,8 @@ from bickford_sora.pasts import Past
 from ledger import streams
 from ledger.envelope import Event, Fact
 from ledger.events import Money, RenderAllowed, RenderApprovalRequested, RenderDenied, Verdict
-from ledger.lifecycle import Phase, Render
 from ledger.port import POSITION_MAX
+from ledger.render import Phase, Render
 from projections.audit import AuditEvent, Filters
 
 FACTS_MAX = 1_000

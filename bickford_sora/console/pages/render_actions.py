@@ -6,7 +6,7 @@ from bickford_sora.decisions.request import ParsedRequest, edit_request, extensi
 from bickford_sora.errors import InvalidRequest, ProtocolError
 from bickford_sora.http.roles import ASKS, REVIEWS
 from ledger import streams
-from ledger.lifecycle import Render
+from ledger.render import Render
 
 SELECTED_MAX = 50
 """Renders of one form that acts on several."""
