@@ -17,7 +17,9 @@ from tests.benchmarks.database import temporary_database
 from tests.cli.commands import Served, served
 from tests.logs import log_plainly
 
+settings.register_profile("untimed", settings(), deadline=None)  # a busy machine is no defect
 settings.register_profile("long", deadline=None)  # for nights: see tests/fuzz
+settings.load_profile("untimed")
 
 _FOLDER = pytest.StashKey[Path]()
 

@@ -169,7 +169,8 @@ def _webhook_advice(renderer: ConfiguredRenderer, public_url: str) -> str:
 
 
 def _print(base_url: str, api_key: ApiKey, settings: Settings) -> None:
-    print(f"Serving the Videos API at {base_url}, and the console at {base_url.removesuffix('/v1')}/", flush=True)
+    print(f"Serving the Videos API at {base_url}", flush=True)
     if api_key.made:
         kept = keys_folder(settings) / "api.key"
         print(f"API key, made just now and kept in {kept}: {api_key.secret.get_secret_value()}", flush=True)
+    print(f"The console is at {base_url.removesuffix('/v1')}/", flush=True)

@@ -31,7 +31,7 @@ IN_FLIGHT = 4
 def run(url: str, *, seconds: float, on_progress: Callable[[str], None]) -> dict[str, Any]:
     """Sends creates for so long; MiB at the beginning and the end, ready for JSON. `url` is the database server."""
     mib: list[float] = []
-    by_minute: dict[int, float] = {}
+    by_minute: dict[str, float] = {}
     answered = 0.0
     look_s = seconds / (FIFTHS * LOOKS_EACH)
     with ExitStack() as stack:
@@ -46,7 +46,7 @@ def run(url: str, *, seconds: float, on_progress: Callable[[str], None]) -> dict
             answered += measured.rate * look_s
             with suppress(FileNotFoundError):  # a thread ended under the look
                 mib.append(resident_bytes(server.process.pid) / 2**20)
-                by_minute[int((passed_s + look_s / 2) // 60) + 1] = round(mib[-1])
+                by_minute[f"{int((passed_s + look_s / 2) // 60) + 1}"] = round(mib[-1])
             on_progress(f"{passed_s + look_s:.0f} s: {answered:,.0f} creates, {mib[-1] if mib else 0:.0f} MiB")
     part = max(1, len(mib) // FIFTHS)
     early, late = statistics.median(mib[part : 2 * part] or mib), statistics.median(mib[-part:])
