@@ -32,7 +32,7 @@ class Act:
         """A field's text. Raises InvalidRequest where it is missing."""
         value = self.fields.get(name)
         if not isinstance(value, str):
-            raise InvalidRequest(f"Fill in {name!r}.", code="missing_parameter", param=name)
+            raise InvalidRequest(f"Fill in {name!r}.", code="missing_required_parameter", param=name)
         return value
 
     def texts(self, name: str) -> list[str]:

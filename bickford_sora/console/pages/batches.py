@@ -76,4 +76,6 @@ def _file(act: Act) -> File:
     text = act.fields.get("text")
     if isinstance(text, str):
         return File(text.encode())
-    raise InvalidRequest("Choose a file, or write its lines into the form.", code="missing_parameter", param=FILE)
+    raise InvalidRequest(
+        "Choose a file, or write its lines into the form.", code="missing_required_parameter", param=FILE
+    )
