@@ -9,7 +9,9 @@ from fastapi import Depends, Request
 from bickford_sora.console.console import TheVisit, Visit
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest, RoleMissing
+from bickford_sora.http.asking import PARSED_AT_ONCE_BYTES_MAX
 from bickford_sora.http.bodies import read_body
+from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.forms import Form, parse
 from bickford_sora.http.house import Order
 
@@ -17,6 +19,10 @@ CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 KEY_FIELD = "idempotency_key"
 """Of a form that makes a render: sent twice, it makes one."""
+ACTION_BYTES_MAX = 256 * 1024
+"""Largest form of an action, in bytes; a policy, three times its length as forms write it, has room."""
+WITH_FILES = frozenset({"/new", "/new/quote", "/new/batch"})
+"""Actions whose forms hold files: as large as a body of the HTTP routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,14 @@ def check_from_here(request: Request) -> None:
         )
 
 
-async def read_form(request: Request, *, bytes_max: int, silence_s: float) -> Form:
+async def read_form(request: Request, crossing: Crossing, *, bytes_max: int, silence_s: float) -> Form:
     """The form in the body, without what was left empty. Raises InvalidRequest, TooLarge and TooSlow."""
     body = await read_body(request, bytes_max=bytes_max, silence_s=silence_s)
-    form = parse(request.headers.get("content-type"), body) if body else Form()
+    media_type = request.headers.get("content-type")
+    if len(body) > PARSED_AT_ONCE_BYTES_MAX:
+        form = await crossing.run(parse, media_type, body)
+    else:
+        form = parse(media_type, body) if body else Form()
     given = {name: value for name, value in form.fields.items() if value != ""}
     files = {name: file for name, file in form.files.items() if file.content}
     return Form(given, files)
@@ -66,7 +76,8 @@ async def acting(request: Request, visit: TheVisit) -> Act:
     """The action. Raises RoleMissing for a form that is not from a page of this session, and as `read_form`."""
     check_from_here(request)
     limits, session = visit.house.limits, visit.session
-    form = await read_form(request, bytes_max=limits.body_bytes_max, silence_s=limits.body_silence_s)
+    bytes_max = limits.body_bytes_max if request.url.path in WITH_FILES else ACTION_BYTES_MAX
+    form = await read_form(request, visit.house.crossing, bytes_max=bytes_max, silence_s=limits.body_silence_s)
     token = request.headers.get(CSRF_HEADER) or form.fields.get(CSRF_FIELD)
     if session is None or not visit.console.sessions.is_csrf(session, token):
         raise RoleMissing("This form is too old, or not of this session. Open the page again.", code="csrf_failed")

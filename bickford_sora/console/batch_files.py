@@ -3,17 +3,21 @@
 import csv
 import io
 from collections.abc import Iterator
+from itertools import islice
 
-from bickford_sora.batches import Line
+from bickford_sora.batches import BATCH_LINES_MAX, Line
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.batches import line_of, of_json_lines
 
 
 def lines_of(file: File) -> list[Line]:
-    """The requests in a file; a line's number is that of the file. Raises InvalidRequest naming the line."""
+    """The requests in a file, at most one more than a batch may have; a line's number is that of the file.
+
+    Raises InvalidRequest naming the line.
+    """
     is_json = file.content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    return [*(of_json_lines(file.content) if is_json else _of_table(file.content))]
+    return [*islice(of_json_lines(file.content) if is_json else _of_table(file.content), BATCH_LINES_MAX + 1)]
 
 
 def _of_table(content: bytes) -> Iterator[Line]:

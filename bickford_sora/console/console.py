@@ -108,6 +108,11 @@ class Visit:
         """Whether the caller has one of these roles: what it may not do is not offered."""
         return bool(self.caller.roles.intersection(roles))
 
+    @property
+    def runs_this(self) -> bool:
+        """Whether the caller spans the tenant that runs this installation: commands and replicas are its own."""
+        return self.caller.everywhere and self.caller.tenant == self.console.operations.tenant
+
     async def read(self, function: Callable[["Visit"], Answer]) -> Answer:
         """What `function` of this visit returns or raises, behind the crossing for lists."""
         return await self.house.listing.run(function, self)
@@ -144,7 +149,13 @@ def console_of(request: Request) -> Console:
 def session_of(request: Request) -> Session | None:
     """The session that a request's cookie names, if it is one of ours and has not ended."""
     console = console_of(request)
-    return console.sessions.read(cookies.session_in(request), console.clock())
+    secure = cookies.is_secure(request, console.house.links.base_url)
+    return console.sessions.read(cookies.session_in(request, secure=secure), console.clock())
+
+
+def _is_of_a_list(request: Request) -> bool:
+    """Whether it is one of the thumbnails that one page brings by the dozen: the page itself was counted."""
+    return request.url.path.startswith("/files/") and request.path_params.get("variant") == "thumbnail"
 
 
 async def visiting(request: Request) -> Visit:
@@ -156,6 +167,8 @@ async def visiting(request: Request) -> Visit:
     if session is None:
         raise Unauthorized("Sign in first, or send an API key.", code="not_signed_in")
     caller = await console.house.crossing.run(console.house.callers.of_key, session.tenant, session.key_id)
+    if not _is_of_a_list(request):
+        console.house.rate_limit.count(caller)
     return Visit(request, console, caller, session)
 
 

@@ -19,9 +19,9 @@ def is_secure(request: Request, public_url: str | None) -> bool:
     return request.url.scheme == "https" or (public_url or "").startswith("https:")
 
 
-def session_in(request: Request) -> str | None:
-    """The cookie of a session, by either name."""
-    return request.cookies.get(SESSION_SECURE) or request.cookies.get(SESSION)
+def session_in(request: Request, *, secure: bool) -> str | None:
+    """The cookie of a session, by the name it was kept by: behind https nobody else can set that one."""
+    return request.cookies.get(SESSION_SECURE if secure else SESSION)
 
 
 def keep_session(response: Response, cookie: str, *, max_age_s: int, secure: bool) -> None:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.console import rendering
 from bickford_sora.console.addresses import sign_in
-from bickford_sora.errors import Gone, InvalidRequest, NotFound, ProtocolError, TryLater, Unauthorized
+from bickford_sora.errors import Gone, InvalidRequest, NotFound, OutcomeUnknown, ProtocolError, TryLater, Unauthorized
 from ledger.errors import Erased, Unavailable
 
 TITLES = {
@@ -26,6 +26,11 @@ TITLES = {
     503: "Try again in a moment",
 }
 
+READ_ONLY = frozenset({"GET", "HEAD"})
+"""Methods that record nothing: whatever else was under way may be recorded when the ledger's answer is lost."""
+_UNKNOWN = (
+    "It is not known whether it was recorded. Reload this page to send the same form again, or look at the list first."
+)
 _UNEXPECTED = "The server had an error. Try once more; if it stays, tell whoever runs this server."
 
 log = structlog.get_logger(__name__)
@@ -34,6 +39,8 @@ log = structlog.get_logger(__name__)
 def told(request: Request, error: Exception) -> Response:
     """The page that tells of an error, or leads to where somebody signs in. No detail of our own mistakes leaves."""
     known = _known(error)
+    if request.method not in READ_ONLY and isinstance(error, Unavailable | OutcomeUnknown):
+        known = OutcomeUnknown(_UNKNOWN, code=known.code if known else "unavailable")
     if known is None:
         log.error("request_failed", exc_info=error)
         return shown(request, ProtocolError(_UNEXPECTED, code="internal_error"))
@@ -51,7 +58,8 @@ def shown(request: Request, error: ProtocolError) -> Response:
     """The page itself; a part of a page that could not be had is a short text in its place."""
     template = "parts/refusal.html" if "hx-request" in request.headers else "refusal.html"
     title = TITLES.get(error.status, "That did not work")
-    return rendering.bare(request, template, error.status, title=title, error=error, back=_back(request))
+    back = None if isinstance(error, OutcomeUnknown) else _back(request)  # a fresh form would ask for it anew
+    return rendering.bare(request, template, error.status, title=title, error=error, back=back)
 
 
 def _known(error: Exception) -> ProtocolError | None:

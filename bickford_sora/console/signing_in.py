@@ -32,16 +32,18 @@ async def ask(request: Request, leads_to: Next = HOME, done: str = "") -> Respon
 
 @router.post("/login")
 async def sign_in(request: Request) -> Response:
-    """Begins a session with the API key in the form."""
+    """Begins a session with the API key in the form. Only those that fail are counted: a good key always gets in."""
     check_from_here(request)
     console = console_of(request)
-    console.attempts.count(request.client.host if request.client else "")
-    silence_s = console.house.limits.body_silence_s
-    form = await read_form(request, bytes_max=LOGIN_BYTES_MAX, silence_s=silence_s)
+    house = console.house
+    form = await read_form(
+        request, house.crossing, bytes_max=LOGIN_BYTES_MAX, silence_s=house.limits.body_silence_s
+    )
     leads_to = inside(form.fields.get("next"))
     try:
         caller = await _caller(console, form.fields.get("api_key"))
     except Unauthorized as error:
+        console.attempts.count(request.client.host if request.client else "")
         return _asked(request, leads_to, problem=error.message, status=401)
     return _begun(request, console, caller, leads_to)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from io import BytesIO
+from itertools import islice
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from bickford_sora.batches import CUSTOM_ID_CHARS_MAX, Line
+from bickford_sora.batches import BATCH_LINES_MAX, CUSTOM_ID_CHARS_MAX, Line
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.declared import declared_by
 from bickford_sora.errors import InvalidRequest, OutcomeUnknown
@@ -86,7 +88,8 @@ async def retrieve(batch_id: str, house: TheHouse, caller: TheCaller) -> VideoBa
 
 def _taken(order: Order, headers: Mapping[str, str], body: bytes) -> VideoBatch:
     declared = declared_by(headers)
-    lines = [replace(line, fields={**declared, **line.fields}) for line in _lines(headers.get("content-type"), body)]
+    given = islice(_lines(headers.get("content-type"), body), BATCH_LINES_MAX + 1)  # one more is refused as too many
+    lines = [replace(line, fields={**declared, **line.fields}) for line in given]
     try:
         batch = order.house.batches.take(order.caller, lines, key=order.key, origin=order.origin)
     except Unavailable as error:
@@ -124,7 +127,7 @@ def _lines(content_type: str | None, body: bytes) -> Iterator[Line]:
 
 def of_json_lines(body: bytes) -> Iterator[Line]:
     """One request a line; empty lines count, but ask for nothing."""
-    for number, line in enumerate(body.split(b"\n"), start=1):
+    for number, line in enumerate(BytesIO(body), start=1):
         if line.strip():
             try:
                 yield line_of(number, json_object(line))

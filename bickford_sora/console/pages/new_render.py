@@ -91,7 +91,7 @@ async def quote(act: TheAct) -> Said:
     if not str(act.fields.get("prompt", "")).strip():
         return Said()
     try:
-        parsed = create_request(act.fields, act.files)
+        parsed = await _read(act)
         return await crossing_of(act.order.house, parsed).run(_said, act, parsed)
     except ProtocolError as error:
         return Said(problem=error.message, param=error.param)
@@ -100,10 +100,13 @@ async def quote(act: TheAct) -> Said:
 @pages.action("/new", takes=ASKS)
 async def ask(act: TheAct) -> str:
     """Asks for it: as `POST /v1/videos`."""
-    order, parsed = act.order, create_request(act.fields, act.files)
-    terms = order.terms("create", parsed)
-    answer = await crossing_of(order.house, parsed).run(order.house.intake.ask, order.caller, parsed, terms)
-    return f"/renders/{answer.render.intent.video_id}?done=asked"
+    parsed = await _read(act)
+    return await crossing_of(act.order.house, parsed).run(_asked, act, parsed)
+
+
+async def _read(act: Act) -> ParsedRequest:
+    """What the form asks for. Looking at a file takes a while: nothing else waits for it."""
+    return await act.order.house.crossing.run(create_request, act.fields, act.files)
 
 
 # What follows runs in the synchronous world, behind the crossing.
@@ -111,6 +114,12 @@ async def ask(act: TheAct) -> str:
 
 def _said(act: Act, parsed: ParsedRequest) -> Said:
     return Said(quote=told_quote(act.order.house.quoting.quote(act.order.caller, parsed)))
+
+
+def _asked(act: Act, parsed: ParsedRequest) -> str:
+    order = act.order
+    answer = order.house.intake.ask(order.caller, parsed, order.terms("create", parsed))
+    return f"/renders/{answer.render.intent.video_id}?done=asked"
 
 
 def _form(visit: Visit, asked: Asked) -> NewRender:

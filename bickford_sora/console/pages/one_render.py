@@ -115,7 +115,6 @@ class RenderPage(BaseModel):
     purpose: str | None
     tags: Sequence[str]
     renderer: str | None
-    replica: str | None
     job_id: str | None
     attempts: int
     retry_at: datetime | None
@@ -221,7 +220,6 @@ def _page(visit: Visit, looked: _Looked) -> RenderPage:
         purpose=intent.purpose,
         tags=intent.tags,
         renderer=known.renderer if known else (render.allowed.renderer if render.allowed else None),
-        replica=known.replica if known else None,
         job_id=job.job_id if job else None,
         attempts=render.attempts,
         retry_at=render.retry_at,

@@ -106,12 +106,7 @@ async def editor(visit: TheVisit, tested: Annotated[str, Query(max_length=1)] = 
 async def lint(act: TheAct) -> Lint:
     """Looks at a policy as it is written."""
     text = _text(act)
-    before = (await act.visit.read(_in_force)).text
-    try:
-        read = read_policy(text.encode(), models=act.visit.console.catalogue().routes)
-    except PolicyInvalid as error:
-        return Lint(policy_hash=None, rules=0, problems=_told(error.problems), diff=[])
-    return Lint(policy_hash=read.hash, rules=len(read.document.rules), problems=[], diff=_diff(before, text))
+    return await act.visit.read(lambda visit: _looked_at(visit, text))
 
 
 @pages.action("/policy/publish", takes=ADMINISTERS)
@@ -129,7 +124,7 @@ async def begin_backtest(act: TheAct) -> str:
     visit, text = act.visit, _text(act)
     if visit.caller.tenant != visit.console.operations.tenant:
         raise RoleMissing("The past of this tenant cannot be asked here.", code="role_missing")
-    _read(text)
+    await visit.read(lambda _: _read(text))
     arguments = ["policy", "backtest", "/dev/stdin", "--json"]
     for name in ("since", "until"):
         if name in act.fields:
@@ -197,6 +192,15 @@ def _diff(before: str, after: str) -> list[DiffLine]:
 
 def _in_force(visit: Visit) -> PolicyWithText:
     return policy_in_force(visit.house, visit.caller)
+
+
+def _looked_at(visit: Visit, text: str) -> Lint:
+    try:
+        read = read_policy(text.encode(), models=visit.console.catalogue().routes)
+    except PolicyInvalid as error:
+        return Lint(policy_hash=None, rules=0, problems=_told(error.problems), diff=[])
+    diff = _diff(_in_force(visit).text, text)
+    return Lint(policy_hash=read.hash, rules=len(read.document.rules), problems=[], diff=diff)
 
 
 def _page(visit: Visit, number: int) -> PolicyPage:
