@@ -24,6 +24,8 @@ KEPT_MAX = 50
 """Commands whose end is remembered; of older ones nothing is known any more."""
 SAID_LINES_MAX = 8
 """Last lines of what a command said that are kept."""
+COMMAND_S_MAX = 3600.0
+"""How long a command may take, in seconds; then it is ended. A larger ledger is read by an operator's own command."""
 STOP_S = 5.0
 """How long a command that is told to end may take, in seconds."""
 
@@ -42,8 +44,11 @@ class Ended:
 class Run(Protocol):
     """Runs a command to its end."""
 
-    def __call__(self, arguments: Sequence[str], on_line: Callable[[str], None], /, text: str = "") -> Ended:
-        """`on_line` is told each line it says beside its answer; `text` is given to it as standard input."""
+    def __call__(self, arguments: Sequence[str], on_line: Callable[[str], None], text: str, most_s: float, /) -> Ended:
+        """`on_line` is told each line it says beside its answer; `text` is given to it as standard input.
+
+        It is ended when it takes longer than `most_s`.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,32 +87,49 @@ class Commands:
 
     def begin(self, name: str, *arguments: str, by: str, text: str = "") -> None:
         """Sets one going. Raises Conflicting while this one, or too many others, run."""
-        with self._lock:
-            running = [each for each, standing in self._standings.items() if standing.ended_at is None]
-            if name in running or len(running) >= COMMANDS_MAX:
-                raise Conflicting("This is being done already. Wait until it has ended.", code="command_runs")
-            self._standings.pop(name, None)
-            self._standings[name] = Standing(arguments=arguments, by=by, began_at=self._clock(), text=text)
-            for oldest in [*self._standings][:-KEPT_MAX]:
-                del self._standings[oldest]
-        self._start(lambda: self._follow(name, arguments, text))
+        self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock(), text=text))
+        try:
+            self._start(lambda: self._follow(name, arguments, text, COMMAND_S_MAX))
+        except RuntimeError as error:  # no thread is to be had
+            log.warning("command_not_run", command=arguments[0], error=type(error).__name__)
+            self._ends(name, Ended(1, b""))
 
     def standing(self, name: str) -> Standing | None:
         """How far it is; None: it was not set going since this process started."""
         with self._lock:
             return self._standings.get(name)
 
-    def run(self, *arguments: str) -> Ended:
-        """Runs a short one to its end, for a caller that waits. Raises OSError where no process can be started."""
-        return self._run(arguments, lambda _: None)
-
-    def _follow(self, name: str, arguments: Sequence[str], text: str) -> None:
+    def run(self, name: str, *arguments: str, by: str, most_s: float) -> Ended:
+        """Runs a short one to its end, for a caller that waits. Raises as `begin`."""
+        self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock()))
         try:
-            ended = self._run(arguments, lambda line: self._says(name, line), text)
-        except OSError as error:
+            return self._follow(name, arguments, "", most_s)
+        finally:
+            with self._lock:
+                del self._standings[name]  # whoever waited has its end
+
+    def _enter(self, name: str, standing: Standing) -> None:
+        with self._lock:
+            running = [each for each, known in self._standings.items() if known.ended_at is None]
+            if name in running:
+                raise Conflicting("This is being done already. Wait until it has ended.", code="command_runs")
+            if len(running) >= COMMANDS_MAX:
+                raise Conflicting("Too much else is being done. Wait until some of it has ended.", code="commands_busy")
+            self._standings.pop(name, None)
+            self._standings[name] = standing
+            for oldest in [*self._standings][:-KEPT_MAX]:
+                if oldest not in running:
+                    del self._standings[oldest]
+
+    def _follow(self, name: str, arguments: Sequence[str], text: str, most_s: float) -> Ended:
+        ended = Ended(1, b"")
+        try:
+            ended = self._run(arguments, lambda line: self._says(name, line), text, most_s)
+        except (OSError, RuntimeError) as error:  # no process, or no thread that listens to it
             log.warning("command_not_run", command=arguments[0], error=type(error).__name__)
-            ended = Ended(1, b"")
-        self._ends(name, ended)
+        finally:
+            self._ends(name, ended)
+        return ended
 
     def _says(self, name: str, line: str) -> None:
         with self._lock:
@@ -127,23 +149,34 @@ class Commands:
 class Processes:
     """Runs commands of this program, with the settings of this process."""
 
-    def __init__(self, program: Sequence[str] = (sys.executable, "-m", "bickford_sora")) -> None:
+    def __init__(self, program: Sequence[str] = (sys.executable, "-P", "-m", "bickford_sora")) -> None:
+        """`-P`: nothing in the folder that the server was started in is taken for a part of the program."""
         self._program = program
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
 
-    def run(self, arguments: Sequence[str], on_line: Callable[[str], None], /, text: str = "") -> Ended:
-        """Runs one to its end. Raises OSError where no process can be started."""
+    def run(
+        self, arguments: Sequence[str], on_line: Callable[[str], None], text: str = "", most_s: float = COMMAND_S_MAX, /
+    ) -> Ended:
+        """Runs one to its end, or ends it. Raises OSError where no process can be started."""
         pipe = subprocess.PIPE
         process = subprocess.Popen(  # noqa: S603 - this program, and arguments that were checked
             [*self._program, *arguments], stdin=pipe, stdout=pipe, stderr=pipe
         )
         with self._lock:
             self._running.add(process)
+        deadline = threading.Timer(most_s, _stop, (process,))
+        deadline.daemon = True
         try:
             with process:
-                return Ended(*_followed(process, on_line, text))
+                try:
+                    deadline.start()
+                    return Ended(*_followed(process, on_line, text))
+                except BaseException:
+                    process.kill()  # nobody follows it any more
+                    raise
         finally:
+            deadline.cancel()
             with self._lock:
                 self._running.discard(process)
 
@@ -154,10 +187,20 @@ class Processes:
         for process in running:
             process.terminate()
         for process in running:
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _see_it_end(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    _see_it_end(process)
+
+
+def _see_it_end(process: subprocess.Popen[bytes]) -> None:
+    """Waits for one that was told to end, and kills it when it does not."""
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _followed(process: subprocess.Popen[bytes], on_line: Callable[[str], None], text: str) -> tuple[int, bytes]:

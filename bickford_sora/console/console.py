@@ -1,7 +1,7 @@
 """What the pages work with, and how they get at it: the console, and one visit to it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Protocol, TypeVar, cast
 
@@ -11,12 +11,13 @@ from fastapi.params import Depends as Dependency
 from bickford_sora.console import cookies
 from bickford_sora.console.addresses import HOME
 from bickford_sora.console.attempts import Attempts
-from bickford_sora.console.commands import Commands
+from bickford_sora.console.commands import COMMANDS_MAX, Commands
 from bickford_sora.console.operations import Operations
 from bickford_sora.console.sessions import Session, Sessions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.errors import Unauthorized
+from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.house import House, Order, Undertaking, authenticated
 from bickford_sora.http.links import Links
 from bickford_sora.http.roles import Takes
@@ -50,6 +51,8 @@ class Console:
     commands: Commands
     catalogue: Callable[[], Catalogue]
     """What is offered now."""
+    packing: Crossing = field(default_factory=lambda: Crossing(COMMANDS_MAX))
+    """Threads that wait for evidence packs: nothing else waits with them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,7 @@ async def sign_in(request: Request) -> Response:
     check_from_here(request)
     console = console_of(request)
     house = console.house
-    form = await read_form(
-        request, house.crossing, bytes_max=LOGIN_BYTES_MAX, silence_s=house.limits.body_silence_s
-    )
+    form = await read_form(request, house.crossing, bytes_max=LOGIN_BYTES_MAX, silence_s=house.limits.body_silence_s)
     leads_to = inside(form.fields.get("next"))
     try:
         caller = await _caller(console, form.fields.get("api_key"))

@@ -6,7 +6,7 @@ import pytest
 
 from bickford_sora.console.commands import Commands, Ended
 from tests.console.visits import visitor
-from tests.http.houses import FOREIGN_ROOT_KEY, OTHER_KEY, Kit
+from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -65,7 +65,7 @@ def test_nobody_else_sees_them(kit: Kit, key: str) -> None:
     assert other.get("/audit.json").json()["facts"] == []
     assert "Nothing was recorded yet" in other.get("/audit").text
     assert "No fact matches" in other.get("/audit?type=render.intent").text
-    assert other.get(f"/audit/pack/{video_id}").status_code == 404
+    assert other.post(f"/audit/pack/{video_id}").status_code == 404
     kit.checkpoint()
     assert other.get("/audit/receipt?position=1").status_code == 404
 
@@ -81,7 +81,7 @@ def test_a_ready_made_question_is_answered(kit: Kit) -> None:
 
 def test_everything_is_verified_and_what_proves_it_can_be_taken_along(kit: Kit) -> None:
     kit.create(HOSTILE)
-    somebody = visitor(kit)
+    somebody = visitor(kit, ROOT_KEY)
     assert "No checkpoint yet" in somebody.get("/audit/proof").text
     assert somebody.get("/audit/checkpoint").status_code == 400
     newest = kit.checkpoint()
@@ -102,7 +102,7 @@ def test_what_was_found_wrong_is_shown_as_text(kit: Kit) -> None:
     finding = {"kind": "facts_changed", "first": 3, "last": 4, "message": HOSTILE, "exact": True}
     said = b'{"held": false, "facts": 9, "findings": [%s]}' % json.dumps(finding).encode()
     _commanded(kit, lambda *_: Ended(11, said))
-    somebody = visitor(kit)
+    somebody = visitor(kit, ROOT_KEY)
     somebody.post("/audit/verify", "/audit/proof")
     html = somebody.get("/audit/proof").text
     assert "Not everything is as it was recorded" in html
@@ -112,16 +112,45 @@ def test_what_was_found_wrong_is_shown_as_text(kit: Kit) -> None:
 
 def test_a_check_that_came_to_nothing_says_what_to_do(kit: Kit) -> None:
     _commanded(kit, lambda *_: Ended(1, b""))
-    somebody = visitor(kit)
+    somebody = visitor(kit, ROOT_KEY)
     somebody.post("/audit/verify", "/audit/proof")
     assert "The check came to no answer" in somebody.get("/audit/proof").text
 
 
 def test_the_evidence_of_a_render_is_packed(kit: Kit) -> None:
     video_id = kit.finished()
-    answer = visitor(kit).get(f"/audit/pack/{video_id}")
+    somebody = visitor(kit)
+    assert somebody.send("POST", f"/audit/pack/{video_id}").status_code == 403
+    answer = somebody.post(f"/audit/pack/{video_id}")
     assert answer.content == b"PK the pack"
     assert f"evidence-{video_id}.zip" in answer.headers["content-disposition"]
+
+
+@pytest.mark.parametrize("key", [KEY, FOREIGN_ROOT_KEY])
+def test_a_check_is_for_those_who_span_the_tenant(kit: Kit, key: str) -> None:
+    finding = {"kind": "facts_changed", "first": 3, "last": 4, "message": HOSTILE, "exact": True}
+    said = json.dumps({"held": False, "facts": 9, "findings": [finding]}).encode()
+    _commanded(kit, lambda *_: Ended(11, said))
+    other = visitor(kit, key)
+    assert other.post("/audit/verify", "/audit/proof").status_code == 403
+    visitor(kit, ROOT_KEY).post("/audit/verify", "/audit/proof")
+    page, html = other.get("/audit/proof.json").json(), other.get("/audit/proof").text
+    assert (page["check"]["answer"], page["findings"]) == ({"held": False, "facts": 9}, 1)
+    assert "1 finding." in html
+    assert "/audit/verify" not in html
+
+
+def test_evidence_that_cannot_be_packed_is_asked_for_later(kit: Kit) -> None:
+    video_id = kit.finished()
+
+    def fails(*_: object) -> Ended:
+        raise OSError("no process")
+
+    for run in (fails, lambda *_: Ended(1, b"")):
+        _commanded(kit, run)
+        answer = visitor(kit).post(f"/audit/pack/{video_id}")
+        assert answer.status_code == 503
+        assert "pack_failed" in answer.text
 
 
 def _commanded(kit: Kit, run: object) -> None:

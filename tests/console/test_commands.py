@@ -1,9 +1,10 @@
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
-from bickford_sora.console.commands import COMMANDS_MAX, Commands, Ended, Processes
+from bickford_sora.console.commands import COMMANDS_MAX, KEPT_MAX, Commands, Ended, Processes
 from bickford_sora.errors import Conflicting
 from tests.http.houses import SettableClock
 
@@ -16,9 +17,12 @@ def test_a_command_runs_once_at_a_time_and_few_together() -> None:
     commands = Commands(lambda *_: Ended(0, b"{}"), SettableClock(), start=waiting.append)
     for number in range(COMMANDS_MAX):
         commands.begin(f"command {number}", "verify", by="key_1")
-    for name in ("command 0", "another"):
-        with pytest.raises(Conflicting):
+    for name, code in (("command 0", "command_runs"), ("another", "commands_busy")):
+        with pytest.raises(Conflicting) as refused:
             commands.begin(name, "verify", by="key_1")
+        assert refused.value.code == code
+    with pytest.raises(Conflicting):
+        commands.run("a pack", "audit", by="key_1", most_s=1.0)
     for work in waiting:
         work()
     commands.begin("another", "verify", by="key_1")
@@ -40,6 +44,35 @@ def test_a_process_that_cannot_be_started_is_a_command_that_failed() -> None:
     standing = commands.standing("verify")
     assert standing is not None
     assert (standing.status, standing.answer) == (1, None)
+
+
+def test_a_command_for_which_there_is_no_thread_has_failed_and_bars_no_other() -> None:
+    def start(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    commands = Commands(lambda *_: Ended(0, b"{}"), SettableClock(), start=start)
+    for _ in range(COMMANDS_MAX + 1):
+        commands.begin("verify", "verify", by="key_1")
+    standing = commands.standing("verify")
+    assert standing is not None
+    assert standing.status == 1
+
+
+def test_what_runs_is_never_forgotten() -> None:
+    works: list[Callable[[], None]] = []
+    commands = Commands(lambda *_: Ended(0, b"{}"), SettableClock(), start=works.append)
+    commands.begin("long", "verify", by="key_1")
+    for number in range(KEPT_MAX + 1):
+        commands.begin(f"short {number}", "verify", by="key_1")
+        works.pop()()
+    assert commands.standing("long") is not None
+    assert commands.standing("short 0") is None
+    works.pop()()
+
+
+def test_a_process_that_takes_too_long_is_ended() -> None:
+    processes = Processes((sys.executable, "-S", "-c", WAITS))
+    assert processes.run([], lambda _: None, "", 0.2).status == -15
 
 
 def test_what_runs_is_ended_with_the_server() -> None:

@@ -37,7 +37,9 @@ def test_a_read_model_is_rebuilt_by_an_admin_of_the_tenant_alone(kit: Kit) -> No
     for each in (of_a_project, auditor):
         assert "/health/rebuild/" not in each.get("/health").text
         assert each.post("/health/rebuild/audit", "/health").status_code == 403
-        assert each.get("/health.json").json()["parked"] == []
+        seen = each.get("/health.json").json()
+        assert (seen["parked"], seen["renderers"][0]["replicas"]) == ([], [])
+    assert visitor(kit, FOREIGN_ROOT_KEY).post("/health/rebuild/audit", "/health").status_code == 403
     assert root.post("/health/rebuild/odd").status_code == 404
     assert root.post("/health/rebuild/audit").status_code == 303
     rebuilt = {each["name"]: each["rebuild"] for each in root.get("/health.json").json()["read_models"]}

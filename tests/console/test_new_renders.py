@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from bickford_sora.batches import BATCH_LINES_MAX
 from bickford_sora.console.batch_files import lines_of
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
+from ledger.errors import Unavailable
 from tests.console.visits import Visitor, make_console_kit, visitor
 from tests.http.houses import FOREIGN_KEY, ROOT_KEY, Kit, catalogue, offer, png
 
@@ -121,6 +123,27 @@ def test_a_file_is_read_as_json_lines_or_as_a_table() -> None:
             ({"prompt": "a"}, "a"),
             ({"prompt": "b"}, "b"),
         ]
+
+
+def test_no_more_is_read_of_a_file_than_a_batch_may_have() -> None:
+    rest = b"no object\n" * 10
+    table = b"prompt\n" + b"a\n" * (BATCH_LINES_MAX + 1) + b"a,b,c\n"
+    for content in (b'{"prompt": "a"}\n' * (BATCH_LINES_MAX + 1) + rest, table):
+        assert len(lines_of(File(content))) == BATCH_LINES_MAX + 1
+
+
+def test_a_lost_answer_of_the_ledger_is_told_as_not_known(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody = visitor(kit)
+    token = somebody.token("/new")
+
+    def lost(*_: object, **__: object) -> None:
+        raise Unavailable("the connection broke")
+
+    monkeypatch.setattr(type(kit.house.intake), "ask", lost)
+    answer = somebody.send("POST", "/new", data={"csrf": token, "prompt": "A sea", "idempotency_key": "once"})
+    assert answer.status_code == 503
+    assert "It is not known whether it was recorded" in answer.text
+    assert ">Back<" not in answer.text
 
 
 @pytest.mark.parametrize(

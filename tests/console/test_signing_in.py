@@ -1,9 +1,12 @@
 import pytest
 
+from bickford_sora.console.acting import ACTION_BYTES_MAX
 from bickford_sora.console.attempts import ATTEMPTS_PER_MINUTE_MAX
 from bickford_sora.console.sessions import SESSION_S
 from tests.console.visits import Visitor, make_console_kit, visitor
 from tests.http.houses import FOREIGN_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
+
+NO_VIDEO = "video_0190a6a0-0000-7000-8000-000000000000"
 
 
 def test_a_page_leads_whoever_is_not_signed_in_to_the_form_and_back(kit: Kit) -> None:
@@ -44,6 +47,16 @@ def test_over_https_the_cookie_never_travels_in_the_clear() -> None:
     said = Visitor(kit).sign_in().headers["set-cookie"]
     assert said.startswith("__Host-bickford_session=")
     assert "Secure" in said.split("; ")
+
+
+@pytest.mark.parametrize(
+    ("public_url", "name"), [("https://sora.example", "bickford_session"), (None, "__Host-bickford_session")]
+)
+def test_a_cookie_by_the_other_name_is_nobodys(public_url: str | None, name: str) -> None:
+    somebody = visitor(make_console_kit(public_url=public_url))
+    ((_, cookie),) = somebody.cookies.items()
+    somebody.cookies = {name: cookie}
+    assert somebody.get("/renders").status_code == 303
 
 
 @pytest.mark.parametrize("place", [0, 10, -1])
@@ -100,10 +113,32 @@ def test_signing_in_is_tried_a_few_times_a_minute(kit: Kit) -> None:
     nobody = Visitor(kit)
     tried = [nobody.sign_in("bk_live_guessed_key").status_code for _ in range(ATTEMPTS_PER_MINUTE_MAX)]
     assert set(tried) == {401}
-    answer = nobody.sign_in()
+    answer = nobody.sign_in("bk_live_guessed_key")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
     kit.pass_time(61)
-    assert nobody.sign_in().status_code == 303
+    assert nobody.sign_in("bk_live_guessed_key").status_code == 401
+
+
+def test_a_good_key_gets_in_whatever_others_try(kit: Kit) -> None:
+    for _ in range(ATTEMPTS_PER_MINUTE_MAX + 1):
+        Visitor(kit).sign_in("bk_live_guessed_key")
+    for _ in range(ATTEMPTS_PER_MINUTE_MAX + 1):
+        assert Visitor(kit).sign_in().status_code == 303
+
+
+def test_a_session_is_held_to_its_keys_rate_limit() -> None:
+    kit = make_console_kit(requests_per_minute_max=2)
+    somebody = visitor(kit)
+    assert [somebody.get("/renders").status_code for _ in range(3)] == [200, 200, 429]
+    assert somebody.get("/renders").headers["retry-after"] == "30"
+    assert somebody.get(f"/files/{NO_VIDEO}/thumbnail").status_code == 404
+
+
+def test_a_form_without_a_file_is_small(kit: Kit) -> None:
+    somebody = visitor(kit, ROOT_KEY)
+    large = "x" * ACTION_BYTES_MAX
+    assert somebody.post("/policy/lint", text=large).status_code == 413
+    assert somebody.post("/new/quote", "/policy", prompt=large).status_code == 200
 
 
 @pytest.mark.parametrize(

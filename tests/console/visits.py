@@ -145,7 +145,8 @@ class FakedCommands:
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
 
-    def __call__(self, arguments: Sequence[str], on_line: Callable[[str], None], text: str = "") -> Ended:
+    def __call__(self, arguments: Sequence[str], on_line: Callable[[str], None], text: str, most_s: float) -> Ended:
+        assert most_s > 0
         head = self._kit.ledger.head()
         match arguments:
             case ["verify", *_]:

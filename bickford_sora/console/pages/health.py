@@ -47,6 +47,7 @@ class RendererNow(BaseModel):
     dialect: str
     credential: str
     replicas: Sequence[ReplicaNow]
+    """Their addresses are for those who span the tenant that runs this; none for others."""
     requests_per_minute_max: int | None
     stopped: Sequence[str]
     """Models that it is not asked for until an operator has looked at it."""
@@ -131,7 +132,7 @@ async def health(visit: TheVisit) -> Health:
 async def rebuild(name: str, act: TheAct) -> str:
     """Makes a read model's rows again from the ledger, beside the live ones, in a process of its own."""
     visit = act.visit
-    if not visit.caller.everywhere:
+    if not visit.runs_this:
         raise RoleMissing(
             "Read models are everybody's. Use the key of an admin who spans the tenant.", code="tenant_admin_needed"
         )
@@ -168,7 +169,7 @@ def _health(visit: Visit, line: QueueNow) -> Health:
         head=max((each.head for each in lags), default=0),
         read_models=[_read_model(visit, each) for each in lags],
         parked=_parked(visit),
-        may_rebuild=visit.may("admin") and caller.everywhere,
+        may_rebuild=visit.may("admin") and visit.runs_this,
         looked_at=visit.now,
     )
 
@@ -176,7 +177,7 @@ def _health(visit: Visit, line: QueueNow) -> Health:
 def _renderers(visit: Visit, lines: Sequence[QueueRenderer]) -> list[RendererNow]:
     operations = visit.console.operations
     by_name = {each.renderer: each for each in lines}
-    replicas = [*operations.replicas()]
+    replicas = [*operations.replicas()] if visit.runs_this else []
     return [
         RendererNow(
             name=each.name,
@@ -212,6 +213,9 @@ def _deliveries(visit: Visit) -> list[Deliveries]:
 
 
 def _read_model(visit: Visit, lag: Lag) -> ReadModel:
+    rebuild = check_of(visit.console.commands.standing(_command(lag.name)))
+    if rebuild and not visit.runs_this:
+        rebuild.said, rebuild.answer = (), None
     state = lag.state(visit.console.operations.versions.get(lag.name, lag.version))
     return ReadModel(
         name=lag.name,
@@ -224,13 +228,13 @@ def _read_model(visit: Visit, lag: Lag) -> ReadModel:
         gaps=lag.gaps,
         state=state,
         is_well=lag.lag_s < BEHIND_S and not lag.gaps and state not in {"of another version", "ahead of the ledger"},
-        rebuild=check_of(visit.console.commands.standing(_command(lag.name))),
+        rebuild=rebuild,
     )
 
 
 def _parked(visit: Visit) -> list[ParkedStream]:
-    """Streams name renders and keys, of every project: they are for whoever spans the tenant."""
-    if not visit.caller.everywhere:
+    """Streams name renders and keys, of every tenant: they are for whoever runs this."""
+    if not visit.runs_this:
         return []
     return [
         ParkedStream(

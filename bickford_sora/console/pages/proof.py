@@ -16,7 +16,7 @@ from bickford_sora.console.acting import TheAct
 from bickford_sora.console.commands import Standing
 from bickford_sora.console.console import TheVisit, Visit, opened_by
 from bickford_sora.console.routing import PageRoute, Pages
-from bickford_sora.errors import NotFound, TryLater
+from bickford_sora.errors import NotFound, RoleMissing, TryLater
 from bickford_sora.http import proof
 from bickford_sora.http.roles import OVERSEES, READS
 from ledger import streams
@@ -26,6 +26,10 @@ from ledger.proof.port import KeptCheckpoint
 from projections.questions import QUESTIONS
 
 VERIFY = "verify"
+PACK_S_MAX = 120.0
+"""How long an evidence pack may take, in seconds: somebody waits for it."""
+SEEN_BY_ALL = ("held", "facts", "covered", "checkpoints")
+"""Of a check's answer, for whoever oversees a part: what was found where is for those who span the tenant."""
 _ORIGIN = re.compile(r"\A[^\n]+")
 
 pages = Pages()
@@ -69,6 +73,10 @@ class ProofPage(BaseModel):
     """Of which the tree has so many."""
     checkpoint: ShownCheckpoint | None
     check: Check | None
+    findings: int
+    """How much the last check found that is not as it was recorded."""
+    may_verify: bool
+    """Whether the visitor sets checks going, and sees what they found."""
     questions: dict[str, str]
 
 
@@ -96,6 +104,10 @@ async def shown(visit: TheVisit) -> ProofPage:
 @pages.action("/audit/verify", takes=OVERSEES)
 async def verify(act: TheAct) -> str:
     """Rereads the whole ledger and holds it to its tree and checkpoints, in a process of its own."""
+    if not act.visit.runs_this:
+        raise RoleMissing(
+            "The ledger is everybody's. Use the key of somebody who spans the tenant.", code="tenant_admin_needed"
+        )
     act.visit.console.commands.begin(VERIFY, "verify", "--json", by=act.visit.caller.key_id)
     return "/audit/proof"
 
@@ -116,10 +128,10 @@ async def receipt(visit: TheVisit, position: Annotated[int, Query(ge=1, le=POSIT
     return proof.receipt_file(await visit.read(lambda visit: proof.receipt_at(visit.house, visit.caller, position)))
 
 
-@router.get("/audit/pack/{video_id}", dependencies=[opened_by(OVERSEES)])
-async def pack(video_id: str, visit: TheVisit) -> Response:
+@router.post("/audit/pack/{video_id}", dependencies=[opened_by(OVERSEES)])
+async def pack(video_id: str, act: TheAct) -> Response:
     """The evidence pack of a render: a page, the facts, receipts, and the program that checks them offline."""
-    content = await visit.house.making.run(_packed, visit, video_id)
+    content = await act.visit.console.packing.run(_packed, act.visit, video_id)
     name = f'attachment; filename="evidence-{video_id}.zip"'
     return Response(content, media_type="application/zip", headers={"content-disposition": name})
 
@@ -130,11 +142,17 @@ async def pack(video_id: str, visit: TheVisit) -> Response:
 def _proof(visit: Visit) -> ProofPage:
     tree = visit.house.proofs.tree
     newest = tree.newest()
+    check = check_of(visit.console.commands.standing(VERIFY))
+    answer = check.answer if check and isinstance(check.answer, dict) else {}
+    if check and not visit.runs_this:
+        check.said, check.answer = (), {name: answer[name] for name in SEEN_BY_ALL if name in answer} or None
     return ProofPage(
         facts=tree.head(),
         in_tree=tree.size(),
         checkpoint=_shown(newest) if newest else None,
-        check=check_of(visit.console.commands.standing(VERIFY)),
+        check=check,
+        findings=len(answer.get("findings", ())),
+        may_verify=visit.runs_this,
         questions={**QUESTIONS},
     )
 
@@ -152,16 +170,29 @@ def _shown(newest: KeptCheckpoint) -> ShownCheckpoint:
 
 
 def _packed(visit: Visit, video_id: str) -> bytes:
+    try:
+        return _pack(visit, video_id)
+    except OSError as error:  # no room for it, say
+        raise _not_packed() from error
+
+
+def _pack(visit: Visit, video_id: str) -> bytes:
     if not streams.is_video_id(video_id):
         raise NotFound("No video with this id exists.", code="video_not_found", param="video_id")
     visit.house.intake.find(visit.caller, video_id)
+    if visit.caller.tenant != visit.console.operations.tenant:
+        raise RoleMissing("Evidence of this tenant cannot be packed here.", code="role_missing")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "evidence.zip"
         arguments = ("audit", "pack", "--render", video_id, "--out", str(path), "--json")
-        ended = visit.console.commands.run(*arguments)
+        ended = visit.console.commands.run(f"pack {video_id}", *arguments, by=visit.caller.key_id, most_s=PACK_S_MAX)
         if ended.status or not path.exists():
-            raise TryLater("The evidence could not be packed. Ask again in a while.", code="pack_failed")
+            raise _not_packed()
         return path.read_bytes()
+
+
+def _not_packed() -> TryLater:
+    return TryLater("The evidence could not be packed. Ask again in a while.", code="pack_failed")
 
 
 def _kept(text: str, name: str) -> PlainTextResponse:

@@ -122,6 +122,16 @@ function scrub(event) {
   film.currentTime = film.duration * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
 }
 
+// --- Sending: a button is pressed once. Where the page stays, for a file or by going back, it can be pressed again.
+
+document.addEventListener("submit", (event) => {
+  const { target: form, submitter: button } = event;
+  if (!button || event.defaultPrevented || form.method !== "post") return;
+  setTimeout(() => { button.disabled = true; }); // what it sends with the form goes first
+  if (form.matches("[data-download]")) setTimeout(() => { button.disabled = false; }, 5000);
+  else addEventListener("pageshow", (event) => { if (event.persisted) button.disabled = false; }, { once: true });
+});
+
 // --- Keys
 
 let awaitsPage = false;
