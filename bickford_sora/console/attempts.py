@@ -25,7 +25,7 @@ class Attempts:
         self._tried_at: OrderedDict[str, list[float]] = OrderedDict()
 
     def count(self, address: str) -> None:
-        """One more attempt from this address that failed. Raises TooManyRequests, which says when the next one may come."""
+        """One more failed attempt from this address. Raises TooManyRequests, which says when the next may come."""
         now = self._monotonic()
         recent = [each for each in self._tried_at.get(address, ()) if each > now - _MINUTE_S]
         if len(recent) >= self._max:

@@ -77,7 +77,7 @@ class Standing:
 class Commands:
     """The commands of this process, by what they are for. Safe to use from several threads."""
 
-    def __init__(self, run: Run, clock: Clock, start: Callable[[Callable[[], None]], object] | None = None) -> None:
+    def __init__(self, run: Run, clock: Clock, start: Callable[[Callable[[], object]], object] | None = None) -> None:
         """`start` has a function called beside its caller; a thread of its own without it."""
         self._run = run
         self._clock = clock
@@ -221,5 +221,5 @@ def _followed(process: subprocess.Popen[bytes], on_line: Callable[[str], None], 
     return process.wait(), answer
 
 
-def _in_a_thread(work: Callable[[], None]) -> None:
+def _in_a_thread(work: Callable[[], object]) -> None:
     threading.Thread(target=work, name="command", daemon=True).start()

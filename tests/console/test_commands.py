@@ -59,7 +59,7 @@ def test_a_command_for_which_there_is_no_thread_has_failed_and_bars_no_other() -
 
 
 def test_what_runs_is_never_forgotten() -> None:
-    works: list[Callable[[], None]] = []
+    works: list[Callable[[], object]] = []
     commands = Commands(lambda *_: Ended(0, b"{}"), SettableClock(), start=works.append)
     commands.begin("long", "verify", by="key_1")
     for number in range(KEPT_MAX + 1):
