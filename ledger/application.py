@@ -14,7 +14,7 @@ from eventsourcing.utils import Environment, EnvType
 from ledger import lifecycle, streams
 from ledger.bounds import VERSION_MAX
 from ledger.envelope import Appended, Decision, Event
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, Refused
 from ledger.holds import Holds
 from ledger.holds import fold as fold_holds
 from ledger.mapper import FactMapper, RecordedRow, Row
@@ -80,7 +80,18 @@ class Ledger(Application[str]):
 
     def append_all(self, decisions: Sequence[Decision]) -> list[Appended | LedgerError]:
         """Appends decisions that know nothing of each other, and answers each: the result of `append`, or its error."""
-        return self._recorder.append_all([(self._rows_of(each), each.heads) for each in decisions])
+        rows = [self._rows_or_refusal(each) for each in decisions]
+        sound = [
+            (each, decision.heads) for each, decision in zip(rows, decisions, strict=True) if isinstance(each, list)
+        ]
+        answers = iter(self._recorder.append_all(sound))
+        return [next(answers) if isinstance(each, list) else each for each in rows]
+
+    def _rows_or_refusal(self, decision: Decision) -> list[Row] | Refused:
+        try:
+            return self._rows_of(decision)
+        except Refused as error:
+            return error
 
     def _rows_of(self, decision: Decision) -> list[Row]:
         return [self._mapper.to_stored_event(event) for event in decision.events]

@@ -28,6 +28,10 @@ RETRY_FIRST_S = 0.05
 """Pause before a server that is away is tried again, in seconds; it doubles with each try."""
 RETRY_MAX_S = 0.4
 """Longest such pause, in seconds: so much later than the server may its clients be back."""
+AWAY_LONG_S = 30.0
+"""From when on a server is not expected back at any moment, in seconds; or it refuses us, and goes on to do so."""
+RETRY_LONG_MAX_S = 5.0
+"""Longest pause from then on, in seconds."""
 
 _log = structlog.get_logger(__name__)
 
@@ -121,7 +125,8 @@ class _Patient(Connection[TupleRow]):
                     _log.info("database_back", after_s=round(time.monotonic() - began, 2))
                 return connection
             time.sleep(pause_s)
-            pause_s = min(pause_s * 2, RETRY_MAX_S)
+            is_long = time.monotonic() - began > AWAY_LONG_S
+            pause_s = min(pause_s * 2, RETRY_LONG_MAX_S if is_long else RETRY_MAX_S)
 
 
 class _Checks:

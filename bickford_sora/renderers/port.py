@@ -161,7 +161,7 @@ class Renderer(Protocol):
     that cannot be understood.
 
     Lateness: a process can be paused anywhere. After an order's `sent_by` others may find the job absent and ask for it
-    again, so `submit` looks at the clock when all but the last byte of the request has left. Too late, the connection
+    again, so `submit` looks at the clock when all but the last bytes of the request have left. Too late, the connection
     is closed instead: half a request is none, and the order is refused as `submission_too_late`.
 
     Errors: those of `errors.py` and no others, except what a reference's `open` raises: that comes before anything is

@@ -50,7 +50,7 @@ class NotSent(TransportFailure):
 
 
 class TooLate(NotSent):
-    """The last byte of the request was not sent, because the caller said so."""
+    """The last bytes of the request were not sent, because the caller said so."""
 
 
 class NoAnswer(TransportFailure):
@@ -224,8 +224,8 @@ class Transport:
         """Make one call, once, and read its answer whole, whatever its status.
 
         `form` and `files` make a multipart body, also without a file; `json` makes a JSON body.
-        `timeout_s` takes the place of `answer_timeout_s`. `is_too_late` is asked when all but the last byte of the body
-        has left.
+        `timeout_s` takes the place of `answer_timeout_s`. `is_too_late` is asked when all but the last bytes of the
+        body have left.
 
         Raises:
             TooLate: `is_too_late` said so.
@@ -345,11 +345,15 @@ class Transport:
         )
 
 
-class _HeldBack(httpx.SyncByteStream):
-    """A body whose last byte leaves only if it is not too late then.
+HELD_BACK_BYTES = 4
+"""A form ends in two dashes and a line's end, and some read it to the dashes only."""
 
-    One byte is written whole or not at all, so that between the look at the clock and the request's being whole there
-    is no more than that write.
+
+class _HeldBack(httpx.SyncByteStream):
+    """A body whose last bytes leave only if it is not too late then.
+
+    So few are written in one go, so that between the look at the clock and the request's being whole there is no more
+    than that write.
     """
 
     def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream, is_too_late: Callable[[], bool]) -> None:
@@ -360,13 +364,10 @@ class _HeldBack(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         held = b""
         for piece in self._body:
-            if not piece:
-                continue
-            if held:
-                yield held
-            if len(piece) > 1:
-                yield piece[:-1]
-            held = piece[-1:]
+            held += piece
+            if len(held) > HELD_BACK_BYTES:
+                yield held[:-HELD_BACK_BYTES]
+                held = held[-HELD_BACK_BYTES:]
         if self._is_too_late():
             raise TooLate("TooLate")
         yield held

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,15 @@ def test_an_address_that_is_none_is_said_so(tmp_path: Path) -> None:
     assert told.startswith("error (connection_invalid): ")
 
 
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """A shell's background jobs, and so their children, are told to ignore it; a handler of ours is not inherited."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_is_status_130_without_a_traceback(tmp_path: Path) -> None:
     with FakeServer(Reply([], pause_s=30)) as server:
         settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1"}
@@ -221,6 +231,7 @@ def test_ctrl_c_is_status_130_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_while_waiting_says_that_the_render_goes_on(tmp_path: Path) -> None:
     with FakeServer(answering(200, video()), Reply([], pause_s=30)) as server:
         settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1"}

@@ -286,6 +286,16 @@ def test_a_submission_that_was_claimed_and_not_sent_is_not_counted(street: Stree
     assert street.start() == []
 
 
+def test_who_waited_too_long_is_not_counted_among_the_minutes_submissions(street: Street) -> None:
+    street.in_flight_max, street.submissions_per_minute_max = 0, 1
+    street.ask("studio", 3)
+    late = Rooms(rooms=street.rooms().rooms, overdue=street.now)
+    assert len(street.leases.claim("w1", 8, 60, street.now, ["submit"], late)) == 3
+    street.in_flight_max = None
+    street.ask("lab")
+    assert street.start() == ["lab"]
+
+
 EXAMPLES = 15
 ROUNDS_MAX = 200
 PROJECTS = st.sampled_from(["a", "b", "c", "d"])

@@ -268,7 +268,7 @@ behind the effect, it says that there was a conflict, although the append was ma
 _TAIL = """## What no row can show
 
 - A network that holds a whole submission back for longer than deadline and grace, or a process that is paused so long
-  between its last look at the clock and its very next call, the write of the last byte
+  between its last look at the clock and its very next call, the write of the last bytes
   ([ADR 0006](adr/0006-unknown-outcomes.md#what-remains)).
 - A renderer that took a job and forgot it before anybody heard of it: only its bill knows.
 - A file that came with a request and was stored, and the process died before the request was recorded: it stays behind.

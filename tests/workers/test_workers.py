@@ -32,7 +32,7 @@ def shop() -> Iterator[Harness]:
 
 def test_a_call_that_would_outlast_its_deadline_is_not_made(shop: Harness) -> None:
     video_id = shop.ask()
-    # The process is paused between its record and the last byte of its call.
+    # The process is paused between its record and the last bytes of its call.
     shop.mischief.hooks["submit"] = lambda: shop.clock.advance(LIMITS.submit_timeout_s * 1.6)
     shop.work(video_id)
     assert shop.renderer.jobs_taken == []

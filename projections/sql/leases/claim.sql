@@ -62,7 +62,7 @@ claimed as (
 counted as (
     insert into work.begun (renderer, at, stream)
     select c.renderer, %(now)s, c.stream from chosen c join claimed using (stream, step)
-    where c.step = 'submit' and c.renderer = any(%(counted)s::text[])
+    where c.turn is not null and c.renderer = any(%(counted)s::text[])
     on conflict do nothing
 )
 select c.stream, c.tenant, c.project, c.video_id, c.step, c.renderer, c.job_stream, c.created_at, c.version, l.attempt,

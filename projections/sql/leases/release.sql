@@ -1,11 +1,14 @@
 -- Due at once when a webhook came that the claim had not seen. A submission that recorded something keeps its place until
--- the read model has seen that; one that recorded nothing was not sent, and is not counted among the minute's.
+-- the read model has seen that; one of which no start was recorded was not sent, and is not counted among the minute's.
 with unused as (
-    delete from work.begun b using work.agenda a
+    delete from work.begun b using work.agenda a, projection_work.items i
     where a.stream = %(stream)s and a.step = %(step)s and a.lease_owner = %(owner)s and a.attempt = %(attempt)s
-      and a.step = 'submit' and b.stream = a.stream
-      and b.at = (select max(l.at) from work.begun l where l.stream = a.stream)
-      and not exists (select from ledger.events e where e.stream = a.stream and e.version > a.claimed_version)
+      and a.step = 'submit' and i.stream = a.stream and i.step = a.step and b.stream = a.stream and b.renderer = i.renderer
+      and b.at = (select max(l.at) from work.begun l where l.stream = b.stream and l.renderer = b.renderer)
+      and not exists (
+          select from ledger.events e
+          where e.stream = a.stream and e.version > a.claimed_version and e.type = 'render.submission_started'
+      )
 )
 update work.agenda a
 set lease_owner = null,
