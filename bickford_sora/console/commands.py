@@ -89,7 +89,7 @@ class Commands:
         """Sets one going. Raises Conflicting while this one, or too many others, run."""
         self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock(), text=text))
         try:
-            self._start(lambda: self._follow(name, arguments, text, COMMAND_S_MAX))
+            self._start(lambda: self._follow(name, arguments, text))
         except RuntimeError as error:  # no thread is to be had
             log.warning("command_not_run", command=arguments[0], error=type(error).__name__)
             self._ends(name, Ended(1, b""))
@@ -103,7 +103,7 @@ class Commands:
         """Runs a short one to its end, for a caller that waits. Raises as `begin`."""
         self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock()))
         try:
-            return self._follow(name, arguments, "", most_s)
+            return self._ran(name, arguments, "", most_s)
         finally:
             with self._lock:
                 del self._standings[name]  # whoever waited has its end
@@ -121,20 +121,25 @@ class Commands:
                 if oldest not in running:
                     del self._standings[oldest]
 
-    def _follow(self, name: str, arguments: Sequence[str], text: str, most_s: float) -> Ended:
+    def _follow(self, name: str, arguments: Sequence[str], text: str) -> None:
         ended = Ended(1, b"")
         try:
-            ended = self._run(arguments, lambda line: self._says(name, line), text, most_s)
-        except (OSError, RuntimeError) as error:  # no process, or no thread that listens to it
-            log.warning("command_not_run", command=arguments[0], error=type(error).__name__)
+            ended = self._ran(name, arguments, text, COMMAND_S_MAX)
         finally:
             self._ends(name, ended)
-        return ended
+
+    def _ran(self, name: str, arguments: Sequence[str], text: str, most_s: float) -> Ended:
+        try:
+            return self._run(arguments, lambda line: self._says(name, line), text, most_s)
+        except (OSError, RuntimeError) as error:  # no process, or no thread that listens to it
+            log.warning("command_not_run", command=arguments[0], error=type(error).__name__)
+            return Ended(1, b"")
 
     def _says(self, name: str, line: str) -> None:
         with self._lock:
-            standing = self._standings[name]
-            self._standings[name] = replace(standing, said=(*standing.said, line)[-SAID_LINES_MAX:])
+            standing = self._standings.get(name)
+            if standing is not None:  # what is said late by one that ended is nobody's
+                self._standings[name] = replace(standing, said=(*standing.said, line)[-SAID_LINES_MAX:])
 
     def _ends(self, name: str, ended: Ended) -> None:
         try:

@@ -134,7 +134,8 @@ async def rebuild(name: str, act: TheAct) -> str:
     visit = act.visit
     if not visit.runs_this:
         raise RoleMissing(
-            "Read models are everybody's. Use the key of an admin who spans the tenant.", code="tenant_admin_needed"
+            "Read models are everybody's. Use the key of an admin who spans the tenant which runs this server.",
+            code="tenant_admin_needed",
         )
     if name not in visit.console.operations.versions:
         raise NotFound("No read model has this name.", code="read_model_not_found", param="name")

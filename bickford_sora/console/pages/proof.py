@@ -106,7 +106,8 @@ async def verify(act: TheAct) -> str:
     """Rereads the whole ledger and holds it to its tree and checkpoints, in a process of its own."""
     if not act.visit.runs_this:
         raise RoleMissing(
-            "The ledger is everybody's. Use the key of somebody who spans the tenant.", code="tenant_admin_needed"
+            "The ledger is everybody's. Use a key that spans the tenant which runs this server.",
+            code="tenant_admin_needed",
         )
     act.visit.console.commands.begin(VERIFY, "verify", "--json", by=act.visit.caller.key_id)
     return "/audit/proof"
