@@ -102,7 +102,8 @@ def test_after_one_killed_in_the_middle_a_kept_demo_holds_answers_every_command_
 def _every_command_answers(folder: Path, report: Any) -> None:
     history = run(folder, "history", report["video_id"], "--json").stdout.splitlines()
     assert [json.loads(line)["type"] for line in history][-1] == "render.remixed"
-    assert len(run(folder, "audit", "--type", "webhook.received").stdout.splitlines()) == report["billed"]
+    received = run(folder, "audit", "--type", "webhook.received").stdout.splitlines()
+    assert len(received) >= report["billed"]  # the one that was killed may have come to some, too
     assert report["video_id"] in run(folder, "videos", "list").stdout
 
 
