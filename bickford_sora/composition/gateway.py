@@ -112,12 +112,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)
     four_eyes = FourEyes(recording=recording, keys=books.keys, kinds=settings.four_eyes, approval_s=settings.approval_s)
-    policies = Policies(
-        recording,
-        built_in=built_in(settings.render_cost_max_micro),
-        models=lambda: configuring.catalogue().routes,
-        four_eyes=four_eyes,
-    )
+    policies = _policies(books, recording, configuring, four_eyes)
     desk = Desk(
         recording=recording,
         keys=books.keys,
@@ -169,6 +164,15 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
         erasures=erasures,
         erasing=erasing,
         retain=_retain(books, erasing),
+    )
+
+
+def _policies(books: Books, recording: Recording, configuring: Configuring, four_eyes: FourEyes) -> Policies:
+    return Policies(
+        recording,
+        built_in=built_in(books.settings.render_cost_max_micro),
+        models=lambda: configuring.catalogue().routes,
+        four_eyes=four_eyes,
     )
 
 
