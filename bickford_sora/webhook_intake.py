@@ -53,21 +53,6 @@ class WebhookIntake:
         self._tenant = tenant
         self._webhook_tolerance_s = webhook_tolerance_s
 
-    def receive(
-        self,
-        renderer: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        *,
-        correlation: UUID | None = None,
-        trace: str | None = None,
-    ) -> Status:
-        """Records a webhook, unless it was recorded before. Raises as `checked` does, and the errors of `record`."""
-        (status,) = self.record([self.checked(renderer, headers, body, correlation=correlation, trace=trace)])
-        if isinstance(status, LedgerError):
-            raise status
-        return status
-
     def checked(
         self,
         renderer: str,

@@ -3,7 +3,6 @@
 It carries ids and types, never content: what a page shows is always what its own address would show.
 """
 
-import time
 from collections.abc import AsyncGenerator
 
 import orjson
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from bickford_sora.console.console import TheVisit, Visit, opened_by
 from bickford_sora.http.roles import READS
-from bickford_sora.http.streams import BEGIN, EVENTS_AT_ONCE, HEARTBEAT, HEARTBEAT_S, framed, is_accepted, streamed
+from bickford_sora.http.streams import BEGIN, HEARTBEAT, framed, recorded_since, streamed
 from projections.audit import AuditEvent, Filters
 
 router = APIRouter(include_in_schema=False)
@@ -28,24 +27,12 @@ async def live(request: Request, visit: TheVisit) -> Response:
 
 
 async def _moves(visit: Visit, after: int) -> AsyncGenerator[bytes, None]:
-    house, filters = visit.house, Filters(project=visit.caller.readable)
+    filters = Filters(project=visit.caller.readable)
     yield BEGIN
-    spoke = time.monotonic()
-    async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
-        full = True
-        while full:
-            events = await house.listing.run(
-                house.audits.query.events, visit.caller.tenant, filters, after=after, limit=EVENTS_AT_ONCE
-            )
-            if _has_ended(visit) or not await is_accepted(house, visit.caller):
-                return
-            full = len(events) == EVENTS_AT_ONCE
-            if events:
-                after, spoke = events[-1].position, time.monotonic()
-                yield framed(after, "moved", _told(events))
-        if time.monotonic() - spoke >= HEARTBEAT_S:
-            yield HEARTBEAT
-            spoke = time.monotonic()
+    async for events in recorded_since(
+        visit.house, visit.caller, filters, after, goes_on=lambda: not _has_ended(visit)
+    ):
+        yield framed(events[-1].position, "moved", _told(events)) if events else HEARTBEAT
 
 
 def _has_ended(visit: Visit) -> bool:

@@ -5,7 +5,7 @@ and versions are dense and the read model of events is filled in their order.
 """
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated
@@ -94,23 +94,11 @@ async def video_stream(
 
 async def _facts(house: House, caller: Caller, filters: Filters, after: int) -> AsyncGenerator[bytes, None]:
     yield BEGIN
-    spoke = time.monotonic()
-    async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
-        full = True
-        while full:
-            events = await house.listing.run(
-                house.audits.query.events, caller.tenant, filters, after=after, limit=EVENTS_AT_ONCE
-            )
-            if not await is_accepted(house, caller):
-                return
-            full = len(events) == EVENTS_AT_ONCE
-            for event in events:
-                yield framed(event.position, event.type, _told(event))
-                after = event.position
-                spoke = time.monotonic()
-        if time.monotonic() - spoke >= HEARTBEAT_S:
+    async for events in recorded_since(house, caller, filters, after):
+        for event in events:
+            yield framed(event.position, event.type, _told(event))
+        if not events:
             yield HEARTBEAT
-            spoke = time.monotonic()
 
 
 async def _video(
@@ -157,6 +145,31 @@ def streamed(house: House, caller: Caller, chunks: AsyncGenerator[bytes, None]) 
                     yield chunk
 
     return StreamingResponse(served(), media_type=MEDIA_TYPE, headers=HEADERS)
+
+
+async def recorded_since(
+    house: House, caller: Caller, filters: Filters, after: int, *, goes_on: Callable[[], bool] = lambda: True
+) -> AsyncGenerator[list[AuditEvent], None]:
+    """The facts behind a position as they come, at most `EVENTS_AT_ONCE` at a time; none where it is time for a sign.
+
+    It ends when the caller's key is accepted no more, or when `goes_on` says so.
+    """
+    spoke = time.monotonic()
+    async for _ in house.tide.turns(at_most_s=HEARTBEAT_S):
+        full = True
+        while full:
+            events = await house.listing.run(
+                house.audits.query.events, caller.tenant, filters, after=after, limit=EVENTS_AT_ONCE
+            )
+            if not goes_on() or not await is_accepted(house, caller):
+                return
+            full = len(events) == EVENTS_AT_ONCE
+            if events:
+                yield events
+                after, spoke = events[-1].position, time.monotonic()
+        if time.monotonic() - spoke >= HEARTBEAT_S:
+            yield []
+            spoke = time.monotonic()
 
 
 def framed(number: int, name: str, data: bytes) -> bytes:

@@ -31,7 +31,7 @@ def offer(port: int, requests: Sequence[str], *, rate: float, seconds: float, co
         [sys.executable, "-m", "tests.benchmarks.offered", str(port), str(rate), str(seconds), str(connections)],
         input=json.dumps(requests).encode(),
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,  # what went wrong is seen
         timeout=seconds + 120,
     )
     told = json.loads(ran.stdout)

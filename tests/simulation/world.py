@@ -154,11 +154,14 @@ class World:
         raw = json.dumps({**body, "data": {"id": job.news.job_id}}).encode()
         headers = signatures.sign(raw, webhook_id=webhook_id, sent_at=self.shop.clock(), secrets=[WEBHOOK_SECRET])
         try:
-            outcome = self._intake().receive(self.shop.renderer.name, headers, raw)
+            intake = self._intake()
+            (outcome,) = intake.record([intake.checked(self.shop.renderer.name, headers, raw)])
         except Killed:
             self.shop.start()
             return
         except NOT_NOW:
+            return
+        if isinstance(outcome, LedgerError):
             return
         self._receipts[webhook_id] += outcome == "recorded"
         self.shop.look_now(job.video_id)

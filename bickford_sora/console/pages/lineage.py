@@ -102,7 +102,7 @@ def _member(relative: Relative) -> FamilyMember:
         depth=relative.depth,
         phase=render.phase,
         progress=render.progress,
-        has_files=render.phase is Phase.STORED and not (render.expired or render.goes or render.deleted),
+        has_files=render.phase is Phase.STORED and not (render.expired or render.goes),
         deleted=render.deleted,
         created_at=render.created_at,
         model=intent.model,
