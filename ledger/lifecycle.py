@@ -168,6 +168,7 @@ _PHASES_BEFORE: dict[type[Fact], frozenset[Phase]] = {
 }
 """Which phases each fact may follow."""
 
+
 def _approved(state: Render) -> bool:
     return state.approval is not None and state.approval.approver is not None
 
