@@ -6,6 +6,7 @@ from fastapi import Request, Response
 from bickford_sora.console import cookies
 from bickford_sora.console.console import Console
 from bickford_sora.console.sessions import Session
+from bickford_sora.decisions.caller import Caller
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +20,19 @@ def keep(request: Request, console: Console, session: Session, answer: Response)
         secure=cookies.is_secure(request, console.house.links.base_url),
     )
     return answer
+
+
+def log_signed_in(caller: Caller, *, by: str) -> None:
+    """Logs who signed in: by the ids that are on record, which whoever knows a name can find from it."""
+    log.info(
+        "signed_in",
+        by=by,
+        actor=caller.key_id,
+        requester=caller.requester,
+        tenant=caller.tenant,
+        project=caller.project,
+        roles=sorted(caller.roles),
+    )
 
 
 def count_refused(request: Request, console: Console, *, by: str, reason: str) -> None:

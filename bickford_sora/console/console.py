@@ -119,6 +119,11 @@ class Visit:
         return self.session.who.person if self.session and isinstance(self.session.who, OfPerson) else None
 
     @property
+    def place(self) -> Place | None:
+        """Where this person works now."""
+        return self.session.who.place if self.session and isinstance(self.session.who, OfPerson) else None
+
+    @property
     def places(self) -> list[Place]:
         """Where this person may work; none for an API key, which has one place."""
         flow, person = self.console.sign_in, self.person
@@ -195,6 +200,15 @@ async def visiting(request: Request) -> Visit:
     if not _is_of_a_list(request):
         console.house.rate_limit.count(caller)
     return Visit(request, console, caller, session)
+
+
+async def is_signed_in(request: Request) -> bool:
+    """Whether the request is of somebody who is signed in, and may still be."""
+    session = session_of(request)
+    try:
+        return session is not None and bool(await _caller(console_of(request), session))
+    except Unauthorized:
+        return False
 
 
 async def _caller(console: Console, session: Session) -> Caller:

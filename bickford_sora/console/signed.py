@@ -15,7 +15,7 @@ Digest = Callable[[str, bytes], str]
 
 def written(digest: Digest, purpose: str, value: Any) -> str:
     """A cookie that says this."""
-    said = json.dumps(value, separators=(",", ":")).encode()
+    said = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return f"{urlsafe_b64encode(said).decode()}.{digest(purpose, said)}"
 
 

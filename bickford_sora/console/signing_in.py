@@ -1,13 +1,12 @@
 """Signing in by API key, signing out, and how the pages look."""
 
-import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bickford_sora.console import beginning, cookies
 from bickford_sora.console.acting import TheAct, acting, check_from_here, read_form
 from bickford_sora.console.addresses import HOME, inside
-from bickford_sora.console.console import Console, console_of, session_of
+from bickford_sora.console.console import Console, console_of, is_signed_in
 from bickford_sora.console.login_page import Next, login_page
 from bickford_sora.console.routing import PageRoute
 from bickford_sora.decisions.caller import Caller
@@ -18,15 +17,13 @@ LOGIN_BYTES_MAX = 8 * 1024
 BY = "api_key"
 """The way in, as the log names it."""
 
-log = structlog.get_logger(__name__)
-
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/login")
 async def ask(request: Request, leads_to: Next = HOME, done: str = "") -> Response:
     """Asks how to sign in; whoever is signed in goes on."""
-    if session_of(request) is not None:
+    if await is_signed_in(request):
         return RedirectResponse(inside(leads_to), status_code=303)
     return login_page(request, inside(leads_to), signed_out=done == "signed-out")
 
@@ -47,7 +44,7 @@ async def sign_in(request: Request) -> Response:
         beginning.count_refused(request, console, by=BY, reason=error.code)
         return login_page(request, leads_to, problem=error.message, status=401)
     session = console.sessions.begin(caller, console.clock())
-    log.info("signed_in", by=BY, actor=caller.key_id, tenant=caller.tenant, project=caller.project)
+    beginning.log_signed_in(caller, by=BY)
     return beginning.keep(request, console, session, RedirectResponse(leads_to, status_code=303))
 
 

@@ -1,19 +1,17 @@
 """Signing in by the issuer of OpenID Connect, choosing where to work, and signing out there as well."""
 
-from typing import Annotated
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bickford_sora.console import beginning, cookies, logins, rendering
-from bickford_sora.console.acting import Act, TheAct, acting
+from bickford_sora.console.acting import TheAct
 from bickford_sora.console.addresses import HOME, inside
 from bickford_sora.console.console import Console, console_of
 from bickford_sora.console.login_page import Next, login_page
 from bickford_sora.console.routing import PageRoute
-from bickford_sora.console.sessions import OfPerson
 from bickford_sora.errors import InvalidRequest, NotFound
 from bickford_sora.oidc.code_flow import Answer, CodeFlow
 from bickford_sora.oidc.errors import IssuerUnusable, NotAMember, OidcError
@@ -94,20 +92,21 @@ def _open(request: Request) -> tuple[Console, CodeFlow]:
 
 
 def _answer(request: Request) -> Answer:
-    """What the issuer had the browser bring back. A name that is there twice counts as missing (RFC 6749 section 3.1)."""
+    """What the browser brought back. A name that is there twice counts as missing (RFC 6749 section 3.1)."""
 
     def only(name: str) -> str | None:
         found = request.query_params.getlist(name)
         return found[0] if len(found) == 1 else None
 
-    return Answer(only("state") or "", only("code") or "", request.query_params.get("iss"), only("error") or "")
+    issuer = only("iss") or "" if "iss" in request.query_params else None
+    return Answer(only("state") or "", only("code") or "", issuer, only("error") or "")
 
 
 def _begun(request: Request, console: Console, flow: CodeFlow, person: Person, leads_to: str) -> Response:
     place = flow.people.places(person)[0]
     caller = flow.people.caller(person, place)
     session = console.sessions.begin_person(person, place, flow.session_s, console.clock())
-    log.info("signed_in", by=BY, actor=person.id, tenant=place.tenant, project=place.project, roles=sorted(caller.roles))
+    beginning.log_signed_in(caller, by=BY)
     # It is another site that sent the browser here, and with the next request of such a journey the session's cookie
     # would stay behind. The page goes on by itself, as ours.
     return beginning.keep(request, console, session, rendering.bare(request, "arriving.html", address=leads_to))

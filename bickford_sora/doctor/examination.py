@@ -14,6 +14,7 @@ from bickford_sora.doctor.finding import Finding, ok, problem, skipped
 from bickford_sora.doctor.machine import check_machine, check_port
 from bickford_sora.doctor.renderers import check_renderers
 from bickford_sora.doctor.server import check_server, connect, has_schema, unreachable
+from bickford_sora.doctor.sign_in import check_sign_in
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import log_threshold
 from ledger.clock import Clock
@@ -42,6 +43,7 @@ def examine(settings: Settings, *, clock: Clock, listen: tuple[str, int] | None 
         yield check_port(*listen)
     yield from _check_database(settings, clock)
     yield from check_renderers(settings, clock)
+    yield check_sign_in(settings)
 
 
 def _check_database(settings: Settings, clock: Clock) -> Iterator[Finding]:

@@ -1,4 +1,6 @@
-"""Signing somebody in by the authorization code flow with PKCE (OpenID Connect Core 1.0 section 3.1, RFC 7636, RFC 9700).
+"""Signing somebody in by the authorization code flow with PKCE.
+
+OpenID Connect Core 1.0 section 3.1, RFC 7636, RFC 9700.
 
     begin ─ the browser goes to the issuer ─ finish
 

@@ -24,7 +24,7 @@ SUBJECT_CHARS_MAX = 255
 """As OpenID Connect Core section 2 bounds it."""
 
 
-class KeyUnknown(SignInRefused):  # noqa: N818 - the name states the cause
+class KeyUnknown(SignInRefused):
     """No key of the issuer's that we know is the token's; it may have been made since."""
 
 

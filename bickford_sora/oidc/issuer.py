@@ -90,7 +90,12 @@ class Issuer:
         Raises SignInRefused when it does not take the code. Whatever else it gives is not kept.
         """
         metadata = self.metadata()
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
         headers = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
         secret = self.client.secret.get_secret_value() if self.client.secret else None
         if secret is not None and not metadata.takes_secret_in_body:
@@ -131,9 +136,7 @@ class Issuer:
 
     def _get(self, url: str) -> bytes:
         try:
-            return self._egress.fetch(
-                url, bytes_max=ANSWER_BYTES_MAX, timeout_s=ANSWER_S_MAX, redirects_max=0
-            ).content
+            return self._egress.fetch(url, bytes_max=ANSWER_BYTES_MAX, timeout_s=ANSWER_S_MAX, redirects_max=0).content
         except EgressError as error:
             failure = _unusable(error)
         raise failure

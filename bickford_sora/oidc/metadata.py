@@ -103,7 +103,9 @@ def _key(said: Mapping[str, Any]) -> IssuerKey | None:
     if said.get("kty") not in {"RSA", "EC"} or said.get("use", "sig") != "sig":
         return None
     try:
-        key = jwk.import_key({name: value for name, value in said.items() if name in {"kty", "n", "e", "crv", "x", "y"}})
+        key = jwk.import_key(
+            {name: value for name, value in said.items() if name in {"kty", "n", "e", "crv", "x", "y"}}
+        )
         assert isinstance(key, VerifyingKey)  # noqa: S101 - by its kty
         if isinstance(key, jwk.RSAKey) and key.public_key.key_size < RSA_BITS_MIN:
             return None
@@ -111,9 +113,7 @@ def _key(said: Mapping[str, Any]) -> IssuerKey | None:
     except (JoseError, ValueError, KeyError, TypeError):
         return None  # an issuer may have keys of kinds we do not know
     kid, algorithm = said.get("kid"), said.get("alg")
-    return IssuerKey(
-        kid if isinstance(kid, str) else None, algorithm if isinstance(algorithm, str) else None, key
-    )
+    return IssuerKey(kid if isinstance(kid, str) else None, algorithm if isinstance(algorithm, str) else None, key)
 
 
 def _object(document: bytes, what: str) -> dict[str, Any]:
@@ -129,7 +129,9 @@ def _object(document: bytes, what: str) -> dict[str, Any]:
 def _endpoint(said: Mapping[str, Any], name: str) -> str:
     url = said.get(name)
     if not isinstance(url, str) or not is_safe(url):
-        raise IssuerUnusable(f"The issuer's {name!r} is no address that begins with https://.", reason="endpoint_unsafe")
+        raise IssuerUnusable(
+            f"The issuer's {name!r} is no address that begins with https://.", reason="endpoint_unsafe"
+        )
     return url
 
 
