@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     oidc_name_claim: str = Field(default="email", min_length=1)
     """The claim by whose value somebody is a requester."""
     oidc_groups: Annotated[tuple[OidcGroup, ...], NoDecode] = ()
-    """What groups may do, as a JSON list of `group`, `project`, `roles` and, where they differ, `tenant`, `spans_tenant`."""
+    """What groups may do: a JSON list of objects as `OidcGroup`."""
     oidc_session_s: int = Field(default=4 * 3600, ge=60, le=12 * 3600)
     """How long somebody stays signed in before the issuer is asked again, in seconds."""
     oidc_ca_file: Path | None = None

@@ -6,7 +6,7 @@ OpenID Connect Core 1.0 section 3.1.3.7; RFC 7515 and RFC 8725 (JWT best current
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -98,15 +98,16 @@ def _check_audience(claims: Mapping[str, Any], client_id: str) -> None:
 
 def _check_times(claims: Mapping[str, Any], now_s: float) -> None:
     expires, issued, begins = (claims.get(name) for name in ("exp", "iat", "nbf"))
-    if not _is_time(expires) or not _is_time(issued) or not (begins is None or _is_time(begins)):
+    begins = issued if begins is None else begins
+    if not _is_time(expires) or not _is_time(issued) or not _is_time(begins):
         raise refused("times_missing")
     if now_s >= expires + LEEWAY_S:
         raise refused("token_expired")
-    if max(issued, begins or 0) > now_s + LEEWAY_S:
+    if max(issued, begins) > now_s + LEEWAY_S:
         raise refused("token_not_yet_valid")
     if issued < now_s - TOKEN_AGE_S_MAX:
         raise refused("token_too_old")
 
 
-def _is_time(value: object) -> bool:
+def _is_time(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -21,6 +21,9 @@ KEYS_MAX = 64
 """Keys of one issuer that are looked at."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
+_PARAMETERS = frozenset({"kty", "n", "e", "crv", "x", "y"})
+"""Of a public key (RFC 7518 section 6). What else a key says of itself is looked at here, or not at all."""
+
 VerifyingKey = jwk.RSAKey | jwk.ECKey
 
 
@@ -103,9 +106,7 @@ def _key(said: Mapping[str, Any]) -> IssuerKey | None:
     if said.get("kty") not in {"RSA", "EC"} or said.get("use", "sig") != "sig":
         return None
     try:
-        key = jwk.import_key(
-            {name: value for name, value in said.items() if name in {"kty", "n", "e", "crv", "x", "y"}}
-        )
+        key = jwk.import_key({name: value for name, value in said.items() if name in _PARAMETERS})
         assert isinstance(key, VerifyingKey)  # noqa: S101 - by its kty
         if isinstance(key, jwk.RSAKey) and key.public_key.key_size < RSA_BITS_MIN:
             return None

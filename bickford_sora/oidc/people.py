@@ -1,8 +1,8 @@
 """What somebody may do here: by the groups the issuer names, and by what those groups are mapped to now.
 
-A person is known by a keyed hash of the issuer and its subject (`sub`), which does not change and is nobody else's: the
-actor of what they do. The requester is that of their name, as of every name in this tenant: a service that asks on their
-behalf by the same name asks as the same requester.
+A person is known by a keyed hash of the issuer and its subject (`sub`), which does not change and is nobody else's: it
+is the actor of what they do. Their requester is that of their name, as of every name in a tenant: a service that asks on
+their behalf by the same name asks as the same requester.
 """
 
 import json
@@ -80,14 +80,14 @@ class People:
         hashed = dict.fromkeys(self._hashed("oidc group", name) for name in names if name in here)
         if not hashed:
             raise NotAMember(
-                "You are known, and none of your groups has a role here. Ask whoever runs this server to put you into a "
-                "group that has one, or to give yours one (BICKFORD_OIDC_GROUPS). Then sign in again.",
+                "You are known, and none of your groups has a role here. Ask whoever runs this server to put you into "
+                "a group that has one, or to give yours one (BICKFORD_OIDC_GROUPS). Then sign in again.",
                 reason="no_group",
             )
         if len(hashed) > MATCHED_MAX:
             raise SignInRefused(
-                f"More than {MATCHED_MAX} of your groups have roles here, which no session holds. Ask whoever runs this "
-                "server to map fewer.",
+                f"More than {MATCHED_MAX} of your groups have roles here, which no session holds. Ask whoever runs "
+                "this server to map fewer.",
                 reason="too_many_groups",
             )
         return Person(f"{PERSON}{self._hashed('oidc person', claims['sub'])}", self._name_of(claims), tuple(hashed))
