@@ -1,8 +1,8 @@
 """What somebody may do here: by the groups the issuer names, and by what those groups are mapped to now.
 
 A person is known by a keyed hash of the issuer and its subject (`sub`), which does not change and is nobody else's: it
-is the actor of what they do. Their requester is that of their name, as of every name in a tenant: a service that asks on
-their behalf by the same name asks as the same requester.
+is the actor of what they do. Their requester is that of their name, as of every name in a tenant: a service that asks
+on their behalf by the same name asks as the same requester.
 """
 
 import json
