@@ -3,6 +3,7 @@
 OpenID Connect Discovery 1.0 section 4, RFC 8414, RFC 7517.
 """
 
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,18 +104,24 @@ def read_keys(document: bytes) -> tuple[IssuerKey, ...]:
 
 
 def _key(said: Mapping[str, Any]) -> IssuerKey | None:
-    if said.get("kty") not in {"RSA", "EC"} or said.get("use", "sig") != "sig":
+    kind, use = said.get("kty"), said.get("use", "sig")
+    if kind not in ("RSA", "EC") or use != "sig":
         return None
     try:
+        if kind == "RSA" and _bits(said["n"]) < RSA_BITS_MIN:
+            return None
         key = jwk.import_key({name: value for name, value in said.items() if name in _PARAMETERS})
         assert isinstance(key, VerifyingKey)  # noqa: S101 - by its kty
-        if isinstance(key, jwk.RSAKey) and key.public_key.key_size < RSA_BITS_MIN:
-            return None
         assert key.public_key  # noqa: S101 - made here, so that a point off the curve is found now
     except (JoseError, ValueError, KeyError, TypeError):
         return None  # an issuer may have keys of kinds we do not know
     kid, algorithm = said.get("kid"), said.get("alg")
     return IssuerKey(kid if isinstance(kid, str) else None, algorithm if isinstance(algorithm, str) else None, key)
+
+
+def _bits(number: str) -> int:
+    """Of a number in base64url, as RFC 7518 section 2 writes it."""
+    return int.from_bytes(urlsafe_b64decode(f"{number}=="), "big").bit_length()
 
 
 def _object(document: bytes, what: str) -> dict[str, Any]:

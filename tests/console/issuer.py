@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
-import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from joserfc import jwk, jwt
@@ -39,7 +38,8 @@ class SimulatedIssuer:
     """Go before what a token would say; None leaves a claim out."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """Go before what its discovery document would say."""
-    published: list[Key] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)
+    """Its JWK Set."""
     forge: Forge | None = None
     answers_iss: str | None = None
     is_public: bool = False
@@ -49,7 +49,7 @@ class SimulatedIssuer:
     """What was asked for with each code; a code is for one exchange."""
 
     def __post_init__(self) -> None:
-        self.published = self.published or [self.key]
+        self.published = self.published or [published(self.key)]
         self.answers_iss = self.answers_iss or self.url
 
     def discovery(self) -> dict[str, Any]:
@@ -126,6 +126,11 @@ def ec_key() -> Key:
     return jwk.ECKey.generate_key("P-256", auto_kid=True)
 
 
+def published(key: Key) -> dict[str, Any]:
+    """A key as everybody may see it."""
+    return dict(key.as_dict(private=False, use="sig"))
+
+
 @contextmanager
 def served() -> Iterator[tuple[str, FastAPI]]:
     """The address of an issuer, and its application: `app.state.issuer` is what answers."""
@@ -146,7 +151,7 @@ async def _discovery(request: Request) -> Response:
 async def _keys(request: Request) -> Response:
     issuer = _of(request)
     issuer.looks += 1
-    return JSONResponse({"keys": [each.as_dict(private=False, use="sig") for each in issuer.published]})
+    return JSONResponse({"keys": issuer.published})
 
 
 async def _authorize(request: Request) -> Response:
@@ -174,9 +179,9 @@ PATHS = {
 }
 
 
-def signed_in_at(address: str) -> str:
-    """Signs in at the issuer, and returns the path that the browser comes back to."""
-    answer = httpx.post(address)
-    assert answer.status_code == 303, answer.text
-    parts = urlsplit(answer.headers["location"])
+def signed_in_at(issuer: SimulatedIssuer, address: str) -> str:
+    """Signs in at the issuer's address, and returns the path that the browser comes back to."""
+    there, _, query = address.partition("?")
+    assert there == f"{issuer.url}/authorize"
+    parts = urlsplit(issuer.back(dict(parse_qsl(query))))
     return f"{parts.path}?{parts.query}"

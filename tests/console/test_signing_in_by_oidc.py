@@ -1,9 +1,11 @@
 """Signing in by an issuer: from the button to a page in the right place, and every way in that must not be one."""
 
+import hmac
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -20,10 +22,10 @@ from bickford_sora.console.attempts import ATTEMPTS_PER_MINUTE_MAX
 from bickford_sora.decisions.requesters import id_of
 from bickford_sora.oidc.code_flow import LOGIN_S
 from bickford_sora.oidc.id_tokens import LEEWAY_S, TOKEN_AGE_S_MAX
-from bickford_sora.oidc.issuer import KEYS_PAUSE_S
+from bickford_sora.oidc.issuer import FAILURE_PAUSE_S, KEYS_PAUSE_S
 from bickford_sora.settings import Settings
 from tests.console import issuer as issuers
-from tests.console.issuer import CLIENT_ID, CLIENT_SECRET, TOKEN_S, SimulatedIssuer, signed_in_at
+from tests.console.issuer import CLIENT_ID, CLIENT_SECRET, TOKEN_S, SimulatedIssuer, published, signed_in_at
 from tests.console.visits import Visitor, make_console_kit, visitor
 from tests.http.houses import KEY, ROOT_KEY, Kit
 
@@ -33,14 +35,17 @@ GROUPS = [
     {"group": "finance, world", "project": "film", "roles": ["auditor"], "spans_tenant": True},
     {"group": "elsewhere", "tenant": "other", "project": "ads", "roles": ["requester"]},
 ]
-HELD = (
-    b"version: 1\ndefault: allow\nrules:\n- {id: big, effect: require_approval, when: {seconds_min: 8}, on_hold: wait}"
-)
+HELD = b"""\
+version: 1
+default: allow
+rules:
+- {id: big, effect: require_approval, when: {seconds_min: 8}}
+"""
 CALLBACK = "/login/oidc/callback"
 
 
 @pytest.fixture(scope="module")
-def rsa() -> Key:
+def key() -> Key:
     return issuers.rsa_key()
 
 
@@ -51,28 +56,32 @@ def served() -> Iterator[tuple[str, FastAPI]]:
 
 
 @pytest.fixture
-def issuer(kit: Kit, served: tuple[str, FastAPI], rsa: Key) -> SimulatedIssuer:
+def issuer(kit: Kit, served: tuple[str, FastAPI], key: Key) -> SimulatedIssuer:
     url, app = served
-    app.state.issuer = SimulatedIssuer(url, kit.clock, rsa)
+    app.state.issuer = SimulatedIssuer(url, kit.clock, key)
     configure(kit, app.state.issuer)
     return app.state.issuer  # type: ignore[no-any-return]
 
 
+@cache
+def settings_of(url: str, **given: Any) -> Settings:
+    usual: dict[str, Any] = {
+        "public_url": "http://house",
+        "oidc_issuer": url,
+        "oidc_label": "Example SSO",
+        "oidc_client_id": CLIENT_ID,
+        "oidc_client_secret": CLIENT_SECRET,
+        "oidc_groups": json.dumps(GROUPS),
+    }
+    return Settings(**{**usual, **given})
+
+
 def configure(kit: Kit, issuer: SimulatedIssuer, *, console_api_keys: bool = True, **given: Any) -> None:
     """The house takes this issuer's people, as after a start with these settings."""
-    settings = Settings(
-        **{
-            "public_url": "http://house",
-            "oidc_issuer": issuer.url,
-            "oidc_label": "Example SSO",
-            "oidc_client_id": CLIENT_ID,
-            "oidc_client_secret": CLIENT_SECRET,
-            "oidc_groups": json.dumps(GROUPS),
-            **given,
-        }
-    )
+    settings = settings_of(issuer.url, **given)
     flow = code_flow(settings, digest=kit.keys.digest, new_id=kit.house.new_id, clock=kit.clock)
     assert flow is not None
+    kit.app.state.issuer = issuer
     asked = replace(flow, issuer=type(flow.issuer)(issuer.url, flow.issuer.client, monotonic=kit.clock.seconds))
     state = kit.app.state
     state.console = replace(state.console, sign_in=asked, takes_api_keys=console_api_keys)
@@ -82,7 +91,7 @@ def begun(somebody: Visitor, leads_to: str = "/renders") -> str:
     """Presses the button, signs in at the issuer, and returns where the browser comes back to."""
     answer = somebody.get(f"/login/oidc?{urlencode({'next': leads_to})}")
     assert answer.status_code == 303, answer.text
-    return signed_in_at(answer.headers["location"])
+    return signed_in_at(somebody.kit.app.state.issuer, answer.headers["location"])
 
 
 def signed_in(kit: Kit, leads_to: str = "/renders") -> Visitor:
@@ -115,6 +124,17 @@ def changed(back: str, **change: str | None) -> str:
     path, _, query = back.partition("?")
     said = {**dict(parse_qsl(query)), **change}
     return f"{path}?{urlencode({name: value for name, value in said.items() if value is not None})}"
+
+
+def hold_long_ones(kit: Kit) -> None:
+    yaml = {"content-type": "application/yaml"}
+    assert kit.request("POST", "/v1/policy", key=ROOT_KEY, content=HELD, headers=yaml).status_code == 200
+
+
+def answered(somebody: Visitor, approval_id: str) -> int:
+    """How somebody's yes to a held render is answered."""
+    said = {"decision": "approve", "reason": "Fine."}
+    return somebody.post(f"/approvals/{approval_id}/answer", "/approvals", **said).status_code
 
 
 def actor_of(somebody: Visitor) -> str:
@@ -200,10 +220,10 @@ def test_the_session_cookie_is_strict_and_as_long_as_is_set(kit: Kit, issuer: Si
     assert somebody.get("/renders").headers["location"].startswith("/login")
 
 
-def test_over_https_both_cookies_never_travel_in_the_clear(served: tuple[str, FastAPI], rsa: Key) -> None:
+def test_over_https_both_cookies_never_travel_in_the_clear(served: tuple[str, FastAPI], key: Key) -> None:
     kit = make_console_kit(public_url="https://sora.example")
     url, app = served
-    app.state.issuer = SimulatedIssuer(url, kit.clock, rsa)
+    app.state.issuer = SimulatedIssuer(url, kit.clock, key)
     configure(kit, app.state.issuer, public_url="https://sora.example")
     somebody = Visitor(kit)
     back = begun(somebody)
@@ -354,8 +374,10 @@ def _unsigned(issuer: SimulatedIssuer, header: dict[str, Any], claims: dict[str,
 
 def _shared(issuer: SimulatedIssuer, header: dict[str, Any], claims: dict[str, Any]) -> str:
     """HS256 with the text of the public key, which everybody has, as the secret."""
-    secret = jwk.OctKey.import_key(issuer.key.as_pem(private=False))
-    return jwt.encode({**header, "alg": "HS256"}, claims, secret, algorithms=["HS256"])
+    parts = ({**header, "alg": "HS256"}, claims)
+    said = ".".join(urlsafe_b64encode(json.dumps(each).encode()).decode() for each in parts)
+    signature = hmac.digest(issuer.key.as_pem(private=False), said.encode(), "sha256")
+    return f"{said}.{urlsafe_b64encode(signature).decode()}"
 
 
 def _by_client_secret(issuer: SimulatedIssuer, header: dict[str, Any], claims: dict[str, Any]) -> str:
@@ -400,7 +422,7 @@ def test_a_forged_token_is_refused(kit: Kit, issuer: SimulatedIssuer, forge: Cal
 def test_a_key_that_the_issuer_made_since_is_found(kit: Kit, issuer: SimulatedIssuer) -> None:
     signed_in(kit)
     issuer.key = issuers.ec_key()
-    issuer.published = [*issuer.published, issuer.key]
+    issuer.published = [*issuer.published, published(issuer.key)]
     kit.pass_time(KEYS_PAUSE_S)
     signed_in(kit)
     assert issuer.looks == 2
@@ -418,10 +440,27 @@ def test_a_key_that_the_issuer_does_not_publish_is_refused_without_asking_again_
     assert issuer.looks == 2
 
 
-def test_a_small_key_is_none(kit: Kit, issuer: SimulatedIssuer) -> None:
-    issuer.published = [jwk.RSAKey.generate_key(1024)]
+ODD_KEYS: list[dict[str, Any]] = [
+    {"kty": "RSA", "e": "AQAB", "n": urlsafe_b64encode(b"\xff" * 128).decode(), "kid": "small"},
+    {"kty": "RSA", "e": "AQAB"},
+    {"kty": "RSA", "e": "AQAB", "n": 7},
+    {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+    {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"},
+    {"kty": "oct", "k": "AAAA"},
+    {"kty": "OKP", "crv": "Ed448", "x": "AA"},
+    {"kty": ["RSA"]},
+    {},
+]
+
+
+def test_keys_that_are_too_small_or_unknown_are_left_out(kit: Kit, issuer: SimulatedIssuer) -> None:
+    mine = issuer.published
+    issuer.published = [*ODD_KEYS, {**mine[0], "use": "enc"}]
     answer = Visitor(kit).get("/login/oidc")
     assert (answer.status_code, "does not work at the moment" in answer.text) == (503, True)
+    issuer.published = [*ODD_KEYS, *mine]
+    kit.pass_time(FAILURE_PAUSE_S)
+    signed_in(kit)
 
 
 # --- who they are, and for how long ------------------------------------------------------------
@@ -483,30 +522,27 @@ def test_an_action_still_takes_the_token_of_its_session(kit: Kit, issuer: Simula
 
 
 def test_nobody_approves_what_they_asked_for_whatever_they_are_called_now(kit: Kit, issuer: SimulatedIssuer) -> None:
-    yaml = {"content-type": "application/yaml"}
-    assert kit.request("POST", "/v1/policy", key=ROOT_KEY, content=HELD, headers=yaml).status_code == 200
+    hold_long_ones(kit)
     mia = signed_in(kit)
     assert mia.post("/new", "/new", prompt="A calm sea", model="sora-2", seconds="8").status_code == 303
     (asked,) = [each for each in kit.ledger.read(0, limit=100) if each.fact.TYPE == "render.intent"]
     video_id = str(getattr(asked.fact, "video_id", ""))
-    approval = f"/approvals/{video_id.replace('video_', 'approval_')}/approve"
-    assert mia.post(approval, "/approvals", reason="Fine").status_code == 403
+    approval_id = video_id.replace("video_", "approval_")
+    assert answered(mia, approval_id) == 403
     issuer.claims = {"email": "mia.married@example.com"}
-    assert signed_in(kit).post(approval, "/approvals", reason="Fine").status_code == 403
+    assert answered(signed_in(kit), approval_id) == 403
     issuer.subject, issuer.claims = "person-2", {"email": "mia@example.com"}
-    assert signed_in(kit).post(approval, "/approvals", reason="Fine").status_code == 403
+    assert answered(signed_in(kit), approval_id) == 403
     issuer.claims = {"email": "noor@example.com"}
-    assert signed_in(kit).post(approval, "/approvals", reason="Fine").status_code == 303
+    assert answered(signed_in(kit), approval_id) == 303
 
 
 def test_nobody_approves_what_a_service_asked_for_in_their_name(kit: Kit, issuer: SimulatedIssuer) -> None:
-    yaml = {"content-type": "application/yaml"}
-    assert kit.request("POST", "/v1/policy", key=ROOT_KEY, content=HELD, headers=yaml).status_code == 200
+    hold_long_ones(kit)
     service = kit.issue("requester", by=ROOT_KEY, project="film", may_assert_requester=True)
     asked = {"prompt": "A calm sea", "seconds": "8", "requester": "mia@example.com"}
     approval_id = kit.request("POST", "/v1/videos", key=service, json=asked).json()["approval"]["id"]
-    answer = signed_in(kit).post(f"/approvals/{approval_id}/approve", "/approvals", reason="Fine")
-    assert answer.status_code == 403
+    assert answered(signed_in(kit), approval_id) == 403
 
 
 # --- ways in and out ---------------------------------------------------------------------------
