@@ -82,5 +82,7 @@ def _not_looked_at() -> Iterator[Finding]:
 def _wrong(error: Mapping[str, object]) -> Finding:
     place = ".".join(map(str, error["loc"])) if isinstance(error["loc"], tuple) else ""
     return problem(
-        OF_SETTINGS, f"{place}: {error['msg']}", "Correct it; docs/reference/settings.md says what it takes."
+        OF_SETTINGS,
+        ": ".join(filter(None, (place, str(error["msg"])))),
+        "Correct it; docs/reference/settings.md says what it takes.",
     )

@@ -46,7 +46,7 @@ def verified(token: str, keys: Sequence[IssuerKey], expected: Expected, now_s: f
         raise refused("token_too_long")
     try:
         header = jws.extract_compact(token.encode("ascii")).headers()
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         raise refused("token_malformed") from None
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
@@ -54,7 +54,7 @@ def verified(token: str, keys: Sequence[IssuerKey], expected: Expected, now_s: f
     key = _key_for(keys, header.get("kid"), str(algorithm))
     try:
         claims = jwt.decode(token, key.key, algorithms=[str(algorithm)]).claims
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         raise refused("signature_invalid") from None
     _check(claims, expected, now_s)
     return claims
