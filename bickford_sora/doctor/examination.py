@@ -81,8 +81,5 @@ def _not_looked_at() -> Iterator[Finding]:
 
 def _wrong(error: Mapping[str, object]) -> Finding:
     place = ".".join(map(str, error["loc"])) if isinstance(error["loc"], tuple) else ""
-    return problem(
-        OF_SETTINGS,
-        ": ".join(filter(None, (place, str(error["msg"])))),
-        "Correct it; docs/reference/settings.md says what it takes.",
-    )
+    found = f"{place}: {error['msg']}" if place else str(error["msg"])
+    return problem(OF_SETTINGS, found, "Correct it; docs/reference/settings.md says what it takes.")

@@ -7,17 +7,14 @@ OidcError
     └── NotAMember   it is believed, and no group of the person is mapped
 """
 
-from typing import ClassVar
-
 
 class OidcError(Exception):
     """Somebody is not signed in.
 
     Attributes:
+        message: what to do, for whoever wants to sign in, or for the operator.
         reason: the cause as a stable word, for logs.
     """
-
-    code: ClassVar[str] = "sign_in_failed"
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
@@ -28,19 +25,13 @@ class OidcError(Exception):
 class IssuerUnusable(OidcError):
     """The issuer does not answer, or not as OpenID Connect says."""
 
-    code = "issuer_unusable"
-
 
 class SignInRefused(OidcError):
     """What came back from the issuer, or from the browser, is not believed."""
 
-    code = "sign_in_refused"
-
 
 class NotAMember(SignInRefused):
     """Somebody the issuer knows, whom nothing here is for."""
-
-    code = "no_group"
 
 
 def refused(reason: str) -> SignInRefused:
