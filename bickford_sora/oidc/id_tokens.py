@@ -20,6 +20,7 @@ LEEWAY_S = 120
 """How far the issuer's clock may be from ours, in seconds."""
 TOKEN_AGE_S_MAX = 900
 """How long ago an ID token may have been issued, in seconds. Some issuers date theirs back by five minutes."""
+TIME_S_MAX = 2**53
 SUBJECT_CHARS_MAX = 255
 """As OpenID Connect Core section 2 bounds it."""
 
@@ -110,4 +111,5 @@ def _check_times(claims: Mapping[str, Any], now_s: float) -> None:
 
 
 def _is_time(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Seconds since 1970 (RFC 7519 section 2). JSON as Python reads it has NaN and infinities, too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < TIME_S_MAX

@@ -157,7 +157,9 @@ async def _keys(request: Request) -> Response:
 async def _authorize(request: Request) -> Response:
     """A page with a button, and what it does."""
     if request.method == "GET":
-        return HTMLResponse("<link rel=icon href=data:,><h1>The issuer</h1><form method=post><button>Sign in as Mia</button></form>")
+        return HTMLResponse(
+            "<link rel=icon href=data:,><h1>The issuer</h1><form method=post><button>Sign in as Mia</button></form>"
+        )
     return RedirectResponse(_of(request).back(dict(request.query_params)), 303)
 
 
