@@ -1,6 +1,5 @@
 """A sign-in by the issuer that was begun in this browser: a signed cookie, kept until the browser is back."""
 
-from datetime import datetime
 from typing import Any
 
 from bickford_sora.console import signed
@@ -15,11 +14,11 @@ def cookie(digest: Digest, login: Login) -> str:
     return signed.written(digest, PURPOSE, [login.id, login.leads_to, login.ends])
 
 
-def read(digest: Digest, kept: str | None, now: datetime) -> Login | None:
-    """The sign-in in a cookie; None for one that is not ours, was altered or took too long."""
+def read(digest: Digest, kept: str | None) -> Login | None:
+    """The sign-in in a cookie; None for one that is not ours, or was altered. Whether it took too long is for the flow."""
     said: Any = signed.read(digest, PURPOSE, kept)
     match said:
-        case [str(login_id), str(leads_to), int(ends)] if ends > now.timestamp():
+        case [str(login_id), str(leads_to), int(ends)]:
             return Login(login_id, leads_to, ends)
         case _:
             return None

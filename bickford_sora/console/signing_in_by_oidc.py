@@ -48,7 +48,7 @@ async def finish(request: Request) -> Response:
     """Takes what the issuer had the browser bring back, and begins a session."""
     console, flow = _open(request)
     kept = cookies.login_in(request, secure=_is_secure(request, console))
-    login = logins.read(console.sessions.digest, kept, console.clock())
+    login = logins.read(console.sessions.digest, kept)
     try:
         person = await console.asking_issuer.run(flow.finish, login, _answer(request))
     except OidcError as error:

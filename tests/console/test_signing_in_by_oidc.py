@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -169,6 +170,9 @@ def test_what_is_asked_of_the_issuer_says_pkce_state_and_nonce(kit: Kit, issuer:
     assert (one["response_type"], one["code_challenge_method"]) == (["code"], ["S256"])
     assert all(one[name] != other[name] for name in ("state", "nonce", "code_challenge"))
     assert len({one[name][0] for name in ("state", "nonce", "code_challenge")}) == 3
+    # What travels by the browser tells nothing of the verifier.
+    hashed = {urlsafe_b64encode(sha256(one[name][0].encode()).digest()).decode() for name in ("state", "nonce")}
+    assert one["code_challenge"][0] not in hashed
 
 
 def test_a_public_client_is_protected_by_pkce_alone(kit: Kit, issuer: SimulatedIssuer) -> None:
@@ -392,6 +396,10 @@ def _of_another_key(issuer: SimulatedIssuer, header: dict[str, Any], claims: dic
     return jwt.encode({**header, "alg": "ES256"}, claims, issuers.ec_key(), algorithms=["ES256"])
 
 
+def _under_another_id(issuer: SimulatedIssuer, header: dict[str, Any], claims: dict[str, Any]) -> str:
+    return issuer.signed({**header, "kid": "another"}, claims)
+
+
 def _bringing_its_key(issuer: SimulatedIssuer, header: dict[str, Any], claims: dict[str, Any]) -> str:
     key = issuers.ec_key()
     brought = {"alg": "ES256", "kid": key.kid, "jwk": key.as_dict(private=False)}
@@ -411,6 +419,7 @@ def _altered(issuer: SimulatedIssuer, header: dict[str, Any], claims: dict[str, 
         (_shared, "algorithm_not_allowed"),
         (_by_client_secret, "algorithm_not_allowed"),
         (_of_another_key, "key_unknown"),
+        (_under_another_id, "key_unknown"),
         (_bringing_its_key, "key_unknown"),
         (_altered, "signature_invalid"),
         (lambda *_: "not a token", "token_malformed"),
