@@ -15,7 +15,7 @@ def cookie(digest: Digest, login: Login) -> str:
 
 
 def read(digest: Digest, kept: str | None) -> Login | None:
-    """The sign-in in a cookie; None for one that is not ours, or was altered. Whether it took too long is for the flow."""
+    """The sign-in in a cookie, also one that has ended; None for one that is not ours, or was altered."""
     said: Any = signed.read(digest, PURPOSE, kept)
     match said:
         case [str(login_id), str(leads_to), int(ends)]:
