@@ -10,7 +10,7 @@ from bickford_sora.http.serving import ServerThread
 from tests.console import issuer as issuers
 from tests.console.browsing import watched
 from tests.console.issuer import SimulatedIssuer
-from tests.console.test_signing_in_by_oidc import configure
+from tests.console.sign_ins import configure
 from tests.console.visits import make_console_kit
 from tests.http.houses import Kit
 
@@ -24,17 +24,11 @@ def served() -> Iterator[tuple[Kit, str]]:
         yield kit, server.url
 
 
-@pytest.fixture(scope="module")
-def elsewhere() -> Iterator[tuple[str, FastAPI]]:
-    with issuers.served() as found:
-        yield found
-
-
 def test_a_person_goes_to_the_issuer_and_comes_back_signed_in(
-    browser: Browser, served: tuple[Kit, str], elsewhere: tuple[str, FastAPI]
+    browser: Browser, served: tuple[Kit, str], issuers_site: tuple[str, FastAPI]
 ) -> None:
     kit, url = served
-    there, app = elsewhere
+    there, app = issuers_site
     # Another site, as issuers are: to a browser, localhost and 127.0.0.1 are two.
     app.state.issuer = issuer = SimulatedIssuer(
         there.replace("127.0.0.1", "localhost"), kit.clock, issuers.ec_key(), groups=["film-leads", "elsewhere"]
