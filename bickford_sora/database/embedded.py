@@ -59,13 +59,32 @@ class EmbeddedPostgres:
             ServerError: it did not start; the message holds the end of its log.
         """
         deadline = time.monotonic() + start_timeout_s
+        held = cls._held(data_dir, deadline)
+        try:
+            _start_until_answering(held._layout, system_dir, deadline)
+        except BaseException:
+            held._use.release()
+            raise
+        return held
+
+    @classmethod
+    def hold(cls, data_dir: Path, *, start_timeout_s: float = START_TIMEOUT_S) -> Self:
+        """Use the server of `data_dir` and leave it to others to start it: once it runs, it is kept.
+
+        Raises:
+            FolderError: a folder belongs to somebody else.
+            ServerError: others did not finish stopping it in time.
+        """
+        return cls._held(data_dir, time.monotonic() + start_timeout_s)
+
+    @classmethod
+    def _held(cls, data_dir: Path, deadline: float) -> Self:
         layout = prepare_data_dir(data_dir)
         use = _open_use(layout)
         try:
             # Shared from here to close(): no guardian can begin to stop the server. One that is stopping it now
             # holds the lock until it is done, and we wait.
             _wait_for(use.try_shared, deadline, layout.users_lock)
-            _start_until_answering(layout, system_dir, deadline)
         except BaseException:
             use.release()
             raise
