@@ -86,7 +86,7 @@ class _Kept:
 
 
 class Keeper:
-    """Keeps parts going. The first answers for all: the others start when it is ready, and it is told what fails in them.
+    """Keeps parts going. The first answers for all: the others start when it is ready, and it is told what fails there.
 
     Told to stop by SIGTERM, SIGINT or SIGHUP it stops one after the other, each when the one before has finished. Told
     twice it kills them, which loses nothing that was acknowledged.

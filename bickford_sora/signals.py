@@ -59,7 +59,7 @@ class Signals:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)
 
     def left_to_keeper(self) -> None:
-        """In a forked process: a terminal or an init system signals the whole group, and one of it says when to stop."""
+        """In a forked process: a terminal or an init system signals the whole group, one of which says when to stop."""
         signal.set_wakeup_fd(-1)
         self._woken.close()
         self._waker.close()
