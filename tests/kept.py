@@ -2,8 +2,8 @@
 
 Each writes into FOLDER, under its name, who it is, and waits; the server answers connections to the port that is in
 FOLDER/port with its number, and adds what it hears to FOLDER/heard. Who finished says so in FOLDER/finished. MODE:
-`refuses`: the server fails before it is ready; `hangs`: it is never ready; `falls`: the background dies as soon as it is
-started; `stays`: the server does not stop when it is told to.
+`refuses`: the server fails before it is ready; `hangs`: it is never ready; `falls`: the background dies as soon as it
+is started; `stays`: the server does not stop when it is told to.
 """
 
 import os

@@ -13,12 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
+from urllib.request import urlopen
 
 import httpx
 
 from tests.cli.commands import environment
 
-Role = Literal["api", "background", "worker", "postgres", "backend", "everything"]
+Role = Literal["api", "background", "keeper", "worker", "postgres", "backend", "everything"]
 KEY = "bk_live_only-for-the-storm"
 SIZE = "128x96"
 SIMULATOR_KEY = "sk-simulator"
@@ -48,12 +49,6 @@ def children_of(pid: int) -> list[int]:
         with suppress(OSError):
             found += map(int, each.read_text().split())
     return found
-
-
-def descendants_of(pid: int) -> list[int]:
-    """Its children, theirs, and so on."""
-    children = children_of(pid)
-    return [*children, *(below for each in children for below in descendants_of(each))]
 
 
 @dataclass
@@ -172,14 +167,14 @@ class Site:
         """kill -9 of one process of a role, or of all of them; ours are started again at once. False: there is none."""
         if role == "everything":
             pids = [each.pid for each in (*self.servers.values(), self.worker)]
-            victims = [*self._of("background"), *self._of("postgres")]
+            victims = [pid for each in ("api", "background", "postgres") for pid in self._of(each)]
             for pid in (*pids, *victims):
                 _kill(pid)
             for each in (*self.servers.values(), self.worker):
                 each.kill()
                 each.start()
             return True
-        if role in {"api", "worker"}:
+        if role in {"keeper", "worker"}:
             program = self.worker if role == "worker" else chance.choice(self._expendable())
             program.kill()
             program.start()
@@ -190,21 +185,16 @@ class Site:
         return bool(found)
 
     def _expendable(self) -> list[Program]:
-        """Servers one of which may die: where only one serves, it is one of those that start."""
-        ready = [port for port in self.ports if self.is_ready(port)]
-        starting = [port for port in self.ports if port not in ready]
-        return [self.servers[port] for port in (ready if len(ready) > 1 else starting or self.ports)]
+        """Servers one of which may die as a whole: where only one serves, it is one of those that start."""
+        serving = [port for port in self.ports if _answers(f"http://127.0.0.1:{port}/healthz")]
+        starting = [port for port in self.ports if port not in serving]
+        return [self.servers[port] for port in (serving if len(serving) > 1 else starting or self.ports)]
 
     def _of(self, role: Role) -> list[int]:
         """Processes that we did not start ourselves."""
-        if role == "background":
-            # A server's background is a fork of it, below a keeper that is one, too.
-            return [
-                pid
-                for each in self.servers.values()
-                for pid in descendants_of(each.pid)
-                if _words(pid) == _words(each.pid)
-            ]
+        if role in _NAMES:
+            below = [pid for each in self.servers.values() for pid in children_of(each.pid)]
+            return [pid for pid in below if _name(pid) == _NAMES[role]]
         postmasters = [
             pid for pid, words in command_lines() if "-D" in words and str(self.data_dir / "postgres") in words
         ]
@@ -268,16 +258,27 @@ _FORGETFUL: dict[str, Any] = {
 }
 
 
+_NAMES: dict[Role, str] = {"api": "sora-server", "background": "sora-background"}
+"""Of the processes below a keeper."""
+
+
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=10).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+        with urlopen(url, timeout=10):
+            return True
+    except OSError:
         return False
 
 
 def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):  # ended meanwhile
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def _words(pid: int) -> str:
