@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
-from urllib.request import urlopen
 
 import httpx
 
@@ -109,6 +108,7 @@ class Site:
         self.ports = [free_port() for _ in range(self.apis)]
         self.simulator_port = free_port()
         self.log = (self.folder / "site.log").open("ab")
+        self._http = httpx.Client(timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
         known = environment(self.data_dir, {**_SETTINGS, **self.given, **self._renderer_settings()})
         serve = [
             self._program(f"api {port}", known, "serve", "--host", "127.0.0.1", "--port", str(port))
@@ -143,7 +143,7 @@ class Site:
     def start(self) -> None:
         """Starts everything, and waits until it serves."""
         self.simulator.start()
-        self._wait(lambda: _answers(f"{self.renderer}/simulator/billing"))
+        self._wait(lambda: self._answers(f"{self.renderer}/simulator/billing"))
         for each in (*self.servers.values(), self.worker):
             each.start()
         for port in self.ports:
@@ -151,7 +151,7 @@ class Site:
 
     def is_ready(self, port: int) -> bool:
         """Whether a server takes requests."""
-        return _answers(f"http://127.0.0.1:{port}/readyz")
+        return self._answers(f"http://127.0.0.1:{port}/readyz")
 
     def faults(self, faults: list[dict[str, Any]]) -> None:
         """What goes wrong at the renderer from now on."""
@@ -186,7 +186,7 @@ class Site:
 
     def _expendable(self) -> list[Program]:
         """Servers one of which may die as a whole: where only one serves, it is one of those that start."""
-        serving = [port for port in self.ports if _answers(f"http://127.0.0.1:{port}/healthz")]
+        serving = [port for port in self.ports if self._answers(f"http://127.0.0.1:{port}/healthz")]
         starting = [port for port in self.ports if port not in serving]
         return [self.servers[port] for port in (serving if len(serving) > 1 else starting or self.ports)]
 
@@ -211,6 +211,7 @@ class Site:
             time.sleep(LOOK_S)
         for pid in self._left():
             _kill(pid)
+        self._http.close()
         self.log.close()
 
     def _left(self) -> list[int]:
@@ -225,6 +226,12 @@ class Site:
 
     def _program(self, name: str, known: Mapping[str, str], *arguments: str) -> Program:
         return Program(name, list(arguments), known, self.log)
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return self._http.get(url).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
 
     def _wait(self, is_done: Any) -> None:
         gives_up_at = time.monotonic() + READY_S_MAX
@@ -260,14 +267,6 @@ _FORGETFUL: dict[str, Any] = {
 
 _NAMES: dict[Role, str] = {"api": "sora-server", "background": "sora-background"}
 """Of the processes below a keeper."""
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=10):
-            return True
-    except OSError:
-        return False
 
 
 def _kill(pid: int) -> None:
