@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count, cycle
+from urllib.parse import urlsplit
 
 import httpx
 import openai
@@ -52,13 +53,13 @@ class Raw:
         # those who are started again need themselves.
         self._http = httpx.Client(timeout=TRY_S, limits=httpx.Limits(max_keepalive_connections=0))
         self.tries: list[str] = []
-        """What became of each, where, and when: for whoever asks where the seconds went."""
+        """What became of each, where, and how long it took, the last first: for whoever asks where the seconds went."""
 
     def create(self, key: str, prompt: str) -> str | None:
         """One try: the video's id, None when there was no 2xx."""
         url, began = next(self._urls), time.monotonic()
         video_id, what = self._create(url, key, prompt)
-        self.tries.append(f"{url.rpartition(':')[2]} {what} {time.monotonic() - began:.2f} s")
+        self.tries.insert(0, f"{urlsplit(url).port} {what} {time.monotonic() - began:.2f} s")
         return video_id
 
     def _create(self, url: str, key: str, prompt: str) -> tuple[str | None, str]:

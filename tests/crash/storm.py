@@ -43,6 +43,8 @@ KILL_PAUSES_S = (0.3, 2.0)
 DRAIN_S_MAX = 240.0
 LONG_AFTER = timedelta(days=30)
 RECOVERY_S_MAX = 2.0
+TRIES_TOLD = 6
+"""Of a recovery that took longer."""
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": FaultKind.CREATE_STATUS, "status": 503, "retry_after_s": 1},
@@ -136,7 +138,7 @@ def _kill_all(site: Site, kills: int, chance: random.Random, outcome: Outcome, m
         outcome.recovery_s.setdefault(role, []).append(took_s)
         _say(f"kill {number} of {kills}: {role}, 2xx after {took_s:.2f} s")
         if took_s > RECOVERY_S_MAX:
-            _say(f"  {', '.join(prober.tries)}")
+            _say(f"  {len(prober.tries)} tries, the last first: {', '.join(prober.tries[:TRIES_TOLD])}")
 
 
 def _judge(site: Site, outcome: Outcome, memory: Memory) -> None:
