@@ -63,6 +63,8 @@ class _Kept:
         """When it is to be started, in monotonic seconds; None: it runs, or is not wanted."""
         self.began = 0.0
         self.is_ready = False
+        self.problem: str | None = None
+        """What the first part was told that fails, since it died."""
         self.pause_s = RESTART_FIRST_S
 
     def tell(self, told: Problem | None) -> None:
@@ -164,6 +166,9 @@ class Keeper:
 
     def _is_ready(self, kept: _Kept) -> None:
         kept.is_ready = True
+        if kept.problem is not None:
+            self._kept[0].tell((kept.problem, None))
+            kept.problem = None
         if kept is self._kept[0] and not self._was_ready:
             self._was_ready = True
             for each in self._kept[1:]:
@@ -190,7 +195,8 @@ class Keeper:
         pause_s = kept.pause()
         kept.due_at = time.monotonic() + pause_s
         log.error("process_died", process=kept.part.name, status=status, again_in_s=pause_s)
-        self._kept[0].tell((f"{kept.part.name} process", f"exit status {status}"))
+        kept.problem = f"{kept.part.name} process"
+        self._kept[0].tell((kept.problem, f"exit status {status}"))
 
     def _start(self, kept: _Kept) -> None:
         ours, theirs = Pipe()

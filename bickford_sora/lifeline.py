@@ -9,8 +9,8 @@ from multiprocessing.connection import Connection
 ORPHANED = 1
 """Exit status of a process whose keeper is gone."""
 
-Problem = tuple[str, str]
-"""What failed, and how."""
+Problem = tuple[str, str | None]
+"""What failed, and how; None: it is over."""
 
 
 class Lifeline:
@@ -21,8 +21,8 @@ class Lifeline:
     that.
     """
 
-    def __init__(self, pipe: Connection, hear: Callable[[str, str], None] = lambda _name, _error: None) -> None:
-        """`hear` is told what failed elsewhere."""
+    def __init__(self, pipe: Connection, hear: Callable[[str, str | None], None] = lambda _name, _error: None) -> None:
+        """`hear` is told what failed elsewhere, and what of it is over."""
         self.stop = threading.Event()
         """Set when the keeper says so: what was begun is finished, and nothing new is begun."""
         self._pipe = pipe
@@ -33,8 +33,8 @@ class Lifeline:
         """From now on the keeper is obeyed."""
         threading.Thread(target=self._obey, name="lifeline", daemon=True).start()
 
-    def hear(self, hear: Callable[[str, str], None]) -> None:
-        """From now on this is told what failed elsewhere."""
+    def hear(self, hear: Callable[[str, str | None], None]) -> None:
+        """From now on this is told what failed elsewhere, and what of it is over."""
         self._hear = hear
 
     def ready(self) -> None:

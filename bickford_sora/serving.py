@@ -54,7 +54,7 @@ class Serving:
     def _answer(self, lifeline: Lifeline) -> None:
         with ExitStack() as stack:
             watch = Watch()
-            lifeline.hear(watch.note)
+            lifeline.hear(watch.hear)
             books = stack.enter_context(open_books(self.settings, watch=watch))
             gateway = compose(books, self.renderers, stack)
             gateway.erasures.reapply()  # before anything is served: a restored backup revives nothing

@@ -102,7 +102,8 @@ def test_a_killed_background_is_started_again_and_the_server_is_told(kept: Kept)
     os.kill(kept.number("background"), signal.SIGKILL)
     assert not is_gone(kept.number("background", 2))
     problem = "projector: ValueError"
-    assert kept.lines("heard", 3) == [problem, "background process: exit status -9", problem]
+    death = "background process: exit status -9"
+    assert kept.lines("heard", 4) == [problem, death, "background process: None", problem]
     assert kept.ask() == kept.number("server")
 
 
