@@ -4,19 +4,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from bickford_sora.board import Board
 from bickford_sora.callers import ApiKey, load_or_make_api_key
 from bickford_sora.cli.address import address_left, reachable
 from bickford_sora.cli.output import note
-from bickford_sora.cli.problems import CommandRefused, explained
-from bickford_sora.cli.stand_in import StandIn, no_renderer, stand_in
+from bickford_sora.cli.problems import explained
+from bickford_sora.cli.stand_in import StandIn, stand_in
 from bickford_sora.composition.books import keys_folder
 from bickford_sora.composition.gateway import configured, new_owner
 from bickford_sora.configuration import ConfiguredRenderer
-from bickford_sora.database.layout import prepare_data_dir
-from bickford_sora.database.locks import FileLock
 from bickford_sora.http.serving import bind, url_of
 from bickford_sora.keeper import Keeper, Part
 from bickford_sora.serving import Serving
@@ -38,13 +35,9 @@ class Asked:
 def keep(settings: Settings, asked: Asked, redaction: Redaction) -> int:
     """Serves until it is told to stop. Returns the exit status.
 
-    Raises CommandRefused, OSError when the address cannot be used, and what reading keys and renderers raises.
+    Raises OSError when the address cannot be used, and what reading keys and renderers raises.
     """
     with ExitStack() as stack:
-        if asked.render_time_s is not None:
-            _alone(settings.data_dir, stack)
-        elif asked.works and not settings.renderers() and settings.renderers_file is None:
-            raise no_renderer()
         bound = stack.enter_context(bind(asked.host, asked.port))
         url = reachable(url_of(bound))
         stage = _stage(settings, asked, url)
@@ -108,19 +101,3 @@ def _webhook_advice(renderer: ConfiguredRenderer, public_url: str) -> str:
     if renderer.webhook_secrets:
         return f"Webhooks of the renderer {renderer.name!r} belong at {public_url}/webhooks/{renderer.name}"
     return f"The renderer {renderer.name!r} has no webhook secret; its jobs are followed by asking alone."
-
-
-def _alone(data_dir: Path, stack: ExitStack) -> None:
-    """Keeps a second stand-in away: the workers of one would ask it for the jobs of the other, which it does not know.
-
-    Raises CommandRefused, and bickford_sora.database.errors.FolderError.
-    """
-    prepare_data_dir(data_dir)
-    lock = FileLock.open(data_dir / "simulator.lock")
-    stack.callback(lock.release)
-    if not lock.try_exclusive():
-        raise CommandRefused(
-            f"Another server with --simulator runs on {data_dir}. Use that one, end it, or choose another "
-            "BICKFORD_DATA_DIR.",
-            code="simulator_running",
-        )

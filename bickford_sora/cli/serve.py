@@ -38,6 +38,14 @@ def serve(
         settings = settings.model_copy(update={"poll_interval_s": often_s})
     redaction = configure_logging(settings.log_json, settings.log_level)
     with ExitStack() as stack:
+        if simulator:
+            from bickford_sora.cli.stand_in import alone  # noqa: PLC0415 - who serves in earnest does not need it
+
+            alone(settings.data_dir, stack)
+        elif workers and not settings.renderers() and settings.renderers_file is None:
+            from bickford_sora.cli.stand_in import no_renderer  # noqa: PLC0415 - as above
+
+            raise no_renderer()
         if settings.database_url is None:
             stack.enter_context(started_early(settings.data_dir))
         # Two seconds of a processor, while the database starts.

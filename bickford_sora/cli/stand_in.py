@@ -3,12 +3,16 @@
 import base64
 import secrets
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from bickford_sora.cli.problems import CommandRefused
+from bickford_sora.database.layout import prepare_data_dir
+from bickford_sora.database.locks import FileLock
 from bickford_sora.lifeline import Lifeline
 from bickford_sora.settings import RendererSettings, Settings
 
@@ -66,6 +70,22 @@ def stand_in(settings: Settings, *, render_time_s: float, server_url: str) -> St
         webhook_secrets=(SecretStr(secret),),
     )
     return StandIn(asked, renderer, listening, server_url)
+
+
+def alone(data_dir: Path, stack: ExitStack) -> None:
+    """Keeps a second stand-in away: the workers of one would ask it for the jobs of the other, which it does not know.
+
+    Raises CommandRefused, and bickford_sora.database.errors.FolderError.
+    """
+    prepare_data_dir(data_dir)
+    lock = FileLock.open(data_dir / "simulator.lock")
+    stack.callback(lock.release)
+    if not lock.try_exclusive():
+        raise CommandRefused(
+            f"Another server with --simulator runs on {data_dir}. Use that one, end it, or choose another "
+            "BICKFORD_DATA_DIR.",
+            code="simulator_running",
+        )
 
 
 def no_renderer() -> CommandRefused:
