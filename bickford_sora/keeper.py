@@ -33,7 +33,7 @@ RESTART_FIRST_S = 0.05
 RESTART_MAX_S = 30.0
 """Longest such pause, in seconds."""
 SETTLED_S = 5.0
-"""Who lived longer than that, in seconds, has not died in a row."""
+"""Who was ready for longer than that, in seconds, has not died in a row."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,8 +61,8 @@ class _Kept:
         self.pipe: Connection | None = None
         self.due_at: float | None = None
         """When it is to be started, in monotonic seconds; None: it runs, or is not wanted."""
-        self.began = 0.0
-        self.is_ready = False
+        self.ready_at: float | None = None
+        """When it said so, in monotonic seconds; None: it did not yet."""
         self.problem: str | None = None
         """What the first part was told that fails, since it died."""
         self.pause_s = RESTART_FIRST_S
@@ -81,7 +81,7 @@ class _Kept:
 
     def pause(self) -> float:
         """How long to wait before it is started again."""
-        if time.monotonic() - self.began > SETTLED_S:
+        if self.ready_at is not None and time.monotonic() - self.ready_at > SETTLED_S:
             self.pause_s = RESTART_FIRST_S
         pause_s, self.pause_s = self.pause_s, min(self.pause_s * 2, RESTART_MAX_S)
         return pause_s
@@ -165,7 +165,7 @@ class Keeper:
             kept.let_go()
 
     def _is_ready(self, kept: _Kept) -> None:
-        kept.is_ready = True
+        kept.ready_at = time.monotonic()
         if kept.problem is not None:
             self._kept[0].tell((kept.problem, None))
             kept.problem = None
@@ -186,7 +186,7 @@ class Keeper:
     def _died(self, kept: _Kept, status: int) -> None:
         self._hear(kept)  # what it said last
         kept.let_go()
-        kept.pid, kept.is_ready = None, False
+        kept.pid = None
         if self._ending:
             return
         if not self._was_ready and status > 0:
@@ -202,7 +202,7 @@ class Keeper:
         ours, theirs = Pipe()
         sys.stdout.flush()
         sys.stderr.flush()  # or both processes would write what is held
-        kept.due_at, kept.began = None, time.monotonic()
+        kept.due_at, kept.ready_at = None, None
         with self._signals.held_back():
             pid = os.fork()
             if pid == 0:
@@ -222,7 +222,7 @@ class Keeper:
         for each in self._kept:
             each.tell(None)
             while each.pid is not None:
-                if not each.is_ready or len(self._signals.stops) > 1:
+                if each.ready_at is None or len(self._signals.stops) > 1:
                     kill(each.pid)  # of what is not ready nothing was begun
                 self._turn()
 
