@@ -44,7 +44,8 @@ def keep(settings: Settings, asked: Asked, redaction: Redaction) -> int:
         renderers = ((stage.renderer,) if stage else ()) + settings.renderers()
         found = configured(settings, renderers).renderers
         api_key = load_or_make_api_key(keys_folder(settings) / "api.key", settings)
-        for secret in (api_key.secret, *(each.api_key for each in found)):
+        of_issuer = (settings.oidc_client_secret,) if settings.oidc_client_secret else ()
+        for secret in (api_key.secret, *of_issuer, *(each.api_key for each in found)):
             redaction.register(secret.get_secret_value())
         serving = Serving(
             settings=settings,
