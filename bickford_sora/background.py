@@ -102,14 +102,20 @@ def working(
     works: bool = True,
     watch: Watch | None = None,
     counts: Counts | None = None,
+    heir_of: str | None = None,
 ) -> Iterator[Gateway]:
     """The background of one process, from the settings to its threads, until the end of the block.
 
-    Not `works`: it follows the ledger and leaves renders to others. Raises as `open_books`.
+    Not `works`: it follows the ledger and leaves renders to others. `heir_of` is the name under which a process that
+    is certainly dead leased work, if there was one: it is gone on with, and its leases are not waited for.
+
+    Raises as `open_books`.
     """
     with ExitStack() as stack:
         books = stack.enter_context(open_books(settings, watch=watch, counts=counts))
-        gateway = compose(books, renderers, stack)
+        gateway = compose(books, renderers, stack, owner=heir_of)
+        if heir_of is not None:
+            gateway.crew.leases.end(heir_of, books.clock())
         gateway.erasures.reapply()  # before anything is worked on: a restored backup revives nothing
         for each in gateway.configuring.renderers:
             redaction.register(each.api_key.get_secret_value())

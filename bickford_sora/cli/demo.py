@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from bickford_sora.cli.address import address_left
 from bickford_sora.cli.problems import CommandRefused
-from bickford_sora.cli.serve import address_left
 from bickford_sora.demo.report import Report
 from bickford_sora.demo.stage import Stage, StageTaken, set_stage
 from bickford_sora.demo.story import Story

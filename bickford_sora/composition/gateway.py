@@ -98,10 +98,20 @@ class Gateway:
     """Who ends the retention of prompts; None: they are kept for good."""
 
 
-def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStack) -> Gateway:
-    """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer."""
+def new_owner() -> str:
+    """A name for whoever leases work; nobody else ever has it."""
+    return f"worker-{secrets.token_hex(6)}"
+
+
+def compose(
+    books: Books, renderers: Sequence[RendererSettings], stack: ExitStack, *, owner: str | None = None
+) -> Gateway:
+    """Builds the gateway over open books; `stack` closes what it opens. New renders go to the first renderer.
+
+    Its crews lease work as `owner`; None: under a new name.
+    """
     settings = books.settings
-    owner = f"worker-{secrets.token_hex(6)}"
+    owner = owner or new_owner()
     assets = open_assets(settings, clock=books.clock)
     inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
     recording = _recording(books)

@@ -59,17 +59,23 @@ class EmbeddedPostgres:
             ServerError: it did not start; the message holds the end of its log.
         """
         deadline = time.monotonic() + start_timeout_s
-        layout = prepare_data_dir(data_dir)
-        use = _open_use(layout)
+        layout, use = _held(data_dir, deadline)
         try:
-            # Shared from here to close(): no guardian can begin to stop the server. One that is stopping it now
-            # holds the lock until it is done, and we wait.
-            _wait_for(use.try_shared, deadline, layout.users_lock)
             _start_until_answering(layout, system_dir, deadline)
         except BaseException:
             use.release()
             raise
         return cls(layout, use)
+
+    @classmethod
+    def hold(cls, data_dir: Path, *, start_timeout_s: float = START_TIMEOUT_S) -> Self:
+        """Use the server of `data_dir` and leave it to others to start it: once it runs, it is kept.
+
+        Raises:
+            FolderError: a folder belongs to somebody else.
+            ServerError: others did not finish stopping it in time.
+        """
+        return cls(*_held(data_dir, time.monotonic() + start_timeout_s))
 
     def close(self) -> None:
         """End this use. The last user waits until the server has stopped. May be repeated."""
@@ -87,6 +93,19 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _held(data_dir: Path, deadline: float) -> tuple[Layout, FileLock]:
+    layout = prepare_data_dir(data_dir)
+    use = _open_use(layout)
+    try:
+        # Shared from here to close(): no guardian can begin to stop the server. One that is stopping it now holds the
+        # lock until it is done, and we wait.
+        _wait_for(use.try_shared, deadline, layout.users_lock)
+    except BaseException:
+        use.release()
+        raise
+    return layout, use
 
 
 def _open_use(layout: Layout) -> FileLock:

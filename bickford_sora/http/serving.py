@@ -1,11 +1,10 @@
-"""Serving over a socket: in the foreground until a signal, or from a thread of this process."""
+"""Serving over a socket: in the foreground, or from a thread of this process. Signals are left to others."""
 
 import contextlib
-import signal
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Self
 
 import uvicorn
@@ -23,25 +22,42 @@ SHUTDOWN_TIMEOUT_S = 20
 START_TIMEOUT_S = 15.0
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """A socket with this address, on which nobody listens yet. Raises OSError when the address cannot be used."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # an address that was used just now is free; elsewhere it would be one in use
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it; without it an answer can wait 40 ms for the client's delayed acknowledgement.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound.bind((host, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    """Where a server is that listens there, without a path."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def serve(
     app: ASGIApp,
-    host: str,
-    port: int,
+    bound: socket.socket,
+    stop: threading.Event,
     *,
-    on_started: Callable[[str], None] | None = None,
-    stop_event: threading.Event | None = None,
+    on_started: Callable[[], None] = lambda: None,
     on_stopping: Callable[[], None] | None = None,
     shutdown_timeout_s: int = SHUTDOWN_TIMEOUT_S,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, or until `stop_event` is set, then lets requests under way finish, and returns.
+    """Listens on the socket and serves until `stop` is set, then lets requests under way finish, and returns.
 
-    `on_started` gets the server's URL once it listens; `on_stopping` is called before requests under way are waited
-    for, and ends those that would never end. Signals are only minded in the main thread, and what handled
-    them before handles them again afterwards. Raises OSError when the address cannot be used.
+    `on_started` is called once it listens; `on_stopping` before requests under way are waited for, and ends those that
+    would never end. Raises OSError when somebody else listens there.
     """
-    with _listen(host, port) as listening:
-        server = _Server(_config(app, shutdown_timeout_s), _url(listening), on_started, stop_event, on_stopping)
-        server.run(sockets=[listening])
+    _Server(_config(app, shutdown_timeout_s), on_started, stop, on_stopping).run(sockets=[bound])
 
 
 class ServerThread:
@@ -58,12 +74,12 @@ class ServerThread:
     ) -> None:
         self._stop = threading.Event()
         self._started = threading.Event()
-        self._listening = _listen(host, port)
-        self.url = _url(self._listening)
+        self._bound = bind(host, port)
+        self.url = url_of(self._bound)
         """Where the server is, without a path."""
         config = _config(app, shutdown_timeout_s)
-        server = _Server(config, self.url, lambda _: self._started.set(), self._stop, on_stopping)
-        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [self._listening]}, name="http")
+        server = _Server(config, self._started.set, self._stop, on_stopping)
+        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [self._bound]}, name="http")
 
     def start(self) -> None:
         """Serves, and returns when calls are answered. Raises RuntimeError when it does not come up."""
@@ -77,7 +93,7 @@ class ServerThread:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._listening.close()
+        self._bound.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -88,44 +104,34 @@ class ServerThread:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves the process alone: it does not raise a signal again after it has stopped."""
+    """uvicorn's server, which leaves the process and its signals alone."""
 
     def __init__(
         self,
         config: uvicorn.Config,
-        url: str,
-        on_started: Callable[[str], None] | None,
-        stop_event: threading.Event | None,
+        on_started: Callable[[], None],
+        stop: threading.Event,
         on_stopping: Callable[[], None] | None,
     ) -> None:
         super().__init__(config)
-        self._url = url
         self._on_started = on_started
-        self._stop_event = stop_event
+        self._stop = stop
         self._on_stopping = on_stopping
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Minds SIGTERM and SIGINT while it serves."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {each: signal.signal(each, self._drain) for each in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+        """Minds none."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to listen, and says so."""
         await super().startup(sockets=sockets)
-        if self._on_started is not None and self.started:
-            self._on_started(self._url)
+        if self.started:
+            self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
         """Looks ten times a second whether to stop."""
-        if self._stop_event is not None and self._stop_event.is_set():
+        if self._stop.is_set():
             self.should_exit = True
         return await super().on_tick(counter)
 
@@ -134,11 +140,6 @@ class _Server(uvicorn.Server):
         if self._on_stopping is not None:
             self._on_stopping()
         await super().shutdown(sockets=sockets)
-
-    def _drain(self, _signal: int, _frame: FrameType | None) -> None:
-        # The second signal means it: what is under way is broken off.
-        self.force_exit = self.should_exit
-        self.should_exit = True
 
 
 def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:
@@ -152,19 +153,7 @@ def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
+        backlog=BACKLOG,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_graceful_shutdown=shutdown_timeout_s,
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    # Accepted connections inherit it; without it an answer can wait 40 ms for the client's delayed acknowledgement.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

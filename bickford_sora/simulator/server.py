@@ -11,6 +11,7 @@ import uvicorn
 
 from bickford_sora.simulator.app import make_app
 from bickford_sora.simulator.connection import BreakableProtocol
+from bickford_sora.simulator.flavours import flavour_of
 from bickford_sora.simulator.settings import SimulatorSettings
 from bickford_sora.simulator.simulator import Simulator
 
@@ -26,11 +27,19 @@ class SimulatorServer:
     well call `simulator.restart()` in between.
     """
 
-    def __init__(self, settings: SimulatorSettings | None = None, *, simulator: Simulator | None = None) -> None:
+    def __init__(
+        self,
+        settings: SimulatorSettings | None = None,
+        *,
+        simulator: Simulator | None = None,
+        listening: socket.socket | None = None,
+    ) -> None:
+        """`listening`: what it is served from the first time, in place of a socket of its own."""
         if settings is not None and simulator is not None:
             raise ValueError("a simulator brings its own settings")
         self.simulator = simulator or Simulator(settings)
-        self._port = self.simulator.settings.port
+        self._given = listening
+        self._port = listening.getsockname()[1] if listening else self.simulator.settings.port
         self._socket: socket.socket | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -38,7 +47,7 @@ class SimulatorServer:
     @property
     def url(self) -> str:
         """What a client takes as its base URL."""
-        return _base_url(self.simulator, self._port)
+        return base_url(self.simulator.settings, self._port)
 
     @property
     def control_url(self) -> str:
@@ -54,7 +63,7 @@ class SimulatorServer:
         """
         if self._thread is not None:
             raise RuntimeError("the simulator is running already")
-        self._socket = _listen(self.simulator.settings.host, self._port)
+        self._socket, self._given = self._given or listen(self.simulator.settings.host, self._port), None
         self._port = self._socket.getsockname()[1]
         self._server = uvicorn.Server(_uvicorn_config(self.simulator))
         self._thread = threading.Thread(
@@ -94,17 +103,19 @@ def run(settings: SimulatorSettings, *, announce: Callable[[str], None]) -> None
         OSError: when somebody else has the port.
     """
     simulator = Simulator(settings)
-    with _listen(settings.host, settings.port) as listening, contextlib.suppress(KeyboardInterrupt):
-        announce(_base_url(simulator, listening.getsockname()[1]))
+    with listen(settings.host, settings.port) as listening, contextlib.suppress(KeyboardInterrupt):
+        announce(base_url(settings, listening.getsockname()[1]))
         uvicorn.Server(_uvicorn_config(simulator)).run(sockets=[listening])
 
 
-def _base_url(simulator: Simulator, port: int) -> str:
-    host = simulator.settings.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{simulator.flavour.prefix}"
+def base_url(settings: SimulatorSettings, port: int) -> str:
+    """What a client of a simulator with these settings takes as its base URL."""
+    host = settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{flavour_of(settings).prefix}"
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """What a simulator is served from; port 0 takes a free one. Raises OSError when somebody else has the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=1024)
     # accepted connections inherit it; asyncio sets it only on sockets made with IPPROTO_TCP, and without it

@@ -42,6 +42,14 @@ class Watch:
             self._failed[name] = (error, time.monotonic() + (FAILED_FOR_S if for_s is None else for_s))
         self._tell(name, error)
 
+    def hear(self, name: str, error: str | None) -> None:
+        """What another process tells: that something failed, and how, or (None) that it is over."""
+        if error is not None:
+            self.note(name, error)
+            return
+        with self._lock:
+            self._failed.pop(name, None)
+
     def problems(self) -> list[str]:
         """What failed lately, in words for an operator."""
         now = time.monotonic()

@@ -130,7 +130,8 @@ def processor_s(pid: int) -> float:
 
 def processors_s(server: Server, database_url: str) -> dict[str, float]:
     """Processor time so far, in seconds, of the process that answers, of those behind it, and of PostgreSQL (Linux)."""
-    alone = _spent_s(server.process.pid)
+    family = _family(server.process.pid)
+    alone = _spent_s(next((each for each in family if _name(each) == "sora-server"), server.process.pid))
     with psycopg.connect(database_url) as connection:
         postmaster = int(_fields(connection.info.backend_pid)[1])
     ended_s = sum(map(int, _fields(postmaster)[13:15])) / os.sysconf("SC_CLK_TCK")
@@ -139,6 +140,13 @@ def processors_s(server: Server, database_url: str) -> dict[str, float]:
         "behind": processor_s(server.process.pid) - alone,
         "postgresql": processor_s(postmaster) + ended_s,
     }
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _spent_s(pid: int) -> float:

@@ -11,7 +11,7 @@ import pytest
 from bickford_sora.database.binaries import candidate_folders
 from tests.benchmarks.database import temporary_database
 
-from .commands import Served, run, served
+from .commands import Served, run, run_process, served
 
 WAIT_S = 20.0
 
@@ -143,8 +143,9 @@ def test_nobody_serves_on_a_damaged_list(server: Served) -> None:
     first["erasure"]["requester"] = "somebody-else"
     kept.write_bytes(json.dumps(first).encode() + b"\n" + whole.partition(b"\n")[2])
     try:
-        for command in (("serve", "--no-workers", "--port", "0"), ("erasures", "list"), ("erasures", "reapply")):
-            refused = run(server.data_dir, *command, status=1).stderr
+        serve = ("serve", "--no-workers", "--port", "0")
+        for running, command in ((run_process, serve), (run, ("erasures", "list")), (run, ("erasures", "reapply"))):
+            refused = running(server.data_dir, *command, status=1).stderr
             assert "erasure_list_damaged" in refused
             assert "erasures.jsonl, line 1: it was changed" in refused
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bickford_sora.cli.serve import address_left
+from bickford_sora.cli.address import address_left
 
 from .commands import Served, run, run_process, served, stop, wait_until_gone
 

@@ -13,8 +13,8 @@ import pytest
 import typer
 
 from bickford_sora import __version__
+from bickford_sora.cli.address import reachable
 from bickford_sora.cli.application import COMMANDS, find_command
-from bickford_sora.cli.serve import reachable
 from tests.client.answers import video
 from tests.renderers.fake_server import FakeServer, Reply, answering
 

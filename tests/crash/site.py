@@ -18,7 +18,7 @@ import httpx
 
 from tests.cli.commands import environment
 
-Role = Literal["api", "background", "worker", "postgres", "backend", "everything"]
+Role = Literal["api", "background", "keeper", "worker", "postgres", "backend", "everything"]
 KEY = "bk_live_only-for-the-storm"
 SIZE = "128x96"
 SIMULATOR_KEY = "sk-simulator"
@@ -48,12 +48,6 @@ def children_of(pid: int) -> list[int]:
         with suppress(OSError):
             found += map(int, each.read_text().split())
     return found
-
-
-def descendants_of(pid: int) -> list[int]:
-    """Its children, theirs, and so on."""
-    children = children_of(pid)
-    return [*children, *(below for each in children for below in descendants_of(each))]
 
 
 @dataclass
@@ -114,6 +108,7 @@ class Site:
         self.ports = [free_port() for _ in range(self.apis)]
         self.simulator_port = free_port()
         self.log = (self.folder / "site.log").open("ab")
+        self._http = httpx.Client(timeout=10, limits=httpx.Limits(max_keepalive_connections=0))
         known = environment(self.data_dir, {**_SETTINGS, **self.given, **self._renderer_settings()})
         serve = [
             self._program(f"api {port}", known, "serve", "--host", "127.0.0.1", "--port", str(port))
@@ -148,7 +143,7 @@ class Site:
     def start(self) -> None:
         """Starts everything, and waits until it serves."""
         self.simulator.start()
-        self._wait(lambda: _answers(f"{self.renderer}/simulator/billing"))
+        self._wait(lambda: self._answers(f"{self.renderer}/simulator/billing"))
         for each in (*self.servers.values(), self.worker):
             each.start()
         for port in self.ports:
@@ -156,7 +151,7 @@ class Site:
 
     def is_ready(self, port: int) -> bool:
         """Whether a server takes requests."""
-        return _answers(f"http://127.0.0.1:{port}/readyz")
+        return self._answers(f"http://127.0.0.1:{port}/readyz")
 
     def faults(self, faults: list[dict[str, Any]]) -> None:
         """What goes wrong at the renderer from now on."""
@@ -172,14 +167,14 @@ class Site:
         """kill -9 of one process of a role, or of all of them; ours are started again at once. False: there is none."""
         if role == "everything":
             pids = [each.pid for each in (*self.servers.values(), self.worker)]
-            victims = [*self._of("background"), *self._of("postgres")]
+            victims = [pid for each in ("api", "background", "postgres") for pid in self._of(each)]
             for pid in (*pids, *victims):
                 _kill(pid)
             for each in (*self.servers.values(), self.worker):
                 each.kill()
                 each.start()
             return True
-        if role in {"api", "worker"}:
+        if role in {"keeper", "worker"}:
             program = self.worker if role == "worker" else chance.choice(self._expendable())
             program.kill()
             program.start()
@@ -190,21 +185,16 @@ class Site:
         return bool(found)
 
     def _expendable(self) -> list[Program]:
-        """Servers one of which may die: where only one serves, it is one of those that start."""
-        ready = [port for port in self.ports if self.is_ready(port)]
-        starting = [port for port in self.ports if port not in ready]
-        return [self.servers[port] for port in (ready if len(ready) > 1 else starting or self.ports)]
+        """Servers one of which may die as a whole: where only one serves, it is one of those that start."""
+        serving = [port for port in self.ports if self._answers(f"http://127.0.0.1:{port}/healthz")]
+        starting = [port for port in self.ports if port not in serving]
+        return [self.servers[port] for port in (serving if len(serving) > 1 else starting or self.ports)]
 
     def _of(self, role: Role) -> list[int]:
         """Processes that we did not start ourselves."""
-        if role == "background":
-            # A server's background is a fork of it, below a keeper that is one, too.
-            return [
-                pid
-                for each in self.servers.values()
-                for pid in descendants_of(each.pid)
-                if _words(pid) == _words(each.pid)
-            ]
+        if role in _NAMES:
+            below = [pid for each in self.servers.values() for pid in children_of(each.pid)]
+            return [pid for pid in below if _name(pid) == _NAMES[role]]
         postmasters = [
             pid for pid, words in command_lines() if "-D" in words and str(self.data_dir / "postgres") in words
         ]
@@ -221,6 +211,7 @@ class Site:
             time.sleep(LOOK_S)
         for pid in self._left():
             _kill(pid)
+        self._http.close()
         self.log.close()
 
     def _left(self) -> list[int]:
@@ -235,6 +226,12 @@ class Site:
 
     def _program(self, name: str, known: Mapping[str, str], *arguments: str) -> Program:
         return Program(name, list(arguments), known, self.log)
+
+    def _answers(self, url: str) -> bool:
+        try:
+            return self._http.get(url).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
 
     def _wait(self, is_done: Any) -> None:
         gives_up_at = time.monotonic() + READY_S_MAX
@@ -268,16 +265,19 @@ _FORGETFUL: dict[str, Any] = {
 }
 
 
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=10).status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
+_NAMES: dict[Role, str] = {"api": "sora-server", "background": "sora-background"}
+"""Of the processes below a keeper."""
 
 
 def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):  # ended meanwhile
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def _words(pid: int) -> str:

@@ -33,7 +33,9 @@ from tests.crash.clients import Crowd, Memory, Package, Raw, insist
 from tests.crash.site import Role, Site
 
 ROLES: tuple[Role, ...] = get_args(Role)
-WEIGHTS: dict[Role, int] = {"api": 30, "background": 15, "worker": 20, "postgres": 20, "backend": 10, "everything": 5}
+WEIGHTS: dict[Role, int] = {
+    "api": 20, "background": 15, "keeper": 10, "worker": 20, "postgres": 20, "backend": 10, "everything": 5,
+}  # fmt: skip
 """How often each role is hit, in hundredths."""
 CLIENTS = (Package, Raw, Raw, Package)
 CLIENT_PAUSE_S = 2.0
@@ -41,6 +43,8 @@ KILL_PAUSES_S = (0.3, 2.0)
 DRAIN_S_MAX = 240.0
 LONG_AFTER = timedelta(days=30)
 RECOVERY_S_MAX = 2.0
+TRIES_TOLD = 6
+"""Of a recovery that took longer."""
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": FaultKind.CREATE_STATUS, "status": 503, "retry_after_s": 1},
@@ -129,9 +133,12 @@ def _kill_all(site: Site, kills: int, chance: random.Random, outcome: Outcome, m
             continue  # this version has no such process
         outcome.kills[role] += 1
         number = outcome.kills.total()
+        prober.tries.clear()
         took_s = insist(prober, f"probe-{number}", f"storm probe {number}", memory)
         outcome.recovery_s.setdefault(role, []).append(took_s)
         _say(f"kill {number} of {kills}: {role}, 2xx after {took_s:.2f} s")
+        if took_s > RECOVERY_S_MAX:
+            _say(f"  {len(prober.tries)} tries, the last first: {', '.join(prober.tries[:TRIES_TOLD])}")
 
 
 def _judge(site: Site, outcome: Outcome, memory: Memory) -> None:

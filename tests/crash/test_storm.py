@@ -10,7 +10,7 @@ from tests.crash.storm import FAULTS, ROLES, WEIGHTS, storm, told
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machines"), pytest.mark.timeout(600)]
 
 KILLS = 4
-SEED = 26
+SEED = 354
 """One whose kills are of four kinds."""
 
 

@@ -31,6 +31,16 @@ FORK_A_CHILD_THAT_STAYS = USE_UNTIL_TOLD.replace(
 """,
 )
 
+HAVE_IT_STARTED = """
+import sys
+from pathlib import Path
+from bickford_sora.database.early import started_early
+
+with started_early(Path(sys.argv[1])):
+    print("meanwhile", flush=True)
+    sys.stdin.read()
+"""
+
 
 def test_a_fresh_folder_gets_a_server_that_keeps_what_it_is_told(fresh_home: Home) -> None:
     with EmbeddedPostgres.acquire(fresh_home.data_dir) as server, psycopg.connect(server.url) as connection:
@@ -63,6 +73,20 @@ def test_the_one_who_started_the_server_may_leave_first(home: Home) -> None:
         first.end()
         time.sleep(4 * guardian.TICK_S)
         assert select(server.url, SYSTEM_IDENTIFIER) == before
+    assert home.is_quiet()
+
+
+def test_a_server_that_was_started_early_runs_before_it_is_used_and_stays_when_its_users_die(home: Home) -> None:
+    early = home.use(script=HAVE_IT_STARTED)
+    early.line("meanwhile")
+    assert wait_until(lambda: len(home.postmasters()) == 1)
+    user = home.use()
+    before = select(user.url(), SYSTEM_IDENTIFIER)
+    user.kill()
+    time.sleep(4 * guardian.TICK_S)
+    with EmbeddedPostgres.acquire(home.data_dir) as server:
+        assert select(server.url, SYSTEM_IDENTIFIER) == before
+    early.end()
     assert home.is_quiet()
 
 

@@ -1,7 +1,6 @@
 """What only shows over a real socket: limits of bodies, races, draining, and clients that break off."""
 
 import os
-import signal
 import socket
 import threading
 import time
@@ -14,7 +13,7 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from bickford_sora.http.heads import HEAD_BYTES_MAX, PIPELINED_MAX
-from bickford_sora.http.serving import ServerThread, serve
+from bickford_sora.http.serving import ServerThread, bind, serve, url_of
 from tests.http.houses import BODY_BYTES_MAX, KEY, Kit, error_of, make_kit
 
 Served = tuple[Kit, str]
@@ -203,43 +202,18 @@ def test_stopping_lets_a_request_under_way_finish() -> None:
             httpx.get(server.url)
 
 
-def test_serving_in_the_foreground_ends_by_a_signal_and_leaves_the_process_alone() -> None:
-    entered = threading.Event()
-    before = signal.getsignal(signal.SIGTERM)
-    answers = []
-
-    def started(url: str) -> None:
-        def ask() -> None:
-            answers.append(httpx.get(url).json())
-
-        def end() -> None:
-            entered.wait(5)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threads.extend([threading.Thread(target=ask), threading.Thread(target=end)])
-        for thread in threads:
-            thread.start()
-
-    threads: list[threading.Thread] = []
-    serve(slow_app(entered), "127.0.0.1", 0, on_started=started)
-    for thread in threads:
-        thread.join()
-    assert answers == ["done"]
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_serving_in_the_foreground_ends_by_an_event() -> None:
-    stop = threading.Event()
-    urls: list[str] = []
-
-    def started(url: str) -> None:
-        urls.append(url)
+def test_serving_in_the_foreground_ends_by_an_event_and_answers_what_is_under_way() -> None:
+    stop, entered = threading.Event(), threading.Event()
+    bound = bind("127.0.0.1", 0)
+    with ThreadPoolExecutor(2) as pool:
+        serving = pool.submit(serve, slow_app(entered), bound, stop)
+        answer = pool.submit(httpx.get, url_of(bound))
+        assert entered.wait(5)
         stop.set()
-
-    serve(slow_app(threading.Event()), "127.0.0.1", 0, on_started=started, stop_event=stop)
-    assert urls[0].startswith("http://127.0.0.1:")
+        assert answer.result(5).json() == "done"
+        serving.result(5)
 
 
 def test_a_port_that_is_taken_is_an_error_and_not_an_exit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        serve(slow_app(threading.Event()), "127.0.0.1", taken.getsockname()[1])
+        bind("127.0.0.1", taken.getsockname()[1])

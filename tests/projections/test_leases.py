@@ -173,6 +173,24 @@ def test_a_lease_that_ran_out_is_claimed_again_and_its_first_owner_is_fenced(
     assert len(leases.claim("w3", 10, 60, now + timedelta(seconds=100))) == 1
 
 
+def test_leases_of_one_who_is_dead_end_at_once_and_nobody_elses(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    streams = [author.queued_render() for _ in range(3)]
+    publish(author, projector)
+    late = author.now + timedelta(hours=1)
+    others = leases.claim("w1", 1, 600, late)
+    dead = leases.claim("w2", 2, 600, late)
+    assert leases.release(dead[1], due_at=late + timedelta(seconds=60))  # it waits for its time
+    assert leases.end("w2", late) == 1
+    assert leases.end("w2", late) == 0
+    (again,) = leases.claim("w2", 3, 600, late)
+    assert (again.stream, again.attempt) == (dead[0].stream, 2)
+    assert {again.stream, dead[1].stream, others[0].stream} == set(streams)
+    assert not leases.release(dead[0], due_at=None)  # from the dead one's time, by the same name
+    assert leases.renew(again, 600, late)
+
+
 def test_a_webhook_makes_a_follow_due_at_once_and_only_once(
     author: Author, projector: Projector, leases: Leases
 ) -> None:

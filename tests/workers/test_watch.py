@@ -49,3 +49,12 @@ def test_a_process_whose_background_failed_is_not_ready(gateway: Gateway, monkey
 
     kept(gateway.books.watch, run, stop)
     assert problems(gateway.books) == ["the projector failed: AssertionError"]
+
+
+def test_what_another_process_tells_is_a_problem_until_it_is_over() -> None:
+    watch = Watch()
+    watch.hear("background process", "exit status -9")
+    assert watch.problems() == ["the background process failed: exit status -9"]
+    watch.hear("background process", None)
+    watch.hear("projector", None)  # never heard of
+    assert watch.problems() == []
