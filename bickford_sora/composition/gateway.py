@@ -103,7 +103,7 @@ def compose(books: Books, renderers: Sequence[RendererSettings], stack: ExitStac
     settings = books.settings
     owner = f"worker-{secrets.token_hex(6)}"
     assets = open_assets(settings, clock=books.clock)
-    inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
+    inspector = stack.enter_context(MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max)))
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)
