@@ -16,6 +16,7 @@ from bickford_sora.database.embedded import EmbeddedPostgres
 from tests.benchmarks.database import temporary_database
 from tests.cli.commands import Served, served
 from tests.logs import log_plainly
+from tests.temporary import temporary_folder
 
 settings.register_profile("untimed", settings(), deadline=None)  # a busy machine is no defect
 settings.register_profile("long", deadline=None)  # for nights: see tests/fuzz
@@ -25,13 +26,13 @@ _FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Log plainly, and choose the server's folder, once; xdist's workers are told (below) and share it."""
+    """Log plainly, and make a folder for all that is temporary, once; xdist's workers are told (below) and share it."""
     log_plainly()
     if hasattr(config, "workerinput"):
-        config.stash[_FOLDER] = Path(config.workerinput["server_folder"])
+        config.stash[_FOLDER] = Path(config.workerinput["folder"])
         return
-    folder = Path(tempfile.mkdtemp(prefix="bickford-tests-"))
-    folder.chmod(0o711)  # run by root, the server has a user of its own, who must get through
+    folder = temporary_folder()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)  # for this process, and for those it starts
     config.stash[_FOLDER] = folder
 
 
@@ -43,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker where the server is."""
-    node.workerinput["server_folder"] = str(node.config.stash[_FOLDER])
+    node.workerinput["folder"] = str(node.config.stash[_FOLDER])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,15 +1,14 @@
-"""The child process that touches untrusted media: `python -m bickford_sora.assets.inspection TASK LIMITS < FILE`.
+"""What the child process does that touches untrusted media; `inspection_host` forks one for each file.
 
-The file comes as standard input; no path, environment or other descriptor reaches this process. The answer on
-standard output is the line `ready` (everything is imported, the limits hold, no byte was read yet), then one line of
-JSON, then the bytes of a derived picture if one was asked for. What kills the process after `ready` is the file.
+The file is its standard input; no path, environment or other descriptor reaches it. The answer on standard output is
+the line `ready` (the limits hold, no byte was read yet), then one line of JSON, then the bytes of a derived picture if
+one was asked for. What kills the process after `ready` is the file.
 
-Imports neither pydantic nor the rest of the project: the start is on the path of a request.
+Imports neither pydantic nor the rest of the project: what untrusted bytes can reach is kept small.
 """
 
 import importlib
 import json
-import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -26,41 +25,38 @@ _TASKS = {
 }
 
 
-def main() -> None:
-    """Do the task named in argv and answer on standard output."""
-    work = _work(sys.argv[1])
-    limits = MediaLimits(**json.loads(sys.argv[2]))
+def prepare() -> None:
+    """Import every decoder, so that no child has to."""
+    for task in _TASKS:
+        _work(task)
+
+
+def inspect(task: str, limits: MediaLimits, file: BinaryIO, output: BinaryIO) -> None:
+    """Do a task with a file, under the limits from here on, and write the answer."""
+    work = _work(task)
     confine_this_process(limits)
-    _write(b"ready\n")
-    header, picture = _answer(work, limits)
-    _write(json.dumps(header).encode() + b"\n" + picture)
+    output.write(b"ready\n")
+    output.flush()
+    header, picture = _answer(work, file, limits)
+    output.write(json.dumps(header).encode() + b"\n" + picture)
+    output.flush()
 
 
 def _work(task: str) -> _Work:
-    """The task's function. Each task imports only its own decoder: a picture need not wait for the video library."""
+    """The task's function, its decoder imported."""
     module, function = _TASKS[task]
     work: _Work = getattr(importlib.import_module(f"bickford_sora.assets.{module}"), function)
     return work
 
 
-def _answer(work: _Work, limits: MediaLimits) -> tuple[dict[str, Any], bytes]:
-    with sys.stdin.buffer as file:
-        try:
-            result = work(file, limits)
-        except MediaInvalid as verdict:
-            return {"refused": {"fault": verdict.code, "reason": verdict.reason}}, b""
-        except MemoryError:
-            reason = "decoding needs more memory than is allowed"
-            return {"refused": {"fault": MediaFault.MEMORY_EXCEEDED, "reason": reason}}, b""
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent must learn that it is no verdict
-            return {"broken": type(error).__name__}, b""
+def _answer(work: _Work, file: BinaryIO, limits: MediaLimits) -> tuple[dict[str, Any], bytes]:
+    try:
+        result = work(file, limits)
+    except MediaInvalid as verdict:
+        return {"refused": {"fault": verdict.code, "reason": verdict.reason}}, b""
+    except MemoryError:
+        reason = "decoding needs more memory than is allowed"
+        return {"refused": {"fault": MediaFault.MEMORY_EXCEEDED, "reason": reason}}, b""
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent must learn that it is no verdict
+        return {"broken": type(error).__name__}, b""
     return ({"facts": {}}, result) if isinstance(result, bytes) else ({"facts": result}, b"")
-
-
-def _write(content: bytes) -> None:
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

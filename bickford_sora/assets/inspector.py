@@ -1,18 +1,15 @@
 """Checks untrusted media in a child process, so that a hostile file can cost us a verdict and nothing else."""
 
-import dataclasses
-import json
 import os
 import selectors
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, Self, TypeVar
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +22,7 @@ from bickford_sora.assets.errors import (
     MediaInspectorUnavailable,
     MediaInvalid,
 )
+from bickford_sora.assets.hosting import HOST, InspectionHost
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.media import DerivedImage, ImageFacts, VideoFacts
 from bickford_sora.assets.regular_file import open_regular_file
@@ -34,10 +32,6 @@ _log = structlog.get_logger(__name__)
 
 _READY = b"ready\n"
 _READ_BYTES = 1 << 16
-_PACKAGES = Path(__file__).resolve().parents[2]
-
-# -P and -s: neither the working directory nor the user's own packages are imported by the child.
-_CHILD = (sys.executable, "-P", "-s", "-X", "utf8", "-m", "bickford_sora.assets.inspection")
 
 # Signals a process gets from what it does itself. SIGKILL and SIGTERM come from others and prove nothing.
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS})
@@ -67,7 +61,8 @@ class MediaInspector:
     """Decodes media completely in a confined child process, one per call. Thread-safe; a call blocks its thread.
 
     The child has no environment, no path and no descriptor but the file, and runs under `MediaLimits`. Every method
-    takes a path (a regular file, not a symbolic link) or the bytes themselves.
+    takes a path (a regular file, not a symbolic link) or the bytes themselves. Must be closed: the process that forks
+    the children stays for the next.
 
     Every method raises:
         MediaInvalid: the verdict on the file; repeating gives the same.
@@ -77,12 +72,24 @@ class MediaInspector:
 
     Args:
         limits: what one check may cost.
-        child: the command of the child; the task and the limits are appended.
+        host: the command of the process that forks the children, see `inspection_host`.
     """
 
-    def __init__(self, *, limits: MediaLimits, child: Sequence[str] = _CHILD) -> None:
+    def __init__(self, *, limits: MediaLimits, host: Sequence[str] = HOST) -> None:
         self._limits = limits
-        self._child = tuple(child)
+        self._host = InspectionHost(host)
+
+    def close(self) -> None:
+        """Ends the process that forks. May be repeated; a check after it starts another."""
+        self._host.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def inspect_video(self, source: Path | bytes) -> VideoFacts:
         """Decode every frame of an MP4."""
@@ -127,47 +134,31 @@ class MediaInspector:
     def _run(self, task: _Task, file: BinaryIO) -> tuple[bytes, int]:
         """The child's whole output and its exit code (negative: the signal that killed it)."""
         deadline = time.monotonic() + self._limits.wall_clock_s
-        with self._started(task, file) as process:
+        with self._host.checking(task, self._limits, file) as child:
             try:
-                output = _read_until(deadline, process, bytes_max=self._limits.answer_bytes_max)
-                return output, process.wait(max(0.0, deadline - time.monotonic()))
-            except (TimeoutError, subprocess.TimeoutExpired) as error:
+                output = _read_until(deadline, child.answer, bytes_max=self._limits.answer_bytes_max)
+                exit_code = child.exit_code(deadline - time.monotonic())
+            except TimeoutError as error:
                 raise MediaInspectionTimeout(f"not checked within {self._limits.wall_clock_s} s") from error
-            finally:
-                if process.returncode is None:  # not reaped yet, so its id is still its own
-                    os.killpg(process.pid, signal.SIGKILL)
-
-    def _started(self, task: _Task, file: BinaryIO) -> subprocess.Popen[bytes]:
-        try:
-            return subprocess.Popen(  # noqa: S603 - a fixed command; the file's name is not part of it
-                [*self._child, task, json.dumps(dataclasses.asdict(self._limits))],
-                stdin=file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"PYTHONPATH": str(_PACKAGES)},
-                cwd="/",
-                close_fds=True,
-                start_new_session=True,  # a group of its own: an interrupt of ours is not the file's fault
-            )
-        except OSError as error:
-            raise MediaInspectorUnavailable(f"the checking process cannot be started: {error.strerror}") from error
+            except OSError:
+                exit_code = None
+        return output, -signal.SIGKILL if exit_code is None else exit_code  # who would tell was killed
 
 
-def _read_until(deadline: float, process: subprocess.Popen[bytes], *, bytes_max: int) -> bytes:
+def _read_until(deadline: float, answer: int, *, bytes_max: int) -> bytes:
     """Everything the child writes until it closes its output.
 
     Raises:
         TimeoutError: it had not closed it by the deadline (monotonic seconds).
         MediaInspectorUnavailable: it wrote more than an answer can be.
     """
-    assert process.stdout is not None  # noqa: S101 - for the type checker: it was started with a pipe
     output = bytearray()
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(answer, selectors.EVENT_READ)
         while True:
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 raise TimeoutError
-            chunk = os.read(process.stdout.fileno(), _READ_BYTES)
+            chunk = os.read(answer, _READ_BYTES)
             if not chunk:
                 return bytes(output)
             output += chunk

@@ -113,7 +113,7 @@ def compose(
     settings = books.settings
     owner = owner or new_owner()
     assets = open_assets(settings, clock=books.clock)
-    inspector = MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max))
+    inspector = stack.enter_context(MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max)))
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording)

@@ -73,8 +73,9 @@ def video_maker() -> MakeVideo:
 
 
 @pytest.fixture(scope="session")
-def inspector() -> MediaInspector:
-    return MediaInspector(limits=MediaLimits(wall_clock_s=30))
+def inspector() -> Iterator[MediaInspector]:
+    with MediaInspector(limits=MediaLimits(wall_clock_s=30)) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -132,7 +132,8 @@ def test_a_codec_that_is_not_expected_is_refused(inspector: MediaInspector, vide
     ids=["frames", "pixels", "bytes", "boxes"],
 )
 def test_a_limit_has_its_own_verdict(video: bytes, limits: MediaLimits, code: str) -> None:
-    assert verdict(MediaInspector(limits=limits), video) == code
+    with MediaInspector(limits=limits) as strict:
+        assert verdict(strict, video) == code
 
 
 def test_a_c2pa_manifest_is_found_wherever_it_lies(inspector: MediaInspector, video: bytes) -> None:

@@ -82,9 +82,9 @@ def codes_in(module: Path) -> Iterator[tuple[str, str]]:
     text = module.read_text("utf-8")
     if "code" not in text and "Refusal(" not in text:
         return  # parsing takes long
-    tree = ast.parse(text)
-    places = dict(_places(tree))
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(text)))  # once: every process that collects tests does this
+    places = dict(_places(nodes))
+    for node in nodes:
         if isinstance(node, ast.Assign) and any(isinstance(to, ast.Name) and to.id == "code" for to in node.targets):
             yield from (("", code) for code in _texts(node.value))
         if not isinstance(node, ast.Call):
@@ -97,9 +97,9 @@ def codes_in(module: Path) -> Iterator[tuple[str, str]]:
             yield from ((called, code) for code in _texts(node.args[places[called]]))
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[str, int]]:
+def _places(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
     """Functions and data classes of a module that take `code` by position, and where."""
-    for node in ast.walk(tree):
+    for node in nodes:
         names: list[str] = []
         if isinstance(node, ast.FunctionDef):
             names = [argument.arg for argument in node.args.args if argument.arg != "self"]

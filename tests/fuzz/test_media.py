@@ -1,6 +1,7 @@
 """Files that claim to be media: the walk through their structure, and the whole check in its child process."""
 
 import io
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -21,8 +22,9 @@ PARTS_MAX = 1_000
 
 
 @pytest.fixture(scope="module")
-def inspector() -> MediaInspector:
-    return MediaInspector(limits=MediaLimits())
+def inspector() -> Iterator[MediaInspector]:
+    with MediaInspector(limits=MediaLimits()) as opened:
+        yield opened
 
 
 @tried(200)

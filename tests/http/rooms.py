@@ -1,5 +1,6 @@
 """The rooms of a house over a ledger in memory, and what they stand on."""
 
+import atexit
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,9 @@ APPROVAL_S = 3600.0
 SOURCE_BYTES_MAX = 600_000
 LINK_S = 900.0
 CALL_S = 150.0
+INSPECTOR = MediaInspector(limits=MediaLimits())
+"""Of every house of the run: what it starts, it starts once."""
+atexit.register(INSPECTOR.close)
 
 
 class MemoryList(ErasureList):
@@ -196,7 +200,7 @@ def make_desk(ground: Ground, offered: Catalogue, is_stopped: IsStopped, *, repe
         keys=ground.keys,
         references=References(
             assets=ground.assets,
-            inspector=MediaInspector(limits=MediaLimits()),
+            inspector=INSPECTOR,
             keys=ground.keys,
             egress=ground.egress,
             reference_bytes_max=500_000,
