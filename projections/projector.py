@@ -34,6 +34,10 @@ PACE_S = 0.03
 
 It is as long as the batch took, where that took longer: whatever comes, half of the time is left to others.
 """
+PACE_EVENT_S = 0.00035
+"""Pause behind such a batch for each of its events, in seconds: at thousands a second hundreds go together."""
+PACE_S_MAX = 0.5
+"""Longest pause by the number of events, in seconds."""
 PARKED_STREAMS_MAX = 1_000
 """Most parked streams that are tried again at one start."""
 WAIT_STEP_S = 0.02
@@ -102,7 +106,7 @@ class Projector:
                 if not events:
                     bell.wait(POLL_S)
                 elif events < BATCH_EVENTS_MAX:
-                    stop.wait(max(PACE_S, time.monotonic() - began))
+                    stop.wait(max(PACE_S, time.monotonic() - began, min(events * PACE_EVENT_S, PACE_S_MAX)))
         finally:
             bell.close()
 
@@ -205,9 +209,18 @@ class Projector:
             whole = wanted_whole(projections, parked)
             batch = read_batch(connection, self._ledger, after=after, until=until, limit=BATCH_EVENTS_MAX, whole=whole)
         if batch.until > after:
-            for projection in projections:
+            concerned = [each for each in projections if batch.concerns(each)]
+            self._pass_over([each for each in projections if each not in concerned], batch)
+            for projection in concerned:
                 self._apply(projection, batch)
         return batch.until - after
+
+    def _pass_over(self, projections: Sequence[Projection], batch: Batch) -> None:
+        """Moves those that read nothing of a batch, all at once: as a rule, most of them."""
+        with self._pool.connection() as connection:
+            positions.pass_over(connection, projections, batch.after, batch.until)
+        with self._moved:
+            self._moved.notify_all()
 
     def _apply(self, projection: Projection, batch: Batch) -> None:
         """One batch into one projection, or nothing when somebody else was there first."""
