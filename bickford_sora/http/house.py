@@ -47,7 +47,7 @@ from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
 from bickford_sora.tracing import Tracing
 from bickford_sora.unknown import Unknown
-from bickford_sora.webhook_intake import Receipt, Status, WebhookIntake
+from bickford_sora.webhook_intake import Status, Webhook
 from ledger.identifiers import NewId
 from ledger.keys import Keys
 from ledger.proof.proofs import Proofs
@@ -105,9 +105,8 @@ class House:
     intake: Intake
     quoting: Quoting
     observations: Observations
-    webhooks: WebhookIntake
-    receiving: Gathering[Receipt, Status]
-    """Records what `webhooks` checked."""
+    receiving: Gathering[Webhook, Status]
+    """Takes in renderers' webhooks."""
     callers: Callers
     keys: Keys
     videos: VideosQuery

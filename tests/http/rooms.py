@@ -220,8 +220,7 @@ def asking(ground: Ground, desk: Desk) -> dict[str, Any]:
         "intake": intake,
         "quoting": Quoting(desk),
         "batches": Batches(ground.recording, ground.keys, intake),
-        "webhooks": webhooks,
-        "receiving": Gathering(webhooks.record),
+        "receiving": Gathering(webhooks.receive),
         "observations": Observations(ground.recording, ground.keys),
         "unknown": Unknown(
             recording=ground.recording,
