@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from bickford_sora.decisions.drafts import Draft
+from bickford_sora.side_by_side import result
 from ledger import spend, streams
 from ledger.application import Ledger
 from ledger.envelope import Context, Decision, Event
@@ -81,9 +82,7 @@ class Spending:
         the ledger does.
         """
         [events] = self.append_all([(take, context)])
-        if isinstance(events, Exception):
-            raise events
-        return events
+        return result(events)
 
     def append_all(self, wanted: Sequence[tuple[Take, Context]]) -> list[tuple[Event, ...] | Exception]:
         """As `append` for each, all in as few appends as can be."""
