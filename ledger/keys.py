@@ -102,9 +102,8 @@ class Keys:
         known = dict(self._store.get({*names, *(each.requester for each in texts)}))
         known |= self._made({each.requester: self._wrapping for each in texts if each.requester not in known})
         missing = {name: each.requester for name, each in zip(names, texts, strict=True) if name not in known}
-        known |= self._made(
-            {name: _unwrapped(self._wrapping, of, known) for name, of in missing.items() if of in known}
-        )
+        below = {name: requester for name, requester in missing.items() if requester in known}
+        known |= self._made({name: _unwrapped(self._wrapping, above, known) for name, above in below.items()})
         return [self._sealed(name, each, known) for name, each in zip(names, texts, strict=True)]
 
     def open(self, sealed: Sealed) -> str:

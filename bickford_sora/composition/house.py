@@ -58,6 +58,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         observations=gateway.observations,
         webhooks=webhooks,
         receiving=Gathering(webhooks.record),
+        deciding=Gathering(gateway.intake.ask_all),
         callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,

@@ -32,7 +32,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
-from bickford_sora.intake import Intake, Terms
+from bickford_sora.intake import Answer, Asking, Intake, Terms
 from bickford_sora.invoices import Invoices
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.metrics import Metrics
@@ -108,6 +108,8 @@ class House:
     webhooks: WebhookIntake
     receiving: Gathering[Receipt, Status]
     """Records what `webhooks` checked."""
+    deciding: Gathering[Asking, Answer]
+    """Decides what can be decided quickly: requests that come while others are decided go together."""
     callers: Callers
     keys: Keys
     videos: VideosQuery

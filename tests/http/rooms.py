@@ -222,6 +222,7 @@ def asking(ground: Ground, desk: Desk) -> dict[str, Any]:
         "batches": Batches(ground.recording, ground.keys, intake),
         "webhooks": webhooks,
         "receiving": Gathering(webhooks.record),
+        "deciding": Gathering(intake.ask_all),
         "observations": Observations(ground.recording, ground.keys),
         "unknown": Unknown(
             recording=ground.recording,
