@@ -282,6 +282,11 @@ class Order:
         return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
 
 
+async def order_of(request: Request) -> Order:
+    """The order in a request. Raises as `authenticated`, and InvalidRequest for more than one Idempotency-Key."""
+    return await _order(request, await authenticated(request, None))
+
+
 async def _order(request: Request, caller: TheCaller) -> Order:
     house = house_of(request)
     keys = request.headers.getlist("idempotency-key")
