@@ -20,6 +20,7 @@ from bickford_sora.http.bodies import read_body
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.forms import Form, parse
 from bickford_sora.http.house import House, Order
+from bickford_sora.http.leaving import has_left
 from bickford_sora.http.limit_headers import limit_headers
 from bickford_sora.http.links import Links
 from bickford_sora.http.policy_warnings import warning_headers
@@ -149,7 +150,7 @@ async def _once(
         return await _told(request, order, *await decide())
     name = f"{order.caller.key_id} {terms.request_hash}"
     async with order.house.underway.answering(name, is_repetition=order.retry_count > 0):
-        if order.retry_count > 0 and await request.is_disconnected():
+        if order.retry_count > 0 and has_left(request.receive):
             raise ClientDisconnect  # it lost patience once more: nothing is decided for nobody
         return await _told(request, order, *await decide())
 
@@ -166,7 +167,7 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
 
     # The render is recorded. A crash from here to the sent answer leaves a client that knows nothing of it, and no
     # record of that: only an Idempotency-Key helps then.
-    if await request.is_disconnected():
+    if has_left(request.receive):
         await lost()
     allowance = (answer.allowance or Allowance()).within(order.requests_left)
     headers = {**poll_headers(order.house, video), **warning_headers(answer.render), **limit_headers(allowance)}
