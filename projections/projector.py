@@ -30,14 +30,15 @@ from projections.positions import Lag, Parked, Stored
 BATCH_EVENTS_MAX = 5_000
 """Most events in one transaction."""
 PACE_S = 0.03
-"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together.
+"""Least pause behind a batch that was not full, in seconds: what is appended meanwhile goes together.
 
 It is as long as the batch took, where that took longer: whatever comes, half of the time is left to others.
 """
-PACE_EVENT_S = 0.00035
-"""Pause behind such a batch for each of its events, in seconds: at thousands a second hundreds go together."""
-PACE_S_MAX = 0.5
-"""Longest pause by the number of events, in seconds."""
+EVENTS_A_SECOND_LEFT = 1_000
+"""So many events lengthen the pause by a second: a batch costs much whatever is in it, and the more that come, the
+fewer batches they make."""
+PACE_S_MAX = 0.25
+"""Longest pause that events make, in seconds."""
 PARKED_STREAMS_MAX = 1_000
 """Most parked streams that are tried again at one start."""
 WAIT_STEP_S = 0.02
@@ -106,7 +107,8 @@ class Projector:
                 if not events:
                     bell.wait(POLL_S)
                 elif events < BATCH_EVENTS_MAX:
-                    stop.wait(max(PACE_S, time.monotonic() - began, min(events * PACE_EVENT_S, PACE_S_MAX)))
+                    busy_s = min(events / EVENTS_A_SECOND_LEFT, PACE_S_MAX)
+                    stop.wait(max(PACE_S, busy_s, time.monotonic() - began))
         finally:
             bell.close()
 

@@ -57,6 +57,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         quoting=gateway.quoting,
         observations=gateway.observations,
         receiving=Gathering(webhooks.receive),
+        deciding=Gathering(gateway.intake.ask_all),
         callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,

@@ -32,7 +32,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
-from bickford_sora.intake import Intake, Terms
+from bickford_sora.intake import Answer, Asking, Intake, Terms
 from bickford_sora.invoices import Invoices
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.metrics import Metrics
@@ -107,6 +107,8 @@ class House:
     observations: Observations
     receiving: Gathering[Webhook, Status]
     """Takes in renderers' webhooks."""
+    deciding: Gathering[Asking, Answer]
+    """Decides what can be decided quickly: requests that come while others are decided go together."""
     callers: Callers
     keys: Keys
     videos: VideosQuery
@@ -277,6 +279,11 @@ class Order:
             return self
         digest = self.house.keys.digest
         return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
+
+
+async def order_of(request: Request) -> Order:
+    """The order in a request. Raises as `authenticated`, and InvalidRequest for more than one Idempotency-Key."""
+    return await _order(request, await authenticated(request, None))
 
 
 async def _order(request: Request, caller: TheCaller) -> Order:

@@ -221,6 +221,7 @@ def asking(ground: Ground, desk: Desk) -> dict[str, Any]:
         "quoting": Quoting(desk),
         "batches": Batches(ground.recording, ground.keys, intake),
         "receiving": Gathering(webhooks.receive),
+        "deciding": Gathering(intake.ask_all),
         "observations": Observations(ground.recording, ground.keys),
         "unknown": Unknown(
             recording=ground.recording,
