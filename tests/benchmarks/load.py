@@ -24,6 +24,8 @@ class Measured:
     """Answers of success a second."""
     latencies_ms: list[float]
     failed: int
+    processor_s: float = 0.0
+    """What the load itself took of a processor, in seconds, where that was counted."""
 
     def percentile_ms(self, percent: float) -> float:
         """The latency that so many percent of the requests did not exceed."""

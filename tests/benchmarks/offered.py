@@ -35,7 +35,8 @@ def offer(port: int, requests: Sequence[str], *, rate: float, seconds: float, co
         timeout=seconds + 120,
     )
     told = json.loads(ran.stdout)
-    return Measured(len(told["latencies_ms"]) / told["seconds"], told["latencies_ms"], told["failed"])
+    rate = len(told["latencies_ms"]) / told["seconds"]
+    return Measured(rate, told["latencies_ms"], told["failed"], told["processor_s"])
 
 
 class _Load:
@@ -116,7 +117,7 @@ async def _run(port: int, rate: float, seconds: float, connections: int, request
     loop = asyncio.get_running_loop()
     for _ in range(connections):
         await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
-    begun = time.monotonic()
+    begun, processor_s = time.monotonic(), time.process_time()
     if rate:
         await _open_loop(load, rate, seconds, begun)
     else:
@@ -124,7 +125,12 @@ async def _run(port: int, rate: float, seconds: float, connections: int, request
     took = time.monotonic() - begun
     while load.unanswered and time.monotonic() < begun + seconds + LATE_S_MAX:  # noqa: ASYNC110 - looked at once or twice
         await asyncio.sleep(TICK_S)
-    return {"seconds": took, "latencies_ms": load.latencies_ms, "failed": load.failed + load.unanswered}
+    return {
+        "seconds": took,
+        "latencies_ms": load.latencies_ms,
+        "failed": load.failed + load.unanswered,
+        "processor_s": time.process_time() - processor_s,
+    }
 
 
 async def _open_loop(load: _Load, rate: float, seconds: float, begun: float) -> None:
