@@ -40,6 +40,9 @@ from projections.spend import SPEND, Span, SpendTable, Total
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
+DECIDING_PACE_S = 0.01
+"""Least time between two batches of requests that are decided, in seconds, while they come by several."""
+
 
 def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] | None = None) -> House:
     """What the HTTP routes work with. `background` gives the metrics of the process behind this one."""
@@ -58,7 +61,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         observations=gateway.observations,
         webhooks=webhooks,
         receiving=Gathering(webhooks.record),
-        deciding=Gathering(gateway.intake.ask_all),
+        deciding=Gathering(gateway.intake.ask_all, pace_s=DECIDING_PACE_S),
         callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,
