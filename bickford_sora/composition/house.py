@@ -40,7 +40,7 @@ from projections.spend import SPEND, Span, SpendTable, Total
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
-DECIDING_PACE_S = 0.01
+DECIDING_PACE_S = 0.02
 """Least time between two batches of requests that are decided, in seconds, while they come by several."""
 
 
