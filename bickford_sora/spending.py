@@ -151,7 +151,8 @@ class Spending:
         """Decides a group and appends it as one. Returns the groups that are still to be decided, in their order."""
         reads_on = self._turns > 0
         if reads_on:
-            self._turns = TURNS if self._catch_up() else self._turns - 1
+            is_first = self._state.version == 0
+            self._turns = TURNS if self._catch_up() and not is_first else self._turns - 1
         drafted = _Drafted(self._state.copy(), self._new_id)
         later = [each for each in group if not drafted.add(each)]
         if drafted.unrecorded and not reads_on and self._catch_up():

@@ -11,7 +11,6 @@ import hmac
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -124,7 +123,7 @@ class Keys:
 
     def digest(self, purpose: str, content: bytes) -> str:
         """Keyed hash (HMAC-SHA256) in hex: equal contents are seen as equal, and nobody without the key can guess."""
-        return hmac.new(self._hashing, purpose.encode() + b"\0" + content, sha256).hexdigest()
+        return hmac.digest(self._hashing, purpose.encode() + b"\0" + content, "sha256").hex()
 
     def destroy(self, *, requester: str, subject: str | None = None) -> None:
         """Destroys the key of one subject, or of a requester and everything below it. For ever, also if it had none."""

@@ -190,9 +190,9 @@ async def _decided(order: Order, decide: Callable[[], Awaitable[Answer]]) -> tup
     """The video that was asked for. After a lost answer of the ledger only an Idempotency-Key makes repeating safe."""
     try:
         answer = await decide()
-        if answer.opened:  # its words are known: no key is looked up
-            return answer, _video(order, answer)
-        return answer, await order.house.crossing.run(_video, order, answer)
+        if answer.opened:  # it was made just now: its words are known without a key, and it has no file to link to
+            return answer, _video(order, answer, None)
+        return answer, await order.house.crossing.run(_video, order, answer, order.links())
     except Unavailable as error:
         if order.key is not None:
             raise
@@ -203,5 +203,5 @@ async def _decided(order: Order, decide: Callable[[], Awaitable[Answer]]) -> tup
         ) from error
 
 
-def _video(order: Order, answer: Answer) -> Video:
-    return video_objects([View.of_render(answer.render)], order.house.keys, order.links, opened=answer.opened)[0]
+def _video(order: Order, answer: Answer, links: Links | None) -> Video:
+    return video_objects([View.of_render(answer.render)], order.house.keys, links, opened=answer.opened)[0]

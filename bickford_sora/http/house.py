@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, Literal, Protocol, Self, cast
 from uuid import UUID
 
@@ -259,7 +260,8 @@ class Order:
 
     house: House
     caller: Caller
-    links: Links
+    links: Callable[[], Links]
+    """What makes links. Asked where there is a file to link to: to find out takes longer than to authenticate."""
     origin: Origin
     key: str | None
     retry_count: int = 0
@@ -294,7 +296,8 @@ async def _order(request: Request, caller: TheCaller) -> Order:
     said = request.headers.get(RETRY_COUNT, "")
     retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
     key, left = keys[0] if keys else None, house.rate_limit.left(caller)
-    return Order(house, caller, _links_of(request), undertaking_of(request).origin(caller), key, retries, left)
+    origin = undertaking_of(request).origin(caller)
+    return Order(house, caller, partial(_links_of, request), origin, key, retries, left)
 
 
 TheOrder = Annotated[Order, Depends(_order)]

@@ -25,7 +25,7 @@ class Measured:
     latencies_ms: list[float]
     failed: int
     processor_s: float = 0.0
-    """What the load itself took of a processor, in seconds, where that was counted."""
+    """Processor time of the load itself, in seconds; 0 where it was not measured."""
 
     def percentile_ms(self, percent: float) -> float:
         """The latency that so many percent of the requests did not exceed."""

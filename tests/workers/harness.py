@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -385,9 +385,9 @@ class FragileKeyStore(MemoryKeyStore):
         super().__init__()
         self._mischief = mischief
 
-    def add(self, name: str, wrapped: bytes) -> bytes:
+    def add_all(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
         with self._mischief.around("keys.add"):
-            return super().add(name, wrapped)
+            return super().add_all(wrapped)
 
 
 class FragileList(ErasureList):
