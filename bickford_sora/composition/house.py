@@ -41,7 +41,7 @@ from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
 RECEIVING_PACE_S = 0.01
-"""Least time from one batch of webhooks to the next, in seconds: each costs the database the same, whatever is in it."""
+"""Least time between two batches of webhooks, in seconds, while they come by several: each batch costs the same."""
 DECIDING_PACE_S = 0.02
 """Least time between two batches of requests that are decided, in seconds, while they come by several."""
 
