@@ -28,6 +28,9 @@ ATTEMPTS_MAX = 50
 """How often a decision is taken again because other processes decided meanwhile."""
 TURNS = 100
 """How many appends in a row are made in turn after another process was met: until it has not been for so many."""
+ALONE_MAX = 10
+"""How many appends at most are made without a turn before one that is: who waits for its turn would else always be too
+late, and never be met."""
 
 Take = Callable[[Spend], Draft]
 """Decides on the spend as it is. Pure: called again when the append was refused. Nothing: nothing is appended."""
@@ -70,6 +73,8 @@ class Spending:
         self._state = Spend(self._stream)
         self._turns = 1  # nothing was read yet
         """How many appends are still to be made in turn."""
+        self._alone = 0
+        """How many were made without since the last of those."""
         self._waiting: list[_Waiting] = []
         self._is_led = False
         self._arriving = threading.Lock()
@@ -153,6 +158,10 @@ class Spending:
         if reads_on:
             is_first = self._state.version == 0
             self._turns = TURNS if self._catch_up() and not is_first else self._turns - 1
+            self._alone = 0
+        else:
+            self._alone += 1
+            self._turns = self._alone // ALONE_MAX
         drafted = _Drafted(self._state.copy(), self._new_id)
         later = [each for each in group if not drafted.add(each)]
         if drafted.unrecorded and not reads_on and self._catch_up():

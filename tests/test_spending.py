@@ -15,7 +15,7 @@ import pytest
 from bickford_sora.database.migrations import migrate
 from bickford_sora.decisions import budgets
 from bickford_sora.decisions.drafts import NOTHING, Draft
-from bickford_sora.spending import ATTEMPTS_MAX, Spending
+from bickford_sora.spending import ALONE_MAX, ATTEMPTS_MAX, Spending
 from ledger import spend as spends
 from ledger import streams
 from ledger.application import Ledger
@@ -299,6 +299,14 @@ def test_who_decides_alone_asks_for_no_turn_and_reads_nothing(town: Town, record
     recorder.asked.clear()
     assert [ask(spending), ask(spending)] == [True, True]
     assert recorder.asked == ["read", "turn", "read", "turn", "read"], "in turn, once it has met another"
+
+
+def test_who_decides_alone_gives_others_a_turn_now_and_then(town: Town, recorder: Gated) -> None:
+    spending = town.decider()
+    assert ask(spending)
+    recorder.asked.clear()
+    assert all(ask(spending) for _ in range(2 * (ALONE_MAX + 1)))
+    assert recorder.asked == ["turn", "read"] * 2
 
 
 def test_decisions_of_one_caller_are_one_append_and_each_has_its_own_answer(town: Town, recorder: Gated) -> None:
