@@ -3,7 +3,7 @@
 Synchronous; `bickford_sora.http` crosses from its event loop to here in one place.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bickford_sora import finding
@@ -19,10 +19,11 @@ from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.errors import NotFound, TryLater
 from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
-from bickford_sora.making import Made, Making
+from bickford_sora.making import Made, Making, ToMake
 from bickford_sora.preparing import Desk
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin
 from bickford_sora.renderers.port import Capabilities
+from bickford_sora.side_by_side import alone, result
 from ledger.envelope import Sealed
 from ledger.errors import Conflict, Erased
 from ledger.render import Render
@@ -56,6 +57,15 @@ class Answer:
     """What is left of the limits; None where nothing was decided anew."""
     opened: Mapping[Sealed, str] = field(default_factory=dict)
     """What its sealed texts say, as far as they were sealed just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Somebody asks for a render."""
+
+    caller: Caller
+    request: ParsedRequest
+    terms: Terms
 
 
 class Intake:
@@ -96,18 +106,38 @@ class Intake:
 
     def ask(self, caller: Caller, request: ParsedRequest, terms: Terms) -> Answer:
         """A new render: created, or made from another; or the one this very request made before."""
-        return self._once(caller, terms, lambda binding: self._making.make(caller, request, terms.origin, binding))
+        [answer] = self.ask_all([Asking(caller, request, terms)])
+        return result(answer)
+
+    def ask_all(self, asking: Sequence[Asking]) -> list[Answer | Exception]:
+        """As `ask` for each, for itself; what they write is written together.
+
+        Raises ledger.errors.Unavailable when nothing was recorded of any.
+        """
+        begun = alone(self._begun, asking)
+        made = iter(self._making.make_all([each for each in begun if isinstance(each, ToMake)]))
+        return [
+            _answer(next(made), each.terms) if isinstance(before, ToMake) else before
+            for each, before in zip(asking, begun, strict=True)
+        ]
+
+    def is_quick(self, caller: Caller, request: ParsedRequest) -> bool:
+        """Whether nothing but the ledger is waited for while it is decided, as far as is known without a look."""
+        policy = self._desk.policies.known(caller.tenant)
+        if request.reference is not None or request.source is not None or policy is None:
+            return False
+        return not self._desk.moderation.asks(policy.compiled.document.guardrails)
 
     def retry(self, caller: Caller, video_id: str, terms: Terms) -> Answer:
         """A new, newly governed render that asks again for what failed."""
-
-        def make(binding: Binding | None) -> Made:
-            failed = self._own(caller, video_id)
-            intent.check_retryable(failed)
-            origin = replace(terms.origin, causation=failed.last_event_id)
-            return self._making.make(caller, self._asked_for(failed), origin, binding, retry_of=video_id)
-
-        return self._once(caller, terms, make)
+        before = self._before(caller, terms)
+        if isinstance(before, Answer):
+            return before
+        failed = self._own(caller, video_id)
+        intent.check_retryable(failed)
+        origin = replace(terms.origin, causation=failed.last_event_id)
+        [made] = self._making.make_all([ToMake(caller, self._asked_for(failed), origin, before, retry_of=video_id)])
+        return result(_answer(made, terms))
 
     def undelivered(self, caller: Caller, answer: Answer, origin: Origin) -> None:
         """Records that nobody was there to be given this answer, so that a repetition of the request gets it."""
@@ -140,19 +170,23 @@ class Intake:
         except Erased:
             return None
 
-    def _once(self, caller: Caller, terms: Terms, make: Callable[[Binding | None], Made]) -> Answer:
-        """What `make` makes, unless this very request has made something before."""
+    def _begun(self, asking: Asking) -> Answer | ToMake:
+        before = self._before(asking.caller, asking.terms)
+        if isinstance(before, Answer):
+            return before
+        return ToMake(asking.caller, asking.request, asking.terms.origin, before)
+
+    def _before(self, caller: Caller, terms: Terms) -> Answer | Binding | None:
+        """What this very request has made before, else what binds its key to what it makes; None without a key."""
         if terms.key is not None:
             binding = replace(self._idempotency.binding(terms.key, terms.request_hash), batch_id=terms.batch_id)
             replayed = self._making.replay(caller, binding, terms.origin)
-            made = Made(replayed) if replayed else make(binding)
-            return Answer(made.render, allowance=made.allowance, opened=made.opened)
+            return Answer(replayed) if replayed else binding
         if terms.retry_count and self._desk.repeats_answers:
             video_id = self._answers.repeat(caller, terms.request_hash, terms.retry_count, terms.origin)
             if video_id is not None:
                 return Answer(self._making.first_answer(caller, video_id), terms.request_hash, repeated=True)
-        made = make(None)
-        return Answer(made.render, terms.request_hash, allowance=made.allowance, opened=made.opened)
+        return None
 
     def _own(self, caller: Caller, video_id: str) -> Render:
         """A render of the caller's own project: what it may change. Raises NotFound as `find`."""
@@ -188,3 +222,10 @@ class Intake:
             return self._desk.keys.open(sealed)
         except Erased:
             raise NotFound("The prompt was erased; it can not be asked for again.", code="prompt_erased") from None
+
+
+def _answer(made: Made | Exception, terms: Terms) -> Answer | Exception:
+    if isinstance(made, Exception):
+        return made
+    hashed = terms.request_hash if terms.key is None else None
+    return Answer(made.render, hashed, allowance=made.allowance, opened=made.opened)

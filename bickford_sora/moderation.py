@@ -55,6 +55,10 @@ class Moderation:
                     missing.add(category)
         return {category: was for category, was in flagged.items() if was or category not in missing}
 
+    def asks(self, guardrails: GuardrailsEntry) -> bool:
+        """Whether a server is asked about a request without an image."""
+        return next(_questions(guardrails, None), None) is not None
+
     def _asked(
         self, detector: ModerationsEntry, text: str, image: Image | None, *, timeout_s: float
     ) -> dict[str, bool]:

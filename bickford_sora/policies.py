@@ -53,6 +53,10 @@ class Policies:
         self._four_eyes = four_eyes
         self._known: dict[str, Policy] = {}
 
+    def known(self, tenant: str) -> Policy | None:
+        """The policy as far as this process knows it without a look."""
+        return self._known.get(tenant)
+
     def in_force(self, tenant: str) -> Policy:
         """The policy as this process knows it. Raises TryLater when it cannot be read here."""
         return self._known.get(tenant) or self.look_again(tenant)

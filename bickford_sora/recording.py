@@ -7,7 +7,8 @@ from uuid import UUID
 
 from bickford_sora.decisions import budgets
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.spending import Spending
+from bickford_sora.side_by_side import result
+from bickford_sora.spending import Spending, Take
 from ledger import lifecycle, streams
 from ledger.application import Ledger
 from ledger.clock import Clock
@@ -23,6 +24,16 @@ DECIDE_ATTEMPTS_MAX = 20
 
 TakeAt = Callable[[Spend, Periods], Draft]
 """Decides on the spend as it is, on this day and in this minute. Pure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A decision on the spend that somebody wants taken."""
+
+    take: TakeAt
+    origin: "Origin"
+    on: Render | None = None
+    """The source whose stream the draft writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +95,32 @@ class Recording:
     def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
         """Decides on the spend as it is, in turn with everybody else who does, and appends what was decided.
 
-        Returns its events, none when it decided nothing. Raises as `append` does; `on` is the source whose stream the
-        draft writes.
+        Returns its events, none when it decided nothing. Raises as `append` does; `on` as in `Wanted`.
         """
-        context = self._context(origin)
+        [events] = self.on_spend_all([Wanted(take, origin, on)])
+        return result(events)
+
+    def on_spend_all(self, wanted: Sequence[Wanted]) -> list[tuple[Event, ...] | Exception]:
+        """As `on_spend` for each, in as few appends as can be."""
+        recorded: dict[int, tuple[Event, ...] | Exception] = {}
+        for tenant in {each.origin.tenant for each in wanted}:
+            mine = [number for number, each in enumerate(wanted) if each.origin.tenant == tenant]
+            events = self.spending(tenant).append_all([self._checked(wanted[number]) for number in mine])
+            recorded.update(zip(mine, events, strict=True))
+        return [recorded[number] for number in range(len(wanted))]
+
+    def _checked(self, wanted: Wanted) -> tuple[Take, Context]:
+        context, on = self._context(wanted.origin), wanted.on
         periods = budgets.periods(context.occurred_at, self._zone)
 
-        def checked(spend: Spend) -> Draft:
-            draft = take(spend, periods)
+        def take(spend: Spend) -> Draft:
+            draft = wanted.take(spend, periods)
             if on is not None and draft:
                 decision = Decision.of(draft.facts, heads=draft.heads, context=context, new_id=self.new_id)
                 after(on, decision.events)
             return draft
 
-        return self.spending(origin.tenant).append(checked, context)
+        return take, context
 
     def spending(self, tenant: str) -> Spending:
         """The one decider of a tenant's spend in this process."""

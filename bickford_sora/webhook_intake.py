@@ -6,8 +6,10 @@ Nothing is asked of the renderer here. The recorded receipt is what makes a work
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
+
+import structlog
 
 from bickford_sora import webhook_signatures as signatures
 from bickford_sora.decisions.drafts import Draft
@@ -17,6 +19,8 @@ from bickford_sora.webhook_signatures import VerifiedWebhook, WebhookEvent
 from ledger import streams
 from ledger.errors import Conflict, LedgerError
 from ledger.events import WebhookReceived
+
+log = structlog.get_logger(__name__)
 
 ACTOR = "webhook"
 """Who a receipt is recorded by: nobody with a key."""
@@ -37,6 +41,17 @@ class WebhookSource:
     """What its webhooks are signed with; any of them may match."""
 
 
+class Webhook(NamedTuple):
+    """A webhook as it came in. Thousands are made in a second: a named tuple, as `ledger.envelope.Context` is one."""
+
+    renderer: str
+    """Whose it claims to be."""
+    headers: Mapping[str, str]
+    body: bytes
+    correlation: UUID | None = None
+    trace: str | None = None
+
+
 class WebhookIntake:
     """Receives webhooks. Safe to use from several threads."""
 
@@ -53,40 +68,47 @@ class WebhookIntake:
         self._tenant = tenant
         self._webhook_tolerance_s = webhook_tolerance_s
 
-    def checked(
-        self,
-        renderer: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        *,
-        correlation: UUID | None = None,
-        trace: str | None = None,
-    ) -> Receipt:
-        """What is to be recorded of a webhook that is really from the renderer. Computes only: waits for nothing.
+    def receive(self, webhooks: Sequence[Webhook]) -> list[Status | Exception]:
+        """Records those that are really from their renderer and were not recorded before, in one append.
 
-        Raises NotFound for an unknown renderer, Unauthorized when no signature matches, TooLarge, and InvalidRequest
-        for every other defect; then nothing is recorded.
+        What became of each, in their order. NotFound for an unknown renderer, Unauthorized when no signature matches,
+        TooLarge, and InvalidRequest for every other defect: nothing is recorded of these. `ledger.errors.Unavailable`
+        when the database gave no answer: its sender tries again.
         """
+        receipts = [self._receipt(each) for each in webhooks]
+        # Once this has returned the senders may forget them: a worker finds the receipts whatever dies now.
+        errors = iter(self._recording.append_all([each for each in receipts if not isinstance(each, Exception)]))
+        return [each if isinstance(each, Exception) else _status(next(errors)) for each in receipts]
+
+    def _receipt(self, webhook: Webhook) -> Receipt | Exception:
+        """What is to be recorded of a webhook. An error of one is no answer to those that came with it."""
+        try:
+            return self._checked(webhook)
+        except ProtocolError as error:
+            return error
+        except Exception as error:
+            log.exception("webhook_not_checked")
+            return error
+
+    def _checked(self, webhook: Webhook) -> Receipt:
+        renderer, body = webhook.renderer, webhook.body
         source = self._source(renderer)
         try:
             verified = signatures.verify(
-                body, headers, source.secrets, self._recording.clock(), webhook_tolerance_s=self._webhook_tolerance_s
+                body,
+                webhook.headers,
+                source.secrets,
+                self._recording.clock(),
+                webhook_tolerance_s=self._webhook_tolerance_s,
             )
             event = signatures.parse_event(body)
         except signatures.WebhookError as error:
             raise _refusal(error) from error
         stream = streams.webhook(renderer, source.credential, verified.webhook_id)
         fact = _received(renderer, source, verified, event, body)
+        origin = Origin(self._tenant, ACTOR, webhook.correlation, trace=webhook.trace)
         # A head of 0: the same webhook-id is recorded once, for ever.
-        return Draft(((stream, fact),), {stream: 0}), Origin(self._tenant, ACTOR, correlation, trace=trace)
-
-    def record(self, receipts: Sequence[Receipt]) -> list[Status | LedgerError]:
-        """Records those that were not recorded before, together; what became of each, in their order.
-
-        `ledger.errors.Unavailable` is the answer to one when the database gave none: its sender tries again.
-        """
-        # Once this has returned the senders may forget them: a worker finds the receipts whatever dies now.
-        return [_status(error) for error in self._recording.append_all(receipts)]
+        return Draft(((stream, fact),), {stream: 0}), origin
 
     def _source(self, renderer: str) -> WebhookSource:
         source = self._source_of(renderer)

@@ -20,7 +20,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -42,6 +42,7 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - the marker of a secret, not one
 _ID_FORM = re.compile(rf"[!-\-/-~]{{1,{WEBHOOK_ID_CHARS_MAX}}}")
 _TIMESTAMP_FORM = re.compile(r"[0-9]{1,11}")
 _SIGNATURE_FORM = re.compile(rf"[ -~]{{1,{WEBHOOK_SIGNATURE_HEADER_CHARS_MAX}}}")
+_FORMS = {_ID: _ID_FORM, _TIMESTAMP: _TIMESTAMP_FORM, _SIGNATURE: _SIGNATURE_FORM}
 
 
 class WebhookError(Exception):
@@ -151,9 +152,8 @@ def verify(
     """
     keys = _keys(secrets)
     _check_size(body)
-    webhook_id = _header(headers, _ID, _ID_FORM)
-    timestamp = _header(headers, _TIMESTAMP, _TIMESTAMP_FORM)
-    given = _signatures(_header(headers, _SIGNATURE, _SIGNATURE_FORM))
+    webhook_id, timestamp, signature = _headers(headers)
+    given = _signatures(signature)
     sent_at = _check_timestamp(timestamp, now, webhook_tolerance_s)
     signed = f"{webhook_id}.{timestamp}.".encode() + body
     if not _any_match([_signature(key, signed) for key in keys], given):
@@ -235,16 +235,22 @@ def _from_base64(text: str) -> bytes:
         return b""
 
 
-def _header(headers: Mapping[str, str], name: str, form: re.Pattern[str]) -> str:
+def _headers(headers: Mapping[str, str]) -> Iterator[str]:
+    """The values of the three headers, in the order of `_FORMS`."""
+    given: dict[str, str] = {}
     # through items(), because the multi-valued mappings of HTTP libraries show a repeated header only there
-    values = [value for key, value in headers.items() if key.lower() == name]
-    if not values:
-        raise WebhookHeaderMissing(f"the header {name} is missing")
-    if len(values) > 1:
-        raise WebhookHeaderDuplicate(f"the header {name} is there more than once")
-    if not form.fullmatch(values[0]):
-        raise WebhookHeaderInvalid(f"the header {name} does not have its form")
-    return values[0]
+    for key, value in headers.items():
+        name = key.lower()
+        if name in given:
+            raise WebhookHeaderDuplicate(f"the header {name} is there more than once")
+        if name in _FORMS:
+            given[name] = value
+    for name, form in _FORMS.items():
+        if name not in given:
+            raise WebhookHeaderMissing(f"the header {name} is missing")
+        if not form.fullmatch(given[name]):
+            raise WebhookHeaderInvalid(f"the header {name} does not have its form")
+        yield given[name]
 
 
 def _signatures(header: str) -> list[bytes]:

@@ -10,9 +10,8 @@ import base64
 import hmac
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping
-from hashlib import sha256
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -38,15 +37,18 @@ _SEALED = re.compile(
 class KeyStore(Protocol):
     """Where wrapped keys lie. A name is stored once: of two concurrent adds the first stays, and both learn it.
 
-    Durability: an added key survives a power cut before `add` returns, since events sealed with it follow. Errors:
+    Durability: an added key survives a power cut before `add_all` returns, since events sealed with it follow. Errors:
     Unavailable when the store does not answer.
     """
 
     def get(self, names: Collection[str]) -> Mapping[str, bytes]:
         """The wrapped keys of these names; a name is missing when it has none or its key was destroyed."""
 
-    def add(self, name: str, wrapped: bytes) -> bytes:
-        """Stores a wrapped key unless the name has one, and returns the one that is stored."""
+    def add_all(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Stores wrapped keys unless their names have one, and returns those that are stored.
+
+        A name is missing when its key was destroyed.
+        """
 
     def destroy(self, name: str) -> None:
         """Removes a key, and all keys below it, for good. Its name can not be used again."""
@@ -56,6 +58,19 @@ class KeyStore(Protocol):
 
     def below(self, name: str) -> list[str]:
         """The names of all keys ever stored below this one, those that were destroyed too, in order."""
+
+
+class Plain(NamedTuple):
+    """A text to be sealed, and where it belongs.
+
+    `requester` and `subject` (a video id or thread) are opaque ids of up to 128 letters, digits, `_`, `-`, `:` and `@`;
+    a requester is named alike in no two tenants. `field` is `type.field`, for example `render.intent.prompt`.
+    """
+
+    text: str
+    requester: str
+    subject: str
+    field: str
 
 
 class Keys:
@@ -69,18 +84,26 @@ class Keys:
         self._hashing = _derive(master, b"bickford-sora keyed hash")
 
     def seal(self, text: str, *, requester: str, subject: str, field: str) -> Sealed:
-        """Ciphertext of `text` under the key of `subject` (a video id or thread), made when it does not exist yet.
+        """Ciphertext of `text` under the key of `subject`, made when it does not exist yet; what they are says `Plain`.
 
-        `requester` and `subject` are opaque ids of up to 128 letters, digits, `_`, `-`, `:` and `@`; a requester is
-        named alike in no two tenants. `field` is `type.field`, for example `render.intent.prompt`. Raises ValueError
-        for any other, Erased when the subject's or requester's key was destroyed.
+        Raises ValueError for what is no such id or field, Erased when the subject's or requester's key was destroyed.
         """
-        name = _name(requester, subject)
-        if _FIELD.fullmatch(field) is None:
-            raise ValueError(f"a field is named type.field, not {field[:80]!r}")
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = AESGCM(self._key(name)).encrypt(nonce, text.encode(), f"{name}|{field}".encode())
-        return Sealed(f"{_FORMAT}.{name}.{field}.{base64.urlsafe_b64encode(nonce + sealed).decode()}")
+        [sealed] = self.seal_all([Plain(text, requester, subject, field)])
+        if isinstance(sealed, Erased):
+            raise sealed
+        return sealed
+
+    def seal_all(self, texts: Sequence[Plain]) -> list[Sealed | Erased]:
+        """As `seal` for each text, with one look for their keys and one for what has none yet."""
+        names = [_name(each.requester, each.subject) for each in texts]
+        for each in texts:
+            _check_field(each.field)
+        known = dict(self._store.get({*names, *(each.requester for each in texts)}))
+        known |= self._made({each.requester: self._wrapping for each in texts if each.requester not in known})
+        missing = {name: each.requester for name, each in zip(names, texts, strict=True) if name not in known}
+        below = {name: requester for name, requester in missing.items() if requester in known}
+        known |= self._made({name: _unwrapped(self._wrapping, above, known) for name, above in below.items()})
+        return [self._sealed(name, each, known) for name, each in zip(names, texts, strict=True)]
 
     def open(self, sealed: Sealed) -> str:
         """The text. Raises Erased when its key was destroyed, Corrupt when the ciphertext was changed or moved."""
@@ -100,7 +123,7 @@ class Keys:
 
     def digest(self, purpose: str, content: bytes) -> str:
         """Keyed hash (HMAC-SHA256) in hex: equal contents are seen as equal, and nobody without the key can guess."""
-        return hmac.new(self._hashing, purpose.encode() + b"\0" + content, sha256).hexdigest()
+        return hmac.digest(self._hashing, purpose.encode() + b"\0" + content, "sha256").hex()
 
     def destroy(self, *, requester: str, subject: str | None = None) -> None:
         """Destroys the key of one subject, or of a requester and everything below it. For ever, also if it had none."""
@@ -126,20 +149,18 @@ class Keys:
             raise Corrupt("a sealed text was changed, or moved to another place") from error
         return opened.decode()
 
-    def _key(self, name: str) -> bytes:
-        """The key of this name; it and the one above it are made when they do not exist yet."""
-        requester = name.partition("/")[0]
-        known = dict(self._store.get({requester, name}))
-        parent = _unwrapped(self._wrapping, requester, self._with(requester, self._wrapping, known))
-        return _unwrapped(parent, name, self._with(name, parent, known))
+    def _made(self, wrapping: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Fresh keys of these names, each wrapped by the key that is given for it."""
+        fresh = {name: _encrypted(by, AESGCM.generate_key(KEY_BYTES * 8), name) for name, by in wrapping.items()}
+        return self._store.add_all(fresh) if fresh else {}
 
-    def _with(self, name: str, wrapping: bytes, known: dict[str, bytes]) -> dict[str, bytes]:
-        """`known` with a key of this name. Raises Erased when it was destroyed."""
-        if name not in known:
-            nonce = secrets.token_bytes(NONCE_BYTES)
-            fresh = AESGCM.generate_key(KEY_BYTES * 8)
-            known[name] = self._store.add(name, nonce + AESGCM(wrapping).encrypt(nonce, fresh, name.encode()))
-        return known
+    def _sealed(self, name: str, plain: Plain, known: Mapping[str, bytes]) -> Sealed | Erased:
+        try:
+            key = _unwrapped(_unwrapped(self._wrapping, plain.requester, known), name, known)
+        except Erased as error:
+            return error
+        body = _encrypted(key, plain.text.encode(), f"{name}|{plain.field}")
+        return Sealed(f"{_FORMAT}.{name}.{plain.field}.{base64.urlsafe_b64encode(body).decode()}")
 
 
 def unwraps(master: bytes, name: str, wrapped: bytes) -> bool:
@@ -167,12 +188,10 @@ class MemoryKeyStore:
         """The wrapped keys of these names."""
         return {name: key for name in names if (key := self._keys.get(name)) is not None}
 
-    def add(self, name: str, wrapped: bytes) -> bytes:
-        """Stores a wrapped key unless the name has one."""
-        stored = self._keys.setdefault(name, wrapped)
-        if stored is None:
-            raise Erased(f"the key {name} was destroyed")
-        return stored
+    def add_all(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Stores wrapped keys unless their names have one."""
+        stored = {name: self._keys.setdefault(name, key) for name, key in wrapped.items()}
+        return {name: key for name, key in stored.items() if key is not None}
 
     def destroy(self, name: str) -> None:
         """Removes a key, and all keys below it, for good."""
@@ -185,6 +204,12 @@ class MemoryKeyStore:
     def below(self, name: str) -> list[str]:
         """The names of all keys ever stored below this one."""
         return sorted(each for each in self._keys if each.startswith(f"{name}/"))
+
+
+def _encrypted(key: bytes, content: bytes, bound_to: str) -> bytes:
+    """A nonce and the ciphertext behind it."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, content, bound_to.encode())
 
 
 def _unwrapped(wrapping: bytes, name: str, known: Mapping[str, bytes]) -> bytes:
@@ -203,6 +228,11 @@ def _name(requester: str, subject: str | None) -> str:
         if _ID.fullmatch(part) is None:
             raise ValueError(f"a requester or subject is an opaque id, not {part[:80]!r}")
     return requester if subject is None else f"{requester}/{subject}"
+
+
+def _check_field(field: str) -> None:
+    if _FIELD.fullmatch(field) is None:
+        raise ValueError(f"a field is named type.field, not {field[:80]!r}")
 
 
 def _names(sealed: Sealed) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ledger.errors import Erased
 from ledger.keys import unwraps
 from ledger.recorder import PostgresRecorder
 from ledger.sql import query
@@ -22,14 +21,15 @@ class PostgresKeyStore:
         with self._recorder.reading() as connection:
             return dict(connection.execute(query("keys"), (list(names),), prepare=True).fetchall())
 
-    def add(self, name: str, wrapped: bytes) -> bytes:
-        """Stores a wrapped key unless the name has one; raises Erased when it was destroyed."""
+    def add_all(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Stores wrapped keys unless their names have one; a name is missing when its key was destroyed."""
+        names = sorted(wrapped)  # in one order, so that of two who add the same ones neither waits for the other
         with self._recorder.reading() as connection:
-            added = connection.execute(query("key_add"), (name, wrapped), prepare=True).fetchone()
-        stored = bytes(added[0]) if added else self.get([name]).get(name)
-        if stored is None:
-            raise Erased(f"the key {name} was destroyed")
-        return stored
+            rows = connection.execute(query("key_add"), (names, [wrapped[name] for name in names]), prepare=True)
+            added = dict(rows.fetchall())
+        if len(added) == len(names):
+            return added
+        return {**added, **self.get([name for name in names if name not in added])}
 
     def destroy(self, name: str) -> None:
         """Removes a key, and all keys below it, for good."""

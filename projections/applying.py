@@ -1,6 +1,6 @@
 """One batch of events into one projection's tables, inside one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -92,6 +92,7 @@ def _apply_in_python(
 ) -> set[str]:
     changes: dict[str, Sequence[TableRow]] = {}
     complete_to: dict[str, int] = {}
+    new: set[str] = set()
     for history in batch.histories:
         done = min(position, parked.get(history.stream, position + 1) - 1)
         if not projection.reads(history.stream) or history.last_position <= done:
@@ -103,7 +104,9 @@ def _apply_in_python(
             on_bad(history, done, error)
         else:
             changes[history.stream] = rows
-    unwritable = _write(connection, projection, schema, changes)
+            if history.begins_after(done):
+                new.add(history.stream)
+    unwritable = _write(connection, projection, schema, changes, new)
     for history in batch.histories:
         if history.stream in unwritable:
             on_bad(history, complete_to[history.stream], unwritable[history.stream])
@@ -123,14 +126,18 @@ def _rows(projection: Projection, history: History, done: int, *, gapless: bool)
 
 
 def _write(
-    connection: Connection[TupleRow], projection: Projection, schema: str, changes: Mapping[str, Sequence[TableRow]]
+    connection: Connection[TupleRow],
+    projection: Projection,
+    schema: str,
+    changes: Mapping[str, Sequence[TableRow]],
+    new: Collection[str],
 ) -> dict[str, Exception]:
     """Writes all changes at once or, when one cannot be held, each alone. Returns the streams that failed, and why."""
     if not changes:
         return {}
     try:
         with connection.transaction():
-            tables.write(connection, projection, schema, changes)
+            tables.write(connection, projection, schema, changes, new=new)
     except tables.UNWRITABLE:
         return _write_each(connection, projection, schema, changes)
     return {}

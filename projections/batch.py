@@ -13,6 +13,7 @@ from ledger.application import Ledger
 from ledger.errors import Corrupt
 from ledger.port import POSITION_MAX
 from ledger.sql import query
+from projections.port import Projection
 from projections.story import Story
 
 _SQL = "projections.sql"
@@ -34,6 +35,11 @@ class History:
     last_position: int
     bad: Corrupt | None = None
 
+    def begins_after(self, position: int) -> bool:
+        """Whether the stream has no event up to this position."""
+        first = self.story.events[0] if self.story.events else None
+        return first is not None and first.version == 1 and (first.position or 0) > position
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -42,6 +48,10 @@ class Batch:
     after: int
     until: int
     histories: Sequence[History]
+
+    def concerns(self, projection: Projection) -> bool:
+        """Whether the projection reads any of it."""
+        return any(projection.reads(each.stream) for each in self.histories)
 
     def without(self, streams: Collection[str]) -> "Batch":
         """The same but for these streams."""
@@ -66,10 +76,10 @@ def read_batch(
         return Batch(after, after, ())
     last: int = new[-1][_POSITION]
     assert last == after + len(new), f"positions {after + 1} to {last} have a gap"  # noqa: S101 - corruption
-    touched = {row[_STREAM] for row in new}
-    long = {stream for stream in touched if whole(stream)}
+    begun = {row[_STREAM] for row in new if row[_VERSION] == 1}  # nothing went before what begins here
+    long = {stream for stream in {row[_STREAM] for row in new} - begun if whole(stream)}
     rest = sorted((row for row in new if row[_STREAM] not in long), key=itemgetter(_STREAM, _VERSION))
-    histories = [*read_histories(connection, ledger, long, until=last), *_histories(ledger, rest, whole=False)]
+    histories = [*read_histories(connection, ledger, long, until=last), *_histories(ledger, rest, whole=begun)]
     return Batch(after, last, histories)
 
 
@@ -80,13 +90,14 @@ def read_histories(
     if not streams:
         return []
     rows = connection.execute(query("histories", _SQL), {"streams": list(streams), "until": until}, binary=True)
-    return _histories(ledger, rows, whole=True)
+    return _histories(ledger, rows, whole=streams)
 
 
-def _histories(ledger: Ledger, rows: Iterable[tuple[Any, ...]], *, whole: bool) -> list[History]:
-    """`rows` come by stream and version."""
+def _histories(ledger: Ledger, rows: Iterable[tuple[Any, ...]], *, whole: Collection[str]) -> list[History]:
+    """`rows` come by stream and version; of the streams in `whole` from the beginning."""
     return [
-        _history(ledger, stream, list(group), whole=whole) for stream, group in groupby(rows, key=itemgetter(_STREAM))
+        _history(ledger, stream, list(group), whole=stream in whole)
+        for stream, group in groupby(rows, key=itemgetter(_STREAM))
     ]
 
 

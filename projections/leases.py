@@ -28,6 +28,8 @@ CLAIM_LOCK = 7305811
 """Key of the advisory lock that claims go through one by one; each takes milliseconds."""
 RATE_LIMITED = "rate_limited"
 """Why a renderer takes nothing while as many submissions as may were begun in the last minute."""
+WEBHOOK_PAUSE_S = 2.0
+"""Least time between two looks at one job that webhooks ask for, in seconds. The first comes at once."""
 STALE_LOOKS_MAX = 100
 """Rows of steps that are done already, which one claim may come across before it finds others."""
 
@@ -138,7 +140,7 @@ class Leases:
                 return cursor.execute(query("claim", _SQL), key).fetchall()
 
     def release(self, item: WorkItem, due_at: datetime | None) -> bool:
-        """Gives an item back; due again at `due_at` (None: at once), or when a webhook the claim had not seen comes.
+        """Gives an item back; due again at `due_at` (None: at once), or sooner when a webhook came meanwhile.
 
         False when the lease had run out and the item was claimed again.
         """
@@ -183,7 +185,8 @@ def _take_over(connection: Connection[TupleRow], now: datetime) -> None:
         reached = cursor.execute(query("news", _SQL)).fetchone()
     if reached is not None:
         connection.execute(query("take_over_items", _SQL), {"now": now})
-        connection.execute(query("take_over_nudges", _SQL), {"now": now})
+        pause = timedelta(seconds=WEBHOOK_PAUSE_S)
+        connection.execute(query("take_over_nudges", _SQL), {"now": now, "pause": pause})
         connection.execute(query("take_over_webhooks", _SQL))
         connection.execute(query("taken_over", _SQL), reached)
 

@@ -91,6 +91,13 @@ def move(connection: Connection[TupleRow], name: str, position: int) -> None:
     connection.execute(query("position_move", _SQL), {"name": name, "position": position})
 
 
+def pass_over(connection: Connection[TupleRow], projections: Collection[Projection], after: int, until: int) -> None:
+    """Says of those that stand at `after` that nothing up to `until` concerns them."""
+    names, versions = [each.name for each in projections], [each.version for each in projections]
+    key = {"names": names, "versions": versions, "after": after, "until": until}
+    connection.execute(query("positions_pass", _SQL), key)
+
+
 def put(connection: Connection[TupleRow], projection: Projection, position: int) -> None:
     """Says that the tables are new: of this version, at this position, with no stream parked."""
     key: dict[str, Any] = {"name": projection.name, "version": projection.version, "position": position}

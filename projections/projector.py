@@ -30,10 +30,15 @@ from projections.positions import Lag, Parked, Stored
 BATCH_EVENTS_MAX = 5_000
 """Most events in one transaction."""
 PACE_S = 0.03
-"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together.
+"""Least pause behind a batch that was not full, in seconds: what is appended meanwhile goes together.
 
 It is as long as the batch took, where that took longer: whatever comes, half of the time is left to others.
 """
+EVENTS_A_SECOND_LEFT = 1_000
+"""So many events lengthen the pause by a second: a batch costs much whatever is in it, and the more that come, the
+fewer batches they make."""
+PACE_S_MAX = 0.25
+"""Longest pause that events make, in seconds."""
 PARKED_STREAMS_MAX = 1_000
 """Most parked streams that are tried again at one start."""
 WAIT_STEP_S = 0.02
@@ -102,7 +107,8 @@ class Projector:
                 if not events:
                     bell.wait(POLL_S)
                 elif events < BATCH_EVENTS_MAX:
-                    stop.wait(max(PACE_S, time.monotonic() - began))
+                    busy_s = min(events / EVENTS_A_SECOND_LEFT, PACE_S_MAX)
+                    stop.wait(max(PACE_S, busy_s, time.monotonic() - began))
         finally:
             bell.close()
 
@@ -205,9 +211,18 @@ class Projector:
             whole = wanted_whole(projections, parked)
             batch = read_batch(connection, self._ledger, after=after, until=until, limit=BATCH_EVENTS_MAX, whole=whole)
         if batch.until > after:
-            for projection in projections:
+            concerned = [each for each in projections if batch.concerns(each)]
+            self._pass_over([each for each in projections if each not in concerned], batch)
+            for projection in concerned:
                 self._apply(projection, batch)
         return batch.until - after
+
+    def _pass_over(self, projections: Sequence[Projection], batch: Batch) -> None:
+        """Moves those that read nothing of a batch, all at once: as a rule, most of them."""
+        with self._pool.connection() as connection:
+            positions.pass_over(connection, projections, batch.after, batch.until)
+        with self._moved:
+            self._moved.notify_all()
 
     def _apply(self, projection: Projection, batch: Batch) -> None:
         """One batch into one projection, or nothing when somebody else was there first."""

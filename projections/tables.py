@@ -35,10 +35,15 @@ def write(
     projection: Projection,
     schema: str,
     changes: Mapping[str, Sequence[tuple[str, Row]]],
+    *,
+    new: Collection[str] = (),
 ) -> None:
-    """Writes what streams came to: replaces their rows, or adds to them where the projection only adds."""
-    if projection.whole_stream:
-        delete(connection, projection, schema, changes.keys())
+    """Writes what streams came to: replaces their rows, or adds to them where the projection only adds.
+
+    `new` are those among them that have no rows yet.
+    """
+    if projection.whole_stream and (old := [stream for stream in changes if stream not in new]):
+        delete(connection, projection, schema, old)
     for table in projection.tables:
         rows = [row for made in changes.values() for name, row in made if name == table]
         if rows:

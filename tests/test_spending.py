@@ -4,15 +4,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from bickford_sora.database.migrations import migrate
 from bickford_sora.decisions import budgets
 from bickford_sora.decisions.drafts import NOTHING, Draft
-from bickford_sora.spending import ATTEMPTS_MAX, Spending
+from bickford_sora.spending import ALONE_MAX, ATTEMPTS_MAX, Spending
 from ledger import spend as spends
 from ledger import streams
 from ledger.application import Ledger
@@ -21,7 +24,7 @@ from ledger.envelope import Appended, Context, Decision
 from ledger.errors import Conflict, Unavailable
 from ledger.events import BudgetSet, RenderAllowed, SpendReserved, Verdict
 from ledger.identifiers import new_uuid7
-from ledger.mapper import Row
+from ledger.mapper import RecordedRow, Row
 from ledger.memory import MemoryRecorder
 from ledger.spend import Spend
 from tests.benchmarks import spend as spend_benchmark
@@ -136,6 +139,8 @@ class Gated(MemoryRecorder):
         self.may_go_on = threading.Event()
         self.may_go_on.set()
         self.appends: list[int] = []
+        self.asked: list[str] = []
+        """What was asked of it beside appends."""
         self.before: list[Callable[[], None]] = []
 
     def append(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:
@@ -145,6 +150,14 @@ class Gated(MemoryRecorder):
         if self.before:
             self.before.pop(0)()
         return super().append(rows, heads)
+
+    def turn(self, name: str) -> AbstractContextManager[None]:
+        self.asked.append("turn")
+        return super().turn(name)
+
+    def select_events(self, originator_id: UUID | str, **bounds: Any) -> Sequence[RecordedRow]:
+        self.asked.append("read")
+        return super().select_events(originator_id, **bounds)
 
 
 def together(spending: Spending, recorder: Gated, asked: list[Callable[[], object]]) -> list[object]:
@@ -274,6 +287,39 @@ def test_whoever_is_overtaken_for_ever_is_told_so_and_nothing_is_left_behind(tow
     with pytest.raises(Conflict):
         ask(spending)
     assert town.spent_micro() == ATTEMPTS_MAX * COST_MICRO
+
+
+def test_who_decides_alone_asks_for_no_turn_and_reads_nothing(town: Town, recorder: Gated) -> None:
+    spending, other = town.decider(), town.decider()
+    assert ask(spending)
+    recorder.asked.clear()
+    assert [ask(spending), ask(spending)] == [True, True]
+    assert recorder.asked == []
+    assert ask(other)
+    recorder.asked.clear()
+    assert [ask(spending), ask(spending)] == [True, True]
+    assert recorder.asked == ["read", "turn", "read", "turn", "read"], "in turn, once it has met another"
+
+
+def test_who_decides_alone_gives_others_a_turn_now_and_then(town: Town, recorder: Gated) -> None:
+    spending = town.decider()
+    assert ask(spending)
+    recorder.asked.clear()
+    assert all(ask(spending) for _ in range(2 * (ALONE_MAX + 1)))
+    assert recorder.asked == ["turn", "read"] * 2
+
+
+def test_decisions_of_one_caller_are_one_append_and_each_has_its_own_answer(town: Town, recorder: Gated) -> None:
+    def broken(spend: Spend) -> Draft:
+        raise LookupError(spend.stream)
+
+    told: list[bool] = []
+    takes = [take_for(streams.video_id(new_uuid7()), told), broken, take_for(streams.video_id(new_uuid7()), told)]
+    one, failed, other = town.decider().append_all([(take, context()) for take in takes])
+    assert isinstance(failed, LookupError)
+    assert [len(each) for each in (one, other) if not isinstance(each, Exception)] == [3, 3]
+    assert recorder.appends == [6]
+    assert town.decider().append_all([]) == []
 
 
 def overtake(recorder: Gated, other: Spending) -> None:

@@ -151,7 +151,7 @@ class Visit:
         """Asking for something to be done, with the Idempotency-Key that a form carries."""
         undertaking = cast("Undertaking", self.request.state.undertaking)
         origin = undertaking.origin(self.caller)
-        return Order(self.house, self.caller, self.links, origin, key)
+        return Order(self.house, self.caller, lambda: self.links, origin, key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ HEADERS: Mapping[str, str] = MappingProxyType(
 def declared_by(headers: Mapping[str, str]) -> dict[str, object]:
     """What headers say, by the names of the fields they stand for. Raises InvalidRequest naming the header."""
     said: dict[str, object] = {name: headers[header] for name, header in HEADERS.items() if headers.get(header)}
+    if not said:
+        return said
     try:
         Declared.model_validate(said)
     except ValidationError as error:

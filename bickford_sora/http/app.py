@@ -58,8 +58,9 @@ def create_app(house: House) -> FastAPI:
     app.add_middleware(Gate, requests_max=limits.requests_max, bodies_bytes_max=limits.bodies_bytes_max)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered, tracing=house.tracing)
     # What comes most comes first: whatever comes before it is tried for each of these requests.
+    videos.add_create_to(app.router)
+    webhooks.add_to(app.router)
     app.include_router(videos.collection)
-    app.include_router(webhooks.router)
     for module in (
         api_keys,
         approvals,

@@ -20,11 +20,12 @@ from bickford_sora.http.bodies import read_body
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.forms import Form, parse
 from bickford_sora.http.house import House, Order
+from bickford_sora.http.leaving import has_left
 from bickford_sora.http.limit_headers import limit_headers
 from bickford_sora.http.links import Links
 from bickford_sora.http.policy_warnings import warning_headers
 from bickford_sora.http.video_object import Video, View, video_objects
-from bickford_sora.intake import Answer, Terms
+from bickford_sora.intake import Answer, Asking, Terms
 from ledger.errors import LedgerError, Unavailable
 from ledger.render import Render
 
@@ -79,7 +80,7 @@ async def ask_again(request: Request, order: Order, video_id: str) -> VideoAnswe
     await read_body(request, bytes_max=house.limits.body_bytes_max, silence_s=house.limits.body_silence_s)
     terms = order.terms(f"retry {video_id}", None)
     return await _answered(
-        request, order, terms, house.crossing, lambda: house.intake.retry(order.caller, video_id, terms)
+        request, order, terms, lambda: house.crossing.run(house.intake.retry, order.caller, video_id, terms)
     )
 
 
@@ -122,15 +123,20 @@ async def _asked(
 ) -> VideoAnswer:
     house = order.house
     order, parsed, terms = await read_request(request, order, route, read, bytes_max=bytes_max)
-    crossing = crossing_of(house, parsed)
-    return await _answered(request, order, terms, crossing, lambda: house.intake.ask(order.caller, parsed, terms))
+
+    def decide() -> Awaitable[Answer]:
+        if house.intake.is_quick(order.caller, parsed):
+            return house.deciding.run(Asking(order.caller, parsed, terms))
+        return crossing_of(house, parsed).run(house.intake.ask, order.caller, parsed, terms)
+
+    return await _answered(request, order, terms, decide)
 
 
 async def _answered(
-    request: Request, order: Order, terms: Terms, crossing: Crossing, ask_for: Callable[[], Answer]
+    request: Request, order: Order, terms: Terms, decide: Callable[[], Awaitable[Answer]]
 ) -> VideoAnswer:
     try:
-        return await _once(request, order, terms, lambda: crossing.run(_decided, order, ask_for))
+        return await _once(request, order, terms, lambda: _decided(order, decide))
     except ProtocolError as error:
         error.allowance = (error.allowance or Allowance()).within(order.requests_left)
         raise
@@ -144,7 +150,7 @@ async def _once(
         return await _told(request, order, *await decide())
     name = f"{order.caller.key_id} {terms.request_hash}"
     async with order.house.underway.answering(name, is_repetition=order.retry_count > 0):
-        if order.retry_count > 0 and await request.is_disconnected():
+        if order.retry_count > 0 and has_left(request.receive):
             raise ClientDisconnect  # it lost patience once more: nothing is decided for nobody
         return await _told(request, order, *await decide())
 
@@ -161,7 +167,7 @@ async def _told(request: Request, order: Order, answer: Answer, video: Video) ->
 
     # The render is recorded. A crash from here to the sent answer leaves a client that knows nothing of it, and no
     # record of that: only an Idempotency-Key helps then.
-    if await request.is_disconnected():
+    if has_left(request.receive):
         await lost()
     allowance = (answer.allowance or Allowance()).within(order.requests_left)
     headers = {**poll_headers(order.house, video), **warning_headers(answer.render), **limit_headers(allowance)}
@@ -180,15 +186,13 @@ def _parsed(
     return order, parsed, order.terms(route, parsed)
 
 
-# What follows runs in the synchronous world, behind the crossing.
-
-
-def _decided(order: Order, ask_for: Callable[[], Answer]) -> tuple[Answer, Video]:
+async def _decided(order: Order, decide: Callable[[], Awaitable[Answer]]) -> tuple[Answer, Video]:
     """The video that was asked for. After a lost answer of the ledger only an Idempotency-Key makes repeating safe."""
     try:
-        answer = ask_for()
-        made = video_objects([View.of_render(answer.render)], order.house.keys, order.links, opened=answer.opened)
-        return answer, made[0]
+        answer = await decide()
+        if answer.opened:  # it was made just now: its words are known without a key, and it has no file to link to
+            return answer, _video(order, answer, None)
+        return answer, await order.house.crossing.run(_video, order, answer, order.links())
     except Unavailable as error:
         if order.key is not None:
             raise
@@ -197,3 +201,7 @@ def _decided(order: Order, ask_for: Callable[[], Answer]) -> tuple[Answer, Video
             "a request with an Idempotency-Key can always be sent again.",
             code=error.code,
         ) from error
+
+
+def _video(order: Order, answer: Answer, links: Links | None) -> Video:
+    return video_objects([View.of_render(answer.render)], order.house.keys, links, opened=answer.opened)[0]

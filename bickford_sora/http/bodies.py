@@ -1,9 +1,9 @@
 """Reading request bodies: whole, within a limit of bytes and of silence, whatever Content-Length claims."""
 
 import asyncio
-from contextlib import aclosing
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from bickford_sora.errors import InvalidRequest, TooLarge, TooSlow
 from bickford_sora.http.forms import json_object
@@ -20,15 +20,19 @@ async def read_body(request: Request, *, bytes_max: int, silence_s: float) -> by
         raise _too_large(bytes_max)
     body = bytearray()
     try:
-        async with asyncio.timeout(silence_s) as patience, aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                patience.reschedule(asyncio.get_running_loop().time() + silence_s)
-                body += chunk
+        async with asyncio.timeout(silence_s) as patience:
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
                 if len(body) > bytes_max:
                     raise _too_large(bytes_max)
+                if not message.get("more_body", False):
+                    return bytes(body)
+                patience.reschedule(asyncio.get_running_loop().time() + silence_s)
     except TimeoutError:
         raise TooSlow(f"No byte of the body came for {silence_s:g} s. Send it again.", code="body_timeout") from None
-    return bytes(body)
 
 
 async def read_json(request: Request, *, bytes_max: int, silence_s: float) -> dict[str, object]:

@@ -6,6 +6,7 @@ webhook does. Here a batch of them costs that once.
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -21,9 +22,16 @@ Result = TypeVar("Result")
 class Gathering(Generic[Item, Result]):
     """Calls a synchronous function with the items of many requests. For one event loop."""
 
-    def __init__(self, together: Callable[[Sequence[Item]], Sequence[Result | Exception]]) -> None:
-        """`together` answers each item in their order, by an exception where it is to be raised."""
+    def __init__(
+        self, together: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, pace_s: float = 0.0
+    ) -> None:
+        """`together` answers each item in their order, by an exception where it is to be raised.
+
+        `pace_s` is the least time from one batch of several to the next, in seconds: the more that come, the fewer
+        batches they make. Who comes alone waits for nothing.
+        """
         self._together = together
+        self._pace_s = pace_s
         self._crossing = Crossing(1)
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._going: asyncio.Task[None] | None = None
@@ -42,8 +50,11 @@ class Gathering(Generic[Item, Result]):
         """Until nobody waits."""
         try:
             while self._waiting:
+                began = time.monotonic()
                 batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
                 _give(batch, await self._answers([item for item, _ in batch]))
+                if self._pace_s and len(batch) > 1:
+                    await asyncio.sleep(began + self._pace_s - time.monotonic())
         finally:
             self._going = None
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, Literal, Protocol, Self, cast
 from uuid import UUID
 
@@ -32,7 +33,7 @@ from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
-from bickford_sora.intake import Intake, Terms
+from bickford_sora.intake import Answer, Asking, Intake, Terms
 from bickford_sora.invoices import Invoices
 from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.metrics import Metrics
@@ -47,7 +48,7 @@ from bickford_sora.reviews import Reviews
 from bickford_sora.spend_reports import SpendReports
 from bickford_sora.tracing import Tracing
 from bickford_sora.unknown import Unknown
-from bickford_sora.webhook_intake import Receipt, Status, WebhookIntake
+from bickford_sora.webhook_intake import Status, Webhook
 from ledger.identifiers import NewId
 from ledger.keys import Keys
 from ledger.proof.proofs import Proofs
@@ -105,9 +106,10 @@ class House:
     intake: Intake
     quoting: Quoting
     observations: Observations
-    webhooks: WebhookIntake
-    receiving: Gathering[Receipt, Status]
-    """Records what `webhooks` checked."""
+    receiving: Gathering[Webhook, Status]
+    """Takes in renderers' webhooks."""
+    deciding: Gathering[Asking, Answer]
+    """Decides what can be decided quickly: requests that come while others are decided go together."""
     callers: Callers
     keys: Keys
     videos: VideosQuery
@@ -258,7 +260,8 @@ class Order:
 
     house: House
     caller: Caller
-    links: Links
+    links: Callable[[], Links]
+    """What makes links. Asked where there is a file to link to: to find out takes longer than to authenticate."""
     origin: Origin
     key: str | None
     retry_count: int = 0
@@ -280,6 +283,11 @@ class Order:
         return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
 
 
+async def order_of(request: Request) -> Order:
+    """The order in a request. Raises as `authenticated`, and InvalidRequest for more than one Idempotency-Key."""
+    return await _order(request, await authenticated(request, None))
+
+
 async def _order(request: Request, caller: TheCaller) -> Order:
     house = house_of(request)
     keys = request.headers.getlist("idempotency-key")
@@ -288,7 +296,8 @@ async def _order(request: Request, caller: TheCaller) -> Order:
     said = request.headers.get(RETRY_COUNT, "")
     retries = int(said) if said.isascii() and said.isdecimal() and len(said) <= RETRY_COUNT_DIGITS_MAX else 0
     key, left = keys[0] if keys else None, house.rate_limit.left(caller)
-    return Order(house, caller, _links_of(request), undertaking_of(request).origin(caller), key, retries, left)
+    origin = undertaking_of(request).origin(caller)
+    return Order(house, caller, partial(_links_of, request), origin, key, retries, left)
 
 
 TheOrder = Annotated[Order, Depends(_order)]

@@ -1,11 +1,9 @@
 """What surrounds every request: its id, its trace, its log line, the headers of its answer, and the last resort."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 
 import structlog
-from fastapi import Request
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +22,14 @@ DOCUMENTATION = (
 )
 """Of the framework's page at /docs, which takes its program from there."""
 _POLICIES = {"/docs": DOCUMENTATION, "/docs/oauth2-redirect": DOCUMENTATION}
+_POLICY = b"content-security-policy"
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_USUAL = (
+    (b"referrer-policy", b"no-referrer"),  # a signed link must not travel on
+    (b"cache-control", b"no-store"),
+)
+_OURS = frozenset({b"x-request-id", _NOSNIFF[0]})
+"""Headers that no answer brings with it."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +59,7 @@ class RequestScope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        traceparent = Request(scope).headers.get("traceparent")
+        traceparent = _traceparent(scope)
         trace = trace_id(traceparent)
         with self._tracing.span("request", parent=traceparent if trace else None, method=scope["method"]) as span:
             await self._answer(scope, receive, send, Undertaking(self._new_id(), span.trace or trace), span)
@@ -95,10 +101,21 @@ class _Answering:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self._request_id
-            headers["x-content-type-options"] = "nosniff"
-            headers.setdefault("referrer-policy", "no-referrer")  # a signed link must not travel on
-            headers.setdefault("content-security-policy", _POLICIES.get(self._path, NOTHING_RUNS))
-            headers.setdefault("cache-control", "no-store")
+            given = [(name, value) for name, value in message.get("headers", ()) if name not in _OURS]
+            message["headers"] = [*given, (b"x-request-id", self._request_id.encode()), *self._usual(given)]
         await self._send(message)
+
+    def _usual(self, given: Collection[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        """What every answer says, unless it says something else there."""
+        names = {name for name, _ in given}
+        yield _NOSNIFF
+        for name, value in _USUAL:
+            if name not in names:
+                yield name, value
+        if _POLICY not in names:
+            yield _POLICY, _POLICIES.get(self._path, NOTHING_RUNS).encode()
+
+
+def _traceparent(scope: Scope) -> str | None:
+    """What the client says of its trace, as it was sent."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)

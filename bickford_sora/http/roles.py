@@ -24,7 +24,8 @@ class Takes:
         caller.check(*self.roles)
 
 
-ASKS = Depends(Takes(("requester",)))
+ASKING = Takes(("requester",))
+ASKS = Depends(ASKING)
 """Makes, changes or deletes something of its project: renders, characters, batches, threads."""
 READS = Depends(Takes(ROLES))
 """Sees what was asked for and what came of it: any key may."""

@@ -12,15 +12,16 @@ from bickford_sora.decisions.request import create_request, remix_request
 from bickford_sora.errors import NotFound
 from bickford_sora.http import asking, documentation
 from bickford_sora.http.as_of import AsOf, told
-from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, TheOrder, authenticated
+from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, TheOrder, authenticated, order_of
 from bickford_sora.http.links import Links
-from bickford_sora.http.roles import ASKS, READS
+from bickford_sora.http.roles import ASKING, ASKS, READS
+from bickford_sora.http.undispatched import add_first
 from bickford_sora.http.video_object import Video, View, video_objects
 from bickford_sora.pasts import Past
 from ledger import streams
 
-collection = APIRouter(prefix="/v1/videos", tags=["videos"], responses=documentation.DESCRIBED_REFUSALS)
-"""What is asked for most often; its routes depend on the caller themselves."""
+collection = APIRouter(prefix="/v1/videos", tags=["videos"], responses=documentation.REFUSALS)
+"""What is asked for often; its routes depend on the caller themselves."""
 router = APIRouter(
     prefix="/v1/videos",
     tags=["videos"],
@@ -61,12 +62,26 @@ class DeletedVideo(BaseModel):
     deleted: Literal[True] = True
 
 
-@collection.post(
-    "", summary="Ask for a video", dependencies=[ASKS], response_model=Video, openapi_extra=documentation.CREATE
-)
-async def create(request: Request, order: TheOrder) -> Response:
+async def create(request: Request) -> Response:
     """Decides whether the render may happen, records it, and answers; a worker submits it to the renderer."""
+    order = await order_of(request)
+    await ASKING(order.caller)
     return await asking.ask(request, order, "create", lambda form: create_request(form.fields, form.files))
+
+
+def add_create_to(router: APIRouter) -> None:
+    """Adds the route on which renders are asked for."""
+    add_first(
+        router,
+        "/v1/videos",
+        create,
+        summary="Ask for a video",
+        tags=["videos"],
+        dependencies=[ASKS],
+        response_model=Video,
+        responses=documentation.DESCRIBED_REFUSALS,
+        openapi_extra=documentation.CREATE,
+    )
 
 
 @collection.get("", summary="List this project's renders", dependencies=[READS])

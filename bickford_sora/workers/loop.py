@@ -17,7 +17,7 @@ from projections.leases import ANY_ROOM, Leases, Rooms, WorkItem
 
 IDLE_S = 0.25
 """Longest pause between two looks for due work, in seconds. Work seen by this process's projector comes sooner."""
-PACE_S = 0.02
+PACE_S = 0.05
 """Least pause between two such looks, in seconds: tasks that end meanwhile go together."""
 TROUBLE_S = 5.0
 """Pause of a task that found the database away, or whose worker failed unexpectedly for the first time, in seconds."""

@@ -26,6 +26,8 @@ from ledger.proof.port import KeptCheckpoint, TreeStore, TreeTurn
 from ledger.proof.tiles import WIDTH, Tile, TileNodes
 
 BATCH_LEAVES_MAX = 20_000
+PACE_S = 0.2
+"""Pause behind a batch that was not full, in seconds: what is appended meanwhile goes together."""
 PAUSE_S = 1.0
 """Between two looks at the ledger, in seconds: how far the tree lags when nothing is wrong."""
 DIVERGED_PAUSE_S = 60.0
@@ -78,9 +80,12 @@ class Sequencer:
         while not stop.is_set():
             pause_s = PAUSE_S
             try:
-                if self.step():
+                leaves = self.step()
+                if leaves == BATCH_LEAVES_MAX:
                     continue
                 self.sign_when_due()
+                if leaves:
+                    pause_s = PACE_S
             except Unavailable as error:
                 log.warning("sequencer_waits", code=error.code)
                 pause_s = BACKOFF_S

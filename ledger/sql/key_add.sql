@@ -1,3 +1,3 @@
--- On disk before it is used: who sealed with it may append to the server that comes after this one.
-insert into ledger.keys (name, wrapped) values (%s, %s) on conflict (name) do nothing
-returning wrapped
+-- On disk before they are used: who sealed with them may append to the server that comes after this one.
+insert into ledger.keys (name, wrapped) select * from unnest(%s::text[], %s::bytea[]) on conflict (name) do nothing
+returning name, wrapped

@@ -39,7 +39,8 @@ def run(url: str, *, rate: float, seconds: float, on_progress: Callable[[str], N
         after = processors_s(ours, database)
         on_progress(f"ours: {measured.rate:,.0f}/s, p99 {measured.percentile_ms(99):.1f} ms")
     answered = max(len(measured.latencies_ms), 1)
-    spent = {f"cpu_ms_{name}": round(1000 * (after[name] - before[name]) / answered, 2) for name in after}
+    took_s = {name: after[name] - before[name] for name in after} | {"load": measured.processor_s}
+    spent = {f"cpu_ms_{name}": round(1000 * spent_s / answered, 2) for name, spent_s in took_s.items()}
     p99 = {"ours": measured.percentile_ms(99), "bare": beside.percentile_ms(99)}
     return {
         "unit": "ms",

@@ -24,6 +24,8 @@ class Measured:
     """Answers of success a second."""
     latencies_ms: list[float]
     failed: int
+    processor_s: float = 0.0
+    """Processor time of the load itself, in seconds; 0 where it was not measured."""
 
     def percentile_ms(self, percent: float) -> float:
         """The latency that so many percent of the requests did not exceed."""

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.offered PORT RATE SECONDS CONNECTIONS < requests
 
 `requests` is a JSON array of texts, each a whole HTTP/1.1 request, sent in turn. A rate of 0 sends as fast as the
-connections answer. Prints the latencies in milliseconds, each from when its request was due, as JSON.
+connections answer. Prints the latencies in milliseconds, each from when its request was due, and the processor time
+it took itself meanwhile, as JSON.
 """
 
 import asyncio
@@ -35,7 +36,8 @@ def offer(port: int, requests: Sequence[str], *, rate: float, seconds: float, co
         timeout=seconds + 120,
     )
     told = json.loads(ran.stdout)
-    return Measured(len(told["latencies_ms"]) / told["seconds"], told["latencies_ms"], told["failed"])
+    latencies_ms = told["latencies_ms"]
+    return Measured(len(latencies_ms) / told["seconds"], latencies_ms, told["failed"], told["processor_s"])
 
 
 class _Load:
@@ -84,21 +86,27 @@ class _Connection(asyncio.Protocol):
         self._load = load
         self._due_at = 0.0
         self._answer = b""
+        self._waits = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._load.free(self)
 
     def send(self, request: bytes, due_at: float) -> None:
-        self._due_at, self._answer = due_at, b""
+        self._due_at, self._answer, self._waits = due_at, b"", True
         self._transport.write(request)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - it failed, whatever it was
+        if self._waits:
+            self._load.under_way -= 1
+            self._load.failed += 1
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
         head, found, body = self._answer.partition(b"\r\n\r\n")
         if not found or len(body) < _content_length(head):
             return
-        load = self._load
+        load, self._waits = self._load, False
         load.under_way -= 1
         if head.startswith(b"HTTP/1.1 20"):
             load.latencies_ms.append((time.monotonic() - self._due_at) * 1000)
@@ -116,7 +124,7 @@ async def _run(port: int, rate: float, seconds: float, connections: int, request
     loop = asyncio.get_running_loop()
     for _ in range(connections):
         await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
-    begun = time.monotonic()
+    begun, began_s = time.monotonic(), time.process_time()
     if rate:
         await _open_loop(load, rate, seconds, begun)
     else:
@@ -124,7 +132,8 @@ async def _run(port: int, rate: float, seconds: float, connections: int, request
     took = time.monotonic() - begun
     while load.unanswered and time.monotonic() < begun + seconds + LATE_S_MAX:  # noqa: ASYNC110 - looked at once or twice
         await asyncio.sleep(TICK_S)
-    return {"seconds": took, "latencies_ms": load.latencies_ms, "failed": load.failed + load.unanswered}
+    failed, processor_s = load.failed + load.unanswered, time.process_time() - began_s
+    return {"seconds": took, "latencies_ms": load.latencies_ms, "failed": failed, "processor_s": processor_s}
 
 
 async def _open_loop(load: _Load, rate: float, seconds: float, begun: float) -> None:

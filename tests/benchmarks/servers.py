@@ -152,7 +152,7 @@ def _name(pid: int) -> str:
 def _spent_s(pid: int) -> float:
     try:
         return sum(map(int, _fields(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
-    except FileNotFoundError:  # it ended while we looked
+    except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
         return 0.0
 
 
@@ -165,7 +165,7 @@ def _family(pid: int) -> list[int]:
     """A process and all below it, as far as they live."""
     try:
         tasks = [*Path(f"/proc/{pid}/task").iterdir()]  # who started a child is a thread
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     return [pid, *(each for task in tasks for child in _children(task) for each in _family(child))]
 
@@ -173,5 +173,5 @@ def _family(pid: int) -> list[int]:
 def _children(task: Path) -> list[int]:
     try:
         return [int(child) for child in (task / "children").read_text().split()]
-    except FileNotFoundError:  # it ended while we looked
+    except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
         return []

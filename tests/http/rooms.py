@@ -224,8 +224,8 @@ def asking(ground: Ground, desk: Desk) -> dict[str, Any]:
         "intake": intake,
         "quoting": Quoting(desk),
         "batches": Batches(ground.recording, ground.keys, intake),
-        "webhooks": webhooks,
-        "receiving": Gathering(webhooks.record),
+        "receiving": Gathering(webhooks.receive),
+        "deciding": Gathering(intake.ask_all),
         "observations": Observations(ground.recording, ground.keys),
         "unknown": Unknown(
             recording=ground.recording,

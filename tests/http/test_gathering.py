@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -60,6 +61,25 @@ def test_what_comes_while_one_is_recorded_goes_together(gathering: Gathering[int
 
     assert asyncio.run(scenario()) == [0, 2, 4, 6]
     assert recorder.batches == [[0], [1, 2, 3]]
+
+
+def test_batches_of_several_are_paced_and_who_comes_alone_waits_for_nothing(recorder: Recorder) -> None:
+    paced = Gathering(recorder, pace_s=0.2)
+
+    async def scenario() -> tuple[float, float]:
+        began = time.monotonic()
+        for item in range(5):
+            await paced.run(item)
+        alone_s = time.monotonic() - began
+        await asyncio.gather(*(paced.run(item) for item in range(3)))
+        began = time.monotonic()
+        await paced.run(7)
+        return alone_s, time.monotonic() - began
+
+    alone_s, behind_several_s = asyncio.run(scenario())
+    assert alone_s < 0.9
+    assert behind_several_s > 0.1
+    assert recorder.batches[-2:] == [[0, 1, 2], [7]]
 
 
 def test_an_error_is_told_to_the_one_it_is_of(gathering: Gathering[int, int], recorder: Recorder) -> None:

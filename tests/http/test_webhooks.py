@@ -3,10 +3,12 @@ from typing import Any
 
 import pytest
 
+from bickford_sora.errors import NotFound, Unauthorized
+from bickford_sora.webhook_intake import Webhook, WebhookIntake, WebhookSource
 from bickford_sora.webhook_signatures import WEBHOOK_BODY_BYTES_MAX
 from ledger import streams
 from ledger.events import WebhookReceived
-from tests.http.houses import NOW, Kit, error_of, sha256, webhook
+from tests.http.houses import NOW, WEBHOOK_SECRET, Kit, error_of, sha256, webhook
 
 PATH = "/webhooks/openai"
 
@@ -89,3 +91,30 @@ def test_the_sender_is_told_to_try_again_while_the_ledger_is_away(kit: Kit) -> N
     answer = post(kit, *webhook())
     assert error_of(answer) == (503, "server_error", None, "ledger_unavailable")
     assert answer.headers["retry-after"] == "1"
+
+
+class Unreadable(dict[str, str]):
+    """Headers on which the check itself fails."""
+
+    def items(self) -> Any:
+        raise ZeroDivisionError
+
+
+def test_of_those_that_come_together_each_has_its_own_answer(kit: Kit) -> None:
+    source = WebhookSource("openai-default", (WEBHOOK_SECRET,))
+    intake = WebhookIntake(kit.recording, {"openai": source}.get, tenant="main", webhook_tolerance_s=300)
+    (body, headers), (other, forged) = webhook("wh_1"), webhook("wh_2", secret="whsec_b3RoZXItb3RoZXI=")
+    good, again, late = Webhook("openai", headers, body), Webhook("openai", headers, body), webhook("wh_3")
+    outcomes = intake.receive(
+        [
+            Webhook("openai", forged, other),
+            good,
+            Webhook("unknown", headers, body),
+            Webhook("openai", Unreadable(), body),
+            again,
+            Webhook("openai", late[1], late[0]),
+        ]
+    )
+    kinds = [each if isinstance(each, str) else type(each) for each in outcomes]
+    assert kinds == [Unauthorized, "recorded", NotFound, ZeroDivisionError, "duplicate", "recorded"]
+    assert kit.ledger.head() == 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.envelope import Sealed
 from ledger.errors import Corrupt, Erased
-from ledger.keys import KEY_BYTES, NONCE_BYTES, Keys, KeyStore, MemoryKeyStore
+from ledger.keys import KEY_BYTES, NONCE_BYTES, Keys, KeyStore, MemoryKeyStore, Plain
 from ledger.keystore import PostgresKeyStore
 
 MASTER = bytes(range(KEY_BYTES))
@@ -35,25 +35,23 @@ def seal(keys: Keys, text: str = PROMPT, **place: str) -> Sealed:
 
 def test_a_store_keeps_the_first_key_of_a_name(store: KeyStore) -> None:
     assert store.get(["a"]) == {}
-    assert store.add("a", b"first") == b"first"
-    assert store.add("a", b"second") == b"first"
-    assert store.get(["a", "b"]) == {"a": b"first"}
+    assert store.add_all({"a": b"first"}) == {"a": b"first"}
+    assert store.add_all({"b": b"other", "a": b"second"}) == {"a": b"first", "b": b"other"}
+    assert store.get(["a", "b", "c"]) == {"a": b"first", "b": b"other"}
 
 
 def test_a_destroyed_name_is_never_used_again(store: KeyStore) -> None:
-    store.add("a", b"first")
+    store.add_all({"a": b"first"})
     for name in ("a", "never seen"):
         store.destroy(name)
         store.destroy(name)
         assert store.get([name]) == {}
-        with pytest.raises(Erased):
-            store.add(name, b"again")
+        assert store.add_all({name: b"again"}) == {}
         assert store.get([name]) == {}
 
 
 def test_a_destroyed_key_takes_every_key_below_it(store: KeyStore) -> None:
-    for name in ("req", "req/a", "req/b", "req-2", "req-2/a"):
-        store.add(name, b"key")
+    store.add_all(dict.fromkeys(("req", "req/a", "req/b", "req-2", "req-2/a"), b"key"))
     store.destroy("req/a")
     assert store.destroyed(["req", "req/a", "req/b", "unknown"]) == {"req/a"}
     assert store.below("req") == ["req/a", "req/b"], "destroyed names are kept"
@@ -62,6 +60,23 @@ def test_a_destroyed_key_takes_every_key_below_it(store: KeyStore) -> None:
     assert store.destroyed(["req", "req/a", "req/b"]) == {"req", "req/a", "req/b"}
     assert store.get(["req-2", "req-2/a"]) == {"req-2": b"key", "req-2/a": b"key"}
     assert store.below("nobody") == []
+
+
+def test_texts_are_sealed_together_each_for_itself(keys: Keys) -> None:
+    keys.destroy(requester="key_2")
+    keys.destroy(requester="key_1", subject="video_2")
+    texts = [
+        Plain("one", "key_1", "video_1", FIELD),
+        Plain("two", "key_1", "video_2", FIELD),
+        Plain("three", "key_2", "video_3", FIELD),
+        Plain("four", "key_1", "video_1", "render.intent.style"),
+    ]
+    one, two, three, four = keys.seal_all(texts)
+    assert isinstance(two, Erased)
+    assert isinstance(three, Erased)
+    assert not isinstance(one, Erased)
+    assert not isinstance(four, Erased)
+    assert keys.open_all([one, four]) == {one: "one", four: "four"}
 
 
 def test_sealed_text_opens_and_shows_nothing(keys: Keys) -> None:

@@ -140,7 +140,7 @@ def test_a_read_only_server_is_unavailable(ledger_url: str) -> None:
         with pytest.raises(Unavailable, match="read-only"):
             ledger.append(decision((new_stream(), 0)))
         with pytest.raises(Unavailable):
-            PostgresKeyStore(ledger.recorder).add("key_1", b"wrapped")
+            PostgresKeyStore(ledger.recorder).add_all({"key_1": b"wrapped"})
         assert ledger.head() == 0
 
 

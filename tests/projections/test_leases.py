@@ -6,7 +6,7 @@ import pytest
 from render_histories import SHA, Author
 
 from ledger import events as e
-from projections.leases import STALE_LOOKS_MAX, Leases, WorkItem
+from projections.leases import STALE_LOOKS_MAX, WEBHOOK_PAUSE_S, Leases, WorkItem
 from projections.port import Pool
 from projections.projector import Projector
 from projections.rebuild import Rebuild
@@ -225,6 +225,29 @@ def test_a_webhook_that_comes_during_the_lease_is_not_lost(
     assert leases.claim("w2", 10, 60, now) == []
     leases.release(item, now + timedelta(seconds=30))
     assert [item.owner for item in leases.claim("w2", 10, 60, now)] == ["w2"]
+
+
+def test_webhooks_that_come_in_a_row_ask_for_one_look_behind_the_first(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render("job-a")
+    publish(author, projector)
+    now = author.now
+    later = now + timedelta(seconds=30)
+    looks = [now + timedelta(seconds=WEBHOOK_PAUSE_S * number / 4) for number in range(13)]
+    (item,) = leases.claim("w1", 10, 60, now)
+    leases.release(item, later)
+    looked = []
+    for look in looks:
+        author.webhook("job-a")
+        publish(author, projector)
+        for item in leases.claim("w1", 10, 60, look):
+            looked.append(look)
+            author.webhook("job-a")  # while the first one is looked into
+            publish(author, projector)
+            leases.claim("w2", 10, 60, look)
+            leases.release(item, later)
+    assert looked == looks[::4]
 
 
 def test_a_webhook_that_came_before_its_job_was_claimed_makes_the_follow_due(

@@ -17,7 +17,7 @@ from typing import Any
 from bickford_sora import webhook_signatures as signatures
 from bickford_sora.errors import ProtocolError
 from bickford_sora.recording import Recording
-from bickford_sora.webhook_intake import WebhookIntake, WebhookSource
+from bickford_sora.webhook_intake import Webhook, WebhookIntake, WebhookSource
 from ledger.errors import LedgerError
 from ledger.identifiers import id_maker
 from tests.http.houses import WEBHOOK_SECRET
@@ -154,14 +154,14 @@ class World:
         raw = json.dumps({**body, "data": {"id": job.news.job_id}}).encode()
         headers = signatures.sign(raw, webhook_id=webhook_id, sent_at=self.shop.clock(), secrets=[WEBHOOK_SECRET])
         try:
-            intake = self._intake()
-            (outcome,) = intake.record([intake.checked(self.shop.renderer.name, headers, raw)])
+            (outcome,) = self._intake().receive([Webhook(self.shop.renderer.name, headers, raw)])
         except Killed:
             self.shop.start()
             return
         except NOT_NOW:
             return
-        if isinstance(outcome, LedgerError):
+        if isinstance(outcome, Exception):
+            assert isinstance(outcome, LedgerError), outcome
             return
         self._receipts[webhook_id] += outcome == "recorded"
         self.shop.look_now(job.video_id)

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ from bickford_sora.intake import Intake
 from bickford_sora.moderation import Moderation
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
-from bickford_sora.recording import Origin, Recording, TakeAt
+from bickford_sora.recording import Origin, Recording, Wanted
 from bickford_sora.references import References
 from bickford_sora.renderers.errors import AssetExpired, JobGone, ReadFailed, Refused, UnknownOutcome
 from bickford_sora.renderers.fleet import Wait
@@ -385,9 +385,9 @@ class FragileKeyStore(MemoryKeyStore):
         super().__init__()
         self._mischief = mischief
 
-    def add(self, name: str, wrapped: bytes) -> bytes:
+    def add_all(self, wrapped: Mapping[str, bytes]) -> Mapping[str, bytes]:
         with self._mischief.around("keys.add"):
-            return super().add(name, wrapped)
+            return super().add_all(wrapped)
 
 
 class FragileList(ErasureList):
@@ -411,9 +411,9 @@ class FragileRecording(Recording):
         with self.mischief.around(f"append:{draft.facts[0][1].TYPE}"):
             return super().append(draft, origin, on=on)
 
-    def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
+    def on_spend_all(self, wanted: Sequence[Wanted]) -> list[tuple[Event, ...] | Exception]:
         with self.mischief.around("append:render.intent"):
-            return super().on_spend(take, origin, on=on)
+            return super().on_spend_all(wanted)
 
 
 def catalogue_of(*renderers: MemoryRenderer) -> Catalogue:

@@ -1,4 +1,4 @@
--- Due at once when a webhook came that the claim had not seen. A submission that recorded something keeps its place until
+-- Due when a webhook says that the claim had not seen. A submission that recorded something keeps its place until
 -- the read model has seen that; one of which no start was recorded was not sent, and is not counted among the minute's.
 with unused as (
     delete from work.begun b using work.agenda a, projection_work.items i
@@ -12,7 +12,8 @@ with unused as (
 )
 update work.agenda a
 set lease_owner = null,
-    due_at = case when a.nudge > a.nudge_seen then to_timestamp(0) else coalesce(%(due_at)s, to_timestamp(0)) end,
+    due_at = case when a.nudge > a.nudge_seen then least(%(due_at)s, coalesce(a.webhook_due_at, to_timestamp(0)))
+                  else coalesce(%(due_at)s, to_timestamp(0)) end,
     claimed_version = case when exists (
         select from ledger.events e where e.stream = a.stream and e.version > a.claimed_version
     ) then a.claimed_version end

@@ -12,10 +12,18 @@ create table if not exists work.agenda (
     nudge            bigint      not null default 0,
     nudge_seen       bigint      not null default 0,
     claimed_version  integer,
+    webhook_due_at   timestamptz,
     constraint agenda_pkey primary key (stream, step)
 ) with (fillfactor = 70);
 create index if not exists agenda_due on work.agenda (step, due_at);
 create index if not exists agenda_claimed on work.agenda (stream) where claimed_version is not null;
+-- Older tables lack it.
+do $$ begin
+    if not exists (select from pg_attribute where attrelid = 'work.agenda'::regclass and attname = 'webhook_due_at') then
+        alter table work.agenda add column webhook_due_at timestamptz;
+    end if;
+end $$;
+comment on column work.agenda.webhook_due_at is 'when webhooks for its job made it due, or will';
 comment on column work.agenda.due_at is 'while it is leased: when the lease ends';
 comment on column work.agenda.nudge is 'position of the last webhook for its job';
 comment on column work.agenda.claimed_version is
