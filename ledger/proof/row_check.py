@@ -10,11 +10,13 @@ from ledger.mapper import FactMapper
 from ledger.payloads import ReadPayload, is_moved, payload_sha256, unread
 from ledger.proof.findings import Findings
 from ledger.proof.forms import form_of
-from ledger.proof.leaves import Moments, envelope, leaf_hash
+from ledger.proof.leaves import Envelope, Moments, canonical, leaf_hash
 from ledger.proof.tree_check import MISSING
 
 Row: TypeAlias = tuple[int, str, int, str, str, int, int, str, str, str | None, str | None, str | None, bytes]
 """A row of `sql/rows.sql`: moments in microseconds since 2000, ids as text."""
+RECORDED_MIN = -(1 << 63)
+"""The earliest moment PostgreSQL can hold: `-infinity`."""
 OnFact = Callable[[int, str, Fact], None]
 """Told of a fact: its position, its stream, itself."""
 
@@ -46,7 +48,7 @@ class RowCheck:
         self._payloads = payloads
         self._versions: dict[str, int] = {}
         self._moments = Moments()
-        self._recorded: int | None = None
+        self._recorded = RECORDED_MIN
         self.next = 1
         """The position that has to come next."""
 
@@ -66,56 +68,63 @@ class RowCheck:
                 self._decode_slowly(row)
         return self._hashed(placed)
 
-    def _placed(self, rows: Sequence[Row]) -> list[Row | None]:
+    def _placed(self, rows: Sequence[Row]) -> Sequence[Row | None]:
         """The rows in their places, None where one is missing."""
+        due = self.next
+        if [row[0] for row in rows] == list(range(due, due + len(rows))):
+            self.next += len(rows)
+            self._follow(rows)
+            return rows
         placed: list[Row | None] = []
-        versions, due = self._versions, self.next
         for row in rows:
-            position, stream, version = row[0], row[1], row[2]
-            if position != due:
-                if position < due:
-                    self._findings.add("order_broken", position, "more than one fact has this position")
-                    continue
-                self._findings.add("facts_missing", due, "the position is missing", last=position - 1)
-                placed += [None] * (min(position - 1, self._size_needed) - due + 1)
-            due = position + 1
-            if versions.get(stream, 0) + 1 != version:
-                self._out_of_turn(position, stream, version)
-            versions[stream] = version
-            if row[5] != self._recorded:
-                self._recorded_at(position, row[5])
+            position = row[0]
+            if position < self.next:
+                self._findings.add("order_broken", position, "more than one fact has this position")
+                continue
+            if position > self.next:
+                self._findings.add("facts_missing", self.next, "the position is missing", last=position - 1)
+                placed += [None] * (min(position - 1, self._size_needed) - self.next + 1)
+            self.next = position + 1
+            self._follow([row])
             placed.append(row)
-        self.next = due
         return placed
+
+    def _follow(self, rows: Sequence[Row]) -> None:
+        """Whether the versions of each stream follow one another, and the times of recording."""
+        versions, recorded = self._versions, self._recorded
+        for row in rows:
+            stream, version, at = row[1], row[2], row[5]
+            if versions.get(stream, 0) + 1 != version:
+                self._out_of_turn(row[0], stream, version)
+            versions[stream] = version
+            if at < recorded:
+                self._findings.add("order_broken", row[0], "it was recorded before the fact in front of it")
+            recorded = at
+        self._recorded = recorded
 
     def _hashed(self, placed: Sequence[Row | None]) -> list[bytes]:
         leaves: list[bytes] = []
-        text = self._moments.text
+        add, text = leaves.append, self._moments.text
         for row in placed:
             if row is None:
-                leaves.append(MISSING)
+                add(MISSING)
                 continue
             position, stream, version, kind, event, recorded, occurred, tenant, actor, task, cause, trace, state = row
             try:
                 sha, at, when = payload_sha256(state), text(occurred), text(recorded)
-                written = envelope(
+                written = Envelope(
                     actor, cause, task, event, at, sha, position, when, stream, tenant, trace, kind, version
                 )
-                leaves.append(leaf_hash(written))
-            except (OverflowError, TypeError):
+                add(leaf_hash(canonical(written)))
+            except (OverflowError, TypeError, ValueError):
                 self._findings.add("invalid_event", position, "a column holds what no fact has there")
-                leaves.append(MISSING)
+                add(MISSING)
         return leaves
 
     def _out_of_turn(self, position: int, stream: str, version: int) -> None:
         expected = self._versions.get(stream, 0) + 1
         wrong = f"{stream} has version {version} here, where {expected} is due"
         self._findings.add("order_broken", position, wrong)
-
-    def _recorded_at(self, position: int, recorded: int) -> None:
-        if self._recorded is not None and recorded < self._recorded:
-            self._findings.add("order_broken", position, "it was recorded before the fact in front of it")
-        self._recorded = recorded
 
     def _decode_slowly(self, row: Row) -> None:
         """The whole way, which makes the fact, knows older schemas and closed segments, and says what is wrong."""
