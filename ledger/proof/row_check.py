@@ -1,6 +1,6 @@
 """Reads every row as it is stored: whether it can be decoded, whether all are in order, and what its leaf hash is."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from ledger.envelope import Fact
@@ -10,7 +10,7 @@ from ledger.mapper import FactMapper
 from ledger.payloads import ReadPayload, is_moved, payload_sha256, unread
 from ledger.proof.findings import Findings
 from ledger.proof.forms import form_of
-from ledger.proof.leaves import Envelope, Moments, canonical, leaf_hash
+from ledger.proof.leaves import Envelope, Moments, canonical, leaf_hash, leaf_hashes
 from ledger.proof.tree_check import MISSING
 
 Row: TypeAlias = tuple[int, str, int, str, str, int, int, str, str, str | None, str | None, str | None, bytes]
@@ -103,23 +103,32 @@ class RowCheck:
         self._recorded = recorded
 
     def _hashed(self, placed: Sequence[Row | None]) -> list[bytes]:
-        leaves: list[bytes] = []
-        add, text = leaves.append, self._moments.text
-        for row in placed:
+        try:
+            return leaf_hashes(self._envelopes(placed))
+        except (OverflowError, TypeError, ValueError):  # one is missing, or cannot be written: which, is seen here
+            return [self._leaf(row) for row in placed]
+
+    def _envelopes(self, rows: Iterable[Row | None]) -> Iterator[bytes]:
+        """The envelopes of rows. Raises OverflowError, TypeError or ValueError where a row has none."""
+        text = self._moments.text
+        for row in rows:
             if row is None:
-                add(MISSING)
-                continue
+                raise TypeError("no row")
             position, stream, version, kind, event, recorded, occurred, tenant, actor, task, cause, trace, state = row
-            try:
-                sha, at, when = payload_sha256(state), text(occurred), text(recorded)
-                written = Envelope(
-                    actor, cause, task, event, at, sha, position, when, stream, tenant, trace, kind, version
-                )
-                add(leaf_hash(canonical(written)))
-            except (OverflowError, TypeError, ValueError):
-                self._findings.add("invalid_event", position, "a column holds what no fact has there")
-                add(MISSING)
-        return leaves
+            sha, at, when = payload_sha256(state), text(occurred), text(recorded)
+            yield canonical(
+                Envelope(actor, cause, task, event, at, sha, position, when, stream, tenant, trace, kind, version)
+            )
+
+    def _leaf(self, row: Row | None) -> bytes:
+        """The leaf hash of a row, that of nothing where there is none."""
+        if row is None:
+            return MISSING
+        try:
+            return leaf_hash(next(self._envelopes([row])))
+        except (OverflowError, TypeError, ValueError):
+            self._findings.add("invalid_event", row[0], "a column holds what no fact has there")
+            return MISSING
 
     def _out_of_turn(self, position: int, stream: str, version: int) -> None:
         expected = self._versions.get(stream, 0) + 1
