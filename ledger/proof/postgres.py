@@ -1,6 +1,6 @@
 """The tree in PostgreSQL, beside the facts. Keeps the contract of `ledger.proof.port`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice
@@ -89,8 +89,8 @@ class PostgresTree(TreeStore):
         with self._recorder.reading() as connection, connection.cursor() as cursor:
             give_microseconds(cursor)
             stream = cursor.stream(query("rows", _SQL), binary=True, size=FETCH_ROWS)
-            with closing(stream):  # until then it has the connection, which who leaves in the middle gives back here
-                rows = cast("Iterator[Row]", stream)
+            # It holds the connection until it is closed, also where somebody leaves off in the middle.
+            with closing(cast("Generator[Row, None, None]", stream)) as rows:
                 while batch := list(islice(rows, FETCH_ROWS)):
                     yield batch
 
