@@ -13,7 +13,7 @@ from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.keys import Keys
 from ledger.port import POSITION_MAX
-from projections.audit import AuditEvent, Filters, Order
+from projections.audit import AUDIT_EVENTS_MAX, AuditEvent, Filters, Order
 from projections.questions import QUESTIONS, Answer
 
 RELATED_MAX = 100
@@ -120,6 +120,19 @@ class Audits:
             caller.tenant, _readable(caller, filters), after=low, before=high, limit=limit + 1, order=order
         )
         return AuditPage(tuple(found[:limit]), has_more=len(found) > limit)
+
+    def positions(self, caller: Caller, filters: Filters, between: Between, *, most: int) -> list[int]:
+        """Where the facts are that the caller reads and that match, in order; no more than `most`. Raises NotFound."""
+        low, high = self._bounds(between)
+        asked, found = _readable(caller, filters), list[int]()
+        while len(found) < most:
+            page = min(AUDIT_EVENTS_MAX, most - len(found))
+            events = self.query.events(caller.tenant, asked, after=low, before=high, limit=page)
+            found += [each.position for each in events]
+            if len(events) < page:
+                break
+            low = found[-1]
+        return found
 
     def explain(self, caller: Caller, event_id: str) -> Explained:
         """One fact with what led to it and what it led to. Raises NotFound."""

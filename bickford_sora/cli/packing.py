@@ -1,12 +1,12 @@
 """`bickford-sora audit pack`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from bickford_sora.about import positions_about
 from bickford_sora.cli.looking import books
@@ -15,9 +15,9 @@ from bickford_sora.cli.output import print_fields, print_json
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.signing import taken_checkpoint
 from bickford_sora.composition.books import TENANT, Books
-from bickford_sora.decisions.policy import built_in
-from bickford_sora.evidence.gathering import Evidence, gather
-from bickford_sora.evidence.pack import PACK_FACTS_MAX, files_of, write_pack
+from bickford_sora.composition.packing import packing
+from bickford_sora.evidence.pack import PACK_FACTS_MAX, write_pack
+from bickford_sora.evidence.packing import Pack
 from ledger.exchange.selection import Selection, select_last, select_rows
 from ledger.mapper import RecordedRow
 from projections.audit import Audit
@@ -41,15 +41,14 @@ def pack(
         raise typer.BadParameter("say what it is about: either --render or --period")
     with books() as opened:
         taken_checkpoint(opened)
-        with opened.pool.connection() as connection:
-            if render is not None:
-                title, positions = f"Evidence on {render}", _about(opened, render)
-            else:
-                title, positions = f"Evidence from {period}", _recorded(opened, connection, _period(period or ""))
-            evidence = _gathered(opened, connection, positions)
-            path = out or Path(f"{title.lower().replace(' ', '-').replace(':', '')}.zip")
-            files = _written(opened, evidence, title, path, open_prompts=open_prompts)
-    told = {"file": path, "files": files, "facts": len(evidence.events), "renders": len(evidence.renders)}
+        if render is not None:
+            title, positions = f"Evidence on {render}", _about(opened, render)
+        else:
+            title, positions = f"Evidence from {period}", _recorded(opened, _period(period or ""))
+        made = packing(opened).pack(title, positions, tenant=TENANT, opens_texts=open_prompts)
+        path = out or Path(f"{title.lower().replace(' ', '-').replace(':', '')}.zip")
+        files = _written(made, path)
+    told = {"file": path, "files": files, "facts": len(made.evidence.events), "renders": len(made.evidence.renders)}
     if as_json:
         print_json(told)
     else:
@@ -72,42 +71,23 @@ def _period(text: str) -> Selection:
     return Selection(tenant=TENANT, since=parse_moment(since), before=parse_moment(before))
 
 
-def _recorded(opened: Books, connection: Connection[TupleRow], selection: Selection) -> Sequence[int]:
-    positions: list[int] = []
-    last = select_last(connection, selection)
-    for row in select_rows(connection, selection, last=last, payloads=opened.ledger.payloads):
-        positions.append(row.id)
-        if len(positions) > PACK_FACTS_MAX:
-            raise CommandRefused(
-                f"The period has more than {PACK_FACTS_MAX} facts. Take a shorter one, or an export.",
-                code="pack_too_large",
-            )
+def _recorded(opened: Books, selection: Selection) -> Sequence[int]:
+    with opened.pool.connection() as connection:
+        last = select_last(connection, selection)
+        rows = select_rows(connection, selection, last=last, payloads=opened.ledger.payloads)
+        with closing(cast("Generator[RecordedRow, None, None]", rows)):
+            positions = [row.id for row in islice(rows, PACK_FACTS_MAX + 1)]
+    if len(positions) > PACK_FACTS_MAX:
+        raise CommandRefused(
+            f"The period has more than {PACK_FACTS_MAX} facts. Take a shorter one, or an export.", code="pack_too_large"
+        )
     if not positions:
         raise CommandRefused("Nothing was recorded in this period.", code="nothing_recorded")
     return positions
 
 
-def _gathered(opened: Books, connection: Connection[TupleRow], positions: Iterable[int]) -> Evidence:
-    def rows_at(wanted: Sequence[int]) -> list[RecordedRow]:
-        selection = Selection(positions=tuple(wanted))
-        last = select_last(connection, selection)
-        return [*select_rows(connection, selection, last=last, payloads=opened.ledger.payloads)]
-
-    policy = built_in(opened.settings.render_cost_max_micro).compiled
-    return gather(opened.ledger, rows_at, positions, tenant=TENANT, built_in=policy)
-
-
-def _written(opened: Books, evidence: Evidence, title: str, path: Path, *, open_prompts: bool) -> int:
-    made_at = opened.clock()
-    files = files_of(
-        evidence,
-        title=title,
-        tree=opened.proving.tree,
-        verifiers=opened.proving.signing.keys().verifiers,
-        keys=opened.keys if open_prompts else None,
-        made_at=made_at,
-    )
+def _written(pack: Pack, path: Path) -> int:
     try:
-        return write_pack(path, files, made_at)
+        return write_pack(path, pack.files, pack.made_at)
     except FileExistsError:
         raise CommandRefused(f"{path} is there already; nothing is overwritten.", code="file_exists") from None

@@ -1,5 +1,6 @@
-"""`bickford-sora proof`: receipts, taken and checked."""
+"""`bickford-sora proof`: receipts and consistency proofs, taken and checked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,9 @@ from bickford_sora.cli.proof_problems import proof_statuses
 from bickford_sora.composition.books import TENANT
 from ledger import streams
 from ledger.application import Ledger
-from ledger.proof.notes import Verifier
+from ledger.proof.checkpoints import Checkpoint, open_checkpoint
+from ledger.proof.consistency import Consistency
+from ledger.proof.notes import Note, Verifier
 from ledger.proof.receipts import RECEIPT_BYTES_MAX, Receipt
 
 PublicKeys = Annotated[
@@ -22,7 +25,7 @@ PublicKeys = Annotated[
     typer.Option("--public-key", help="Trust this key, as 'checkpoint keys' shows it, and no other.", metavar="KEY"),
 ]
 
-proof = typer.Typer(help="Prove that a fact is in the ledger.", no_args_is_help=True)
+proof = typer.Typer(help="Prove that a fact is in the ledger, and that the ledger went on.", no_args_is_help=True)
 
 
 @proof.command()
@@ -52,16 +55,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a receipt. With --public-key neither the ledger nor a network is needed."""
-    with file.open("rb") as opened:
-        content = opened.read(RECEIPT_BYTES_MAX + 1)
     with proof_statuses():
-        receipt = Receipt.parse(content)
-        verifiers = [Verifier.parse(each) for each in public_key or ()]
-        if verifiers:
-            checkpoint = receipt.check(verifiers=verifiers)
-        else:
-            with books() as ours:
-                checkpoint = receipt.check(verifiers=ours.proving.signing.keys().verifiers)
+        receipt = Receipt.parse(_content(file))
+        checkpoint = receipt.check(verifiers=_trusted(public_key))
     envelope = orjson.loads(receipt.extra or b"null")
     told = {"checkpoint_size": checkpoint.size, "checkpoint_origin": checkpoint.origin, "position": receipt.index + 1}
     if as_json:
@@ -69,6 +65,58 @@ def check(
         return
     print(f"{file}: in order")
     print_fields({**(envelope or {}), **told})
+
+
+@proof.command()
+def consistency(
+    size: Annotated[int, typer.Argument(min=0, help="How many facts the earlier checkpoint is of.", metavar="SIZE")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write it to this file.", dir_okay=False, callback=in_a_folder)
+    ] = None,
+) -> None:
+    """Prove that the newest checkpoint goes on from an earlier one: a file that is checked without the ledger."""
+    with proof_statuses(), books() as opened:
+        found = opened.proving.proofs.continuation(size)
+    if out is None:
+        print(found, end="")
+        return
+    out.write_text(str(found), "utf-8")
+    print(f"{out}: the checkpoint in it goes on from {size} facts")
+
+
+@proof.command("check-consistency")
+def check_consistency(
+    file: Annotated[Path, typer.Argument(help="The proof.", exists=True, dir_okay=False)],
+    *,
+    against: Annotated[Path, typer.Option(help="The earlier checkpoint, as it was kept.", exists=True, dir_okay=False)],
+    public_key: PublicKeys = None,
+    as_json: Json = False,
+) -> None:
+    """Check that a later checkpoint goes on from one that was kept. With --public-key the ledger is not needed."""
+    with proof_statuses():
+        found = Consistency.parse(_content(file))
+        note = Note.parse(_content(against))
+        verifiers = _trusted(public_key)
+        held = open_checkpoint(str(note), origin=Checkpoint.parse(note).origin, verifiers=verifiers)
+        later = found.check(held, verifiers=verifiers)
+    if as_json:
+        print_json({"old_size": held.size, "new_size": later.size, "checkpoint_origin": later.origin})
+        return
+    print(f"{file}: in order; the checkpoint of {later.size} facts goes on from that of {held.size}")
+
+
+def _trusted(public_keys: Sequence[str] | None) -> Sequence[Verifier]:
+    """The keys that are named, else those the ledger has on record."""
+    if public_keys:
+        return [Verifier.parse(each) for each in public_keys]
+    with books() as ours:
+        return ours.proving.signing.keys().verifiers
+
+
+def _content(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(RECEIPT_BYTES_MAX + 1)
 
 
 def _position(ledger: Ledger, subject: str, version: int | None) -> int:

@@ -78,7 +78,9 @@ def _show(verified: Verified, taken_s: float, *, as_json: bool) -> None:
         note(f"{verified.left_off} more are not listed.")
     sizes = f"{verified.facts} facts read in {taken_s} s, {verified.covered} under {verified.checkpoints} checkpoints"
     print(sizes)
-    if verified.facts > verified.covered:
+    if not verified.covered:
+        print("none of them is covered by a checkpoint yet")
+    elif verified.facts > verified.covered:
         print(f"positions {verified.covered + 1} to {verified.facts} are not covered by a checkpoint yet")
     print("everything is as it was recorded" if verified.held else "NOT everything is as it was recorded")
     if not verified.checkpoints:

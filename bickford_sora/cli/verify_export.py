@@ -37,7 +37,7 @@ def verify_export(
     )
     with progress_shown("verify", unit="facts") as progress:
         verified = check.verify(notes, verifiers, progress)
-    if not verifiers and notes:
+    if not verifiers and verified.checkpoints:
         note("The key is the one that the export itself names. Trust another's word with --public-key.")
     if manifest.tree is None:
         note("The export is a part of the ledger: each fact is checked in itself. 'auditor' gives what takes receipts.")

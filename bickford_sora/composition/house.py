@@ -13,6 +13,7 @@ from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects
 from bickford_sora.composition.books import TENANT, Books, audits, problems
 from bickford_sora.composition.gateway import Gateway
+from bickford_sora.composition.packing import packing
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import House
@@ -96,6 +97,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
         queueing=Queueing(Queue(books.pool), gateway.configuring.weights, books.clock),
         proofs=books.proving.proofs,
+        packs=packing(books),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),
         ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],

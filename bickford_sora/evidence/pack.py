@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 from bickford_sora.auditor.files import VERIFIER, verifier
@@ -61,22 +62,29 @@ def files_of(
 
 
 def write_pack(path: Path, files: Iterator[tuple[str, bytes]], made_at: datetime) -> int:
-    """Writes the archive. Returns its number of files. Raises FileExistsError: nothing is overwritten."""
+    """Writes the archive to a new file. Returns how many are in it. Raises FileExistsError: nothing is overwritten."""
     part = path.with_name(f"{path.name}.part")
-    written = 0
     if path.exists():
         raise FileExistsError(str(path))
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in files:
-                entry = zipfile.ZipInfo(name, made_at.timetuple()[:6])
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, content)
-                written += 1
+        with part.open("wb") as target:
+            written = zip_files(target, files, made_at)
         part.rename(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    return written
+
+
+def zip_files(target: IO[bytes], files: Iterator[tuple[str, bytes]], made_at: datetime) -> int:
+    """Writes the archive. Returns how many files are in it."""
+    written = 0
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            entry = zipfile.ZipInfo(name, made_at.timetuple()[:6])
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+            written += 1
     return written
 
 

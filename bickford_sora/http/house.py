@@ -25,6 +25,7 @@ from bickford_sora.decisions.request import ParsedRequest
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.erasing import Erasing
 from bickford_sora.errors import InvalidRequest
+from bickford_sora.evidence.packing import Packing
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.gate import BODIES_BYTES_MAX, REQUESTS_MAX
@@ -59,6 +60,8 @@ RETRY_COUNT = "x-stainless-retry-count"
 RETRY_COUNT_DIGITS_MAX = 4
 QUEUE_LOOKS_MAX = 2
 """Looks at the queue of one process at a time: each one reads all that wait, a second and more where 100,000 do."""
+PACKS_MAX = 2
+"""Evidence packs that one process makes at the same time."""
 CALLS_MAX = 4
 """Requests of one process that call an address of the client's choice at the same time; others wait their turn."""
 
@@ -151,6 +154,8 @@ class House:
     queueing: Queueing
     proofs: Proofs
     """What the kept tree can prove."""
+    packs: Packing
+    """Makes evidence packs."""
     audited: Callable[[], int]
     """The position the read model of every fact has come to."""
     tide: Tide
@@ -166,6 +171,8 @@ class House:
     """Threads for calls to clients' addresses, which may never answer."""
     making: Crossing = field(default_factory=lambda: Crossing(CALLS_MAX))
     """Threads for calls that wait until a renderer has made something."""
+    packing: Crossing = field(default_factory=lambda: Crossing(PACKS_MAX))
+    """Threads for evidence packs alone: each takes seconds."""
     metrics: Metrics = field(default_factory=Metrics)
     tracing: Tracing = field(default_factory=Tracing)
     rate_limit: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))

@@ -59,7 +59,8 @@ class ExportCheck:
             findings.add("facts_changed", self._read + 1, str(error))
         else:
             tree.finish()
-            if not verifiers:  # behind what is damaged may be the keys: then the damage is what there is to say
+            # Behind what is damaged may be the keys: then the damage is what there is to say. A part may have none.
+            if not verifiers and held:
                 _check_signed(notes, self._keys.verifiers if self._keys else ())
         return Verified(
             facts=self._read,

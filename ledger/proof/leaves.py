@@ -5,14 +5,14 @@ not the payload, a proof neither tells what was asked for nor breaks when a key 
 SHA-256(0x00 || envelope) (RFC 6962 section 2.1); the index in the log is the position - 1.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-import orjson
+import msgspec
 
 from ledger.mapper import RecordedRow
-from ledger.payloads import payload_sha256 as sha256_of_payload
+from ledger.payloads import payload_sha256
 from ledger.wire import POSTGRES_EPOCH
 
 LEAF_PREFIX = b"\x00"
@@ -20,52 +20,36 @@ _MICROSECONDS = 1_000_000
 _LEAF = sha256(LEAF_PREFIX)
 
 
-def envelope(  # noqa: PLR0917 - in the order of their names; called for every fact there is
-    actor: str,
-    causation: str | None,
-    correlation: str | None,
-    event_id: str,
-    occurred_at: str,
-    payload_sha256: str,
-    position: int,
-    recorded_at: str,
-    stream: str,
-    tenant: str,
-    trace: str | None,
-    type_name: str,
-    version: int,
-) -> bytes:
-    """The canonical envelope. Ids are lower-case and hyphenated, moments as `moment` writes them.
+class Envelope(msgspec.Struct, gc=False):
+    """What an envelope says, in the order of its names. Ids are lower-case and hyphenated, moments by `moment`."""
 
-    orjson escapes what RFC 8785 section 3.2.2.2 escapes and nothing else; the names below stand in their order.
-    """
-    return orjson.dumps(
-        {
-            "actor": actor,
-            "causation": causation,
-            "correlation": correlation,
-            "event_id": event_id,
-            "occurred_at": occurred_at,
-            "payload_sha256": payload_sha256,
-            "position": position,
-            "recorded_at": recorded_at,
-            "stream": stream,
-            "tenant": tenant,
-            "trace": trace,
-            "type": type_name,
-            "version": version,
-        }
-    )
+    actor: str
+    causation: str | None
+    correlation: str | None
+    event_id: str
+    occurred_at: str
+    payload_sha256: str
+    position: int
+    recorded_at: str
+    stream: str
+    tenant: str
+    trace: str | None
+    type: str
+    version: int
+
+
+canonical: Callable[[Envelope], bytes] = msgspec.json.Encoder().encode
+"""The bytes of an envelope. msgspec escapes what RFC 8785 section 3.2.2.2 escapes and nothing else."""
 
 
 def envelope_of(row: RecordedRow) -> bytes:
     """The envelope of a recorded row."""
     context = row.context
-    return envelope(
+    written = Envelope(
         position=row.id,
         stream=str(row.originator_id),
         version=row.originator_version,
-        type_name=row.topic,
+        type=row.topic,
         event_id=str(row.event_id),
         recorded_at=moment(row.recorded_at),
         occurred_at=moment(context.occurred_at),
@@ -74,8 +58,9 @@ def envelope_of(row: RecordedRow) -> bytes:
         correlation=None if context.correlation is None else str(context.correlation),
         causation=None if context.causation is None else str(context.causation),
         trace=context.trace,
-        payload_sha256=sha256_of_payload(row.state),
+        payload_sha256=payload_sha256(row.state),
     )
+    return canonical(written)
 
 
 def leaf_hash(envelope_bytes: bytes) -> bytes:
@@ -121,10 +106,12 @@ class Moments:
         """A moment by its microseconds since 2000. Raises OverflowError for what is no date: infinity."""
         if microseconds == self._microseconds:
             return self._text
-        second, fraction = divmod(microseconds, _MICROSECONDS)
-        if second != self._second:
-            self._prefix = moment(POSTGRES_EPOCH + timedelta(seconds=second))[:-7]
-            self._second = second
-        self._text = f"{self._prefix}{fraction:06}Z"
+        into = microseconds - self._second
+        if not 0 <= into < _MICROSECONDS:
+            into = microseconds % _MICROSECONDS
+            self._second = microseconds - into
+            self._prefix = moment(POSTGRES_EPOCH + timedelta(microseconds=self._second))[:-7]
+        # The last six of seven digits: half of the time that filling up with zeros takes.
+        self._text = f"{self._prefix}{str(_MICROSECONDS + into)[1:]}Z"
         self._microseconds = microseconds
         return self._text

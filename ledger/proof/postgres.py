@@ -1,7 +1,7 @@
 """The tree in PostgreSQL, beside the facts. Keeps the contract of `ledger.proof.port`."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any, cast
@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 from ledger.errors import Corrupt
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import Diverged, NotCovered
-from ledger.proof.leaves import Moments, envelope, leaf_hash
+from ledger.proof.leaves import Envelope, Moments, canonical, leaf_hashes
 from ledger.proof.merkle import HASH_BYTES
 from ledger.proof.microseconds import give_microseconds
 from ledger.proof.port import CHECKPOINTS_READ_MAX, KeptCheckpoint, TreeStore
@@ -88,9 +88,11 @@ class PostgresTree(TreeStore):
         """Every row of the ledger as it is now, in one snapshot, some at a time, however many there are."""
         with self._recorder.reading() as connection, connection.cursor() as cursor:
             give_microseconds(cursor)
-            rows = cast("Iterator[Row]", cursor.stream(query("rows", _SQL), binary=True, size=FETCH_ROWS))
-            while batch := list(islice(rows, FETCH_ROWS)):
-                yield batch
+            stream = cursor.stream(query("rows", _SQL), binary=True, size=FETCH_ROWS)
+            # It holds the connection until it is closed, also where somebody leaves off in the middle.
+            with closing(cast("Generator[Row, None, None]", stream)) as rows:
+                while batch := list(islice(rows, FETCH_ROWS)):
+                    yield batch
 
     @contextmanager
     def turn(self) -> Iterator["PostgresTurn | None"]:
@@ -138,7 +140,7 @@ class PostgresTurn:
         if rows and rows[-1][0] != after + len(rows):
             raise Corrupt(f"positions {after + 1} to {rows[-1][0]} have a gap")
         moments = Moments()
-        return [leaf_hash(_envelope(row, moments)) for row in rows]
+        return leaf_hashes(canonical(_envelope(row, moments)) for row in rows)
 
     def tile(self, tile: Tile) -> bytes:
         """The hashes of a tile, of its width."""
@@ -192,15 +194,15 @@ def _partial(tile: Tile, size: int, partial: Sequence[bytes]) -> bytes:
     return partial[tile.level] if at_edge else b""
 
 
-def _envelope(row: tuple[Any, ...], moments: Moments) -> bytes:
+def _envelope(row: tuple[Any, ...], moments: Moments) -> Envelope:
     position, stream, version, kind, event_id, recorded, occurred, tenant, actor, correlation, causation, trace, sha = (
         row
     )
-    return envelope(
+    return Envelope(
         position=position,
         stream=stream,
         version=version,
-        type_name=kind,
+        type=kind,
         event_id=event_id,
         recorded_at=moments.text(recorded),
         occurred_at=moments.text(occurred),

@@ -4,9 +4,10 @@ from typing import cast
 
 from ledger.mapper import RecordedRow
 from ledger.port import LedgerRecorder
+from ledger.proof.consistency import Consistency
 from ledger.proof.errors import NotCovered
 from ledger.proof.leaves import envelope_of, leaf_hash
-from ledger.proof.merkle import check_inclusion, consistency_proof, inclusion_proof
+from ledger.proof.merkle import check_consistency, check_inclusion, consistency_proof, inclusion_proof, root
 from ledger.proof.port import KeptCheckpoint, TreeReader
 from ledger.proof.receipts import Receipt, receipt_of
 from ledger.proof.tiles import TileNodes
@@ -31,6 +32,18 @@ class Proofs:
         if new > self.tree.size():
             raise NotCovered(f"the tree has {self.tree.size()} facts, not {new}")
         return consistency_proof(TileNodes(self.tree.tile, new), old, new)
+
+    def continuation(self, old: int) -> Consistency:
+        """That the newest checkpoint goes on from the first `old` facts. Raises NotCovered.
+
+        It is checked before it is handed out: Mismatch is raised for a tile that was changed.
+        """
+        newest = self.checkpoint()
+        nodes = TileNodes(self.tree.tile, newest.size)
+        proof = consistency_proof(nodes, old, newest.size)
+        old_root = root(nodes, old)
+        check_consistency(old=old, old_root=old_root, new=newest.size, new_root=newest.root, proof=proof)
+        return Consistency(old, tuple(proof), newest.note)
 
     def position(self, stream: str, version: int) -> int:
         """Where a stream's fact of this version is. Raises NotCovered when there is none."""

@@ -4,8 +4,6 @@ The extra line carries the fact's envelope. It is not authenticated by itself: w
 whether that is the leaf the proof leads up from.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,14 +11,13 @@ from typing import Self
 
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import Malformed, OtherLedger
+from ledger.proof.hash_lines import FILE_BYTES_MAX, PATH_HASHES_MAX, hash_line, read_hash, read_line, written
 from ledger.proof.leaves import leaf_hash
-from ledger.proof.merkle import HASH_BYTES, check_inclusion
+from ledger.proof.merkle import check_inclusion
 from ledger.proof.notes import Note, Verifier
 
 HEADER = "c2sp.org/tlog-proof@v1"
-RECEIPT_BYTES_MAX = 512 * 1024
-PATH_HASHES_MAX = 63
-"""Longest inclusion proof: a tree of 2**63 leaves."""
+RECEIPT_BYTES_MAX = FILE_BYTES_MAX
 
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
@@ -39,23 +36,23 @@ class Receipt:
     def __str__(self) -> str:
         lines = [HEADER]
         if self.extra is not None:
-            lines.append(f"extra {_encoded(self.extra)}")
-        lines += [f"index {self.index}", *map(_encoded, self.path), "", self.checkpoint]
+            lines.append(f"extra {hash_line(self.extra)}")
+        lines += [f"index {self.index}", *map(hash_line, self.path), "", self.checkpoint]
         return "\n".join(lines)
 
     @classmethod
     def parse(cls, text: str | bytes) -> Self:
         """Reads a receipt. Raises Malformed, naming what is wrong with it."""
-        head, separator, checkpoint = _written(text).partition("\n\n")
+        head, separator, checkpoint = written(text).partition("\n\n")
         lines = head.split("\n")
         if not separator or lines[0] != HEADER:
             raise Malformed(f"not a receipt: it does not begin with {HEADER}")
         has_extra = len(lines) > 1 and lines[1].startswith("extra ")
-        extra = _decoded(lines.pop(1).removeprefix("extra ")) if has_extra else None
+        extra = read_line(lines.pop(1).removeprefix("extra ")) if has_extra else None
         match = _INDEX.fullmatch(lines[1]) if len(lines) > 1 else None
         if match is None:
             raise Malformed("not a receipt: it names no index")
-        path = tuple(_hash(line) for line in lines[2:])
+        path = tuple(map(read_hash, lines[2:]))
         if len(path) > PATH_HASHES_MAX:
             raise Malformed(f"a receipt has {PATH_HASHES_MAX} hashes at most")
         return cls(int(match[1]), path, checkpoint, extra)
@@ -83,33 +80,3 @@ class Receipt:
 def receipt_of(index: int, path: Sequence[bytes], checkpoint: str, envelope: bytes) -> Receipt:
     """A receipt of the fact that has this envelope."""
     return Receipt(index, tuple(path), checkpoint, envelope)
-
-
-def _written(text: str | bytes) -> str:
-    if len(text) > RECEIPT_BYTES_MAX:
-        raise Malformed(f"a receipt has {RECEIPT_BYTES_MAX} bytes at most")
-    try:
-        return text.decode() if isinstance(text, bytes) else text
-    except UnicodeDecodeError as error:
-        raise Malformed("a receipt is UTF-8") from error
-
-
-def _hash(line: str) -> bytes:
-    found = _decoded(line)
-    if len(found) != HASH_BYTES:
-        raise Malformed(f"not a hash of a receipt: {line[:80]!r}")
-    return found
-
-
-def _encoded(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def _decoded(line: str) -> bytes:
-    try:
-        found = base64.b64decode(line, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Malformed(f"not base64 in a receipt: {line[:80]!r}") from error
-    if _encoded(found) != line:
-        raise Malformed(f"not base64 in its one writing: {line[:80]!r}")
-    return found

@@ -1,6 +1,6 @@
 """Reads every row as it is stored: whether it can be decoded, whether all are in order, and what its leaf hash is."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from ledger.envelope import Fact
@@ -10,11 +10,13 @@ from ledger.mapper import FactMapper
 from ledger.payloads import ReadPayload, is_moved, payload_sha256, unread
 from ledger.proof.findings import Findings
 from ledger.proof.forms import form_of
-from ledger.proof.leaves import Moments, envelope, leaf_hash
+from ledger.proof.leaves import Envelope, Moments, canonical, leaf_hash, leaf_hashes
 from ledger.proof.tree_check import MISSING
 
 Row: TypeAlias = tuple[int, str, int, str, str, int, int, str, str, str | None, str | None, str | None, bytes]
 """A row of `sql/rows.sql`: moments in microseconds since 2000, ids as text."""
+RECORDED_MIN = -(1 << 63)
+"""The earliest moment PostgreSQL can hold: `-infinity`."""
 OnFact = Callable[[int, str, Fact], None]
 """Told of a fact: its position, its stream, itself."""
 
@@ -46,7 +48,7 @@ class RowCheck:
         self._payloads = payloads
         self._versions: dict[str, int] = {}
         self._moments = Moments()
-        self._recorded: int | None = None
+        self._recorded = RECORDED_MIN
         self.next = 1
         """The position that has to come next."""
 
@@ -66,56 +68,72 @@ class RowCheck:
                 self._decode_slowly(row)
         return self._hashed(placed)
 
-    def _placed(self, rows: Sequence[Row]) -> list[Row | None]:
+    def _placed(self, rows: Sequence[Row]) -> Sequence[Row | None]:
         """The rows in their places, None where one is missing."""
+        due = self.next
+        if [row[0] for row in rows] == list(range(due, due + len(rows))):
+            self.next += len(rows)
+            self._follow(rows)
+            return rows
         placed: list[Row | None] = []
-        versions, due = self._versions, self.next
         for row in rows:
-            position, stream, version = row[0], row[1], row[2]
-            if position != due:
-                if position < due:
-                    self._findings.add("order_broken", position, "more than one fact has this position")
-                    continue
-                self._findings.add("facts_missing", due, "the position is missing", last=position - 1)
-                placed += [None] * (min(position - 1, self._size_needed) - due + 1)
-            due = position + 1
-            if versions.get(stream, 0) + 1 != version:
-                self._out_of_turn(position, stream, version)
-            versions[stream] = version
-            if row[5] != self._recorded:
-                self._recorded_at(position, row[5])
+            position = row[0]
+            if position < self.next:
+                self._findings.add("order_broken", position, "more than one fact has this position")
+                continue
+            if position > self.next:
+                self._findings.add("facts_missing", self.next, "the position is missing", last=position - 1)
+                placed += [None] * (min(position - 1, self._size_needed) - self.next + 1)
+            self.next = position + 1
+            self._follow([row])
             placed.append(row)
-        self.next = due
         return placed
 
+    def _follow(self, rows: Sequence[Row]) -> None:
+        """Whether the versions of each stream follow one another, and the times of recording."""
+        versions, recorded = self._versions, self._recorded
+        for row in rows:
+            stream, version, at = row[1], row[2], row[5]
+            if versions.get(stream, 0) + 1 != version:
+                self._out_of_turn(row[0], stream, version)
+            versions[stream] = version
+            if at < recorded:
+                self._findings.add("order_broken", row[0], "it was recorded before the fact in front of it")
+            recorded = at
+        self._recorded = recorded
+
     def _hashed(self, placed: Sequence[Row | None]) -> list[bytes]:
-        leaves: list[bytes] = []
+        try:
+            return leaf_hashes(self._envelopes(placed))
+        except (OverflowError, TypeError, ValueError):  # one is missing, or cannot be written: which, is seen here
+            return [self._leaf(row) for row in placed]
+
+    def _envelopes(self, rows: Iterable[Row | None]) -> Iterator[bytes]:
+        """The envelopes of rows. Raises OverflowError, TypeError or ValueError where a row has none."""
         text = self._moments.text
-        for row in placed:
+        for row in rows:
             if row is None:
-                leaves.append(MISSING)
-                continue
+                raise TypeError("no row")
             position, stream, version, kind, event, recorded, occurred, tenant, actor, task, cause, trace, state = row
-            try:
-                sha, at, when = payload_sha256(state), text(occurred), text(recorded)
-                written = envelope(
-                    actor, cause, task, event, at, sha, position, when, stream, tenant, trace, kind, version
-                )
-                leaves.append(leaf_hash(written))
-            except (OverflowError, TypeError):
-                self._findings.add("invalid_event", position, "a column holds what no fact has there")
-                leaves.append(MISSING)
-        return leaves
+            sha, at, when = payload_sha256(state), text(occurred), text(recorded)
+            yield canonical(
+                Envelope(actor, cause, task, event, at, sha, position, when, stream, tenant, trace, kind, version)
+            )
+
+    def _leaf(self, row: Row | None) -> bytes:
+        """The leaf hash of a row, that of nothing where there is none."""
+        if row is None:
+            return MISSING
+        try:
+            return leaf_hash(next(self._envelopes([row])))
+        except (OverflowError, TypeError, ValueError):
+            self._findings.add("invalid_event", row[0], "a column holds what no fact has there")
+            return MISSING
 
     def _out_of_turn(self, position: int, stream: str, version: int) -> None:
         expected = self._versions.get(stream, 0) + 1
         wrong = f"{stream} has version {version} here, where {expected} is due"
         self._findings.add("order_broken", position, wrong)
-
-    def _recorded_at(self, position: int, recorded: int) -> None:
-        if self._recorded is not None and recorded < self._recorded:
-            self._findings.add("order_broken", position, "it was recorded before the fact in front of it")
-        self._recorded = recorded
 
     def _decode_slowly(self, row: Row) -> None:
         """The whole way, which makes the fact, knows older schemas and closed segments, and says what is wrong."""

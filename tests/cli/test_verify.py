@@ -131,6 +131,26 @@ def test_a_receipt_is_taken_and_checked_without_the_ledger(shell: Shell, tmp_pat
     assert "error (proof_not_covered): " in shell.run("proof", "take", "9999", status=FAILED[NotCovered])
 
 
+def test_that_the_ledger_went_on_is_proved_and_checked_without_it(shell: Shell, tmp_path: Path) -> None:
+    key = shell.run("checkpoint", "keys").split("\t")[0]
+    nowhere = {"BICKFORD_DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    shell.run("checkpoint", "take", "--out", shell.file("second"))
+    proof = shell.file("since.txt")
+    assert f"goes on from {FACTS} facts" in shell.run("proof", "consistency", str(FACTS), "--out", proof)
+    check = ("proof", "check-consistency", proof, "--against")
+    said = run(tmp_path / "none", *check, shell.file("checkpoint"), "--public-key", key, **nowhere).stdout
+    assert f"the checkpoint of {FACTS + 1} facts goes on from that of {FACTS}" in said
+    assert shell.json(*check, shell.file("checkpoint"))["new_size"] == FACTS + 1
+    assert "error (proof_mismatch): " in shell.run(*check, shell.file("second"), status=FAILED[Mismatch])
+    proved = Path(proof).read_text("utf-8")
+    hashes = proved.partition("\n\n")[0].split("\n")[1:]
+    shell.file("since.txt", proved.replace(hashes[0], hashes[1]))
+    assert "error (proof_mismatch): " in shell.run(*check, shell.file("checkpoint"), status=FAILED[Mismatch])
+    shell.file("since.txt", proved[4:])
+    assert "error (proof_malformed): " in shell.run(*check, shell.file("checkpoint"), status=FAILED[Malformed])
+    assert "error (proof_not_covered): " in shell.run("proof", "consistency", "9999", status=FAILED[NotCovered])
+
+
 def test_what_is_wrong_with_a_checkpoint_is_named(shell: Shell) -> None:
     note = Path(shell.file("checkpoint")).read_text("utf-8")
     parsed = Checkpoint.parse(Note.parse(note))

@@ -29,6 +29,7 @@ from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.erasing import Erasing
 from bickford_sora.erasure_list import ErasureList, Listed
 from bickford_sora.erasures import Erasures
+from bickford_sora.evidence.packing import Packing
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import Limits
@@ -283,6 +284,7 @@ def administration(ground: Ground) -> dict[str, Any]:
 def looking(ground: Ground) -> dict[str, Any]:
     """The rooms where what was recorded is looked at and proved."""
     ledger = ground.ledger
+    tree = MemoryTree(ground.recorder, UUID(int=1))
     return {
         "videos": FoldedVideos(ledger),
         "pasts": Pasts(ledger, ground.clock),
@@ -294,7 +296,16 @@ def looking(ground: Ground) -> dict[str, Any]:
             clock=ground.clock,
             wait_for_words=None,
         ),
-        "proofs": Proofs(MemoryTree(ground.recorder, UUID(int=1)), ground.recorder),
+        "proofs": Proofs(tree, ground.recorder),
+        "packs": Packing(
+            ledger=ledger,
+            rows_at=lambda positions: [row for at in positions for row in ground.recorder.read(at - 1, limit=1)],
+            tree=tree,
+            verifiers=tuple,
+            keys=ground.keys,
+            built_in=built_in(None).compiled,
+            clock=ground.clock,
+        ),
         "queueing": Queueing(FoldedQueue(ledger), dict, ground.clock),
         "audited": ledger.head,
         "tide": Tide(ledger.head),

@@ -102,6 +102,7 @@ ROUTES: dict[tuple[str, str], Walk] = {
     ("GET", "/v1/audit/events/{event_id}"): Walk(OVERSEES),
     ("GET", "/v1/audit/questions"): Walk(OVERSEES),
     ("GET", "/v1/audit/questions/{name}"): Walk(OVERSEES),
+    ("GET", "/v1/audit/pack"): Walk(OVERSEES, query="video_id={video_id}"),
     ("GET", "/v1/ledger/checkpoint"): Walk(READS),
     ("GET", "/v1/ledger/tile/{path:path}"): Walk(READS),
     ("GET", "/v1/ledger/proof/consistency"): Walk(READS, query="from=1&to=2"),

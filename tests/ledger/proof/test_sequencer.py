@@ -12,6 +12,7 @@ from ledger.proof.checkpoints import open_checkpoint, origin_of
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.leaves import leaf_of
 from ledger.proof.merkle import Leaves, root
+from ledger.proof.postgres import FETCH_ROWS, PostgresTree
 from ledger.proof.tiles import Tile, TileNodes, tiles_of
 
 from .trees import INTERVAL_S, Proven, signer_of
@@ -110,6 +111,14 @@ def test_a_crash_before_the_tiles_are_kept_costs_nothing(proven: Proven) -> None
         crash()
     assert proven.store.size() == 0
     assert proven.sequencer.take().size == 300
+
+
+def test_who_leaves_a_reading_in_the_middle_gives_the_connection_back(proven: Proven) -> None:
+    proven.grow(3 * FETCH_ROWS)
+    rows = cast("PostgresTree", proven.store).rows()
+    assert len(next(rows)) == FETCH_ROWS
+    del rows  # this once waited for itself, for ever
+    assert proven.store.head() == 3 * FETCH_ROWS
 
 
 def test_it_follows_until_it_is_told_to_stop(any_proven: Proven) -> None:
