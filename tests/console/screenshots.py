@@ -5,23 +5,24 @@ The house in memory and a busy day in it; the pages are those of `PAGES`, a new 
 
 import io
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import av
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, sync_playwright
 
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.telemetry import configure_logging
 from ledger.events.render import RenderStored
 from tests.console.browsing import watched
-from tests.console.visits import let_many_sign_in, make_console_kit
+from tests.console.chromium import chromium, found
+from tests.console.visits import make_console_kit
 from tests.http.houses import KEY, ROOT_KEY, Kit
 from tests.http.test_approvals import held_by
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "console"
 PICTURE_BYTES_MAX = 150_000
@@ -63,10 +64,12 @@ PAGES = (
 def main() -> None:
     """Makes all of them. Needs the system's Chromium."""
     configure_logging(None, "error")
+    path = found()
+    assert path is not None, "install the package chromium"
     FOLDER.mkdir(exist_ok=True)
-    kit = held_by(let_many_sign_in(make_console_kit()), "wait")
+    kit = held_by(make_console_kit(), "wait")
     video_id = a_day(kit)
-    with ServerThread(kit.app, on_stopping=kit.house.tide.closing.set) as server, chromium() as browser:
+    with ServerThread(kit.app, on_stopping=kit.house.tide.closing.set) as server, chromium(path) as browser:
         for shown in PAGES:
             for scheme in get_args(Scheme):
                 path = FOLDER / f"{shown.name}-{scheme}.png"
@@ -139,16 +142,7 @@ def _scene(width: int, height: int, at: float) -> Image.Image:
     return scene
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium, as the tests have it."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def _taken(browser: Browser, url: str, shown: Shown, scheme: Scheme, video_id: str) -> bytes:
+def _taken(browser: "Browser", url: str, shown: Shown, scheme: Scheme, video_id: str) -> bytes:
     look = {"color_scheme": scheme, "viewport": {"width": WIDTH, "height": HEIGHT}}
     with watched(browser, url, **look) as visit:
         if shown.name != "login":

@@ -37,7 +37,6 @@ from projections.work import rows as work_rows
 from tests.http.houses import KEY, NOW, Kit, make_kit
 
 HOST = "http://house"
-SIGN_INS_MAX = 1_000
 
 
 class FoldedRenders:
@@ -225,14 +224,6 @@ def make_console_kit(**given: Any) -> Kit:
     app = _app()
     app.state.house, app.state.console = kit.house, console_of(kit)
     return replace(kit, app=app)
-
-
-def let_many_sign_in(kit: Kit) -> Kit:
-    """The same house, where time stands still and one browser signs in for many."""
-    kit.app.state.console = replace(
-        kit.app.state.console, attempts=Attempts(kit.clock.seconds, per_minute_max=SIGN_INS_MAX)
-    )
-    return kit
 
 
 @dataclass
