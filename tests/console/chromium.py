@@ -1,6 +1,7 @@
 """The system's Chromium, as the tests and the pictures of the console drive it."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,8 +13,14 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def found() -> str | None:
-    """Where it is; None where there is none."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    """Where it is; None where there is none, or Debian's is being installed this moment."""
+    path = next((path for name in NAMES if (path := shutil.which(name))), None)
+    dpkg = shutil.which("dpkg-query")
+    if path is None or dpkg is None:
+        return path
+    asked = [dpkg, "--show", "--showformat=${db:Status-Status}", "chromium"]
+    status = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return path if status in {"installed", ""} else None
 
 
 @contextmanager
