@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bickford_sora.console.commands import Commands, Ended
-from tests.console.visits import visitor
+from tests.console.visits import no_parts, visitor
 from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
 
 HOSTILE = "<script>alert(1)</script>"
@@ -126,6 +126,22 @@ def test_the_evidence_of_a_render_is_packed(kit: Kit) -> None:
     assert f"evidence-{video_id}.zip" in answer.headers["content-disposition"]
 
 
+def test_the_ledger_is_exported_by_who_spans_the_tenant(kit: Kit) -> None:
+    kit.create()
+    root = visitor(kit, ROOT_KEY)
+    assert 'action="/audit/export"' in root.get("/audit/proof").text
+    answer = root.post("/audit/export")
+    assert len(answer.content.splitlines()) == kit.ledger.head()
+    assert 'filename="ledger.jsonl"' in answer.headers["content-disposition"]
+    assert root.post("/audit/export", since="soon").status_code == 400
+    failed = root.post("/audit/export", since="2000-01-01")
+    assert (failed.status_code, "export_failed" in failed.text) == (503, True)
+    of_a_project = visitor(kit)
+    assert "/audit/export" not in of_a_project.get("/audit/proof").text
+    for each in (of_a_project, visitor(kit, FOREIGN_ROOT_KEY)):
+        assert each.post("/audit/export", "/audit/proof").status_code == 403
+
+
 @pytest.mark.parametrize("key", [KEY, FOREIGN_ROOT_KEY])
 def test_a_check_is_for_those_who_span_the_tenant(kit: Kit, key: str) -> None:
     finding = {"kind": "facts_changed", "first": 3, "last": 4, "message": HOSTILE, "exact": True}
@@ -154,5 +170,5 @@ def test_evidence_that_cannot_be_packed_is_asked_for_later(kit: Kit) -> None:
 
 
 def _commanded(kit: Kit, run: object) -> None:
-    commands = Commands(run, kit.clock, start=lambda work: work())  # type: ignore[arg-type] # a plain function
+    commands = Commands(run, no_parts, kit.clock, start=lambda work: work())  # type: ignore[arg-type] # a plain function
     kit.app.state.console = replace(kit.app.state.console, commands=commands)

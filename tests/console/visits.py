@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bickford_sora.decisions.rules.backtest import compare
 from bickford_sora.decisions.rules.reading import read_policy
 from bickford_sora.past_decisions import PastDecisions, Question
 from bickford_sora.renderers.fleet import ReplicaHealth
+from bickford_sora.stops import Stops
 from ledger.application import Ledger
 from ledger.envelope import Event
 from ledger.render import Phase
@@ -138,6 +139,11 @@ def _matches(row: RenderRow, wanted: Wanted) -> bool:
     )
 
 
+def no_parts(arguments: Sequence[str], most_s: float) -> Iterator[bytes]:
+    """Commands none of which says anything."""
+    raise OSError(f"no {arguments} in {most_s}")
+
+
 class FakedCommands:
     """Answers as the commands do, of the ledger in memory. Called at once: a page sees how they ended."""
 
@@ -164,10 +170,19 @@ class FakedCommands:
                 return Ended(0, b"{}")
         raise OSError("no such command")
 
+    def parts(self, arguments: Sequence[str], most_s: float) -> Iterator[bytes]:
+        """A line for each fact, as `export` writes them."""
+        assert most_s > 0
+        if "2000-01-01T00:00:00+00:00" in arguments:
+            raise RuntimeError("it ended with 1")
+        assert arguments[:3] == ("export", "--out", "-")
+        for event in self._kit.ledger.read(0):
+            yield orjson.dumps({"type": event.fact.TYPE}) + b"\n"
+
 
 def operations_of(kit: Kit) -> Operations:
     """One renderer with two replicas, and two read models, one of which is behind."""
-    head = kit.ledger.head
+    head, stops = kit.ledger.head, Stops(kit.recording, tenant="main")
     renderer = ConfiguredRenderer(
         name="openai",
         dialect="openai",
@@ -190,12 +205,14 @@ def operations_of(kit: Kit) -> Operations:
             ReplicaHealth("openai", "http://one", drained=False, down_for_s=0.0),
             ReplicaHealth("openai", "http://two", drained=False, down_for_s=8.0),
         ],
-        stopped=lambda _: ["sora-2-pro"],
+        stopped=lambda name: [model for _, model in stops.record(name).stopped],
+        resume=lambda each, origin: stops.resume(each.name, each.credential, origin),
     )
 
 
 def console_of(kit: Kit, **given: Any) -> Console:
     """The console of a kit's house."""
+    faked = FakedCommands(kit)
     return Console(
         **{
             "house": kit.house,
@@ -204,7 +221,7 @@ def console_of(kit: Kit, **given: Any) -> Console:
             "renders": FoldedRenders(kit.ledger),
             "attempts": Attempts(kit.clock.seconds),
             "operations": operations_of(kit),
-            "commands": Commands(FakedCommands(kit), kit.clock, start=lambda work: work()),
+            "commands": Commands(faked, faked.parts, kit.clock, start=lambda work: work()),
             "catalogue": kit.house.characters.catalogue,
             **given,
         }

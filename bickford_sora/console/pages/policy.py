@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bickford_sora.console.acting import Act, TheAct
 from bickford_sora.console.console import TheVisit, Visit
-from bickford_sora.console.pages.proof import Check, check_of
+from bickford_sora.console.pages.proof import Check, check_of, moment_in
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.rules.backtest import FATES
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy
@@ -102,7 +102,7 @@ async def editor(visit: TheVisit, tested: Annotated[str, Query(max_length=1)] = 
     return Editor(text=text, may_publish=_may_publish(visit))
 
 
-@pages.answer("/policy/lint", "parts/policy_lint.html", takes=OVERSEES)
+@pages.preview("/policy/lint", "parts/policy_lint.html", takes=OVERSEES)
 async def lint(act: TheAct) -> Lint:
     """Looks at a policy as it is written."""
     text = _text(act)
@@ -118,7 +118,7 @@ async def publish(act: TheAct) -> str:
     return "/policy?done=published"
 
 
-@pages.action("/policy/backtest", takes=OVERSEES)
+@pages.action("/policy/backtest", takes=OVERSEES, records=False)
 async def begin_backtest(act: TheAct) -> str:
     """Asks another policy about every render that was asked for, in a process of its own."""
     visit, text = act.visit, _text(act)
@@ -128,7 +128,7 @@ async def begin_backtest(act: TheAct) -> str:
     arguments = ["policy", "backtest", "/dev/stdin", "--json"]
     for name in ("since", "until"):
         if name in act.fields:
-            arguments += [f"--{name}", _moment(act, name)]
+            arguments += [f"--{name}", moment_in(act, name)]
     if not visit.caller.everywhere:
         arguments += ["--project", visit.caller.project]
     visit.console.commands.begin(_backtest(visit), *arguments, by=visit.caller.key_id, text=text)
@@ -166,13 +166,6 @@ def _read(text: str) -> CompiledPolicy:
         return read_policy(text.encode())
     except PolicyInvalid as error:
         raise InvalidRequest(f"The policy cannot be used. {error}.", code=error.code, param="text") from None
-
-
-def _moment(act: Act, name: str) -> str:
-    try:
-        return datetime.fromisoformat(act.text(name)).isoformat()
-    except ValueError:
-        raise InvalidRequest("Write a day such as 2026-11-20.", code="invalid_value", param=name) from None
 
 
 def _told(problems: Sequence[Problem]) -> list[str]:
