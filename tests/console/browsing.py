@@ -1,6 +1,6 @@
 """A page in a browser, watched: what it says on its console, and whom it asks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.console.busy_week import Week
 from tests.http.houses import KEY, Kit
 
 if TYPE_CHECKING:
@@ -30,11 +31,16 @@ PLAYED = f"""film => new Promise(resolve => {{
 class Served:
     """A house in memory that answers browsers."""
 
-    kit: Kit
+    week: Week
     url: str
     """Without a path."""
-    keys: Mapping[str, str]
-    """API keys by their only role."""
+    auditor: str
+    """API key of somebody who only reads."""
+
+    @property
+    def kit(self) -> Kit:
+        """What it stands on."""
+        return self.week.kit
 
 
 @dataclass

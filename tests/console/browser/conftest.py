@@ -7,9 +7,8 @@ import pytest
 
 from bickford_sora.http.serving import ServerThread
 from tests.console.browsing import Served
+from tests.console.busy_week import a_busy_week
 from tests.console.chromium import chromium, found
-from tests.console.visits import make_console_kit
-from tests.http.test_approvals import held_by
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def served() -> Iterator[Served]:
-    """A house in memory, behind a socket, where renders of 8 seconds and more need approval.
+    """A house in memory and a busy week in it, behind a socket.
 
     It is made before the browser: while that runs, this thread has an event loop, and asks the house over HTTP alone.
     """
-    kit = held_by(make_console_kit(), "wait")
-    keys = {role: kit.issue(role) for role in ("approver", "auditor")}
-    with ServerThread(kit.app, on_stopping=kit.house.tide.closing.set) as server:
-        yield Served(kit, server.url, keys)
+    week = a_busy_week()
+    auditor = week.kit.issue("auditor")
+    with ServerThread(week.kit.app, on_stopping=week.kit.house.tide.closing.set) as server:
+        yield Served(week, server.url, auditor)
 
 
 @pytest.fixture(scope="package")

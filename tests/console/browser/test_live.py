@@ -39,7 +39,7 @@ def test_a_row_and_a_page_follow_without_a_reload(browser: "Browser", served: Se
 
 def test_who_may_not_change_is_offered_nothing_to_change(browser: "Browser", served: Served) -> None:
     video_id = asked_for(served.url, "To be looked at by two")
-    offered = {KEY: 1, served.keys["auditor"]: 0}
+    offered = {KEY: 1, served.auditor: 0}
     for key, count in offered.items():
         with watched(browser, served.url, key=key) as visit:
             page = visit.open(f"/renders/{video_id}")

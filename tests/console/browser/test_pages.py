@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.console.browser.accessible import serious_findings
-from tests.console.browsing import NO_PLAYWRIGHT, Served, asked_for, watched
-from tests.console.screenshots import PAGES, Shown
-from tests.http.houses import KEY, ROOT_KEY
+from tests.console.browsing import NO_PLAYWRIGHT, Served, watched
+from tests.console.screenshots import PAGES, Shown, key_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Response
@@ -19,18 +18,13 @@ PAGE_BYTES_MAX = 150_000
 SCRIPT_BYTES_MAX = 60_000
 
 
-@pytest.fixture(scope="module")
-def video_id(served: Served) -> str:
-    return asked_for(served.url, "To be looked at")
-
-
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
-def test_a_page_keeps_nobody_out_and_is_small(browser: "Browser", served: Served, video_id: str, shown: Shown) -> None:
+def test_a_page_keeps_nobody_out_and_is_small(browser: "Browser", served: Served, shown: Shown) -> None:
     loaded: list[Response] = []
-    key = None if shown.name == "login" else ROOT_KEY if shown.as_root else KEY
-    with watched(browser, served.url, key=key, color_scheme="light") as visit:
+    week = served.week
+    with watched(browser, served.url, key=key_of(week, shown.to), color_scheme="light") as visit:
         visit.page.on("response", lambda each: loaded.append(each))  # noqa: PLW0108 - it marks what it is given
-        page = visit.open(shown.path.format(video_id=video_id))
+        page = visit.open(shown.path.format(finished=week.finished, batch=week.batch))
         sizes = {each.url: len(each.body()) for each in loaded if "/live" not in each.url and each.status == 200}
         assert sum(sizes.values()) < PAGE_BYTES_MAX, sizes
         assert all(size < SCRIPT_BYTES_MAX for address, size in sizes.items() if ".js" in address), sizes
