@@ -8,7 +8,7 @@ from datetime import timedelta
 import av
 from PIL import Image, ImageDraw
 
-from ledger.events.render import RenderStored, RenderSubmissionStarted, RenderSubmissionUnknown
+from ledger.events.render import RenderCompleted, RenderStored, RenderSubmissionStarted, RenderSubmissionUnknown
 from tests.console.visits import make_console_kit, visitor
 from tests.http.houses import NOW, ROOT_KEY, Kit
 
@@ -61,12 +61,13 @@ def a_busy_week() -> Week:
     kit = make_console_kit()
     kit.clock.now = NOW - timedelta(seconds=len(DAYS) * DAY_S)
     _govern(kit)
+    team = kit.issue("requester", name="Film team")
     for prompts in DAYS:
         for prompt in prompts:
-            _made(kit, prompt)
+            _made(kit, team, prompt)
         kit.pass_time(DAY_S)
     approver = kit.issue("approver", name="Film lead")
-    finished = _today(kit)
+    finished = _today(kit, team)
     batch = visitor(kit).post("/new/batch", page="/new/batch", text=BATCH).headers["location"]
     kit.checkpoint()
     _look_into_it(kit)
@@ -86,32 +87,31 @@ def _govern(kit: Kit) -> None:
         fields = {"budget_id": budget_id, "scope": scope, "window": window, "unit": "money", "amount": amount}
         answer = root.post("/settings/budgets", currency="USD", thresholds="50, 80", hard="on", **fields)
         assert answer.status_code == 303, answer.text
-    for name, roles in (("Film team", ["requester"]), ("Finance", ["auditor"])):
-        assert kit.request("POST", "/v1/api_keys", json={"name": name, "roles": roles}).status_code == 200
+    kit.issue("auditor", name="Finance")
     endpoint = {"name": "Editing suite", "url": "https://editing.example/hooks", "event_types": ["video.completed"]}
     assert kit.request("POST", "/v1/webhook_endpoints", json=endpoint).status_code == 200
 
 
-def _made(kit: Kit, prompt: str) -> str:
+def _made(kit: Kit, team: str, prompt: str) -> str:
     """The id of a new render that is stored."""
-    video_id = kit.create(prompt, model="sora-2-pro" if len(prompt) % 3 == 0 else "sora-2")
+    video_id = kit.create(prompt, model="sora-2-pro" if len(prompt) % 3 == 0 else "sora-2", key=team)
     kit.pass_time(4)
     kit.submit(video_id, job_id=f"job_{video_id[-12:]}")
     kit.pass_time(70)
-    kit.complete(video_id)
     _store(kit, video_id)
     return video_id
 
 
-def _today(kit: Kit) -> str:
+def _today(kit: Kit, team: str) -> str:
     """Renders in every state; the id of one that has a family."""
-    finished = kit.create("Ferries leave the harbour at dawn, slow push in, gulls", tags="launch", purpose="final")
+    finished = kit.create(
+        "Ferries leave the harbour at dawn, slow push in, gulls", tags="launch", purpose="final", key=team
+    )
     kit.submit(finished, job_id="job_0")
     for percent in (20, 55, 90):
         kit.pass_time(21)
         kit.progress(finished, percent)
     kit.pass_time(12)
-    kit.complete(finished)
     _store(kit, finished)
     for number, prompt in enumerate(("The same at dusk, lamps lit", "The same in snow")):
         answer = kit.request("POST", f"/v1/videos/{finished}/remix", json={"prompt": prompt})
@@ -119,9 +119,8 @@ def _today(kit: Kit) -> str:
         if number == 0:
             remix = str(answer.json()["id"])
             kit.submit(remix, job_id="job_remix")
-            kit.complete(remix)
             _store(kit, remix)
-    failed = kit.create("A crowd in the stadium, handheld", model="sora-2-pro")
+    failed = kit.create("A crowd in the stadium, handheld", model="sora-2-pro", key=team)
     kit.submit(failed, job_id="job_1")
     kit.fail(failed)
     _doubtful(kit)
@@ -129,13 +128,13 @@ def _today(kit: Kit) -> str:
     for number, (prompt, percent) in enumerate(
         (("A paper boat in the gutter, rain, macro", 35), ("Red kite over dunes, first light", 80)), start=2
     ):
-        running = kit.create(prompt, tags="launch", purpose="draft")
+        running = kit.create(prompt, tags="launch", purpose="draft", key=team)
         kit.submit(running, job_id=f"job_{number}")
         kit.progress(running, percent)
-    kit.create("The coupe turns into the tunnel, headlights flare", seconds="8")
+    kit.create("The coupe turns into the tunnel, headlights flare", seconds="8", key=team)
     kit.pass_time(40)
-    kit.create("One long take through the fish market", seconds="12", model="sora-2-pro")
-    kit.create("Night market, steam, neon in the puddles")
+    kit.create("One long take through the fish market", seconds="12", model="sora-2-pro", key=team)
+    kit.create("Night market, steam, neon in the puddles", key=team)
     kit.pass_time(95)
     return finished
 
@@ -161,7 +160,9 @@ def _look_into_it(kit: Kit) -> None:
 
 
 def _store(kit: Kit, video_id: str) -> None:
-    """A film and its thumbnail, kept."""
+    """It is completed; a film and its thumbnail are kept."""
+    kit.record(video_id, RenderCompleted(completed_at=kit.clock.now))
+    kit.pass_time(3)
     kept = kit.asset(video_id, _film(640, 360, 24)).model_copy(update={"width": 640, "height": 360})
     thumbnail = kit.asset(video_id, _picture(320, 180, sum(video_id.encode()) % 7 / 7))
     of_picture = {"variant": "thumbnail", "media_type": "image/webp", "width": 320, "height": 180}

@@ -25,6 +25,8 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "console"
 PICTURE_BYTES_MAX = 150_000
 COLOURS = 192
 WIDTH, HEIGHT = 1280, 860
+MARGIN = 16
+"""Below a page that is not as high as a picture, in pixels."""
 SETTLED_MS = 400
 """How long a page is given to load its pictures and to say that it is live."""
 
@@ -98,7 +100,9 @@ def _taken(browser: "Browser", url: str, shown: Shown, scheme: Scheme, week: Wee
     with watched(browser, url, key=key_of(week, shown.to), **look) as visit:
         page = visit.open(shown.path.format(finished=week.finished, batch=week.batch))
         page.wait_for_timeout(SETTLED_MS)
-        taken = Image.open(io.BytesIO(page.screenshot()))
+        bottom = page.evaluate("(document.querySelector('footer') ?? document.body).getBoundingClientRect().bottom")
+        clip = {"x": 0, "y": 0, "width": WIDTH, "height": min(HEIGHT, bottom + MARGIN)}
+        taken = Image.open(io.BytesIO(page.screenshot(clip=clip)))
     return _small(taken)
 
 

@@ -30,6 +30,17 @@ def test_facts_are_found_by_what_is_in_the_address_and_the_twin_says_the_same(ki
     assert 'name="type" value="render.intent"' in html
 
 
+def test_actors_are_told_by_the_names_of_their_keys_to_who_may_read_them(kit: Kit) -> None:
+    team = kit.issue("requester", name=HOSTILE)
+    video_id = kit.create(key=team)
+    audit = visitor(kit).get(f"/audit?video_id={video_id}").text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;</span>" in audit
+    assert HOSTILE not in audit
+    page = visitor(kit).get(f"/renders/{video_id}.json").json()
+    assert page["names"] == {page["asked_with"]: HOSTILE}
+    assert visitor(kit, team).get(f"/renders/{video_id}.json").json()["names"] == {}
+
+
 def test_the_facts_go_on_page_by_page(kit: Kit) -> None:
     for _ in range(20):
         kit.create()

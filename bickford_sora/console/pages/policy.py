@@ -1,7 +1,7 @@
 """The policy: what is in force, what was, what another one would have done, and publishing it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from bickford_sora.console.acting import Act, TheAct
 from bickford_sora.console.console import TheVisit, Visit
+from bickford_sora.console.names import names_of
 from bickford_sora.console.pages.proof import Check, check_of, moment_in
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.rules.backtest import FATES
@@ -48,6 +49,8 @@ class PolicyPage(BaseModel):
     """The version it is compared with; None: it is the first."""
     diff: Sequence[DiffLine]
     versions: Sequence[Policy]
+    names: Mapping[str, str]
+    """What the keys that published them are called."""
     may_publish: bool
 
 
@@ -205,7 +208,7 @@ def _page(visit: Visit, number: int) -> PolicyPage:
         if number not in known:
             raise NotFound("No policy has this version.", code="policy_not_found", param="version")
         wanted = with_text(known[number])
-    before = known.get(wanted.version - 1)
+    before, newest = known.get(wanted.version - 1), newest_versions(house, caller, VERSIONS_MAX).data
     first = house.policies.built_in.compiled.text if wanted.version else wanted.text
     return PolicyPage(
         policy=wanted,
@@ -213,6 +216,7 @@ def _page(visit: Visit, number: int) -> PolicyPage:
         is_in_force=wanted.version == in_force.version,
         against=wanted.version - 1 if wanted.version else None,
         diff=_diff(before.text if before else first, wanted.text),
-        versions=newest_versions(house, caller, VERSIONS_MAX).data,
+        versions=newest,
+        names=names_of(visit, filter(None, [wanted.published_by, *(each.published_by for each in newest)])),
         may_publish=_may_publish(visit),
     )

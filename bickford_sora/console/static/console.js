@@ -186,6 +186,8 @@ document.addEventListener("htmx:config:request", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => { showTimes(); countChosen(); });
 
+// Where there are more pages than fit beside each other, the one that is shown is in sight.
+for (const here of document.querySelectorAll("nav [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "center" });
 showTimes();
 setInterval(() => { if (mode() === "relative") showTimes(); }, 5000);
 countChosen();
