@@ -1,5 +1,6 @@
 """The whole story, by people in Chromium on a running server: from a prompt in a form to a proof in a file."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -166,3 +167,9 @@ def _verify(visit: Watched, studio: Studio, folder: Path) -> None:
     nowhere = {"BICKFORD_DATABASE_URL": "postgresql://127.0.0.1:1/none"}
     checked = run(folder, "proof", "check", str(receipt), "--public-key", studio.public_key(), **nowhere)
     assert "in order" in checked.stdout
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export the facts").click()
+    exported = folder / "ledger.jsonl"
+    download.value.save_as(exported)
+    types = [json.loads(line)["type"] for line in exported.read_text("utf-8").splitlines()]
+    assert types.count("render.stored") == 2, "both renders"
