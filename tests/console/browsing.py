@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.console.busy_week import Week
+from tests.console.chromium import PATIENCE_MS
 from tests.http.houses import KEY, Kit
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 NO_PLAYWRIGHT = "there is no Playwright here: it comes with the extra dev"
 
-PATIENCE_MS = 10_000
-"""How long a page may take to show what is expected of it."""
 PLAYED_S = 0.2
 PLAYED = f"""film => new Promise(resolve => {{
     film.muted = true

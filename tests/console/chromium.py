@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+PATIENCE_MS = 20_000
+"""How long a page may take to show what is expected of it, on a busy machine."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -26,8 +28,9 @@ def found() -> str | None:
 @contextmanager
 def chromium(path: str) -> "Iterator[Browser]":
     """A browser without a window. While it runs, this thread has an event loop, and can have no other."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where it is not installed, tests are skipped
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - where there is none, tests are skipped
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         try:

@@ -27,7 +27,7 @@ default: allow
 rules:
 - {id: long, effect: require_approval, when: {seconds_min: 4}, on_hold: wait, message: Long ones are looked at.}
 """
-RENDER_TIME_S = 2.0
+RENDER_TIME_S = 3.0
 PATIENCE_MS = 30_000
 """How long a render, its file or a check of the ledger may take on a busy machine."""
 PROMPT = "Ferries leave the harbour at dawn"
