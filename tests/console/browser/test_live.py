@@ -19,7 +19,7 @@ HOSTILE = "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'>"
 
 def test_a_row_and_a_page_follow_without_a_reload(browser: "Browser", served: Served) -> None:
     kit, url = served.kit, served.url
-    video_id = asked_for(url, "Harbour at dawn")
+    video_id = asked_for(url, "A harbour in the mist")
     with watched(browser, url, key=KEY) as visit:
         page = visit.open("/renders")
         expect(page.locator("[data-connection]")).to_have_text("Live")
@@ -28,7 +28,7 @@ def test_a_row_and_a_page_follow_without_a_reload(browser: "Browser", served: Se
         kit.submit(video_id)
         kit.progress(video_id, 40)
         expect(state).to_have_text("in progress 40 %")
-        page.get_by_role("link", name="Harbour at dawn").click()
+        page.get_by_role("link", name="A harbour in the mist").click()
         expect(page.locator("[data-connection]")).to_have_text("Live")
         kit.complete(video_id)
         kit.store(video_id, mp4(160, 90, 8))
