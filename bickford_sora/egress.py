@@ -148,13 +148,13 @@ class Egress:
         self._resolve = resolve
         self._tls = tls or usual_authorities()
 
-    def fetch(self, url: str, *, bytes_max: int, timeout_s: float) -> Fetched:
-        """GETs a URL, through at most `REDIRECTS_MAX` redirects, in at most `timeout_s` seconds altogether.
+    def fetch(self, url: str, *, bytes_max: int, timeout_s: float, redirects_max: int = REDIRECTS_MAX) -> Fetched:
+        """GETs a URL, through at most `redirects_max` redirects, in at most `timeout_s` seconds altogether.
 
         Raises AddressRefused, FetchFailed (also for a status that is not 2xx), or TooLarge beyond `bytes_max`.
         """
         deadline = time.monotonic() + timeout_s
-        for _ in range(REDIRECTS_MAX + 1):
+        for _ in range(redirects_max + 1):
             with self._answer("GET", self._checked(url, public_tls=False), deadline=deadline) as response:
                 if response.status_code not in _REDIRECTS:
                     return _fetched(response, bytes_max, deadline=deadline)

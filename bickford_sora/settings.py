@@ -3,19 +3,23 @@
 docs/reference/settings.md is held to this list by a test.
 """
 
+import json
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bickford_sora.buckets import BUCKET_SCHEMES
 from ledger.events.changes import Kind
+from ledger.events.governance import Role
 
+_ISSUER = re.compile(r"(?:https://[^/?#@]+|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?)(?:/[^?#]*)?")
 SYSTEM_DATA_DIR = Path("/var/lib/bickford-sora")
 
 
@@ -39,6 +43,26 @@ class RendererSettings(BaseModel):
     """Public name of the credential, recorded with every job."""
     api_key: SecretStr
     webhook_secrets: tuple[SecretStr, ...] = ()
+
+
+class OidcGroup(BaseModel):
+    """What the members of one group of the OpenID Connect issuer may do, and where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group: str = Field(min_length=1, max_length=255)
+    """As the issuer names it, to the letter."""
+    tenant: str = Field(default="main", pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    project: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    roles: tuple[Role, ...] = Field(min_length=1)
+    spans_tenant: bool = False
+    """Whether what an auditor or an admin may read or manage is the whole tenant's."""
+
+    @model_validator(mode="after")
+    def _spans_with_a_role_for_it(self) -> Self:
+        if self.spans_tenant and not {"auditor", "admin"}.intersection(self.roles):
+            raise ValueError("a group spans the tenant as 'auditor' or 'admin'")
+        return self
 
 
 class Settings(BaseSettings):
@@ -65,6 +89,29 @@ class Settings(BaseSettings):
     """More keys, as `project=key` separated by commas. Each project sees its own videos only."""
     public_url: str | None = None
     """Where renderers reach us, for their webhooks, for example https://videos.example.com."""
+
+    console_api_keys: bool = True
+    """Whether people sign in to the console by API key."""
+    oidc_issuer: str | None = None
+    """The OpenID Connect issuer people sign in by, as it names itself to the letter. Unset: by API key alone."""
+    oidc_label: str | None = Field(default=None, min_length=1, max_length=60)
+    """What people call it. Unset: its host."""
+    oidc_client_id: str | None = Field(default=None, min_length=1)
+    """Us, as the issuer knows us."""
+    oidc_client_secret: SecretStr | None = None
+    """Unset: a public client."""
+    oidc_scopes: Annotated[tuple[str, ...], NoDecode] = ("openid", "email")
+    """What is asked for, separated by commas."""
+    oidc_groups_claim: str = Field(default="groups", min_length=1)
+    """The claim of ID tokens that lists somebody's groups."""
+    oidc_name_claim: str = Field(default="email", min_length=1)
+    """The claim by whose value somebody is a requester."""
+    oidc_groups: Annotated[tuple[OidcGroup, ...], NoDecode] = ()
+    """What groups may do: a JSON list of objects as `OidcGroup`."""
+    oidc_session_s: int = Field(default=4 * 3600, ge=60, le=12 * 3600)
+    """How long somebody stays signed in before the issuer is asked again, in seconds."""
+    oidc_ca_file: Path | None = None
+    """Certificates, in PEM, of the authorities that the issuer's is from. Unset: the usual ones."""
 
     renderers_file: Path | None = None
     """The renderer file, in YAML. Set, it takes the place of `OPENAI_*`, models, seconds and sizes."""
@@ -195,7 +242,7 @@ class Settings(BaseSettings):
     """Log as JSON lines. Unset: when standard error is not a terminal."""
     log_level: str = "info"
 
-    @field_validator("allow_private_addresses", "four_eyes", "models", "seconds", "sizes", mode="before")
+    @field_validator("allow_private_addresses", "four_eyes", "models", "oidc_scopes", "seconds", "sizes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -217,10 +264,41 @@ class Settings(BaseSettings):
             raise ValueError("give s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER")
         return value
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _https(cls, value: str | None) -> str | None:
+        if value and _ISSUER.fullmatch(value) is None:
+            raise ValueError("an issuer begins with https:// (or http://localhost) and has no query")
+        return value or None
+
     @field_validator("openai_base_url", "public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         return value.rstrip("/") if value else None
+
+    @field_validator("oidc_groups", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        try:
+            return json.loads(value or "[]") if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("give a JSON list of objects") from None
+
+    @model_validator(mode="after")
+    def _people_can_sign_in(self) -> Self:
+        if self.oidc_issuer is None:
+            if not self.console_api_keys:
+                raise ValueError("without BICKFORD_OIDC_ISSUER nobody could sign in: set it, or console_api_keys")
+            return self
+        needed = {
+            "BICKFORD_OIDC_CLIENT_ID": self.oidc_client_id,
+            "BICKFORD_OIDC_GROUPS": self.oidc_groups,
+            "BICKFORD_PUBLIC_URL": self.public_url,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            raise ValueError(f"BICKFORD_OIDC_ISSUER needs {', '.join(missing)}")
+        return self
 
     @staticmethod
     def environment() -> Mapping[str, str]:

@@ -83,7 +83,8 @@ def serve(
         gateway = compose(books, renderers, stack)
         gateway.erasures.reapply()  # before anything is served: a restored backup revives nothing
         api_key = load_or_make_api_key(keys_folder(settings) / "api.key", settings)
-        for secret in (api_key.secret, *(each.api_key for each in gateway.configuring.renderers)):
+        of_issuer = (settings.oidc_client_secret,) if settings.oidc_client_secret else ()
+        for secret in (api_key.secret, *of_issuer, *(each.api_key for each in gateway.configuring.renderers)):
             redaction.register(secret.get_secret_value())
         rooms = house(gateway, api_key.secret, board.read)
         stack.enter_context(watching_renderer_file(books, gateway.configuring))

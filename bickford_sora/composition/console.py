@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from bickford_sora.composition.books import PROJECTIONS, TENANT
 from bickford_sora.composition.gateway import Gateway
+from bickford_sora.composition.sign_in import code_flow
 from bickford_sora.console.attempts import Attempts
 from bickford_sora.console.commands import Commands, Processes
 from bickford_sora.console.console import Console
@@ -18,13 +19,15 @@ from projections.renders import Renders
 
 def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
     """The console beside the routes of this house; `stack` ends what it set going."""
-    books = gateway.books
+    books, new_id = gateway.books, gateway.recording.new_id
     processes = Processes()
     stack.callback(processes.close)
     return Console(
         house=house,
         clock=books.clock,
-        sessions=Sessions(digest=books.keys.digest, new_id=gateway.recording.new_id),
+        sessions=Sessions(digest=books.keys.digest, new_id=new_id),
+        sign_in=code_flow(books.settings, digest=books.keys.digest, new_id=new_id, clock=books.clock),
+        takes_api_keys=books.settings.console_api_keys,
         renders=Renders(books.pool),
         attempts=Attempts(time.monotonic),
         catalogue=gateway.configuring.catalogue,

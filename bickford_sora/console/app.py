@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from bickford_sora.console import live, refusing, signing_in, static
+from bickford_sora.console import live, refusing, signing_in, signing_in_by_oidc, static
 from bickford_sora.console.console import Console
 from bickford_sora.console.pages import (
     approvals,
@@ -46,7 +46,8 @@ PAGES = (
 def with_console(app: FastAPI, console: Console) -> FastAPI:
     """The same application with the console's pages beside its routes."""
     app.state.console = console
-    routers = (signing_in.router, static.router, live.router, files.router, proof.router, spend.router)
+    signing = (signing_in.router, signing_in_by_oidc.router)
+    routers = (*signing, static.router, live.router, files.router, proof.router, spend.router)
     for router in routers:
         app.include_router(router)
     for pages in PAGES:

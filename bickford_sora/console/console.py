@@ -13,7 +13,7 @@ from bickford_sora.console.addresses import HOME
 from bickford_sora.console.attempts import Attempts
 from bickford_sora.console.commands import COMMANDS_MAX, Commands
 from bickford_sora.console.operations import Operations
-from bickford_sora.console.sessions import Session, Sessions
+from bickford_sora.console.sessions import OfKey, OfPerson, Session, Sessions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
 from bickford_sora.errors import Unauthorized
@@ -21,11 +21,16 @@ from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.house import House, Order, Undertaking, authenticated
 from bickford_sora.http.links import Links
 from bickford_sora.http.roles import Takes
+from bickford_sora.oidc.code_flow import CodeFlow
+from bickford_sora.oidc.people import Person, Place
 from ledger.clock import Clock
 from ledger.events.governance import Role
 from projections.renders import Found, Wanted
 
 Answer = TypeVar("Answer")
+
+ISSUER_CALLS_MAX = 8
+"""Calls to the issuer that one process makes at the same time."""
 
 
 class RendersQuery(Protocol):
@@ -51,6 +56,12 @@ class Console:
     commands: Commands
     catalogue: Callable[[], Catalogue]
     """What is offered now."""
+    sign_in: CodeFlow | None = None
+    """How people sign in by an issuer; None: by API key alone."""
+    takes_api_keys: bool = True
+    """Whether people sign in by API key."""
+    asking_issuer: Crossing = field(default_factory=lambda: Crossing(ISSUER_CALLS_MAX))
+    """Threads that wait for the issuer: nothing else waits with them."""
     packing: Crossing = field(default_factory=lambda: Crossing(COMMANDS_MAX))
     """Threads that wait for evidence packs: nothing else waits with them."""
 
@@ -101,6 +112,22 @@ class Visit:
     def csrf(self) -> str:
         """What a form has to bring back."""
         return self.console.sessions.csrf(self.session) if self.session else ""
+
+    @property
+    def person(self) -> Person | None:
+        """Who is signed in by the issuer; None: whoever has the API key."""
+        return self.session.who.person if self.session and isinstance(self.session.who, OfPerson) else None
+
+    @property
+    def place(self) -> Place | None:
+        """Where this person works now."""
+        return self.session.who.place if self.session and isinstance(self.session.who, OfPerson) else None
+
+    @property
+    def places(self) -> list[Place]:
+        """Where this person may work; none for an API key, which has one place."""
+        flow, person = self.console.sign_in, self.person
+        return flow.people.places(person) if flow is not None and person is not None else []
 
     @property
     def links(self) -> Links:
@@ -169,10 +196,30 @@ async def visiting(request: Request) -> Visit:
     session = session_of(request)
     if session is None:
         raise Unauthorized("Sign in first, or send an API key.", code="not_signed_in")
-    caller = await console.house.crossing.run(console.house.callers.of_key, session.tenant, session.key_id)
+    caller = await _caller(console, session)
     if not _is_of_a_list(request):
         console.house.rate_limit.count(caller)
     return Visit(request, console, caller, session)
+
+
+async def is_signed_in(request: Request) -> bool:
+    """Whether the request is of somebody who is signed in, and may still be."""
+    session = session_of(request)
+    try:
+        return session is not None and bool(await _caller(console_of(request), session))
+    except Unauthorized:
+        return False
+
+
+async def _caller(console: Console, session: Session) -> Caller:
+    """Whoever is signed in, as they are now. Raises Unauthorized when their key, groups or way in are no more."""
+    match session.who:
+        case OfKey(tenant, key_id) if console.takes_api_keys:
+            return await console.house.crossing.run(console.house.callers.of_key, tenant, key_id)
+        case OfPerson(person, place) if console.sign_in is not None:
+            return console.sign_in.people.caller(person, place)
+        case _:
+            raise Unauthorized("This way of signing in is not open any more.", code="not_signed_in")
 
 
 TheVisit = Annotated[Visit, Depends(visiting)]

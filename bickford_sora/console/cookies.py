@@ -1,4 +1,4 @@
-"""The two cookies: who is signed in, and how the pages look."""
+"""The cookies: who is signed in, how the pages look, and a sign-in that is under way at the issuer."""
 
 from typing import Literal
 
@@ -7,6 +7,8 @@ from fastapi import Request, Response
 SESSION = "bickford_session"
 SESSION_SECURE = "__Host-bickford_session"
 """Over https: a browser takes it from this host alone, for all its paths, and never sends it in the clear."""
+LOGIN = "bickford_login"
+LOGIN_SECURE = "__Host-bickford_login"
 THEME = "bickford_theme"
 THEME_S = 365 * 24 * 3600
 
@@ -34,6 +36,23 @@ def end_session(response: Response) -> None:
     """Has the browser forget it."""
     response.delete_cookie(SESSION, path="/", httponly=True, samesite="strict")
     response.delete_cookie(SESSION_SECURE, path="/", secure=True, httponly=True, samesite="strict")
+
+
+def login_in(request: Request, *, secure: bool) -> str | None:
+    """The cookie of a sign-in that is under way at the issuer."""
+    return request.cookies.get(LOGIN_SECURE if secure else LOGIN)
+
+
+def keep_login(response: Response, cookie: str, *, max_age_s: int, secure: bool) -> None:
+    """Has the browser keep a sign-in that is under way: `Lax`, since it is another site that sends the browser back."""
+    name = LOGIN_SECURE if secure else LOGIN
+    response.set_cookie(name, cookie, max_age=max_age_s, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def end_login(response: Response) -> None:
+    """Has the browser forget it: each is for one answer."""
+    response.delete_cookie(LOGIN, path="/", httponly=True, samesite="lax")
+    response.delete_cookie(LOGIN_SECURE, path="/", secure=True, httponly=True, samesite="lax")
 
 
 def theme_in(request: Request) -> Theme:

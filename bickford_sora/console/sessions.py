@@ -1,36 +1,50 @@
-"""Who is signed in: a signed cookie that names an API key and an end, and nothing else.
+"""Who is signed in: a signed cookie that names an API key or a person, and an end. No secret and no role is in it.
 
-The key is looked up anew at every request, so a session ends with it. The signature is a keyed hash, as that of a
-signed link; the CSRF token is another one, of the session's id.
+The key is looked up anew at every request, and so is what a person's groups may do: a session ends with either. The
+signature is a keyed hash, as that of a signed link; the CSRF token is another one, of the session's id.
 """
 
 import hmac
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from bickford_sora.decisions.caller import Caller
+from bickford_sora.console import signed
+from bickford_sora.console.signed import Digest
+from bickford_sora.decisions.caller import PERSON, Caller
+from bickford_sora.oidc.people import Person, Place
 from ledger import streams
 from ledger.identifiers import NewId
 
 PURPOSE = "console session"
 CSRF_PURPOSE = "console csrf"
 SESSION_S = 12 * 3600
-"""How long somebody stays signed in, in seconds."""
-COOKIE_CHARS_MAX = 1_024
-"""Longest cookie that is looked at."""
+"""How long somebody stays signed in by API key, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfKey:
+    """Somebody who showed an API key."""
+
+    tenant: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfPerson:
+    """Somebody an issuer knows, and where they work: one of the places their groups have."""
+
+    person: Person
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """That somebody signed in with an API key, until a moment."""
+    """That somebody signed in, until a moment."""
 
     id: str
-    tenant: str
-    key_id: str
+    who: OfKey | OfPerson
     ends: int
     """Unix seconds."""
 
@@ -39,31 +53,36 @@ class Session:
 class Sessions:
     """Makes and reads cookies. Safe to use from several threads."""
 
-    digest: Callable[[str, bytes], str] = field(repr=False)
-    """A keyed hash in hex, by purpose: `ledger.keys.Keys.digest`."""
+    digest: Digest = field(repr=False)
     new_id: NewId
     session_s: int = SESSION_S
 
     def begin(self, caller: Caller, now: datetime) -> Session:
-        """A new session of this caller."""
-        ends = int(now.timestamp()) + self.session_s
-        return Session(self.new_id().hex, caller.tenant, caller.key_id, ends)
+        """A new session of whoever has this API key."""
+        return self._new(OfKey(caller.tenant, caller.key_id), self.session_s, now)
+
+    def begin_person(self, person: Person, place: Place, session_s: int, now: datetime) -> Session:
+        """A new session of a person."""
+        return self._new(OfPerson(person, place), min(session_s, self.session_s), now)
+
+    def at(self, session: Session, place: Place) -> Session:
+        """The same session of a person at another place."""
+        assert isinstance(session.who, OfPerson)  # noqa: S101 - a programmer's mistake
+        return replace(session, who=replace(session.who, place=place))
 
     def cookie(self, session: Session) -> str:
         """The session as a cookie's value."""
-        said = json.dumps([session.id, session.tenant, session.key_id, session.ends], separators=(",", ":")).encode()
-        return f"{urlsafe_b64encode(said).decode()}.{self.digest(PURPOSE, said)}"
+        match session.who:
+            case OfKey(tenant, key_id):
+                said: list[Any] = [session.id, tenant, key_id, session.ends]
+            case OfPerson(person, place):
+                who = [person.id, person.name, [*person.groups]]
+                said = [session.id, who, [place.tenant, place.project, place.spans_tenant], session.ends]
+        return signed.written(self.digest, PURPOSE, said)
 
     def read(self, cookie: str | None, now: datetime) -> Session | None:
         """The session in a cookie; None for one that is not ours, was altered or has ended."""
-        encoded, _, signature = (cookie or "")[:COOKIE_CHARS_MAX].partition(".")
-        try:
-            said = urlsafe_b64decode(encoded.encode("ascii"))
-        except ValueError:
-            return None
-        if not hmac.compare_digest(self.digest(PURPOSE, said).encode(), signature.encode("utf-8", "surrogatepass")):
-            return None
-        session = _session(said)
+        session = _session(signed.read(self.digest, PURPOSE, cookie))
         return session if session is not None and session.ends > now.timestamp() else None
 
     def csrf(self, session: Session) -> str:
@@ -75,12 +94,24 @@ class Sessions:
         given = token if isinstance(token, str) else ""
         return hmac.compare_digest(self.csrf(session).encode(), given.encode("utf-8", "surrogatepass"))
 
+    def _new(self, who: OfKey | OfPerson, session_s: int, now: datetime) -> Session:
+        return Session(self.new_id().hex, who, int(now.timestamp()) + session_s)
 
-def _session(said: bytes) -> Session | None:
+
+def _session(said: Any) -> Session | None:
     """What was signed by us, which is nothing but a session; None for one of another form, of another version."""
-    match json.loads(said):
+    match said:
         case [str(session_id), str(tenant), str(key_id), int(ends)]:
             is_well_formed = UUID(hex=session_id) and streams.is_tenant(tenant) and streams.is_key_id(key_id)
-            return Session(session_id, tenant, key_id, ends) if is_well_formed else None
+            return Session(session_id, OfKey(tenant, key_id), ends) if is_well_formed else None
+        case [
+            str(session_id),
+            [str(person_id), str(name), list(groups)],
+            [str(tenant), str(project), bool(spans)],
+            int(ends),
+        ]:
+            is_well_formed = UUID(hex=session_id) and person_id.startswith(PERSON) and streams.is_tenant(tenant)
+            who = OfPerson(Person(person_id, name, tuple(groups)), Place(tenant, project, spans))
+            return Session(session_id, who, ends) if is_well_formed else None
         case _:
             return None

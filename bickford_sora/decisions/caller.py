@@ -10,6 +10,8 @@ ROLES: tuple[Role, ...] = ("requester", "approver", "auditor", "admin")
 """Every role there is, in the order they are shown in."""
 SPANNING: tuple[Role, ...] = ("auditor", "admin")
 """The roles that may span the tenant; whoever asks and whoever approves does so in one project."""
+PERSON = "oidc_"
+"""What the id of somebody begins with who has no API key, and was signed in by an issuer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Caller:
     requester: str
     """Opaque id of who asked; what they wrote is sealed under their key."""
     key_id: str
-    """Public id of the API key: the actor of what they do."""
+    """Public id of the API key, or of the person: the actor of what they do."""
     roles: frozenset[Role] = frozenset({"requester"})
     spans_tenant: bool = False
     may_assert_requester: bool = False
@@ -64,11 +66,13 @@ class Caller:
         """Raises RoleMissing unless it has one of these roles."""
         if not self.roles.intersection(roles):
             named = " or ".join(repr(role) for role in roles)
-            raise RoleMissing(
-                f"This API key does not have the role {named}, which this takes. Use a key that has it, or have an "
-                "admin of the project issue one.",
-                code="role_missing",
+            lacking = (
+                f"None of your groups has the role {named} here, which this takes. Ask whoever runs this server."
+                if self.key_id.startswith(PERSON)
+                else f"This API key does not have the role {named}, which this takes. Use a key that has it, or have "
+                "an admin of the project issue one."
             )
+            raise RoleMissing(lacking, code="role_missing")
 
     def on(self, key_head: tuple[str, int]) -> Self:
         """The same caller by a later state of its key."""

@@ -14,6 +14,7 @@ from bickford_sora.doctor.finding import Finding, ok, problem, skipped
 from bickford_sora.doctor.machine import check_machine, check_port
 from bickford_sora.doctor.renderers import check_renderers
 from bickford_sora.doctor.server import check_server, connect, has_schema, unreachable
+from bickford_sora.doctor.sign_in import check_sign_in
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import log_threshold
 from ledger.clock import Clock
@@ -42,6 +43,7 @@ def examine(settings: Settings, *, clock: Clock, listen: tuple[str, int] | None 
         yield check_port(*listen)
     yield from _check_database(settings, clock)
     yield from check_renderers(settings, clock)
+    yield check_sign_in(settings)
 
 
 def _check_database(settings: Settings, clock: Clock) -> Iterator[Finding]:
@@ -79,6 +81,5 @@ def _not_looked_at() -> Iterator[Finding]:
 
 def _wrong(error: Mapping[str, object]) -> Finding:
     place = ".".join(map(str, error["loc"])) if isinstance(error["loc"], tuple) else ""
-    return problem(
-        OF_SETTINGS, f"{place}: {error['msg']}", "Correct it; docs/reference/settings.md says what it takes."
-    )
+    found = f"{place}: {error['msg']}" if place else str(error["msg"])
+    return problem(OF_SETTINGS, found, "Correct it; docs/reference/settings.md says what it takes.")

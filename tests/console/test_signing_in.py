@@ -153,7 +153,7 @@ def test_another_sites_form_signs_nobody_in(kit: Kit, headers: dict[str, str]) -
 def test_a_link_from_elsewhere_is_asked_for_again_by_ourselves(kit: Kit) -> None:
     answer = Visitor(kit).get("/renders", **{"sec-fetch-site": "cross-site"})
     assert answer.status_code == 200
-    assert '<meta http-equiv="refresh" content="0">' in answer.text
+    assert '<meta http-equiv="refresh" content="0; url=/renders">' in answer.text
 
 
 def test_an_action_without_the_token_does_nothing(kit: Kit) -> None:

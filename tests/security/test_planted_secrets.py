@@ -26,6 +26,7 @@ PLANTED = {
     "OPENAI_API_KEY": "sk-planted-renderer-credential",
     "OPENAI_WEBHOOK_SECRET": SIGNED,
     "BICKFORD_MASTER_KEY": base64.b64encode(b"planted-master-key-of-32-bytes!!").decode(),
+    "BICKFORD_OIDC_CLIENT_SECRET": "planted-secret-of-the-oidc-client",
     "BICKFORD_CHECKPOINT_PUSH_SECRET": "whsec_" + base64.b64encode(b"planted-push-secret-of-checkpts!").decode(),
 }
 PASSWORD = "planted-database-password"
