@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from ledger import events as e
@@ -53,8 +53,7 @@ STATUSES: Mapping[Phase, Status] = MappingProxyType(
 """What clients are told of each phase. `completed` only once the file is ours: they download as soon as they see it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """The renderer's own object, and where every later call about it goes."""
 
     renderer: str
@@ -63,8 +62,7 @@ class Job:
     job_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """One try to hand the render to a renderer."""
 
     attempt: int

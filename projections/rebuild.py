@@ -40,6 +40,8 @@ from projections.sharing import OnProgress, Work, replay
 
 CATCH_UP_EVENTS_MAX = 1_000
 """Most events in one transaction behind the replay, and most that are applied inside the swap."""
+CATCH_UP_ROUNDS_MAX = 10
+"""Most transactions before a swap that are less than full."""
 SWAP_LOCK_TIMEOUT_S = 0.5
 SWAP_TRIES_MAX = 20
 DROP_LOCK_TIMEOUT_S = 0.2
@@ -166,8 +168,15 @@ class Rebuild:
         raise SwapBlocked(f"{projection.name} was rebuilt up to {position} but could not be swapped in")
 
     def _catch_up(self, connection: Connection[TupleRow], projection: Projection, position: int) -> int:
-        """Applies full batches; what is left then, writers or not, is little enough for the swap."""
-        while self._ledger.head() - position >= CATCH_UP_EVENTS_MAX:
+        """Applies what is there in rounds: for the swap is left what came while the last and shortest one was applied.
+
+        The follower waits for a swap, and what a round needs may be in cold files.
+        """
+        rounds = 0
+        while (left := self._ledger.head() - position) > 0:
+            rounds += left < CATCH_UP_EVENTS_MAX
+            if rounds > CATCH_UP_ROUNDS_MAX:
+                break
             with connection.transaction():
                 _take_time(connection)
                 position = self._apply_next(connection, projection, position)
@@ -176,6 +185,7 @@ class Rebuild:
     def _swap(self, connection: Connection[TupleRow], projection: Projection, position: int) -> int:
         """Returns the position the projection went live at. Raises _StillBehind, or LockNotAvailable: try again."""
         with connection.transaction():
+            _take_time(connection)
             schemas.limit_lock_wait(connection, SWAP_LOCK_TIMEOUT_S)
             live = positions.lock(connection, projection.name)
             # The follower waits from here to the commit, so the live position cannot run away.
@@ -237,7 +247,7 @@ def _unlock(connection: Connection[TupleRow], key: str) -> None:
 
 
 def _take_time(connection: Connection[TupleRow]) -> None:
-    """For this transaction: payloads of closed segments are read in it, and nobody waits for it, however long."""
+    """For this transaction: payloads of closed segments are read in it, which may take long."""
     connection.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
 
 

@@ -29,8 +29,8 @@ from projections.story import Story
 
 READ_ROWS = 2_000
 """Rows that are fetched at a time."""
-WRITE_ROWS_MAX = 10_000
-"""Rows of a table that are held before they are written."""
+WRITE_ROWS_MAX = 1_000
+"""Rows of a table that are held before they are written: few enough to be in the processor's cache still."""
 PROGRESS_EVENTS = 10_000
 """Events between two calls of the progress callback."""
 SORT_MEMORY = "64MB"

@@ -163,7 +163,7 @@ def rows(story: Story) -> Iterator[TableRow]:
             intent.requester,
             intent.operation,
             STATUSES[render.phase],
-            render.phase.value,
+            str(render.phase),
             render.progress,
             intent.model,
             intent.video_seconds,

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+from bickford_sora.database import page_cache
 from bickford_sora.database.binaries import Binaries
 from bickford_sora.database.cluster import ENVIRONMENT
 from bickford_sora.database.layout import PORT, Layout
@@ -76,7 +77,7 @@ def start(layout: Layout, binaries: Binaries, user: ServerUser) -> subprocess.Po
         "unix_socket_permissions": "0700",
         "port": PORT,
         "max_connections": 100,
-        "shared_buffers": "128MB",
+        "shared_buffers": page_cache.setting(),
         "timezone": "UTC",
         "log_timezone": "UTC",
         "logging_collector": "off",

@@ -228,6 +228,36 @@ def test_a_swap_never_takes_a_projection_back(
     assert {each.position for each in rebuilt} == {ledger.head()}
 
 
+def test_histories_that_take_long_to_read_are_caught_up_with_before_the_swap(
+    ledger_database: str, pool: Pool, projector: Projector, author: Author, ledger: Ledger
+) -> None:
+    author.stored_render()
+    author.flush()
+    projector.catch_up()
+    replayed = threading.Event()
+    waits = []
+
+    def rows(story: Story) -> Iterable[TableRow]:
+        if replayed.is_set():
+            with pool.connection() as other:
+                found = other.execute("select from projections.positions where name = 'videos' for update skip locked")
+                waits.append(found.rowcount == 0)
+            time.sleep(0.5)
+        assert VIDEOS.rows is not None
+        return VIDEOS.rows(story)
+
+    def write(done: int, total: int) -> None:
+        if done == total and not replayed.is_set():
+            replayed.set()
+            author.stored_render()
+            author.flush()
+
+    with open_pool(ledger_database, size_max=4, idle_in_transaction_timeout_s=0.2) as impatient:
+        (rebuilt,) = Rebuild(ledger, impatient, [replace(VIDEOS, rows=rows)]).rebuild(on_progress=write)
+    assert rebuilt.position == ledger.head()
+    assert waits == [False]  # nobody who follows had to wait
+
+
 def test_two_rebuilds_of_one_projection_exclude_each_other(
     ledger: Ledger, pool: Pool, projections: list[Projection], rebuild: Rebuild, author: Author
 ) -> None:
