@@ -48,23 +48,23 @@ class Stops:
         key = (fact.credential, fact.model or renderers.EVERYTHING)
         self._append(fact, lambda record: key in record.stopped)
 
-    def resume(self, renderer: str, credential: str) -> None:
-        """From now on it is asked again."""
+    def resume(self, renderer: str, credential: str, origin: Origin | None = None) -> None:
+        """From now on it is asked again. `origin` is of who says so; None: of the configuration."""
         fact = RendererResumed(renderer=renderer, credential=credential)
-        self._append(fact, lambda record: not any(each[0] == credential for each in record.stopped))
+        self._append(fact, lambda record: not any(each[0] == credential for each in record.stopped), origin)
 
     def configure(self, fact: RendererConfigured) -> None:
         """Records a configuration unless it is the one on record."""
         self._append(fact, lambda record: record.configured == fact)
 
-    def _append(self, fact: Fact, is_known: Callable[[RendererRecord], bool]) -> None:
+    def _append(self, fact: Fact, is_known: Callable[[RendererRecord], bool], origin: Origin | None = None) -> None:
         for _ in range(DECIDE_ATTEMPTS_MAX):
             record = self.record(fact.renderer)
             if is_known(record):
                 return
             draft = Draft(((record.stream, fact),), {record.stream: record.version})
             try:
-                self._recording.append(draft, Origin(self._tenant, ACTOR))
+                self._recording.append(draft, origin or Origin(self._tenant, ACTOR))
             except Conflict:
                 continue
             with self._lock:

@@ -1,11 +1,12 @@
 """Which renders are there, by whatever people look for them by?
 
 Asked of the read models of videos, spend, work and words. Renders come in the order of their ids, which is that of
-their making, and are looked through from the newest back: a rare match far back takes several looks, each of which says
-how far it came.
+their making, and are looked through from the newest back, for as long as somebody waits gladly: a rare match far back
+takes several pages, each of which says how far it came.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -21,10 +22,12 @@ from projections.connections import reading
 from projections.port import Pool
 
 PAGE_RENDERS_MAX = 100
-LOOK_RENDERS_MAX = 100_000
-"""Most renders that one look goes through."""
-LOOK_SPEND_MAX = 10_000
-"""As `LOOK_RENDERS_MAX`, where what each cost is looked up."""
+LOOK_RENDERS_MIN = 2_000
+"""Renders that the first look of a page goes through; most pages are full after it."""
+LOOK_GROWTH = 3
+"""How many times as many the next look goes through."""
+LOOK_S_MAX = 0.15
+"""How long the looks of a page may take, in seconds. One begins only if it is expected to end within it."""
 IDS_MAX = 5_000
 """Most renders of a small set (those with certain words, those that are stuck) that are gone through."""
 _SQL = "projections.sql.renders"
@@ -121,8 +124,9 @@ class Found:
 class Renders:
     """Answers from the read models. Raises ledger.errors.Unavailable when the database does not answer."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
+        self._monotonic = monotonic
 
     def page(self, wanted: Wanted, *, after: str | None = None, limit: int = 50) -> Found:
         """The renders that match, behind `after`.
@@ -135,7 +139,29 @@ class Renders:
             ids = _small_set(connection, wanted)
             if wanted.order == "dearest":
                 return _dearest(connection, wanted, ids, after, limit)
-            return _newest(connection, wanted, ids, after, limit)
+            asked = _asked(wanted, ids, after, limit + 1)
+            if ids is not None:
+                return _cut(_rows(connection, "page", {**asked, "look": len(ids)}), limit, None)
+            return self._looked(connection, asked, limit)
+
+    def _looked(self, connection: Connection[TupleRow], asked: dict[str, Any], limit: int) -> Found:
+        """What a few looks find, each of which begins where the one before it ended, and goes further back."""
+        began, found = self._monotonic(), list[RenderRow]()
+        look = LOOK_RENDERS_MIN
+        while True:
+            began_look = self._monotonic()
+            asked |= {"look": look, "limit": limit + 1 - len(found)}
+            found += _rows(connection, "page", asked)
+            if len(found) > limit:
+                return _cut(found, limit, None)
+            row = connection.execute(query("reached", _SQL), asked, prepare=False).fetchone()
+            reached = row[0] if row else None
+            now = self._monotonic()
+            is_time_over = now - began + LOOK_GROWTH * (now - began_look) > LOOK_S_MAX
+            if reached is None or is_time_over:
+                return _cut(found, limit, reached)
+            look *= LOOK_GROWTH
+            asked["before"] = reached
 
     def some(self, tenant: str, project: str | None, video_ids: Sequence[str]) -> Found:
         """Those of these renders that are known, deleted and denied ones too, the last asked for first."""
@@ -144,19 +170,16 @@ class Renders:
         with reading(self._pool) as connection:
             for deleted in (False, True):
                 asked = _asked(replace(wanted, deleted=deleted), list(video_ids), None, len(video_ids))
+                asked["look"] = len(video_ids)
                 found += _rows(connection, "page", asked)
         return Found(tuple(sorted(found, key=lambda each: each.video_id, reverse=True)), None)
 
 
-def _newest(
-    connection: Connection[TupleRow], wanted: Wanted, ids: list[str] | None, after: str | None, limit: int
-) -> Found:
-    asked = _asked(wanted, ids, after, limit + 1)
-    rows = _rows(connection, "page", asked)
+def _cut(rows: Sequence[RenderRow], limit: int, reached: str | None) -> Found:
+    """At most `limit` of them. Where there are no more, the next look begins at `reached`."""
     if len(rows) > limit:
         return Found(tuple(rows[:limit]), rows[limit - 1].video_id)
-    reached = connection.execute(query("reached", _SQL), asked, prepare=False).fetchone() if ids is None else None
-    return Found(tuple(rows), reached[0] if reached else None)
+    return Found(tuple(rows), reached)
 
 
 def _dearest(
@@ -208,7 +231,6 @@ def _asked(wanted: Wanted, ids: list[str] | None, after: str | None, limit: int)
         "from": low,
         "before": min(high, after) if after is not None else high,
         "of_spend": of_spend,
-        "look": LOOK_SPEND_MAX if of_spend else LOOK_RENDERS_MAX,
         "limit": limit,
     }
 

@@ -32,7 +32,7 @@ def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
         attempts=Attempts(time.monotonic),
         catalogue=gateway.configuring.catalogue,
         operations=_operations(gateway),
-        commands=Commands(processes.run, books.clock),
+        commands=Commands(processes.run, processes.parts, books.clock),
     )
 
 
@@ -48,4 +48,5 @@ def _operations(gateway: Gateway) -> Operations:
         renderers=lambda: gateway.configuring.renderers,
         replicas=gateway.fleet.health,
         stopped=lambda name: [model for _, model in gateway.stops.record(name).stopped],
+        resume=lambda renderer, origin: gateway.stops.resume(renderer.name, renderer.credential, origin),
     )

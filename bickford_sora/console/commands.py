@@ -7,7 +7,7 @@ by the command that an operator would call, with the same settings; the page sho
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -24,6 +24,8 @@ KEPT_MAX = 50
 """Commands whose end is remembered; of older ones nothing is known any more."""
 SAID_LINES_MAX = 8
 """Last lines of what a command said that are kept."""
+PART_BYTES = 64 * 1024
+"""Most bytes of a command's answer that are handed on at once."""
 COMMAND_S_MAX = 3600.0
 """How long a command may take, in seconds; then it is ended. A larger ledger is read by an operator's own command."""
 STOP_S = 5.0
@@ -48,6 +50,17 @@ class Run(Protocol):
         """`on_line` is told each line it says beside its answer; `text` is given to it as standard input.
 
         It is ended when it takes longer than `most_s`.
+        """
+
+
+class Pipe(Protocol):
+    """Runs a command whose answer is handed on while it runs."""
+
+    def __call__(self, arguments: Sequence[str], most_s: float, /) -> Iterator[bytes]:
+        """The answer in parts. Whoever stops asking for them ends it.
+
+        Raises RuntimeError behind the last part where it failed, or took longer than `most_s`; OSError where it cannot
+        be started.
         """
 
 
@@ -77,9 +90,12 @@ class Standing:
 class Commands:
     """The commands of this process, by what they are for. Safe to use from several threads."""
 
-    def __init__(self, run: Run, clock: Clock, start: Callable[[Callable[[], object]], object] | None = None) -> None:
+    def __init__(
+        self, run: Run, pipe: Pipe, clock: Clock, start: Callable[[Callable[[], object]], object] | None = None
+    ) -> None:
         """`start` has a function called beside its caller; a thread of its own without it."""
         self._run = run
+        self._pipe = pipe
         self._clock = clock
         self._start = start or _in_a_thread
         self._lock = threading.Lock()
@@ -107,6 +123,15 @@ class Commands:
         finally:
             with self._lock:
                 del self._standings[name]  # whoever waited has its end
+
+    def parts(self, name: str, *arguments: str, by: str) -> Iterator[bytes]:
+        """Runs one whose answer is handed on while it runs. Raises as `begin`, and with the parts as `Pipe`."""
+        self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock()))
+        try:
+            yield from self._pipe(arguments, COMMAND_S_MAX)
+        finally:
+            with self._lock:
+                del self._standings[name]
 
     def _enter(self, name: str, standing: Standing) -> None:
         with self._lock:
@@ -180,6 +205,35 @@ class Processes:
                 except BaseException:
                     process.kill()  # nobody follows it any more
                     raise
+        finally:
+            deadline.cancel()
+            with self._lock:
+                self._running.discard(process)
+
+    def parts(self, arguments: Sequence[str], most_s: float = COMMAND_S_MAX, /) -> Iterator[bytes]:
+        """Runs one whose answer is handed on while it runs, as `Pipe`."""
+        process = subprocess.Popen(  # noqa: S603 - this program, and arguments that were checked
+            [*self._program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        with self._lock:
+            self._running.add(process)
+        deadline = threading.Timer(most_s, _stop, (process,))
+        deadline.daemon = True
+        try:
+            with process:
+                try:
+                    deadline.start()
+                    while part := process.stdout.read(PART_BYTES):
+                        yield part
+                except BaseException:
+                    process.kill()  # nobody asks for the rest
+                    raise
+            if process.returncode:
+                raise RuntimeError(f"the command ended with {process.returncode}")
         finally:
             deadline.cancel()
             with self._lock:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bickford_sora.configuration import ConfiguredRenderer
+from bickford_sora.recording import Origin
 from bickford_sora.renderers.fleet import ReplicaHealth
 from projections.backlog import Waiting
 from projections.positions import Lag, Parked
@@ -26,3 +27,5 @@ class Operations:
     """As they look from this process."""
     stopped: Callable[[str], Sequence[str]]
     """Models that a renderer is not asked for until an operator has looked at it."""
+    resume: Callable[[ConfiguredRenderer, Origin], None]
+    """Has a renderer asked again for all of them, in the name of who says so."""

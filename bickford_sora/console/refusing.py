@@ -26,8 +26,6 @@ TITLES = {
     503: "Try again in a moment",
 }
 
-READ_ONLY = frozenset({"GET", "HEAD"})
-"""Methods that record nothing: whatever else was under way may be recorded when the ledger's answer is lost."""
 _UNKNOWN = (
     "It is not known whether it was recorded. Reload this page to send the same form again, or look at the list first."
 )
@@ -36,10 +34,13 @@ _UNEXPECTED = "The server had an error. Try once more; if it stays, tell whoever
 log = structlog.get_logger(__name__)
 
 
-def told(request: Request, error: Exception) -> Response:
-    """The page that tells of an error, or leads to where somebody signs in. No detail of our own mistakes leaves."""
+def told(request: Request, error: Exception, *, records: bool) -> Response:
+    """The page that tells of an error, or leads to where somebody signs in. No detail of our own mistakes leaves.
+
+    `records`: the request may have put something on record before its answer was lost.
+    """
     known = _known(error)
-    if request.method not in READ_ONLY and isinstance(error, Unavailable | OutcomeUnknown):
+    if records and isinstance(error, Unavailable | OutcomeUnknown):
         known = OutcomeUnknown(_UNKNOWN, code=known.code if known else "unavailable")
     if known is None:
         log.error("request_failed", exc_info=error)

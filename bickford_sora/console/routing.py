@@ -21,6 +21,8 @@ from bickford_sora.console.addresses import inside
 from bickford_sora.console.console import TheVisit, opened_by
 
 TWIN = ".json"
+READ_ONLY = frozenset({"GET", "HEAD"})
+"""Methods that record nothing: whatever else was under way may be recorded when the ledger's answer is lost."""
 
 View = TypeVar("View", bound=Callable[..., Awaitable[BaseModel]])
 Does = TypeVar("Does", bound=Callable[..., Awaitable[str]])
@@ -28,6 +30,9 @@ Does = TypeVar("Does", bound=Callable[..., Awaitable[str]])
 
 class PageRoute(APIRoute):
     """A route whose errors are pages."""
+
+    records = True
+    """Whether what is sent here by POST is put on record: then a lost answer leaves open whether it was."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with what it raises told as a page."""
@@ -39,9 +44,15 @@ class PageRoute(APIRoute):
             except ClientDisconnect:
                 raise
             except Exception as error:  # noqa: BLE001 - what is not known is logged, and told as such
-                return refusing.told(request, error)
+                return refusing.told(request, error, records=self.records and request.method not in READ_ONLY)
 
         return answered
+
+
+class LookRoute(PageRoute):
+    """A route that answers a form, and puts nothing on record."""
+
+    records = False
 
 
 class Pages:
@@ -87,16 +98,23 @@ class Pages:
             async def html(visit: TheVisit, part: Annotated[BaseModel, Depends(view)]) -> Response:
                 return rendering.part(visit, template, part)
 
-            dependencies = [opened_by(takes)]
-            self.router.add_api_route(path, html, methods=["POST"], dependencies=dependencies, name=view.__name__)
+            self.router.add_api_route(
+                path,
+                html,
+                methods=["POST"],
+                dependencies=[opened_by(takes)],
+                name=view.__name__,
+                route_class_override=LookRoute,
+            )
             return view
 
         return register
 
-    def action(self, path: str, *, takes: Dependency) -> Callable[[Does], Does]:
+    def action(self, path: str, *, takes: Dependency, records: bool = True) -> Callable[[Does], Does]:
         """Registers what a form does. It returns where the browser goes next.
 
         The form is read, and where it is from is checked, before it does anything (`bickford_sora.console.acting`).
+        `records`: whether it puts something on record.
         """
 
         def register(does: Does) -> Does:
@@ -105,16 +123,22 @@ class Pages:
                     return Response(status_code=204, headers={"hx-redirect": inside(leads_to)})
                 return RedirectResponse(inside(leads_to), status_code=303)
 
-            dependencies = [opened_by(takes)]
-            self.router.add_api_route(path, done, methods=["POST"], dependencies=dependencies, name=does.__name__)
+            self.router.add_api_route(
+                path,
+                done,
+                methods=["POST"],
+                dependencies=[opened_by(takes)],
+                name=does.__name__,
+                route_class_override=PageRoute if records else LookRoute,
+            )
             return does
 
         return register
 
     def answer(self, path: str, template: str, *, takes: Dependency) -> Callable[[View], View]:
-        """Registers what a form does or asks where the answer is a page of its own, at no address to come back to.
+        """Registers what a form does where the answer is a page of its own, at no address to come back to.
 
-        A secret that is shown once, or a text that is looked at before it counts.
+        A secret that is shown once.
         """
 
         def register(does: View) -> View:

@@ -26,6 +26,7 @@ NOTICES: Mapping[str, str] = MappingProxyType(
         "some": "Some of them could not be: they have ended meanwhile, or a legal hold keeps them.",
         "reviewed": "The review was recorded.",
         "rebuilding": "The read model is being rebuilt. The live one answers until then.",
+        "resumed": "The renderer is asked again.",
         "adopted": "The job was adopted.",
         "resubmitted": "The render is submitted again.",
         "abandoned": "The render was given up.",

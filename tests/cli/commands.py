@@ -170,13 +170,13 @@ SMALL_AND_QUICK = {
 
 
 @contextmanager
-def served(**given: str) -> Iterator[Served]:
+def served(*, render_time_s: float = 0.3, **given: str) -> Iterator[Served]:
     """`serve --simulator` on a free port and a data folder of its own; stopped by SIGTERM unless it has ended."""
     with reachable_folder() as folder:
         log = folder / "serve.log"
         with log.open("w") as errors:
             process = subprocess.Popen(
-                [*COMMAND, "serve", "--simulator", "--port", "0", "--render-time", "0.3"],
+                [*COMMAND, "serve", "--simulator", "--port", "0", "--render-time", str(render_time_s)],
                 env=environment(folder / "data", {**SMALL_AND_QUICK, **given}),
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -187,7 +187,7 @@ def served(**given: str) -> Iterator[Served]:
         try:
             announced = _announced(process, log)
             impatience.cancel()
-            yield Served(process, folder / "data", folder, announced.split()[6].rstrip(), announced)
+            yield Served(process, folder / "data", folder, announced.splitlines()[0].split()[-1], announced)
         finally:
             impatience.cancel()
             stop(process)

@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from tests.http.houses import KEY
+from tests.console.busy_week import Week
+from tests.console.chromium import PATIENCE_MS
+from tests.http.houses import KEY, Kit
 
-PATIENCE_MS = 10_000
-"""How long a page may take to show what is expected of it."""
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+NO_PLAYWRIGHT = "there is no Playwright here: it comes with the extra dev"
+
 PLAYED_S = 0.2
 PLAYED = f"""film => new Promise(resolve => {{
     film.muted = true
@@ -21,22 +26,38 @@ PLAYED = f"""film => new Promise(resolve => {{
 """Plays a video until it has come somewhere, and tells how far. The page's policy lets no text be run in a loop."""
 
 
+@dataclass(frozen=True)
+class Served:
+    """A house in memory that answers browsers."""
+
+    week: Week
+    url: str
+    """Without a path."""
+    auditor: str
+    """API key of somebody who only reads."""
+
+    @property
+    def kit(self) -> Kit:
+        """What it stands on."""
+        return self.week.kit
+
+
 @dataclass
 class Watched:
     """A page, and what was noticed of it."""
 
-    page: Page
+    page: "Page"
     url: str
     """Of the server, without a path."""
     problems: list[str] = field(default_factory=list)
     """Errors on its console, and requests to other hosts."""
 
-    def open(self, path: str) -> Page:
+    def open(self, path: str) -> "Page":
         """Goes to a page of the console."""
         self.page.goto(f"{self.url}{path}")
         return self.page
 
-    def sign_in(self, key: str = KEY) -> Page:
+    def sign_in(self, key: str = KEY) -> "Page":
         """Signs in by the form."""
         page = self.open("/login")
         page.get_by_label("API key").fill(key)
@@ -44,13 +65,20 @@ class Watched:
         page.wait_for_url(f"{self.url}/renders")
         return page
 
-    def hear(self, message: ConsoleMessage) -> None:
+    def hear(self, message: "ConsoleMessage") -> None:
         if message.type in {"error", "warning"}:
             self.problems.append(message.text)
 
-    def see(self, request: Request) -> None:
+    def see(self, request: "Request") -> None:
         if urlsplit(request.url).netloc not in {urlsplit(self.url).netloc, ""}:
             self.problems.append(f"asked {request.url}")
+
+
+def signed_in(url: str, key: str) -> list[dict[str, str]]:
+    """The cookies of somebody who signed in with this key, as Playwright takes them."""
+    answer = httpx.post(f"{url}/login", data={"api_key": key})
+    assert answer.status_code == 303, answer.text
+    return [{"name": name, "value": value, "url": url} for name, value in answer.cookies.items()]
 
 
 def asked_for(url: str, prompt: str, *, key: str = KEY, **fields: str) -> str:
@@ -62,10 +90,15 @@ def asked_for(url: str, prompt: str, *, key: str = KEY, **fields: str) -> str:
 
 
 @contextmanager
-def watched(browser: Browser, url: str, **look: object) -> Iterator[Watched]:
-    """A page of its own, with cookies of its own. `look` is what Playwright's contexts take."""
-    context = browser.new_context(**look)  # type: ignore[arg-type] # as Playwright names them
+def watched(browser: "Browser", url: str, *, key: str | None = None, **look: Any) -> Iterator[Watched]:
+    """A page of its own, with cookies of its own: those of who signed in with `key`.
+
+    `look` is what Playwright's contexts take.
+    """
+    context = browser.new_context(**look)
     context.set_default_timeout(PATIENCE_MS)
+    if key is not None:
+        context.add_cookies(signed_in(url, key))
     page = context.new_page()
     found = Watched(page, url)
     page.on("console", found.hear)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bickford_sora.console.commands import Commands, Ended
-from tests.console.visits import visitor
+from tests.console.visits import no_parts, visitor
 from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
 
 HOSTILE = "<script>alert(1)</script>"
@@ -28,6 +28,17 @@ def test_facts_are_found_by_what_is_in_the_address_and_the_twin_says_the_same(ki
     html = somebody.get("/audit?type=render.intent").text
     assert re.findall(r'href="/facts/([0-9a-f-]+)"', html) == [each["id"] for each in page["facts"]]
     assert 'name="type" value="render.intent"' in html
+
+
+def test_actors_are_told_by_the_names_of_their_keys_to_who_may_read_them(kit: Kit) -> None:
+    team = kit.issue("requester", name=HOSTILE)
+    video_id = kit.create(key=team)
+    audit = visitor(kit).get(f"/audit?video_id={video_id}").text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;</span>" in audit
+    assert HOSTILE not in audit
+    page = visitor(kit).get(f"/renders/{video_id}.json").json()
+    assert page["names"] == {page["asked_with"]: HOSTILE}
+    assert visitor(kit, team).get(f"/renders/{video_id}.json").json()["names"] == {}
 
 
 def test_the_facts_go_on_page_by_page(kit: Kit) -> None:
@@ -126,6 +137,22 @@ def test_the_evidence_of_a_render_is_packed(kit: Kit) -> None:
     assert f"evidence-{video_id}.zip" in answer.headers["content-disposition"]
 
 
+def test_the_ledger_is_exported_by_who_spans_the_tenant(kit: Kit) -> None:
+    kit.create()
+    root = visitor(kit, ROOT_KEY)
+    assert 'action="/audit/export"' in root.get("/audit/proof").text
+    answer = root.post("/audit/export")
+    assert len(answer.content.splitlines()) == kit.ledger.head()
+    assert 'filename="ledger.jsonl"' in answer.headers["content-disposition"]
+    assert root.post("/audit/export", since="soon").status_code == 400
+    failed = root.post("/audit/export", since="2000-01-01")
+    assert (failed.status_code, "export_failed" in failed.text) == (503, True)
+    of_a_project = visitor(kit)
+    assert "/audit/export" not in of_a_project.get("/audit/proof").text
+    for each in (of_a_project, visitor(kit, FOREIGN_ROOT_KEY)):
+        assert each.post("/audit/export", "/audit/proof").status_code == 403
+
+
 @pytest.mark.parametrize("key", [KEY, FOREIGN_ROOT_KEY])
 def test_a_check_is_for_those_who_span_the_tenant(kit: Kit, key: str) -> None:
     finding = {"kind": "facts_changed", "first": 3, "last": 4, "message": HOSTILE, "exact": True}
@@ -154,5 +181,5 @@ def test_evidence_that_cannot_be_packed_is_asked_for_later(kit: Kit) -> None:
 
 
 def _commanded(kit: Kit, run: object) -> None:
-    commands = Commands(run, kit.clock, start=lambda work: work())  # type: ignore[arg-type] # a plain function
+    commands = Commands(run, no_parts, kit.clock, start=lambda work: work())  # type: ignore[arg-type] # a plain function
     kit.app.state.console = replace(kit.app.state.console, commands=commands)

@@ -1,9 +1,12 @@
+import re
 from datetime import timedelta
 
 import pytest
 
-from ledger.events import RenderSubmissionStarted, RenderSubmissionUnknown
-from tests.console.visits import visitor
+from bickford_sora.stops import Stops
+from ledger import streams
+from ledger.events import RendererResumed, RendererStopped, RenderSubmissionStarted, RenderSubmissionUnknown
+from tests.console.visits import Visitor, visitor
 from tests.http.houses import FOREIGN_ROOT_KEY, NOW, OTHER_KEY, ROOT_KEY, Kit
 
 HOSTILE = "<script>alert(1)</script>"
@@ -17,9 +20,8 @@ def test_the_page_says_what_its_twin_says(kit: Kit) -> None:
     assert [each["is_well"] for each in page["read_models"]] == [True, False]
     assert [each["video_id"] for each in page["queued"]] == [waiting]
     (renderer,) = page["renderers"]
-    assert renderer["stopped"] == ["sora-2-pro"]
     assert [each["down_for_s"] for each in renderer["replicas"]] == [0.0, 8.0]
-    for told in (waiting, "left alone for 8 s", "bickford-sora renderers resume openai", "invalid_event", "Ready"):
+    for told in (waiting, "left alone for 8 s", "invalid_event", "Ready"):
         assert told in html, told
     assert "sk-secret" not in html + str(page)
 
@@ -46,6 +48,29 @@ def test_a_read_model_is_rebuilt_by_an_admin_of_the_tenant_alone(kit: Kit) -> No
     assert rebuilt["audit"]["command"] == "bickford-sora replay audit --json"
     assert rebuilt["audit"]["status"] == 0
     assert rebuilt["videos"] is None
+
+
+def test_a_stopped_renderer_is_asked_again_when_an_admin_of_the_tenant_says_so(kit: Kit) -> None:
+    stops = Stops(kit.recording, tenant="main")
+    stops.stop(
+        RendererStopped(renderer="openai", credential="openai-default", model="sora-2-pro", code="model_not_found")
+    )
+    root, of_a_project = visitor(kit, ROOT_KEY), visitor(kit)
+    assert root.get("/health.json").json()["renderers"][0]["stopped"] == ["sora-2-pro"]
+    assert 'action="/health/resume/openai"' in root.get("/health").text
+    assert "/health/resume/" not in of_a_project.get("/health").text
+    assert of_a_project.post("/health/resume/openai", "/health").status_code == 403
+    assert root.post("/health/resume/odd").status_code == 404
+    assert root.post("/health/resume/openai").headers["location"] == "/health?done=resumed"
+    assert root.get("/health.json").json()["renderers"][0]["stopped"] == []
+    resumed = kit.ledger.history(streams.renderer("openai"))[-1]
+    assert (type(resumed.fact), resumed.context.actor) == (RendererResumed, _key_id(root))
+
+
+def _key_id(visitor: Visitor) -> str:
+    found = re.search(r"<dt>Key</dt><dd><code>([^<]+)</code>", visitor.get("/renders").text)
+    assert found
+    return found[1]
 
 
 def test_deliveries_to_an_endpoint_are_shown_to_its_project_alone(kit: Kit) -> None:

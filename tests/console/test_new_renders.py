@@ -8,11 +8,12 @@ import pytest
 
 from bickford_sora.batches import BATCH_LINES_MAX
 from bickford_sora.console.batch_files import lines_of
+from bickford_sora.console.pages.batches import PAGE_BATCHES
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
 from ledger.errors import Unavailable
 from tests.console.visits import Visitor, make_console_kit, visitor
-from tests.http.houses import FOREIGN_KEY, ROOT_KEY, Kit, catalogue, offer, png
+from tests.http.houses import FOREIGN_KEY, OTHER_KEY, ROOT_KEY, Kit, catalogue, offer, png
 
 POLICY = b"""\
 version: 1
@@ -144,6 +145,35 @@ def test_a_lost_answer_of_the_ledger_is_told_as_not_known(kit: Kit, monkeypatch:
     assert answer.status_code == 503
     assert "It is not known whether it was recorded" in answer.text
     assert ">Back<" not in answer.text
+
+
+def test_a_look_whose_answer_is_lost_changed_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody = visitor(kit)
+    token = somebody.token("/new")
+
+    def lost(*_: object, **__: object) -> None:
+        raise Unavailable("the connection broke")
+
+    monkeypatch.setattr(type(kit.house.quoting), "quote", lost)
+    answer = somebody.send("POST", "/new/quote", data={"csrf": token, "prompt": "A sea"})
+    assert answer.status_code == 503
+    assert "Nothing was changed" in answer.text
+
+
+def test_batches_are_listed_with_their_progress_to_who_reads_their_project(kit: Kit) -> None:
+    somebody, other = visitor(kit), visitor(kit, OTHER_KEY)
+    assert "No batch was sent yet" in somebody.get("/batches").text
+    for number in range(PAGE_BATCHES + 1):
+        text = f"prompt,seconds\nA sea {number},4\nA storm,99\n"
+        where = somebody.post("/new/batch", page="/new/batch", text=text).headers["location"]
+    shown = somebody.get("/batches.json").json()
+    assert len(shown["batches"]) == PAGE_BATCHES
+    newest = shown["batches"][0]
+    assert where == f"/batches/{newest['batch_id']}"
+    assert (newest["counts"]["total"], newest["counts"]["refused"], newest["done"]) == (2, 1, 1)
+    assert f'href="{where}"' in somebody.get("/batches").text
+    assert len(somebody.get(f"/batches.json?after={shown['after']}").json()["batches"]) == 1
+    assert other.get("/batches.json").json()["batches"] == []
 
 
 @pytest.mark.parametrize(

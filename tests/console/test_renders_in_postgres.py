@@ -1,5 +1,6 @@
 """The read models answer as a fold of the ledger does, whatever is asked for."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -124,7 +125,7 @@ def test_words_of_prompts_are_found_with_the_other_filters(kit: Kit, pool: Pool)
     assert ours.page(Wanted(tenant=TENANT, video_id=finished)).renders[0].video_id == finished
 
 
-def test_pages_meet_without_a_gap_or_a_repetition(kit: Kit, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_meet_without_a_gap_or_a_repetition(kit: Kit, pool: Pool) -> None:
     a_busy_day(kit)
     ours = copied(kit, pool)
     orders: tuple[Literal["newest", "dearest"], ...] = ("newest", "dearest")
@@ -133,11 +134,25 @@ def test_pages_meet_without_a_gap_or_a_repetition(kit: Kit, pool: Pool, monkeypa
         whole = [each.video_id for each in ours.page(wanted, limit=PAGE_RENDERS_MAX).renders]
         assert len(whole) == len(set(whole)) >= 4
         assert _walked(ours, wanted) == whole
-    # rare matches far back take several looks
-    monkeypatch.setattr("projections.renders.LOOK_RENDERS_MAX", 2)
-    assert len(_walked(ours, Wanted(tenant=TENANT, model="sora-2-pro"))) == 1
+
+
+def test_a_rare_match_far_back_is_found_by_several_looks(kit: Kit, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, oldest = a_busy_day(kit)
+    copied(kit, pool)
+    monkeypatch.setattr("projections.renders.LOOK_RENDERS_MIN", 1)
+    rare = Wanted(tenant=TENANT, model="sora-2-pro")
+    in_time = Renders(pool, monotonic=lambda: 0.0).page(rare)
+    assert ([each.video_id for each in in_time.renders], in_time.after) == ([oldest], None)
+    slow = Renders(pool, monotonic=itertools.count().__next__)
+    first = slow.page(rare)
+    assert (first.renders, first.has_more) == ((), True), "time is over after the first look"
+    assert _walked(slow, rare) == [oldest]
+
+
+@pytest.mark.parametrize("limit", [0, PAGE_RENDERS_MAX + 1])
+def test_a_page_has_a_size(pool: Pool, limit: int) -> None:
     with pytest.raises(ValueError, match="limit is 1 to"):
-        ours.page(Wanted(tenant=TENANT), limit=0)
+        Renders(pool).page(Wanted(tenant=TENANT), limit=limit)
 
 
 def _walked(renders: Renders, wanted: Wanted) -> list[str]:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bickford_sora.decisions.rules.backtest import compare
 from bickford_sora.decisions.rules.reading import read_policy
 from bickford_sora.past_decisions import PastDecisions, Question
 from bickford_sora.renderers.fleet import ReplicaHealth
+from bickford_sora.stops import Stops
 from ledger.application import Ledger
 from ledger.envelope import Event
 from ledger.render import Phase
@@ -37,7 +38,6 @@ from projections.work import rows as work_rows
 from tests.http.houses import KEY, NOW, Kit, make_kit
 
 HOST = "http://house"
-SIGN_INS_MAX = 1_000
 
 
 class FoldedRenders:
@@ -139,6 +139,11 @@ def _matches(row: RenderRow, wanted: Wanted) -> bool:
     )
 
 
+def no_parts(arguments: Sequence[str], most_s: float) -> Iterator[bytes]:
+    """Commands none of which says anything."""
+    raise OSError(f"no {arguments} in {most_s}")
+
+
 class FakedCommands:
     """Answers as the commands do, of the ledger in memory. Called at once: a page sees how they ended."""
 
@@ -165,10 +170,19 @@ class FakedCommands:
                 return Ended(0, b"{}")
         raise OSError("no such command")
 
+    def parts(self, arguments: Sequence[str], most_s: float) -> Iterator[bytes]:
+        """A line for each fact, as `export` writes them."""
+        assert most_s > 0
+        if "2000-01-01T00:00:00+00:00" in arguments:
+            raise RuntimeError("it ended with 1")
+        assert arguments[:3] == ("export", "--out", "-")
+        for event in self._kit.ledger.read(0):
+            yield orjson.dumps({"type": event.fact.TYPE}) + b"\n"
+
 
 def operations_of(kit: Kit) -> Operations:
     """One renderer with two replicas, and two read models, one of which is behind."""
-    head = kit.ledger.head
+    head, stops = kit.ledger.head, Stops(kit.recording, tenant="main")
     renderer = ConfiguredRenderer(
         name="openai",
         dialect="openai",
@@ -191,12 +205,14 @@ def operations_of(kit: Kit) -> Operations:
             ReplicaHealth("openai", "http://one", drained=False, down_for_s=0.0),
             ReplicaHealth("openai", "http://two", drained=False, down_for_s=8.0),
         ],
-        stopped=lambda _: ["sora-2-pro"],
+        stopped=lambda name: [model for _, model in stops.record(name).stopped],
+        resume=lambda each, origin: stops.resume(each.name, each.credential, origin),
     )
 
 
 def console_of(kit: Kit, **given: Any) -> Console:
     """The console of a kit's house."""
+    faked = FakedCommands(kit)
     return Console(
         **{
             "house": kit.house,
@@ -205,7 +221,7 @@ def console_of(kit: Kit, **given: Any) -> Console:
             "renders": FoldedRenders(kit.ledger),
             "attempts": Attempts(kit.clock.seconds),
             "operations": operations_of(kit),
-            "commands": Commands(FakedCommands(kit), kit.clock, start=lambda work: work()),
+            "commands": Commands(faked, faked.parts, kit.clock, start=lambda work: work()),
             "catalogue": kit.house.characters.catalogue,
             **given,
         }
@@ -225,14 +241,6 @@ def make_console_kit(**given: Any) -> Kit:
     app = _app()
     app.state.house, app.state.console = kit.house, console_of(kit)
     return replace(kit, app=app)
-
-
-def let_many_sign_in(kit: Kit) -> Kit:
-    """The same house, where time stands still and one browser signs in for many."""
-    kit.app.state.console = replace(
-        kit.app.state.console, attempts=Attempts(kit.clock.seconds, per_minute_max=SIGN_INS_MAX)
-    )
-    return kit
 
 
 @dataclass

@@ -8,8 +8,7 @@ NOT_USED = re.findall(r"[a-z]+", sections(GLOSSARY.read_text("utf-8"), 2)["Not u
 SPEAKS_AS_OTHERS = {
     "bickford_sora/simulator/interference.py": "the words of a broken proxy",
     "bickford_sora/simulator/flavours/litellm.py": "the words of LiteLLM",
-    "tests/console/conftest.py": "the words of Playwright",
-    "tests/console/screenshots.py": "as above",
+    "tests/console/chromium.py": "the words of Playwright",
 }
 HOSTS = tuple(
     ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))

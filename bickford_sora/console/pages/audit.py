@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bickford_sora.console.console import TheVisit, Visit
+from bickford_sora.console.names import names_of
 from bickford_sora.console.routing import Pages
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http import audit as facts
@@ -67,6 +68,8 @@ class ListOfFacts(BaseModel):
     """A page of facts, the last recorded first."""
 
     facts: Sequence[AuditEvent]
+    names: Mapping[str, str]
+    """What the keys among their actors are called."""
     asked: dict[str, str]
     is_filtered: bool
     has_rare_filters: bool
@@ -118,6 +121,7 @@ def _listed(visit: Visit, asked: Asked) -> ListOfFacts:
     found = facts.found_page(visit.house, visit.caller, _wanted(given), page)
     return ListOfFacts(
         facts=found.data,
+        names=names_of(visit, [each.actor for each in found.data]),
         asked=given,
         is_filtered=any(given.values()),
         has_rare_filters=any(value for name, value in given.items() if name not in _IN_SIGHT),

@@ -2,19 +2,27 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
+from fastapi import Query
 from pydantic import BaseModel
 
 from bickford_sora.batches import BATCH_LINES_MAX
 from bickford_sora.console.acting import Act, TheAct
 from bickford_sora.console.batch_files import lines_of
-from bickford_sora.console.console import TheVisit
+from bickford_sora.console.console import TheVisit, Visit
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
-from bickford_sora.http.batches import FILE, VideoBatch, told_batch
+from bickford_sora.http.batches import FILE, BatchCounts, VideoBatch, told_batch
 from bickford_sora.http.roles import ASKS, READS
+from ledger import streams
 from ledger.batches import Batch
+from ledger.events import BatchOpened
+from ledger.port import POSITION_MAX
+from projections.audit import Filters
+
+PAGE_BATCHES = 20
 
 pages = Pages()
 
@@ -35,6 +43,26 @@ class BatchPage(BaseModel):
     """Lines that will not change any more."""
 
 
+class SentBatch(BaseModel):
+    """One batch of the list."""
+
+    batch_id: str
+    project: str
+    requester: str
+    created_at: datetime
+    counts: BatchCounts
+    done: int
+    """Lines that will not change any more."""
+
+
+class SentBatches(BaseModel):
+    """A page of batches, the last sent first."""
+
+    batches: Sequence[SentBatch]
+    after: int | None
+    """Where the next page begins; None: this is the last."""
+
+
 @pages.page("/new/batch", "new_batch.html", takes=ASKS)
 async def form(visit: TheVisit) -> NewBatch:
     """The empty form."""
@@ -53,15 +81,45 @@ async def one(batch_id: str, visit: TheVisit) -> BatchPage:
     """How a batch stands."""
     house, caller = visit.house, visit.caller
     found = await house.batching.run(lambda: told_batch(house, caller.tenant, house.batches.find(caller, batch_id)))
-    counts = found.counts
-    return BatchPage(
-        batch=found,
-        created_at=datetime.fromtimestamp(found.created_at, UTC),
-        done=counts.refused + counts.completed + counts.failed,
-    )
+    return BatchPage(batch=found, created_at=datetime.fromtimestamp(found.created_at, UTC), done=_done(found.counts))
+
+
+@pages.page("/batches", "batches.html", takes=READS)
+async def sent(visit: TheVisit, after: Annotated[int, Query(ge=0, le=POSITION_MAX)] = 0) -> SentBatches:
+    """The batches that were sent."""
+    return await visit.read(lambda visit: _sent(visit, after or POSITION_MAX))
+
+
+def _done(counts: BatchCounts) -> int:
+    return counts.refused + counts.completed + counts.failed
 
 
 # What follows runs in the synchronous world, behind the crossing.
+
+
+def _sent(visit: Visit, before: int) -> SentBatches:
+    house, caller = visit.house, visit.caller
+    house.wait_for_audit(house.limits.projection_wait_s)
+    filters = Filters(type=BatchOpened.TYPE, project=caller.readable)
+    found = house.audits.query.events(
+        caller.tenant, filters, after=0, before=before, limit=PAGE_BATCHES + 1, order="desc"
+    )
+    shown = found[:PAGE_BATCHES]
+    after = shown[-1].position if len(found) > PAGE_BATCHES else None
+    return SentBatches(batches=[_one(visit, each.stream) for each in shown], after=after)
+
+
+def _one(visit: Visit, stream: str) -> SentBatch:
+    batch = visit.house.batches.find(visit.caller, streams.batch_id(stream.rpartition(":")[2]))
+    counts = told_batch(visit.house, visit.caller.tenant, batch).counts
+    return SentBatch(
+        batch_id=batch.opened.batch_id,
+        project=batch.opened.project,
+        requester=batch.opened.requester,
+        created_at=batch.created_at,
+        counts=counts,
+        done=_done(counts),
+    )
 
 
 def _taken(act: Act) -> Batch:

@@ -116,7 +116,8 @@ class Health(BaseModel):
     """The last position in the ledger."""
     read_models: Sequence[ReadModel]
     parked: Sequence[ParkedStream]
-    may_rebuild: bool
+    may_operate: bool
+    """Whether the visitor rebuilds read models, and has stopped renderers asked again."""
     looked_at: datetime
 
 
@@ -128,19 +129,37 @@ async def health(visit: TheVisit) -> Health:
     return await visit.read(lambda visit: _health(visit, queue.told_line(line)))
 
 
-@pages.action("/health/rebuild/{name}", takes=ADMINISTERS)
+@pages.action("/health/rebuild/{name}", takes=ADMINISTERS, records=False)
 async def rebuild(name: str, act: TheAct) -> str:
     """Makes a read model's rows again from the ledger, beside the live ones, in a process of its own."""
     visit = act.visit
-    if not visit.runs_this:
-        raise RoleMissing(
-            "Read models are everybody's. Use the key of an admin who spans the tenant which runs this server.",
-            code="tenant_admin_needed",
-        )
+    _check_runs_this(visit)
     if name not in visit.console.operations.versions:
         raise NotFound("No read model has this name.", code="read_model_not_found", param="name")
     visit.console.commands.begin(_command(name), "replay", name, "--json", by=visit.caller.key_id)
     return "/health?done=rebuilding#read-models"
+
+
+@pages.action("/health/resume/{name}", takes=ADMINISTERS)
+async def resume(name: str, act: TheAct) -> str:
+    """Has a stopped renderer asked again, as `bickford-sora renderers resume`."""
+    visit = act.visit
+    _check_runs_this(visit)
+    operations = visit.console.operations
+    renderer = next((each for each in operations.renderers() if each.name == name), None)
+    if renderer is None:
+        raise NotFound("No renderer has this name.", code="renderer_not_found", param="name")
+    await visit.house.crossing.run(operations.resume, renderer, act.order.origin)
+    return "/health?done=resumed"
+
+
+def _check_runs_this(visit: Visit) -> None:
+    """Raises RoleMissing for whoever does not span the tenant that runs this."""
+    if not visit.runs_this:
+        raise RoleMissing(
+            "This is everybody's. Use the key of an admin who spans the tenant which runs this server.",
+            code="tenant_admin_needed",
+        )
 
 
 def _command(name: str) -> str:
@@ -170,7 +189,7 @@ def _health(visit: Visit, line: QueueNow) -> Health:
         head=max((each.head for each in lags), default=0),
         read_models=[_read_model(visit, each) for each in lags],
         parked=_parked(visit),
-        may_rebuild=visit.may("admin") and visit.runs_this,
+        may_operate=visit.may("admin") and visit.runs_this,
         looked_at=visit.now,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from bickford_sora.console.console import TheVisit, Visit
+from bickford_sora.console.names import names_of
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.http.as_of import AsOf
@@ -129,6 +130,8 @@ class RenderPage(BaseModel):
     spent: Spent
     quoted: Money | None
     timeline: Sequence[TimelineFact]
+    names: Mapping[str, str]
+    """What the keys of those who did something are called."""
     actions: Sequence[str]
     """What the visitor may do with it."""
     as_of: int | None
@@ -234,6 +237,7 @@ def _page(visit: Visit, looked: _Looked) -> RenderPage:
         spent=_spent(looked.about),
         quoted=render.quoted.cost if render.quoted else None,
         timeline=_timeline(looked),
+        names=names_of(visit, [render.asked_with, *(each.actor for each in looked.about)]),
         actions=actions_of(visit.caller, render) if past is None else [],
         as_of=past.position if past else None,
         as_of_at=past.at if past else None,

@@ -1,7 +1,7 @@
 """The policy: what is in force, what was, what another one would have done, and publishing it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from bickford_sora.console.acting import Act, TheAct
 from bickford_sora.console.console import TheVisit, Visit
-from bickford_sora.console.pages.proof import Check, check_of
+from bickford_sora.console.names import names_of
+from bickford_sora.console.pages.proof import Check, check_of, moment_in
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.rules.backtest import FATES
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy
@@ -48,6 +49,8 @@ class PolicyPage(BaseModel):
     """The version it is compared with; None: it is the first."""
     diff: Sequence[DiffLine]
     versions: Sequence[Policy]
+    names: Mapping[str, str]
+    """What the keys that published them are called."""
     may_publish: bool
 
 
@@ -102,7 +105,7 @@ async def editor(visit: TheVisit, tested: Annotated[str, Query(max_length=1)] = 
     return Editor(text=text, may_publish=_may_publish(visit))
 
 
-@pages.answer("/policy/lint", "parts/policy_lint.html", takes=OVERSEES)
+@pages.preview("/policy/lint", "parts/policy_lint.html", takes=OVERSEES)
 async def lint(act: TheAct) -> Lint:
     """Looks at a policy as it is written."""
     text = _text(act)
@@ -118,7 +121,7 @@ async def publish(act: TheAct) -> str:
     return "/policy?done=published"
 
 
-@pages.action("/policy/backtest", takes=OVERSEES)
+@pages.action("/policy/backtest", takes=OVERSEES, records=False)
 async def begin_backtest(act: TheAct) -> str:
     """Asks another policy about every render that was asked for, in a process of its own."""
     visit, text = act.visit, _text(act)
@@ -128,7 +131,7 @@ async def begin_backtest(act: TheAct) -> str:
     arguments = ["policy", "backtest", "/dev/stdin", "--json"]
     for name in ("since", "until"):
         if name in act.fields:
-            arguments += [f"--{name}", _moment(act, name)]
+            arguments += [f"--{name}", moment_in(act, name)]
     if not visit.caller.everywhere:
         arguments += ["--project", visit.caller.project]
     visit.console.commands.begin(_backtest(visit), *arguments, by=visit.caller.key_id, text=text)
@@ -168,13 +171,6 @@ def _read(text: str) -> CompiledPolicy:
         raise InvalidRequest(f"The policy cannot be used. {error}.", code=error.code, param="text") from None
 
 
-def _moment(act: Act, name: str) -> str:
-    try:
-        return datetime.fromisoformat(act.text(name)).isoformat()
-    except ValueError:
-        raise InvalidRequest("Write a day such as 2026-11-20.", code="invalid_value", param=name) from None
-
-
 def _told(problems: Sequence[Problem]) -> list[str]:
     return [str(each) for each in problems]
 
@@ -212,7 +208,7 @@ def _page(visit: Visit, number: int) -> PolicyPage:
         if number not in known:
             raise NotFound("No policy has this version.", code="policy_not_found", param="version")
         wanted = with_text(known[number])
-    before = known.get(wanted.version - 1)
+    before, newest = known.get(wanted.version - 1), newest_versions(house, caller, VERSIONS_MAX).data
     first = house.policies.built_in.compiled.text if wanted.version else wanted.text
     return PolicyPage(
         policy=wanted,
@@ -220,6 +216,7 @@ def _page(visit: Visit, number: int) -> PolicyPage:
         is_in_force=wanted.version == in_force.version,
         against=wanted.version - 1 if wanted.version else None,
         diff=_diff(before.text if before else first, wanted.text),
-        versions=newest_versions(house, caller, VERSIONS_MAX).data,
+        versions=newest,
+        names=names_of(visit, filter(None, [wanted.published_by, *(each.published_by for each in newest)])),
         may_publish=_may_publish(visit),
     )

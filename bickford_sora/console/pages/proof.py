@@ -3,20 +3,21 @@
 import base64
 import re
 import tempfile
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
-from bickford_sora.console.acting import TheAct
+from bickford_sora.console.acting import Act, TheAct
 from bickford_sora.console.commands import Standing
 from bickford_sora.console.console import TheVisit, Visit, opened_by
-from bickford_sora.console.routing import PageRoute, Pages
-from bickford_sora.errors import NotFound, RoleMissing, TryLater
+from bickford_sora.console.routing import LookRoute, Pages
+from bickford_sora.errors import InvalidRequest, NotFound, RoleMissing, TryLater
 from bickford_sora.http import proof
 from bickford_sora.http.roles import OVERSEES, READS
 from ledger import streams
@@ -33,7 +34,7 @@ SEEN_BY_ALL = ("held", "facts", "covered", "checkpoints")
 _ORIGIN = re.compile(r"\A[^\n]+")
 
 pages = Pages()
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=LookRoute, include_in_schema=False)
 
 
 class ShownCheckpoint(BaseModel):
@@ -80,6 +81,15 @@ class ProofPage(BaseModel):
     questions: dict[str, str]
 
 
+def moment_in(act: Act, name: str) -> str:
+    """A day or moment in a form, as commands take it; UTC where it names no zone. Raises InvalidRequest."""
+    try:
+        moment = datetime.fromisoformat(act.text(name))
+    except ValueError:
+        raise InvalidRequest("Write a day such as 2026-11-20.", code="invalid_value", param=name) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+
+
 def check_of(standing: Standing | None) -> Check | None:
     """A command as it is shown."""
     if standing is None:
@@ -101,7 +111,7 @@ async def shown(visit: TheVisit) -> ProofPage:
     return await visit.read(_proof)
 
 
-@pages.action("/audit/verify", takes=OVERSEES)
+@pages.action("/audit/verify", takes=OVERSEES, records=False)
 async def verify(act: TheAct) -> str:
     """Rereads the whole ledger and holds it to its tree and checkpoints, in a process of its own."""
     if not act.visit.runs_this:
@@ -121,6 +131,25 @@ async def checkpoint(visit: TheVisit) -> Response:
     except NotCovered as error:
         raise proof.not_ready(error) from None
     return _kept(newest.note, f"checkpoint-{newest.size}")
+
+
+@router.post("/audit/export", dependencies=[opened_by(OVERSEES)])
+async def export(act: TheAct) -> Response:
+    """The ledger, or what of it was recorded in some days, as a file: what `bickford-sora export` writes."""
+    visit = act.visit
+    if not visit.runs_this:
+        raise RoleMissing(
+            "The ledger is everybody's. Use a key that spans the tenant which runs this server.",
+            code="tenant_admin_needed",
+        )
+    arguments = ["export", "--out", "-"]
+    for name in ("since", "until"):
+        if name in act.fields:
+            arguments += [f"--{name}", moment_in(act, name)]
+    parts = visit.console.commands.parts("export", *arguments, by=visit.caller.key_id)
+    first = await visit.console.packing.run(_first, parts)
+    headers = {"content-disposition": 'attachment; filename="ledger.jsonl"'}
+    return StreamingResponse(chain([first], parts), media_type="application/x-ndjson", headers=headers)
 
 
 @router.get("/audit/receipt", dependencies=[opened_by(OVERSEES)])
@@ -168,6 +197,14 @@ def _shown(newest: KeptCheckpoint) -> ShownCheckpoint:
         taken_at=newest.taken_at,
         note=newest.note,
     )
+
+
+def _first(parts: Iterator[bytes]) -> bytes:
+    """The first part, so that what cannot be begun is told by a page. Raises TryLater."""
+    try:
+        return next(parts, b"")
+    except (OSError, RuntimeError) as error:
+        raise TryLater("The ledger could not be exported. Ask again in a while.", code="export_failed") from error
 
 
 def _packed(visit: Visit, video_id: str) -> bytes:

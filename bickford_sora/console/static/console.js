@@ -122,14 +122,26 @@ function scrub(event) {
   film.currentTime = film.duration * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
 }
 
-// --- Sending: a button is pressed once. Where the page stays, for a file or by going back, it can be pressed again.
+// --- Sending: a form is sent once. Where the page stays, for a file or by going back, it can be sent again.
+// Buttons are not disabled: a browser may keep that for a page that somebody goes back to.
+
+const SENT_AGAIN_MS = 5000;
 
 document.addEventListener("submit", (event) => {
   const { target: form, submitter: button } = event;
   if (!button || event.defaultPrevented || form.method !== "post") return;
-  setTimeout(() => { button.disabled = true; }); // what it sends with the form goes first
-  if (form.matches("[data-download]")) setTimeout(() => { button.disabled = false; }, 5000);
-  else addEventListener("pageshow", (event) => { if (event.persisted) button.disabled = false; }, { once: true });
+  if (form.hasAttribute("data-sent")) {
+    event.preventDefault();
+    return;
+  }
+  form.setAttribute("data-sent", "");
+  button.setAttribute("aria-disabled", "true");
+  const again = () => {
+    form.removeAttribute("data-sent");
+    button.removeAttribute("aria-disabled");
+  };
+  if (form.matches("[data-download]")) setTimeout(again, SENT_AGAIN_MS);
+  else addEventListener("pageshow", again, { once: true });
 });
 
 // --- Keys
@@ -174,6 +186,8 @@ document.addEventListener("htmx:config:request", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => { showTimes(); countChosen(); });
 
+// Where there are more pages than fit beside each other, the one that is shown is in sight.
+for (const here of document.querySelectorAll("nav [aria-current]")) here.scrollIntoView({ block: "nearest", inline: "center" });
 showTimes();
 setInterval(() => { if (mode() === "relative") showTimes(); }, 5000);
 countChosen();

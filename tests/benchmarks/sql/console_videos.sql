@@ -2,10 +2,10 @@
 insert into projection_videos.videos (stream, video_id, tenant, project, requester, operation, status, phase, progress, model,
                                       seconds, size, prompt, created_at, completed_at, expires_at, expired, failure_code, deleted_at,
                                       erased, renderer, reviews, version, position)
-select 'render:acme:' || substr(id, 7), id, 'acme', 'project-' || g %% 12, 'requester-' || g %% 50, 'create',
+select 'render:' || %(tenant)s || ':' || substr(id, 7), id, %(tenant)s, 'project-' || g %% 12, 'requester-' || g %% 50, 'create',
        case phase when 'stored' then 'completed' when 'failed' then 'failed' else 'in_progress' end, phase,
        case phase when 'in_progress' then g %% 100 when 'stored' then 100 else 0 end,
-       case when g %% 4 = 0 then 'sora-2-pro' else 'sora-2' end, '4', '1280x720', repeat(md5(g::text), 10), made_at,
+       case when g %% 4 = 0 then 'sora-2-pro' else 'sora-2' end, '4', '1280x720', (%(prompts)s::text[])[g %% %(distinct)s + 1], made_at,
        case when phase in ('stored', 'failed') then made_at + interval '90 s' end, made_at + interval '90 days', false,
        case when phase = 'failed' then 'moderation_blocked' end, case when g %% 200 = 3 then made_at + interval '1 day' end, false,
        case when g %% 1000 = 9 then 'rare' else 'vllm' end, 0, 9, g * 10

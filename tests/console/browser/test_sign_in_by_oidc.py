@@ -1,33 +1,26 @@
 """The journey to an issuer and back, as a browser makes it: with its cookies, its policies and its redirects."""
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, expect
 
-from bickford_sora.http.serving import ServerThread
 from tests.console import issuer as issuers
-from tests.console.browsing import watched
+from tests.console.browsing import NO_PLAYWRIGHT, Served, watched
 from tests.console.issuer import SimulatedIssuer
 from tests.console.sign_ins import configure
-from tests.console.visits import make_console_kit
-from tests.http.houses import Kit
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+expect = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT).expect
 pytestmark = pytest.mark.xdist_group("browser")
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Kit, str]]:
-    kit = make_console_kit()
-    with ServerThread(kit.app, on_stopping=kit.house.tide.closing.set) as server:
-        yield kit, server.url
-
-
 def test_a_person_goes_to_the_issuer_and_comes_back_signed_in(
-    browser: Browser, served: tuple[Kit, str], issuers_site: tuple[str, FastAPI]
+    browser: "Browser", served: Served, issuers_site: tuple[str, FastAPI]
 ) -> None:
-    kit, url = served
+    kit, url = served.kit, served.url
     there, app = issuers_site
     # Another site, as issuers are: to a browser, localhost and 127.0.0.1 are two.
     app.state.issuer = issuer = SimulatedIssuer(
