@@ -21,10 +21,10 @@ from bickford_sora.idempotency import Idempotency
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.preparing import Desk, Prepared, Preparing
 from bickford_sora.recording import DECIDE_ATTEMPTS_MAX, Origin, Wanted
-from bickford_sora.side_by_side import alone, attempt, together
+from bickford_sora.side_by_side import alone, attempt, result, together
 from ledger import lifecycle, streams
 from ledger.envelope import Event, Sealed
-from ledger.errors import Conflict, Erased
+from ledger.errors import Conflict, LedgerError
 from ledger.keys import Plain
 from ledger.render import Render
 from ledger.spend import Periods, Spend
@@ -122,7 +122,7 @@ class Making:
         placed = alone(self._placed, wanted)
         made = together(self._made_all, placed)
         return [
-            self._made_anew(each) if isinstance(outcome, PolicyReplaced) else outcome
+            attempt(self._made_anew, each) if isinstance(outcome, PolicyReplaced) else outcome
             for each, outcome in zip(wanted, made, strict=True)
         ]
 
@@ -130,13 +130,13 @@ class Making:
         self._desk.take_place(wanted.caller)
         return wanted
 
-    def _made_anew(self, wanted: ToMake) -> Made | Exception:
+    def _made_anew(self, wanted: ToMake) -> Made:
         """What a request comes to by the policy that came meanwhile."""
         for _ in range(DECIDE_ATTEMPTS_MAX):
             [made] = self._made_all([wanted])
             if not isinstance(made, PolicyReplaced):
-                return made
-        return TryLater("The policy is changing. Send the request again.", code="conflict")
+                return result(made)
+        raise TryLater("The policy is changing. Send the request again.", code="conflict")
 
     def _made_all(self, wanted: Sequence[ToMake]) -> list[Made | Exception]:
         """From what is cheap to refuse to what costs time, and only then to storage.
@@ -162,11 +162,11 @@ class Making:
         words = [{name: next(sealed) for name in each} for each in texts]
         return [attempt(self._kept, case, said) for case, said in zip(cases, words, strict=True)]
 
-    def _kept(self, case: _Case, words: Mapping[str, Sealed | Erased]) -> _Case:
+    def _kept(self, case: _Case, words: Mapping[str, Sealed | LedgerError]) -> _Case:
         prepared, references = case.prepared, self._desk.references
         sealed: dict[str, Sealed] = {}
         for name, text in words.items():
-            if isinstance(text, Erased):
+            if isinstance(text, LedgerError):
                 raise text
             sealed[name] = text
         caller, video_id = case.asked.caller, case.asked.video_id

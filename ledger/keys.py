@@ -11,6 +11,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ledger.envelope import Sealed
-from ledger.errors import Corrupt, Erased
+from ledger.errors import Corrupt, Erased, LedgerError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -86,23 +87,23 @@ class Keys:
     def seal(self, text: str, *, requester: str, subject: str, field: str) -> Sealed:
         """Ciphertext of `text` under the key of `subject`, made when it does not exist yet; what they are says `Plain`.
 
-        Raises ValueError for what is no such id or field, Erased when the subject's or requester's key was destroyed.
+        Raises ValueError for what is no such id or field, Erased when the subject's or requester's key was destroyed,
+        Corrupt when the master key does not open it.
         """
         [sealed] = self.seal_all([Plain(text, requester, subject, field)])
-        if isinstance(sealed, Erased):
+        if isinstance(sealed, LedgerError):
             raise sealed
         return sealed
 
-    def seal_all(self, texts: Sequence[Plain]) -> list[Sealed | Erased]:
-        """As `seal` for each text, with one look for their keys and one for what has none yet."""
+    def seal_all(self, texts: Sequence[Plain]) -> list[Sealed | LedgerError]:
+        """As `seal` for each text, by itself, with one look for their keys and one for what has none yet."""
         names = [_name(each.requester, each.subject) for each in texts]
         for each in texts:
             _check_field(each.field)
         known = dict(self._store.get({*names, *(each.requester for each in texts)}))
         known |= self._made({each.requester: self._wrapping for each in texts if each.requester not in known})
         missing = {name: each.requester for name, each in zip(names, texts, strict=True) if name not in known}
-        below = {name: requester for name, requester in missing.items() if requester in known}
-        known |= self._made({name: _unwrapped(self._wrapping, above, known) for name, above in below.items()})
+        known |= self._made(self._above(missing, known))
         return [self._sealed(name, each, known) for name, each in zip(names, texts, strict=True)]
 
     def open(self, sealed: Sealed) -> str:
@@ -154,10 +155,18 @@ class Keys:
         fresh = {name: _encrypted(by, AESGCM.generate_key(KEY_BYTES * 8), name) for name, by in wrapping.items()}
         return self._store.add_all(fresh) if fresh else {}
 
-    def _sealed(self, name: str, plain: Plain, known: Mapping[str, bytes]) -> Sealed | Erased:
+    def _above(self, names: Mapping[str, str], known: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """What keys of these names are to be wrapped by: their requesters' keys, where these can be opened."""
+        above: dict[str, bytes] = {}
+        for name, requester in names.items():
+            with suppress(Erased, Corrupt):  # it is said where the text is sealed
+                above[name] = _unwrapped(self._wrapping, requester, known)
+        return above
+
+    def _sealed(self, name: str, plain: Plain, known: Mapping[str, bytes]) -> Sealed | LedgerError:
         try:
             key = _unwrapped(_unwrapped(self._wrapping, plain.requester, known), name, known)
-        except Erased as error:
+        except (Erased, Corrupt) as error:
             return error
         body = _encrypted(key, plain.text.encode(), f"{name}|{plain.field}")
         return Sealed(f"{_FORMAT}.{name}.{plain.field}.{base64.urlsafe_b64encode(body).decode()}")

@@ -79,6 +79,15 @@ def test_texts_are_sealed_together_each_for_itself(keys: Keys) -> None:
     assert keys.open_all([one, four]) == {one: "one", four: "four"}
 
 
+def test_a_requester_whose_key_was_changed_hinders_no_other(store: KeyStore) -> None:
+    store.add_all({"key_1": bytes(60)})
+    texts = [Plain("one", "key_1", "video_1", FIELD), Plain("two", "key_2", "video_2", FIELD)]
+    one, two = Keys(MASTER, store).seal_all(texts)
+    assert isinstance(one, Corrupt)
+    assert not isinstance(two, Exception)
+    assert Keys(MASTER, store).open(two) == "two"
+
+
 def test_sealed_text_opens_and_shows_nothing(keys: Keys) -> None:
     sealed = seal(keys)
     assert keys.open(sealed) == PROMPT

@@ -4,9 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from bickford_sora.decisions.policy import built_in
 from bickford_sora.decisions.request import create_request
 from bickford_sora.errors import InvalidRequest, KeyReused
 from bickford_sora.intake import Answer, Asking
+from ledger import streams
+from ledger.envelope import Context, Decision
+from ledger.errors import Unavailable
+from ledger.events import PolicyPublished
+from ledger.identifiers import id_maker
 from tests.workers.harness import CALLER, ORIGIN, Harness, harness
 
 
@@ -55,3 +61,22 @@ def test_what_waits_for_more_than_the_ledger_is_not_quick(shop: Harness) -> None
     assert shop.intake.is_quick(CALLER, create)
     remix = create_request({"prompt": "a kite", "remix_video_id": "video_" + "0" * 32}, {})
     assert not shop.intake.is_quick(CALLER, remix)
+
+
+def test_who_is_decided_anew_in_vain_takes_nobody_elses_answer(shop: Harness) -> None:
+    shop.intake.ask_all([asking(shop, "a first one")])
+    other, hooks = built_in(10**9).compiled, shop.mischief.hooks
+
+    def replace_policy() -> None:
+        published = streams.policy("main"), PolicyPublished(policy_hash=other.hash, text=other.text)
+        by = Context("main", "key_1", shop.clock())
+        shop.ledger.append(Decision.of([published], heads={}, context=by, new_id=id_maker(shop.clock)))
+        hooks["append:render.intent"] = take_database_away
+
+    def take_database_away() -> None:  # while the first one is decided anew
+        shop.mischief.fail_at, shop.mischief.failure = ("keys.add", "before"), Unavailable("away")
+
+    hooks["append:render.intent"] = replace_policy
+    kite, owl = shop.intake.ask_all([asking(shop, "a red kite"), asking(shop, "an owl")])
+    assert shop.render(made(kite)).allowed is not None
+    assert isinstance(owl, Unavailable)
