@@ -126,6 +126,8 @@ class Spending:
                     self._decide(self._next())
         finally:
             with self._arriving:
+                # Nobody waits any more who leaves by an error.
+                self._waiting = [each for each in self._waiting if each.call is not call]
                 self._is_led = bool(self._waiting)
                 if self._waiting:
                     self._waiting[0].call.lead()

@@ -118,7 +118,7 @@ class PostgresRecorder(LedgerRecorder):
             connection = held.enter_context(self._pool.connection())
             held.enter_context(connection.transaction())
             connection.execute(_turn(name))
-        except psycopg.OperationalError:  # nobody may rely on a turn, so nobody has to learn that there was none
+        except psycopg.Error:  # nobody may rely on a turn, so nobody has to learn that there was none
             _end(held)
         try:
             yield

@@ -142,6 +142,7 @@ class Gated(MemoryRecorder):
         self.asked: list[str] = []
         """What was asked of it beside appends."""
         self.before: list[Callable[[], None]] = []
+        self.no_turns = False
 
     def append(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:
         self.appends.append(len(rows))
@@ -153,6 +154,8 @@ class Gated(MemoryRecorder):
 
     def turn(self, name: str) -> AbstractContextManager[None]:
         self.asked.append("turn")
+        if self.no_turns:
+            raise LookupError(name)
         return super().turn(name)
 
     def select_events(self, originator_id: UUID | str, **bounds: Any) -> Sequence[RecordedRow]:
@@ -336,3 +339,13 @@ def test_two_hundred_at_once_from_four_processes_against_a_cap_for_k_are_k(serve
         counts = spend_benchmark.decide_in_processes(database, "ours", processes=4, threads=10, seconds=60, most=5)
         assert sum(counts) == 37
         assert spend_benchmark.spent_micro(database) == 37 * spend_benchmark.COST_MICRO
+
+
+def test_one_who_fails_outside_of_an_append_leaves_the_others_somebody_who_decides(town: Town, recorder: Gated) -> None:
+    spending = town.decider()
+    recorder.no_turns = True
+    with pytest.raises(LookupError):
+        ask(spending)
+    recorder.no_turns = False
+    assert spending.waiting == 0
+    assert ask(spending)
