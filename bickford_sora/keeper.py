@@ -63,8 +63,8 @@ class _Kept:
         """When it is to be started, in monotonic seconds; None: it runs, or is not wanted."""
         self.ready_at: float | None = None
         """When it said so, in monotonic seconds; None: it did not yet."""
-        self.problem: str | None = None
-        """What the first part was told that fails, since it died."""
+        self.problem: Problem | None = None
+        """What the first part is told that fails, since it died."""
         self.pause_s = RESTART_FIRST_S
 
     def tell(self, told: Problem | None) -> None:
@@ -166,12 +166,18 @@ class Keeper:
 
     def _is_ready(self, kept: _Kept) -> None:
         kept.ready_at = time.monotonic()
+        first, *others = self._kept
         if kept.problem is not None:
-            self._kept[0].tell((kept.problem, None))
+            first.tell((kept.problem[0], None))
             kept.problem = None
-        if kept is self._kept[0] and not self._was_ready:
+        if kept is not first:
+            return
+        for each in others:
+            if each.problem is not None:  # one that was started again has heard nothing yet
+                first.tell(each.problem)
+        if not self._was_ready and not self._ending:
             self._was_ready = True
-            for each in self._kept[1:]:
+            for each in others:
                 each.due_at = time.monotonic()
             self._on_ready()
 
@@ -195,8 +201,8 @@ class Keeper:
         pause_s = kept.pause()
         kept.due_at = time.monotonic() + pause_s
         log.error("process_died", process=kept.part.name, status=status, again_in_s=pause_s)
-        kept.problem = f"{kept.part.name} process"
-        self._kept[0].tell((kept.problem, f"exit status {status}"))
+        kept.problem = f"{kept.part.name} process", f"exit status {status}"
+        self._kept[0].tell(kept.problem)
 
     def _start(self, kept: _Kept) -> None:
         ours, theirs = Pipe()
