@@ -26,6 +26,7 @@ def spool_folder(parent: Path, owner: str) -> Iterator[Path]:
     folder, lock_file = parent / owner, parent / f"{owner}{_LOCK_SUFFIX}"
     lock = _locked(lock_file)
     try:
+        shutil.rmtree(folder, ignore_errors=True)  # of one of this name whose threads still wrote when it removed it
         folder.mkdir(mode=0o700)
         yield folder
     finally:

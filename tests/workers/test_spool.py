@@ -30,3 +30,10 @@ def test_what_a_living_process_is_downloading_stays(tmp_path: Path) -> None:
         with spool_folder(tmp_path, "second"):
             assert (first / "video").exists()
         assert (first / "video").exists()
+
+
+def test_what_a_process_of_the_same_name_left_without_its_lock_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "same").mkdir()
+    (tmp_path / "same" / "video").write_bytes(b"written by a thread while it ended")
+    with spool_folder(tmp_path, "same") as folder:
+        assert list(folder.iterdir()) == []
