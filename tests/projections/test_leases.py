@@ -227,6 +227,21 @@ def test_a_webhook_that_comes_during_the_lease_is_not_lost(
     assert [item.owner for item in leases.claim("w2", 10, 60, now)] == ["w2"]
 
 
+def test_what_is_to_be_due_at_once_does_not_wait_for_webhooks_that_came_in_a_row(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render("job-a")
+    publish(author, projector)
+    now = author.now
+    for _ in range(2):
+        (item,) = leases.claim("w1", 10, 60, now)
+        author.webhook("job-a")
+        publish(author, projector)
+        assert leases.claim("w2", 10, 60, now) == []
+        assert leases.release(item, due_at=None)
+    assert len(leases.claim("w1", 10, 60, now)) == 1
+
+
 def test_webhooks_that_come_in_a_row_ask_for_one_look_behind_the_first(
     author: Author, projector: Projector, leases: Leases
 ) -> None:

@@ -12,8 +12,8 @@ with unused as (
 )
 update work.agenda a
 set lease_owner = null,
-    due_at = case when a.nudge > a.nudge_seen then least(%(due_at)s, coalesce(a.webhook_due_at, to_timestamp(0)))
-                  else coalesce(%(due_at)s, to_timestamp(0)) end,
+    due_at = least(coalesce(%(due_at)s, to_timestamp(0)),
+                   case when a.nudge > a.nudge_seen then coalesce(a.webhook_due_at, to_timestamp(0)) end),
     claimed_version = case when exists (
         select from ledger.events e where e.stream = a.stream and e.version > a.claimed_version
     ) then a.claimed_version end
