@@ -109,8 +109,9 @@ class Moments:
         into = microseconds - self._second
         if not 0 <= into < _MICROSECONDS:
             into = microseconds % _MICROSECONDS
-            self._second = microseconds - into
-            self._prefix = moment(POSTGRES_EPOCH + timedelta(microseconds=self._second))[:-7]
+            second = microseconds - into
+            self._prefix = moment(POSTGRES_EPOCH + timedelta(microseconds=second))[:-7]
+            self._second = second  # last: what is no date leaves nothing behind
         # The last six of seven digits: half of the time that filling up with zeros takes.
         self._text = f"{self._prefix}{str(_MICROSECONDS + into)[1:]}Z"
         self._microseconds = microseconds
