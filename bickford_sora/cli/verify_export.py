@@ -40,5 +40,8 @@ def verify_export(
     if not verifiers and verified.checkpoints:
         note("The key is the one that the export itself names. Trust another's word with --public-key.")
     if manifest.tree is None:
-        note("The export is a part of the ledger: each fact is checked in itself. 'auditor' gives what takes receipts.")
+        note(
+            "The export is a part of the ledger: each fact is checked in itself, and held to no checkpoint. "
+            "'auditor' gives what takes receipts."
+        )
     return verified

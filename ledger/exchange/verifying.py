@@ -48,7 +48,9 @@ class ExportCheck:
         are checked each in itself, and none of them is covered. Raises Malformed, OtherLedger or Unsigned for a
         checkpoint that proves nothing.
         """
-        held = [self._held(name, note) for name, note in notes] if self._manifest.tree is not None else []
+        held = [self._held(name, note) for name, note in notes]
+        if self._manifest.tree is None:
+            held = []  # it cannot be held to them; that they are of its ledger was seen
         if verifiers:
             _check_signed(notes, verifiers)
         findings = Findings()

@@ -150,3 +150,18 @@ def test_in_a_part_versions_go_on_from_the_first_it_has(chosen: dict[str, str], 
     due = [each.message[-8:] for each in found.findings]
     assert due == (["7 is due"] if chosen else ["5 is due", "7 is due"])
     assert found.kinds == {"order_broken"}
+
+
+def test_a_part_is_held_to_no_checkpoint_and_none_of_another_ledger_is_taken(ledger: Files) -> None:
+    ledger.checkpoint(FACTS, signer=OTHER_SIGNER)
+    kept = ledger.folder / f"{FACTS}.checkpoint"
+    part = manifest_of(ledger.export, FACTS).model_copy(update={"tree": None})
+
+    def against() -> Verified:
+        notes = [(kept.name, Note.parse(kept.read_bytes()))]
+        return ExportCheck(ledger.export, part).verify(notes, [], lambda *_: None)
+
+    assert (against().held, against().checkpoints, against().covered) == (True, 0, 0)
+    kept.write_text(kept.read_text("utf-8").replace(str(LEDGER_ID), str(UUID(int=9))), "utf-8")
+    with pytest.raises(OtherLedger):
+        against()
