@@ -30,8 +30,8 @@ from bickford_sora.signals import Signals, exit_status, kill
 
 RESTART_FIRST_S = 0.05
 """Pause before a process that died is started again, in seconds; it doubles with each death in a row."""
-RESTART_MAX_S = 30.0
-"""Longest such pause, in seconds."""
+RESTART_MAX_S = 20.0
+"""Longest such pause, in seconds. With the start behind it, it is over before what failed counts as past (`Watch`)."""
 SETTLED_S = 5.0
 """Who was ready for longer than that, in seconds, has not died in a row."""
 

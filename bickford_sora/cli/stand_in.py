@@ -1,4 +1,4 @@
-"""Which renderers `serve` and `worker` use, the simulator among them when it is asked for."""
+"""The stand-in that `serve --simulator` renders with, and the refusal where there is nobody to render."""
 
 import base64
 import secrets

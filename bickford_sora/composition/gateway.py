@@ -123,18 +123,7 @@ def compose(
     references = _references(books, assets, inspector, egress)
     four_eyes = FourEyes(recording=recording, keys=books.keys, kinds=settings.four_eyes, approval_s=settings.approval_s)
     policies = _policies(books, recording, configuring, four_eyes)
-    desk = Desk(
-        recording=recording,
-        keys=books.keys,
-        references=references,
-        policies=policies,
-        moderation=Moderation(egress, settings.environment()),
-        catalogue=configuring.catalogue,
-        is_stopped=stops.is_stopped,
-        approval_s=settings.approval_s,
-        repeats_answers=settings.repeats_answers,
-        take_place=_queue_room(books).take,
-    )
+    desk = _desk(books, recording, configuring, references=references, policies=policies, egress=egress, stops=stops)
     shop = Workshop(
         recording=recording,
         keys=books.keys,
@@ -174,6 +163,30 @@ def compose(
         erasures=erasures,
         erasing=erasing,
         retain=_retain(books, erasing),
+    )
+
+
+def _desk(
+    books: Books,
+    recording: Recording,
+    configuring: Configuring,
+    *,
+    references: References,
+    policies: Policies,
+    egress: Egress,
+    stops: Stops,
+) -> Desk:
+    return Desk(
+        recording=recording,
+        keys=books.keys,
+        references=references,
+        policies=policies,
+        moderation=Moderation(egress, books.settings.environment()),
+        catalogue=configuring.catalogue,
+        is_stopped=stops.is_stopped,
+        approval_s=books.settings.approval_s,
+        repeats_answers=books.settings.repeats_answers,
+        take_place=_queue_room(books).take,
     )
 
 
