@@ -169,7 +169,7 @@ def test_one_that_dies_in_a_row_is_started_again_ever_later(tmp_path: Path) -> N
 
 def test_a_server_that_is_started_again_is_told_what_fails_meanwhile(tmp_path: Path) -> None:
     with keeping(tmp_path, "falls") as kept:
-        kept.lines("background", 6)  # the next one comes 1.6 s later
+        kept.lines("heard", 6)  # the next one comes 1.6 s later
         os.kill(kept.number("server"), signal.SIGKILL)
         death = "background process: exit status 3"
         wait_until(lambda: kept.lines("heard").count(death) > len(kept.lines("background")))
