@@ -1,5 +1,6 @@
 """What the processes of `serve` do: one answers requests, one does everything behind it."""
 
+import gc
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,6 +26,8 @@ from bickford_sora.workers.watch import Watch
 
 NICENESS = 5
 """How much the background yields to the server where both want a processor (nice(2))."""
+COLLECTED_AT = 10_000
+"""How many more objects there are when the collector looks for cycles: the interpreter's 700 come with each request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Serving:
             rooms = house(gateway, self.api_key, self.board.read)
             stack.enter_context(watching_renderer_file(books, gateway.configuring))
             app = with_console(create_app(rooms), console(gateway, rooms, stack))
+            _spare_collector()
             serve(app, self.bound, lifeline.stop, on_started=lifeline.ready, on_stopping=rooms.tide.closing.set)
 
     def _work(self, lifeline: Lifeline) -> None:
@@ -81,3 +85,10 @@ class Serving:
         ):
             lifeline.ready()
             lifeline.stop.wait()
+
+
+def _spare_collector() -> None:
+    """Has the collector leave alone what the server is made of: every request waits while that is looked through."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AT)

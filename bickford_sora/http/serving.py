@@ -1,7 +1,6 @@
 """Serving over a socket: in the foreground, or from a thread of this process. Signals are left to others."""
 
 import contextlib
-import gc
 import os
 import socket
 import threading
@@ -21,8 +20,6 @@ CONNECTIONS_MAX = 2_000
 SHUTDOWN_TIMEOUT_S = 20
 """How long requests under way may take when the server is told to stop."""
 START_TIMEOUT_S = 15.0
-COLLECTED_AT = 10_000
-"""How many more objects there are when the collector looks for cycles: the interpreter's 700 come with each request."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -60,7 +57,6 @@ def serve(
     `on_started` is called once it listens; `on_stopping` before requests under way are waited for, and ends those that
     would never end. Raises OSError when somebody else listens there.
     """
-    _spare_collector()
     _Server(_config(app, shutdown_timeout_s), on_started, stop, on_stopping).run(sockets=[bound])
 
 
@@ -144,13 +140,6 @@ class _Server(uvicorn.Server):
         if self._on_stopping is not None:
             self._on_stopping()
         await super().shutdown(sockets=sockets)
-
-
-def _spare_collector() -> None:
-    """Has the collector leave alone what the server is made of: every request waits while that is looked through."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECTED_AT)
 
 
 def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:

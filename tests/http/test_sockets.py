@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -203,10 +204,12 @@ def test_stopping_lets_a_request_under_way_finish() -> None:
 
 
 def test_serving_in_the_foreground_ends_by_an_event_and_answers_what_is_under_way() -> None:
-    stop, entered = threading.Event(), threading.Event()
+    stop, started, entered = threading.Event(), threading.Event(), threading.Event()
     bound = bind("127.0.0.1", 0)
-    with ThreadPoolExecutor(2) as pool:
-        serving = pool.submit(serve, slow_app(entered), bound, stop)
+    with ThreadPoolExecutor(2) as pool, ExitStack() as stack:
+        stack.callback(stop.set)
+        serving = pool.submit(serve, slow_app(entered), bound, stop, on_started=started.set)
+        assert started.wait(5)
         answer = pool.submit(httpx.get, url_of(bound))
         assert entered.wait(5)
         stop.set()
