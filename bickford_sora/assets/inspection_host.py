@@ -9,7 +9,7 @@ descriptors is in it, and so nothing is in a child. What a child does to its mem
 
 The gateway sends a byte for each file, with three descriptors: the file, where the answer goes, and a socket. On that
 socket it sends a line of JSON, the task and its limits, and is told the child's exit code (negative: the signal that
-killed it). When it closes the socket before that, or dies, the child is killed.
+killed it). When it closes the socket before that, or dies, the child is killed. What a child itself began ends with it.
 """
 
 import gc
@@ -27,6 +27,9 @@ from bickford_sora.assets.limits import MediaLimits
 
 DESCRIPTORS = 3
 """Sent with each file; and the number of those a process expects to have when it starts."""
+
+_SIGNALS_MAX = 64
+"""Signals that are looked at together; of those that came a byte each is left."""
 
 Child = Callable[[str, MediaLimits], None]
 """What a child does: a task, under these limits, from its standard input to its standard output."""
@@ -71,12 +74,24 @@ def _attend(descriptors: list[int], child: Child) -> NoReturn:
         with suppress(OSError):
             os.setpgid(pid, pid)  # it does so, too; whoever is first
         os.close(answer)
+        gateway.sendall(b"%d\n" % os.waitstatus_to_exitcode(_end_of(pid, gateway, ended)))
+    os._exit(0)
+
+
+def _end_of(pid: int, gateway: socket.socket, ended: socket.socket) -> int:
+    """How the child ended, by itself or because nobody waits any more. Nothing that it began stays behind."""
+    status = None
+    while status is None:
         readable, _, _ = select.select([gateway, ended], [], [])
         if gateway in readable:
             os.killpg(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        gateway.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
+            return os.waitpid(pid, 0)[1]
+        ended.recv(_SIGNALS_MAX)
+        found, status_now = os.waitpid(pid, os.WNOHANG)  # the signal comes as well when it only stops
+        status = status_now if found else None
+    with suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)  # as long as anybody is left in the group, its id is nobody else's
+    return status
 
 
 def _be(file: int, answer: int, child: Child, request: dict[str, Any]) -> NoReturn:

@@ -80,7 +80,9 @@ async def acting(request: Request, visit: TheVisit) -> Act:
     form = await read_form(request, visit.house.crossing, bytes_max=bytes_max, silence_s=limits.body_silence_s)
     token = request.headers.get(CSRF_HEADER) or form.fields.get(CSRF_FIELD)
     if session is None or not visit.console.sessions.is_csrf(session, token):
-        raise RoleMissing("This form is too old, or not of this session. Open the page again.", code="csrf_failed")
+        raise RoleMissing(
+            "This form is too old, or not of this session and place. Open the page again.", code="csrf_failed"
+        )
     key = form.fields.get(KEY_FIELD)
     fields = {name: value for name, value in form.fields.items() if name not in {CSRF_FIELD, KEY_FIELD}}
     return Act(visit, visit.order(key if isinstance(key, str) else None), fields, form.files)

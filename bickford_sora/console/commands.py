@@ -115,15 +115,6 @@ class Commands:
         with self._lock:
             return self._standings.get(name)
 
-    def run(self, name: str, *arguments: str, by: str, most_s: float) -> Ended:
-        """Runs a short one to its end, for a caller that waits. Raises as `begin`."""
-        self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock()))
-        try:
-            return self._ran(name, arguments, "", most_s)
-        finally:
-            with self._lock:
-                del self._standings[name]  # whoever waited has its end
-
     def parts(self, name: str, *arguments: str, by: str) -> Iterator[bytes]:
         """Runs one whose answer is handed on while it runs. Raises as `begin`, and with the parts as `Pipe`."""
         self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock()))
@@ -149,13 +140,13 @@ class Commands:
     def _follow(self, name: str, arguments: Sequence[str], text: str) -> None:
         ended = Ended(1, b"")
         try:
-            ended = self._ran(name, arguments, text, COMMAND_S_MAX)
+            ended = self._ran(name, arguments, text)
         finally:
             self._ends(name, ended)
 
-    def _ran(self, name: str, arguments: Sequence[str], text: str, most_s: float) -> Ended:
+    def _ran(self, name: str, arguments: Sequence[str], text: str) -> Ended:
         try:
-            return self._run(arguments, lambda line: self._says(name, line), text, most_s)
+            return self._run(arguments, lambda line: self._says(name, line), text, COMMAND_S_MAX)
         except (OSError, RuntimeError) as error:  # no process, or no thread that listens to it
             log.warning("command_not_run", command=arguments[0], error=type(error).__name__)
             return Ended(1, b"")

@@ -62,8 +62,8 @@ class Console:
     """Whether people sign in by API key."""
     asking_issuer: Crossing = field(default_factory=lambda: Crossing(ISSUER_CALLS_MAX))
     """Threads that wait for the issuer: nothing else waits with them."""
-    packing: Crossing = field(default_factory=lambda: Crossing(COMMANDS_MAX))
-    """Threads that wait for evidence packs: nothing else waits with them."""
+    exporting: Crossing = field(default_factory=lambda: Crossing(COMMANDS_MAX))
+    """Threads that wait for exports to begin: nothing else waits with them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Who is signed in: a signed cookie that names an API key or a person, and an end. No secret and no role is in it.
 
 The key is looked up anew at every request, and so is what a person's groups may do: a session ends with either. The
-signature is a keyed hash, as that of a signed link; the CSRF token is another one, of the session's id.
+signature is a keyed hash, as that of a signed link; the CSRF token is another one, of the session's id and place.
 """
 
 import hmac
@@ -86,8 +86,12 @@ class Sessions:
         return session if session is not None and session.ends > now.timestamp() else None
 
     def csrf(self, session: Session) -> str:
-        """What a form of this session has to bring back."""
-        return self.digest(CSRF_PURPOSE, session.id.encode())
+        """What a form of this session has to bring back.
+
+        At another place it is another: what a form was opened for there must not happen here.
+        """
+        place = session.who.place.name if isinstance(session.who, OfPerson) else ""
+        return self.digest(CSRF_PURPOSE, f"{session.id}{place}".encode())
 
     def is_csrf(self, session: Session, token: object) -> bool:
         """Whether a form brought back what it was given."""

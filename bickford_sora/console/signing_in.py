@@ -8,7 +8,7 @@ from bickford_sora.console.acting import TheAct, acting, check_from_here, read_f
 from bickford_sora.console.addresses import HOME, inside
 from bickford_sora.console.console import Console, console_of, is_signed_in
 from bickford_sora.console.login_page import Next, login_page
-from bickford_sora.console.routing import PageRoute
+from bickford_sora.console.routing import LookRoute
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import RoleMissing, Unauthorized
 
@@ -17,7 +17,7 @@ LOGIN_BYTES_MAX = 8 * 1024
 BY = "api_key"
 """The way in, as the log names it."""
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=LookRoute, include_in_schema=False)
 
 
 @router.get("/login")

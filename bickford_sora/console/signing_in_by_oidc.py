@@ -11,7 +11,7 @@ from bickford_sora.console.acting import TheAct
 from bickford_sora.console.addresses import HOME, inside
 from bickford_sora.console.console import Console, console_of
 from bickford_sora.console.login_page import Next, login_page
-from bickford_sora.console.routing import PageRoute
+from bickford_sora.console.routing import LookRoute
 from bickford_sora.errors import InvalidRequest, NotFound
 from bickford_sora.oidc.code_flow import Answer, CodeFlow
 from bickford_sora.oidc.errors import IssuerUnusable, NotAMember, OidcError
@@ -22,7 +22,7 @@ BY = "oidc"
 
 log = structlog.get_logger(__name__)
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=LookRoute, include_in_schema=False)
 
 
 @router.get("/login/oidc")

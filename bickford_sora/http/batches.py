@@ -1,6 +1,6 @@
 """Many requests in one: `POST /v1/videos/batches`, and how they stand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 from itertools import islice
@@ -23,6 +23,7 @@ from ledger.batches import Batch
 from ledger.errors import Erased, Unavailable
 from ledger.events import BatchLine
 from ledger.render import STATUSES, Phase, Status
+from projections.videos import Video as Row
 
 JSON_LINES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
 FILE = "file"
@@ -157,36 +158,51 @@ def _is_plain(custom_id: str) -> bool:
 def told_batch(house: House, tenant: str, batch: Batch) -> VideoBatch:
     """The batch as it is answered."""
     house.wait_for_videos(house.limits.projection_wait_s)
-    decided = [batch.decided[number] for number in sorted(batch.decided)]
-    ids = [each.video_id for each in decided if each.video_id is not None]
-    known = {row.video_id: row for row in house.videos.some(tenant, batch.opened.project, ids)}
+    known = _videos_of(house, tenant, batch)
     data = []
-    for each in decided:
+    for number in sorted(batch.decided):
+        each = batch.decided[number]
         row = known.get(each.video_id or "")
-        status = STATUSES[Phase(row.phase)] if row else None
-        error = _error(house, each) if each.video_id is None else None
         data.append(
             BatchedVideo(
                 line=each.line,
                 custom_id=each.custom_id,
                 video_id=each.video_id,
-                status=status or ("queued" if each.video_id else None),
+                status=_status(each, row),
                 progress=row.progress if row else None,
-                error=error,
+                error=_error(house, each) if each.video_id is None else None,
             )
         )
     return VideoBatch(
         id=batch.opened.batch_id,
         created_at=int(batch.created_at.timestamp()),
-        counts=_counts(batch, data),
+        counts=_counts(batch, [each.status for each in data]),
         data=data,
     )
 
 
-def _counts(batch: Batch, data: list[BatchedVideo]) -> BatchCounts:
-    by_status = {status: sum(each.status == status for each in data) for status in STATUSES.values()}
-    accepted = sum(each.video_id is not None for each in data)
-    return BatchCounts(total=batch.opened.lines, accepted=accepted, refused=len(data) - accepted, **by_status)
+def counts_of(house: House, tenant: str, batch: Batch) -> BatchCounts:
+    """How its lines stand, by the read model as it is: nothing is opened, and nothing waited for."""
+    known = _videos_of(house, tenant, batch)
+    return _counts(batch, [_status(each, known.get(each.video_id or "")) for each in batch.decided.values()])
+
+
+def _videos_of(house: House, tenant: str, batch: Batch) -> Mapping[str, Row]:
+    ids = [each.video_id for _, each in sorted(batch.decided.items()) if each.video_id is not None]
+    return {row.video_id: row for row in house.videos.some(tenant, batch.opened.project, ids)}
+
+
+def _status(line: BatchLine, row: Row | None) -> Status | None:
+    """None for a line that was refused."""
+    if row is not None:
+        return STATUSES[Phase(row.phase)]
+    return "queued" if line.video_id else None
+
+
+def _counts(batch: Batch, statuses: Sequence[Status | None]) -> BatchCounts:
+    by_status = {status: statuses.count(status) for status in STATUSES.values()}
+    accepted = sum(each.video_id is not None for each in batch.decided.values())
+    return BatchCounts(total=batch.opened.lines, accepted=accepted, refused=len(statuses) - accepted, **by_status)
 
 
 def _error(house: House, line: BatchLine) -> ErrorObject:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response, StreamingResponse
 
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.errors import InvalidRequest, NotFound
+from bickford_sora.errors import InvalidRequest, NotFound, TryLater
 from bickford_sora.evidence.pack import PACK_FACTS_MAX
 from bickford_sora.http.audit import FILTER_CHARS_MAX, Asked, filters_of
 from bickford_sora.http.documentation import REFUSALS
@@ -38,7 +38,12 @@ async def pack(
 
     Texts that people wrote stay sealed in it. Facts behind the newest checkpoint are named as not covered yet.
     """
-    name, content = await house.packing.run(_packed, house, caller, Asked(video_id=video_id, since=since, until=until))
+    return await archive(house, caller, Asked(video_id=video_id, since=since, until=until))
+
+
+async def archive(house: House, caller: Caller, asked: Asked) -> StreamingResponse:
+    """The zip file, of what the caller reads. Raises NotFound, InvalidRequest, and TryLater where it has no room."""
+    name, content = await house.packing.run(_packed, house, caller, asked)
     headers = {"content-disposition": f'attachment; filename="{name}.zip"', "cache-control": "no-store"}
     return StreamingResponse(_chunks(content), media_type="application/zip", headers=headers)
 
@@ -58,6 +63,9 @@ def _packed(house: House, caller: Caller, asked: Asked) -> tuple[str, IO[bytes]]
     try:
         house.packs.pack(title, positions, tenant=caller.tenant).write(content)
         content.seek(0)
+    except OSError as error:
+        content.close()
+        raise TryLater("The evidence could not be packed. Ask again in a while.", code="pack_failed") from error
     except BaseException:
         content.close()
         raise

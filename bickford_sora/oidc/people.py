@@ -124,7 +124,8 @@ class People:
         return [each for each in listed[:GROUPS_MAX] if isinstance(each, str)]
 
     def _name_of(self, claims: Mapping[str, Any]) -> str:
-        if self._name_claim == "email" and claims.get("email_verified") is False:
+        # Some issuers leave it out, and some write it as text.
+        if self._name_claim == "email" and claims.get("email_verified") not in (None, True, "true"):
             raise SignInRefused(
                 "The issuer has not verified your address. Have it verified there, then sign in again.",
                 reason="email_not_verified",

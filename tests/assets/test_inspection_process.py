@@ -232,7 +232,38 @@ def test_a_grandchild_does_not_stay_behind(tmp_path: Path) -> None:
         assert isinstance(outcome(child, wall_clock_s=wall_clock_s), MediaInspectionTimeout)
         if grandchild.exists():
             break
-    stat = Path(f"/proc/{grandchild.read_text()}/stat")
+    _see_it_end(int(grandchild.read_text()))
+
+
+def test_a_grandchild_does_not_outlive_a_child_that_ends_by_itself() -> None:
+    child = """
+        grandchild = os.fork()
+        if grandchild == 0:
+            os.close(1)
+            time.sleep(30)
+        print("ready")
+        print(json.dumps({"broken": str(grandchild)}), flush=True)
+        os._exit(0)
+    """
+    error = outcome(f"import json\n{textwrap.dedent(child)}")
+    _see_it_end(int(str(error).rpartition(" ")[2]))
+
+
+def test_a_child_that_stops_itself_does_not_stay_behind(tmp_path: Path) -> None:
+    stopped = tmp_path / "stopped"
+    child = f"""
+        open({str(stopped)!r}, "w").write(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    """
+    for wall_clock_s in (0.5, 5, 15):
+        assert isinstance(outcome(child, wall_clock_s=wall_clock_s), MediaInspectionTimeout)
+        if stopped.exists():
+            break
+    _see_it_end(int(stopped.read_text()))
+
+
+def _see_it_end(pid: int) -> None:
+    stat = Path(f"/proc/{pid}/stat")
     deadline = time.monotonic() + 5
     while stat.exists() and stat.read_text().split()[2] != "Z":  # a zombie is its reaper's to remove
         assert time.monotonic() < deadline

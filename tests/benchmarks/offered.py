@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import cycle
 from typing import cast
 
@@ -46,7 +47,7 @@ class _Load:
     def __init__(self, requests: Iterator[bytes]) -> None:
         self._requests = requests
         self._due: deque[float] = deque()
-        self._free: list[_Connection] = []
+        self._free: deque[_Connection] = deque()
         self.latencies_ms: list[float] = []
         self.failed = 0
         self.under_way = 0
@@ -61,7 +62,7 @@ class _Load:
     def add(self, due_at: float) -> None:
         """One more request, due at this moment of the monotonic clock."""
         if self._free:
-            self._send(self._free.pop(), due_at)
+            self._send(self._free.popleft(), due_at)
         else:
             self._due.append(due_at)
 
@@ -73,6 +74,11 @@ class _Load:
             self._send(connection, now)
         else:
             self._free.append(connection)
+
+    def lost(self, connection: "_Connection") -> None:
+        """A connection that the server closed while it was free: servers keep idle ones for some seconds only."""
+        with suppress(ValueError):
+            self._free.remove(connection)
 
     def _send(self, connection: "_Connection", due_at: float) -> None:
         self.under_way += 1
@@ -100,6 +106,8 @@ class _Connection(asyncio.Protocol):
         if self._waits:
             self._load.under_way -= 1
             self._load.failed += 1
+        else:
+            self._load.lost(self)
 
     def data_received(self, data: bytes) -> None:
         self._answer += data

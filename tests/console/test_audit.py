@@ -1,10 +1,14 @@
+import errno
+import io
 import json
 import re
+import zipfile
 from dataclasses import replace
 
 import pytest
 
 from bickford_sora.console.commands import Commands, Ended
+from bickford_sora.evidence.packing import Pack
 from tests.console.visits import no_parts, visitor
 from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
 
@@ -133,8 +137,9 @@ def test_the_evidence_of_a_render_is_packed(kit: Kit) -> None:
     somebody = visitor(kit)
     assert somebody.send("POST", f"/audit/pack/{video_id}").status_code == 403
     answer = somebody.post(f"/audit/pack/{video_id}")
-    assert answer.content == b"PK the pack"
-    assert f"evidence-{video_id}.zip" in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert video_id.encode() in archive.read("facts.jsonl")
+    assert f"evidence-on-{video_id}.zip" in answer.headers["content-disposition"]
 
 
 def test_the_ledger_is_exported_by_who_spans_the_tenant(kit: Kit) -> None:
@@ -167,17 +172,15 @@ def test_a_check_is_for_those_who_span_the_tenant(kit: Kit, key: str) -> None:
     assert "/audit/verify" not in html
 
 
-def test_evidence_that_cannot_be_packed_is_asked_for_later(kit: Kit) -> None:
+def test_evidence_for_which_there_is_no_room_is_asked_for_later(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
     video_id = kit.finished()
-
-    def fails(*_: object) -> Ended:
-        raise OSError("no process")
-
-    for run in (fails, lambda *_: Ended(1, b"")):
-        _commanded(kit, run)
-        answer = visitor(kit).post(f"/audit/pack/{video_id}")
-        assert answer.status_code == 503
-        assert "pack_failed" in answer.text
+    monkeypatch.setattr(Pack, "write", full)
+    answer = visitor(kit).post(f"/audit/pack/{video_id}")
+    assert answer.status_code == 503
+    assert "pack_failed" in answer.text
 
 
 def _commanded(kit: Kit, run: object) -> None:

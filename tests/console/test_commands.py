@@ -22,8 +22,6 @@ def test_a_command_runs_once_at_a_time_and_few_together() -> None:
         with pytest.raises(Conflicting) as refused:
             commands.begin(name, "verify", by="key_1")
         assert refused.value.code == code
-    with pytest.raises(Conflicting):
-        commands.run("a pack", "audit", by="key_1", most_s=1.0)
     for work in waiting:
         work()
     commands.begin("another", "verify", by="key_1")

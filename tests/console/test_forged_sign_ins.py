@@ -131,6 +131,7 @@ def test_nobody_is_sent_elsewhere_behind_the_issuer(kit: Kit, issuer: SimulatedI
         ({"email": None}, "name_missing"),
         ({"email": " "}, "name_missing"),
         ({"email_verified": False}, "email_not_verified"),
+        ({"email_verified": "false"}, "email_not_verified"),
         ({"groups": None, "_claim_names": {"groups": "src1"}}, "groups_elsewhere"),
     ],
 )

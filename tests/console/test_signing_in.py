@@ -3,6 +3,7 @@ import pytest
 from bickford_sora.console.acting import ACTION_BYTES_MAX
 from bickford_sora.console.attempts import ATTEMPTS_PER_MINUTE_MAX
 from bickford_sora.console.sessions import SESSION_S
+from ledger.errors import Unavailable
 from tests.console.visits import Visitor, make_console_kit, visitor
 from tests.http.houses import FOREIGN_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
 
@@ -200,6 +201,15 @@ def test_nobody_sees_another_tenants_or_projects_renders(kit: Kit) -> None:
             assert stranger.get(path).status_code == 404, path
         assert stranger.post(f"/renders/{video_id}/delete").status_code == 404
     assert video_id in visitor(kit, ROOT_KEY).get("/renders").text
+
+
+def test_signing_in_puts_nothing_on_record_that_could_be_lost(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("the connection broke")
+
+    monkeypatch.setattr(type(kit.house.callers), "authenticate", away)
+    answer = Visitor(kit).sign_in()
+    assert (answer.status_code, "Nothing was changed" in answer.text) == (503, True)
 
 
 def test_how_the_pages_look_is_kept_in_the_browser(kit: Kit) -> None:

@@ -182,6 +182,18 @@ def test_an_action_still_takes_the_token_of_its_session(kit: Kit, issuer: Simula
     assert somebody.send("POST", "/new", data=data).status_code == 303
 
 
+def test_a_form_that_was_opened_at_another_place_does_nothing_here(kit: Kit, issuer: SimulatedIssuer) -> None:
+    issuer.groups = ["elsewhere", "film-leads"]
+    somebody = signed_in(kit)
+    data = {"csrf": somebody.token("/new"), "prompt": "A calm sea", "model": "sora-2"}
+    assert somebody.post("/place", place="other/ads").status_code == 303
+    assert somebody.send("POST", "/new", data=data).status_code == 403
+    assert somebody.post("/place", place="main/film").status_code == 303
+    assert somebody.send("POST", "/new", data=data).status_code == 303
+    (asked,) = [each for each in kit.ledger.read(0, limit=100) if each.fact.TYPE == "render.intent"]
+    assert asked.context.tenant == "main"
+
+
 def test_nobody_approves_what_they_asked_for_whatever_they_are_called_now(kit: Kit, issuer: SimulatedIssuer) -> None:
     hold_long_ones(kit)
     mia = signed_in(kit)

@@ -14,7 +14,7 @@ from bickford_sora.console.console import TheVisit, Visit
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
-from bickford_sora.http.batches import FILE, BatchCounts, VideoBatch, told_batch
+from bickford_sora.http.batches import FILE, BatchCounts, VideoBatch, counts_of, told_batch
 from bickford_sora.http.roles import ASKS, READS
 from ledger import streams
 from ledger.batches import Batch
@@ -100,6 +100,7 @@ def _done(counts: BatchCounts) -> int:
 def _sent(visit: Visit, before: int) -> SentBatches:
     house, caller = visit.house, visit.caller
     house.wait_for_audit(house.limits.projection_wait_s)
+    house.wait_for_videos(house.limits.projection_wait_s)
     filters = Filters(type=BatchOpened.TYPE, project=caller.readable)
     found = house.audits.query.events(
         caller.tenant, filters, after=0, before=before, limit=PAGE_BATCHES + 1, order="desc"
@@ -111,7 +112,7 @@ def _sent(visit: Visit, before: int) -> SentBatches:
 
 def _one(visit: Visit, stream: str) -> SentBatch:
     batch = visit.house.batches.find(visit.caller, streams.batch_id(stream.rpartition(":")[2]))
-    counts = told_batch(visit.house, visit.caller.tenant, batch).counts
+    counts = counts_of(visit.house, visit.caller.tenant, batch)
     return SentBatch(
         batch_id=batch.opened.batch_id,
         project=batch.opened.project,

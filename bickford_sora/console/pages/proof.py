@@ -2,11 +2,9 @@
 
 import base64
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -17,18 +15,16 @@ from bickford_sora.console.acting import Act, TheAct
 from bickford_sora.console.commands import Standing
 from bickford_sora.console.console import TheVisit, Visit, opened_by
 from bickford_sora.console.routing import LookRoute, Pages
-from bickford_sora.errors import InvalidRequest, NotFound, RoleMissing, TryLater
-from bickford_sora.http import proof
+from bickford_sora.errors import InvalidRequest, RoleMissing, TryLater
+from bickford_sora.http import packs, proof
+from bickford_sora.http.audit import Asked
 from bickford_sora.http.roles import OVERSEES, READS
-from ledger import streams
 from ledger.port import POSITION_MAX
 from ledger.proof.errors import NotCovered
 from ledger.proof.port import KeptCheckpoint
 from projections.questions import QUESTIONS
 
 VERIFY = "verify"
-PACK_S_MAX = 120.0
-"""How long an evidence pack may take, in seconds: somebody waits for it."""
 SEEN_BY_ALL = ("held", "facts", "covered", "checkpoints")
 """Of a check's answer, for whoever oversees a part: what was found where is for those who span the tenant."""
 _ORIGIN = re.compile(r"\A[^\n]+")
@@ -147,7 +143,7 @@ async def export(act: TheAct) -> Response:
         if name in act.fields:
             arguments += [f"--{name}", moment_in(act, name)]
     parts = visit.console.commands.parts("export", *arguments, by=visit.caller.key_id)
-    first = await visit.console.packing.run(_first, parts)
+    first = await visit.console.exporting.run(_first, parts)
     headers = {"content-disposition": 'attachment; filename="ledger.jsonl"'}
     return StreamingResponse(chain([first], parts), media_type="application/x-ndjson", headers=headers)
 
@@ -161,9 +157,7 @@ async def receipt(visit: TheVisit, position: Annotated[int, Query(ge=1, le=POSIT
 @router.post("/audit/pack/{video_id}", dependencies=[opened_by(OVERSEES)])
 async def pack(video_id: str, act: TheAct) -> Response:
     """The evidence pack of a render: a page, the facts, receipts, and the program that checks them offline."""
-    content = await act.visit.console.packing.run(_packed, act.visit, video_id)
-    name = f'attachment; filename="evidence-{video_id}.zip"'
-    return Response(content, media_type="application/zip", headers={"content-disposition": name})
+    return await packs.archive(act.visit.house, act.visit.caller, Asked(video_id=video_id))
 
 
 # What follows runs in the synchronous world, behind the crossing.
@@ -205,32 +199,6 @@ def _first(parts: Iterator[bytes]) -> bytes:
         return next(parts, b"")
     except (OSError, RuntimeError) as error:
         raise TryLater("The ledger could not be exported. Ask again in a while.", code="export_failed") from error
-
-
-def _packed(visit: Visit, video_id: str) -> bytes:
-    try:
-        return _pack(visit, video_id)
-    except OSError as error:  # no room for it, say
-        raise _not_packed() from error
-
-
-def _pack(visit: Visit, video_id: str) -> bytes:
-    if not streams.is_video_id(video_id):
-        raise NotFound("No video with this id exists.", code="video_not_found", param="video_id")
-    visit.house.intake.find(visit.caller, video_id)
-    if visit.caller.tenant != visit.console.operations.tenant:
-        raise RoleMissing("Evidence of this tenant cannot be packed here.", code="role_missing")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "evidence.zip"
-        arguments = ("audit", "pack", "--render", video_id, "--out", str(path), "--json")
-        ended = visit.console.commands.run(f"pack {video_id}", *arguments, by=visit.caller.key_id, most_s=PACK_S_MAX)
-        if ended.status or not path.exists():
-            raise _not_packed()
-        return path.read_bytes()
-
-
-def _not_packed() -> TryLater:
-    return TryLater("The evidence could not be packed. Ask again in a while.", code="pack_failed")
 
 
 def _kept(text: str, name: str) -> PlainTextResponse:
