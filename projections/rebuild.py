@@ -43,6 +43,8 @@ CATCH_UP_EVENTS_MAX = 1_000
 CATCH_UP_ROUNDS_MAX = 10
 """Most transactions before a swap that are less than full."""
 SWAP_LOCK_TIMEOUT_S = 0.5
+SWAP_IDLE_S_MAX = 60
+"""How long a swap may read cold files, in seconds: the follower waits for it, and would for ever if it stood still."""
 SWAP_TRIES_MAX = 20
 DROP_LOCK_TIMEOUT_S = 0.2
 DROP_TRIES_MAX = 3
@@ -185,7 +187,7 @@ class Rebuild:
     def _swap(self, connection: Connection[TupleRow], projection: Projection, position: int) -> int:
         """Returns the position the projection went live at. Raises _StillBehind, or LockNotAvailable: try again."""
         with connection.transaction():
-            _take_time(connection)
+            _take_time(connection, SWAP_IDLE_S_MAX)
             schemas.limit_lock_wait(connection, SWAP_LOCK_TIMEOUT_S)
             live = positions.lock(connection, projection.name)
             # The follower waits from here to the commit, so the live position cannot run away.
@@ -246,9 +248,9 @@ def _unlock(connection: Connection[TupleRow], key: str) -> None:
         connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
 
 
-def _take_time(connection: Connection[TupleRow]) -> None:
-    """For this transaction: payloads of closed segments are read in it, which may take long."""
-    connection.execute("select set_config('idle_in_transaction_session_timeout', '0', true)")
+def _take_time(connection: Connection[TupleRow], idle_s: int = 0) -> None:
+    """For this transaction: payloads of closed segments are read in it, which may take long; 0: no limit."""
+    connection.execute("select set_config('idle_in_transaction_session_timeout', %s, true)", (f"{idle_s}s",))
 
 
 def _drop_next(connection: Connection[TupleRow], projections: Sequence[Projection]) -> None:

@@ -82,7 +82,10 @@ def _show(verified: Verified, taken_s: float, *, as_json: bool) -> None:
         print("none of them is covered by a checkpoint yet")
     elif verified.facts > verified.covered:
         print(f"positions {verified.covered + 1} to {verified.facts} are not covered by a checkpoint yet")
-    print("everything is as it was recorded" if verified.held else "NOT everything is as it was recorded")
+    if not verified.held:
+        print("NOT everything is as it was recorded")
+    else:
+        print("everything is as it was recorded" if verified.covered else "nothing wrong was found")
     if not verified.checkpoints:
         note("No checkpoint was held. Take one with 'bickford-sora checkpoint take', and keep it elsewhere.")
 

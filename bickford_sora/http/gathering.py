@@ -60,9 +60,16 @@ class Gathering(Generic[Item, Result]):
 
     async def _answers(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         try:
-            return await self._crossing.run(self._together, items)
+            return _one_each(items, await self._crossing.run(self._together, items))
         except Exception as error:  # noqa: BLE001 - it is raised where each of them waits
             return [error] * len(items)
+
+
+def _one_each(items: Sequence[Item], answers: Sequence[Result | Exception]) -> Sequence[Result | Exception]:
+    """The answers, unless there are too few: somebody would wait for ever. Raises RuntimeError for these."""
+    if len(answers) != len(items):
+        raise RuntimeError(f"{len(answers)} answers to {len(items)} requests")
+    return answers
 
 
 def _give(batch: Sequence[tuple[Item, asyncio.Future[Result]]], answers: Sequence[Result | Exception]) -> None:

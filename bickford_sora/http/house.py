@@ -1,7 +1,7 @@
 """What the routes work with, and how they get at it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, Literal, Protocol, Self, cast
@@ -290,9 +290,14 @@ class Order:
         return replace(self, caller=requesters.on_behalf_of(self.caller, name, digest, param=requesters.PARAM))
 
 
-async def order_of(request: Request) -> Order:
-    """The order in a request. Raises as `authenticated`, and InvalidRequest for more than one Idempotency-Key."""
-    return await _order(request, await authenticated(request, None))
+async def order_of(request: Request, may: Callable[[Caller], Awaitable[None]]) -> Order:
+    """The order in a request of somebody who may give it.
+
+    Raises as `authenticated` and `may`, and InvalidRequest for more than one Idempotency-Key.
+    """
+    caller = await authenticated(request, None)
+    await may(caller)
+    return await _order(request, caller)
 
 
 async def _order(request: Request, caller: TheCaller) -> Order:

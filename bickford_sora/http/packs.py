@@ -10,12 +10,13 @@ from fastapi.responses import Response, StreamingResponse
 
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import InvalidRequest, NotFound, TryLater
-from bickford_sora.evidence.pack import PACK_FACTS_MAX
 from bickford_sora.http.audit import FILTER_CHARS_MAX, Asked, filters_of
 from bickford_sora.http.documentation import REFUSALS
 from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
 from bickford_sora.http.roles import OVERSEES
 
+PACK_SENT_FACTS_MAX = 5_000
+"""Most facts of a pack that is asked for by HTTP: it is made where others are answered. The command takes more."""
 PACK_BYTES_IN_MEMORY_MAX = 1024 * 1024
 """A larger pack waits in a file until it is sent."""
 CHUNK_BYTES = 64 * 1024
@@ -89,10 +90,11 @@ def _positions(house: House, caller: Caller, asked: Asked) -> list[int]:
         house.intake.find(caller, asked.video_id)
     filters, between = filters_of(asked)
     house.wait_for_audit(house.limits.projection_wait_s)
-    found = house.audits.positions(caller, filters, between, most=PACK_FACTS_MAX + 1)
-    if len(found) > PACK_FACTS_MAX:
+    found = house.audits.positions(caller, filters, between, most=PACK_SENT_FACTS_MAX + 1)
+    if len(found) > PACK_SENT_FACTS_MAX:
         raise InvalidRequest(
-            f"That is more than {PACK_FACTS_MAX} facts. Take a shorter period, or an export.", code="pack_too_large"
+            f"That is more than {PACK_SENT_FACTS_MAX} facts. Take a shorter period, the command, or an export.",
+            code="pack_too_large",
         )
     if not found:
         raise NotFound("Nothing was recorded in this period.", code="nothing_recorded")

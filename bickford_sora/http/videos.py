@@ -64,8 +64,7 @@ class DeletedVideo(BaseModel):
 
 async def create(request: Request) -> Response:
     """Decides whether the render may happen, records it, and answers; a worker submits it to the renderer."""
-    order = await order_of(request)
-    await ASKING(order.caller)
+    order = await order_of(request, ASKING)
     return await asking.ask(request, order, "create", lambda form: create_request(form.fields, form.files))
 
 
