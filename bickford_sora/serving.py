@@ -24,7 +24,7 @@ from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
 from bickford_sora.workers.watch import Watch
 
-NICENESS = 10
+NICENESS = 5
 """How much the background yields to the server where both want a processor (nice(2))."""
 COLLECTED_AT = 10_000
 """How many more objects there are when the collector looks for cycles: the interpreter's 700 come with each request."""
