@@ -212,7 +212,9 @@ class Projector:
             batch = read_batch(connection, self._ledger, after=after, until=until, limit=BATCH_EVENTS_MAX, whole=whole)
         if batch.until > after:
             concerned = [each for each in projections if batch.concerns(each)]
-            self._pass_over([each for each in projections if each not in concerned], batch)
+            passing = [each for each in projections if each not in concerned]
+            if passing:
+                self._pass_over(passing, batch)
             for projection in concerned:
                 self._apply(projection, batch)
         return batch.until - after
