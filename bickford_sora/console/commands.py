@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -184,22 +185,8 @@ class Processes:
         process = subprocess.Popen(  # noqa: S603 - this program, and arguments that were checked
             [*self._program, *arguments], stdin=pipe, stdout=pipe, stderr=pipe
         )
-        with self._lock:
-            self._running.add(process)
-        deadline = threading.Timer(most_s, _stop, (process,))
-        deadline.daemon = True
-        try:
-            with process:
-                try:
-                    deadline.start()
-                    return Ended(*_followed(process, on_line, text))
-                except BaseException:
-                    process.kill()  # nobody follows it any more
-                    raise
-        finally:
-            deadline.cancel()
-            with self._lock:
-                self._running.discard(process)
+        with self._watched(process, most_s):
+            return Ended(*_followed(process, on_line, text))
 
     def parts(self, arguments: Sequence[str], most_s: float = COMMAND_S_MAX, /) -> Iterator[bytes]:
         """Runs one whose answer is handed on while it runs, as `Pipe`."""
@@ -210,6 +197,15 @@ class Processes:
             stderr=subprocess.DEVNULL,
         )
         assert process.stdout is not None  # noqa: S101 - it is a pipe
+        with self._watched(process, most_s):
+            while part := process.stdout.read(PART_BYTES):
+                yield part
+        if process.returncode:
+            raise RuntimeError(f"the command ended with {process.returncode}")
+
+    @contextmanager
+    def _watched(self, process: subprocess.Popen[bytes], most_s: float) -> Iterator[None]:
+        """Sees a process to its end, or ends it: when its time is up, or when nobody follows it any more."""
         with self._lock:
             self._running.add(process)
         deadline = threading.Timer(most_s, _stop, (process,))
@@ -218,13 +214,10 @@ class Processes:
             with process:
                 try:
                     deadline.start()
-                    while part := process.stdout.read(PART_BYTES):
-                        yield part
+                    yield
                 except BaseException:
-                    process.kill()  # nobody asks for the rest
+                    process.kill()  # nobody follows it any more
                     raise
-            if process.returncode:
-                raise RuntimeError(f"the command ended with {process.returncode}")
         finally:
             deadline.cancel()
             with self._lock:
