@@ -20,6 +20,8 @@ _ANY_SPAN = 1
 class OpenTelemetry(Tracing):
     """Spans that are told to a processor. Nothing global: what else is loaded makes no spans by it."""
 
+    is_told = True
+
     def __init__(self, processor: SpanProcessor, process: str) -> None:
         resource = Resource.create({"service.name": SERVICE, "bickford.process": process})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)

@@ -29,6 +29,8 @@ class TracedRecorder(PostgresRecorder):
     def append_all(self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]) -> list[Appended | LedgerError]:
         """As `PostgresRecorder.append_all`. The spans are made when all is done: they tell where, not how long."""
         answers = super().append_all(decisions)
+        if not self._tracing.is_told:
+            return answers
         for (rows, _), answer in zip(decisions, answers, strict=True):
             if isinstance(answer, Appended):
                 with self._tracing.span("append", linked=rows[0].context.trace, facts=len(rows)) as span:

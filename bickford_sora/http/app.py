@@ -34,9 +34,10 @@ from bickford_sora.http import (
     webhook_endpoints,
     webhooks,
 )
-from bickford_sora.http.gate import Gate
+from bickford_sora.http.gate import Burden, Gate
 from bickford_sora.http.house import House
 from bickford_sora.http.request_scope import RequestScope
+from bickford_sora.http.webhook_taker import WebhookTaker
 
 _DESCRIPTION = (
     "A drop-in Videos API in front of a renderer. Every step of a render is a fact in a ledger that can be replayed, "
@@ -55,9 +56,10 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     refusals.register(app)
-    limits = house.limits
-    app.add_middleware(Gate, requests_max=limits.requests_max, bodies_bytes_max=limits.bodies_bytes_max)
+    burden = Burden(house.limits.requests_max, house.limits.bodies_bytes_max)
+    app.add_middleware(Gate, burden=burden)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered, tracing=house.tracing)
+    app.state.taker = WebhookTaker(house, burden)
     # What comes most comes first: whatever comes before it is tried for each of these requests.
     videos.add_create_to(app.router)
     webhooks.add_to(app.router)

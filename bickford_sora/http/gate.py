@@ -13,33 +13,24 @@ LET_THROUGH = frozenset({"/healthz", "/readyz"})
 """Whoever asks how the process is gets an answer, above all when there is much to do."""
 
 
-class Gate:
-    """Middleware: answers 503 `overloaded` to what would be too much. For one event loop."""
+class Burden:
+    """What one process has taken on: requests, and bytes of their bodies. For one event loop."""
 
-    def __init__(
-        self, app: ASGIApp, *, requests_max: int = REQUESTS_MAX, bodies_bytes_max: int = BODIES_BYTES_MAX
-    ) -> None:
-        self._app = app
+    def __init__(self, requests_max: int = REQUESTS_MAX, bodies_bytes_max: int = BODIES_BYTES_MAX) -> None:
         self._requests_max = requests_max
         self._bodies_bytes_max = bodies_bytes_max
         self._requests = 0
         self._bodies_bytes = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one request."""
-        if scope["type"] != "http" or scope["path"] in LET_THROUGH:
-            await self._app(scope, receive, send)
-            return
+    def bears(self, count: int) -> bool:
+        """Whether one more request with so many bytes of body is not too much."""
+        return self._requests < self._requests_max and self._bodies_bytes + count <= self._bodies_bytes_max
+
+    def take_on(self) -> None:
+        """Takes on one more request. Raises TryLater where that is too much."""
         if self._requests >= self._requests_max:
-            await refusals.answer(_overloaded(f"{self._requests_max} requests"))(scope, receive, send)
-            return
+            raise _overloaded(f"{self._requests_max} requests")
         self._requests += 1
-        body = _Body(self, receive)
-        try:
-            await self._app(scope, body.receive, send)
-        finally:
-            self._requests -= 1
-            self._bodies_bytes -= body.held_bytes
 
     def hold(self, count: int) -> None:
         """Takes in so many more bytes. Raises TryLater where that is too much."""
@@ -47,19 +38,48 @@ class Gate:
             raise _overloaded(f"{self._bodies_bytes_max} bytes of bodies")
         self._bodies_bytes += count
 
+    def put_down(self, held_bytes: int) -> None:
+        """A request is answered, and so many bytes of its body are held no longer."""
+        self._requests -= 1
+        self._bodies_bytes -= held_bytes
+
+
+class Gate:
+    """Middleware: answers 503 `overloaded` to what would be too much."""
+
+    def __init__(self, app: ASGIApp, burden: Burden) -> None:
+        self._app = app
+        self._burden = burden
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+        if scope["type"] != "http" or scope["path"] in LET_THROUGH:
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._burden.take_on()
+        except TryLater as refusal:
+            await refusals.answer(refusal)(scope, receive, send)
+            return
+        body = _Body(self._burden, receive)
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            self._burden.put_down(body.held_bytes)
+
 
 class _Body:
     """One request's body, counted as it comes in."""
 
-    def __init__(self, gate: Gate, receive: Receive) -> None:
-        self._gate = gate
+    def __init__(self, burden: Burden, receive: Receive) -> None:
+        self._burden = burden
         self._receive = receive
         self.held_bytes = 0
 
     async def receive(self) -> Message:
         message = await self._receive()
         count = len(message.get("body", b""))
-        self._gate.hold(count)
+        self._burden.hold(count)
         self.held_bytes += count
         return message
 

@@ -8,7 +8,10 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
+
+import structlog
 
 from bickford_sora.http.crossing import Crossing
 
@@ -17,6 +20,8 @@ TOGETHER_MAX = 128
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
 
 
 class Gathering(Generic[Item, Result]):
@@ -33,18 +38,21 @@ class Gathering(Generic[Item, Result]):
         self._together = together
         self._pace_s = pace_s
         self._crossing = Crossing(1)
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: list[tuple[Item, Callable[[Result | Exception], None]]] = []
         self._going: asyncio.Task[None] | None = None
 
     async def run(self, item: Item) -> Result:
         """The answer to one item. A caller that leaves meanwhile takes nothing back."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append((item, answer))
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.add(item, partial(_settle, answer))
+        return await answer
+
+    def add(self, item: Item, tell: Callable[[Result | Exception], None]) -> None:
+        """Has `tell` called in the event loop with the answer to one item, or what would be raised."""
+        self._waiting.append((item, tell))
         if self._going is None:
             # Nothing of this request is in the context of what is done for all of them.
-            self._going = loop.create_task(self._go(), context=contextvars.Context())
-        return await answer
+            self._going = asyncio.get_running_loop().create_task(self._go(), context=contextvars.Context())
 
     async def _go(self) -> None:
         """Until nobody waits."""
@@ -72,11 +80,20 @@ def _one_each(items: Sequence[Item], answers: Sequence[Result | Exception]) -> S
     return answers
 
 
-def _give(batch: Sequence[tuple[Item, asyncio.Future[Result]]], answers: Sequence[Result | Exception]) -> None:
-    for (_, waiting), answer in zip(batch, answers, strict=True):
-        if waiting.done():  # its request is gone
-            continue
-        if isinstance(answer, Exception):
-            waiting.set_exception(answer)
-        else:
-            waiting.set_result(answer)
+def _give(
+    batch: Sequence[tuple[Item, Callable[[Result | Exception], None]]], answers: Sequence[Result | Exception]
+) -> None:
+    for (_, tell), answer in zip(batch, answers, strict=True):
+        try:
+            tell(answer)
+        except Exception:
+            log.exception("answer_not_given")  # the others wait for theirs
+
+
+def _settle(waiting: "asyncio.Future[Result]", answer: Result | Exception) -> None:
+    if waiting.done():  # its request is gone
+        return
+    if isinstance(answer, Exception):
+        waiting.set_exception(answer)
+    else:
+        waiting.set_result(answer)

@@ -45,8 +45,12 @@ class BoundedHeads(HttpToolsProtocol):
             raise httptools.HttpParserError("too many requests wait on this connection")
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             raise httptools.HttpParserError("the headers are too large")
-        super().on_headers_complete()
+        self.begin()
         self._unended_bytes = 0
+
+    def begin(self) -> None:
+        """A head is there, and within the limits: its request begins."""
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser for each piece of a body."""

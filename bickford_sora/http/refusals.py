@@ -1,5 +1,6 @@
 """Every error as the protocol's error object, with the status its class has in the SDKs (Videos API, errors)."""
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import structlog
@@ -37,19 +38,25 @@ def unexpected(method: str) -> JSONResponse:
 
 def register(app: FastAPI) -> None:
     """Has `app` answer errors in the protocol's shape."""
-    app.add_exception_handler(ProtocolError, _protocol)
+    for kind in (ProtocolError, *_REFUSALS):
+        app.add_exception_handler(kind, _refused)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(Unavailable, _unavailable)
-    app.add_exception_handler(AssetStoreUnavailable, _unavailable)
-    app.add_exception_handler(Erased, _erased)
 
 
-async def _protocol(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ProtocolError)  # noqa: S101 - registered for this class
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("request_not_served", code=error.code)
-    return answer(error)
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    refused = refusal(error)
+    assert refused is not None, type(error)  # noqa: S101 - registered for this class
+    return refused
+
+
+def refusal(error: Exception) -> JSONResponse | None:
+    """The answer to a request that is refused with this error; None: it is our own mistake."""
+    if isinstance(error, ProtocolError):
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("request_not_served", code=error.code)
+        return answer(error)
+    return next((told(error) for kind, told in _REFUSALS.items() if isinstance(error, kind)), None)
 
 
 async def routing(_: Request, error: Exception) -> JSONResponse:
@@ -77,11 +84,19 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
     return answer(InvalidRequest(f"Invalid value for {param!r}: {first['msg']}.", code="invalid_value", param=param))
 
 
-async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+def _unavailable(error: Exception) -> JSONResponse:
     code = str(getattr(error, "code", "unavailable"))
     log.warning("request_not_served", code=code, error=type(error).__name__)
     return answer(TryLater("The server cannot reach its storage. Send the same request again.", code=code))
 
 
-async def _erased(_: Request, _error: Exception) -> JSONResponse:
+def _erased(_: Exception) -> JSONResponse:
     return answer(Gone("What this key asked for was erased. Use another API key.", code="erased"))
+
+
+_REFUSALS: Mapping[type[Exception], Callable[[Exception], JSONResponse]] = {
+    Unavailable: _unavailable,
+    AssetStoreUnavailable: _unavailable,
+    Erased: _erased,
+}
+"""Errors that are not the protocol's own, and what is answered then."""

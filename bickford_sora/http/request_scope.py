@@ -1,7 +1,8 @@
 """What surrounds every request: its id, its trace, its log line, the headers of its answer, and the last resort."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -34,21 +35,17 @@ _OURS = frozenset({b"x-request-id", _NOSNIFF[0]})
 log = structlog.get_logger(__name__)
 
 
+Answered = Callable[[str, str | None, int | None, float], None]
+"""Is told of each request: its method, route, status and duration in seconds."""
+
+
 class RequestScope:
     """Middleware: marks a request and its log lines, completes its answer, and answers when nothing else did.
 
     The id is our own; one that a client sends is not trusted.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        new_id: NewId,
-        answered: Callable[[str, str | None, int | None, float], None],
-        tracing: Tracing,
-    ) -> None:
-        """`answered` is told of each request: its method, route, status and duration in seconds."""
+    def __init__(self, app: ASGIApp, *, new_id: NewId, answered: Answered, tracing: Tracing) -> None:
         self._tracing = tracing
         self._app = app
         self._new_id = new_id
@@ -59,7 +56,7 @@ class RequestScope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        traceparent = _traceparent(scope)
+        traceparent = traceparent_of(scope["headers"])
         trace = trace_id(traceparent)
         with self._tracing.span("request", parent=traceparent if trace else None, method=scope["method"]) as span:
             await self._answer(scope, receive, send, Undertaking(self._new_id(), span.trace or trace), span)
@@ -67,7 +64,7 @@ class RequestScope:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, undertaking: Undertaking, span: Span) -> None:
         scope.setdefault("state", {})["undertaking"] = undertaking
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=undertaking.request_id, trace_id=undertaking.trace)
+        mark_log(undertaking)
         answering = _Answering(send, undertaking.request_id, scope["path"])
         started_at = time.monotonic()
         try:
@@ -85,8 +82,7 @@ class RequestScope:
             self._answered(scope["method"], route, answering.status, duration_s)
             span.set("route", route or "none")
             span.set("status", answering.status or 0)
-            duration_ms = round(duration_s * 1000, 1)
-            log.info("request", method=scope["method"], route=route, status=answering.status, duration_ms=duration_ms)
+            log_request(log, scope["method"], route, answering.status, duration_s)
 
 
 class _Answering:
@@ -101,21 +97,40 @@ class _Answering:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = [(name, value) for name, value in message.get("headers", ()) if name not in _OURS]
-            message["headers"] = [*given, (b"x-request-id", self._request_id.encode()), *self._usual(given)]
+            message["headers"] = completed(message.get("headers", ()), self._request_id, self._path)
         await self._send(message)
 
-    def _usual(self, given: Collection[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-        """What every answer says, unless it says something else there."""
-        names = {name for name, _ in given}
-        yield _NOSNIFF
-        for name, value in _USUAL:
-            if name not in names:
-                yield name, value
-        if _POLICY not in names:
-            yield _POLICY, _POLICIES.get(self._path, NOTHING_RUNS).encode()
+
+def mark_log(undertaking: Undertaking) -> None:
+    """Marks the log lines to come with what they are about."""
+    structlog.contextvars.bind_contextvars(request_id=undertaking.request_id, trace_id=undertaking.trace)
 
 
-def _traceparent(scope: Scope) -> str | None:
+def log_request(
+    logger: Any, method: str, route: str | None, status: int | None, duration_s: float, **marks: str | None
+) -> None:
+    """The log line that every request has. `marks` are those of `mark_log`, where its lines are not marked."""
+    duration_ms = round(duration_s * 1000, 1)
+    logger.info("request", method=method, route=route, status=status, duration_ms=duration_ms, **marks)
+
+
+def completed(headers: Iterable[tuple[bytes, bytes]], request_id: str, path: str) -> list[tuple[bytes, bytes]]:
+    """An answer's headers and those that every answer has."""
+    given = [(name, value) for name, value in headers if name not in _OURS]
+    return [*given, (b"x-request-id", request_id.encode()), *_usual(given, path)]
+
+
+def _usual(given: Collection[tuple[bytes, bytes]], path: str) -> Iterator[tuple[bytes, bytes]]:
+    """What every answer says, unless it says something else there."""
+    names = {name for name, _ in given}
+    yield _NOSNIFF
+    for name, value in _USUAL:
+        if name not in names:
+            yield name, value
+    if _POLICY not in names:
+        yield _POLICY, _POLICIES.get(path, NOTHING_RUNS).encode()
+
+
+def traceparent_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """What the client says of its trace, as it was sent."""
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
+    return next((value.decode("latin-1") for name, value in headers if name == b"traceparent"), None)

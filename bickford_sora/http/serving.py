@@ -10,7 +10,7 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from bickford_sora.http.heads import BoundedHeads
+from bickford_sora.http.whole import WholeRequests
 
 KEEP_ALIVE_S = 75
 """How long an idle connection is kept; longer than clients wait between polls, so that none meets its closing."""
@@ -145,7 +145,7 @@ class _Server(uvicorn.Server):
 def _config(app: ASGIApp, shutdown_timeout_s: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=BoundedHeads,
+        http=WholeRequests,
         ws="none",
         lifespan="off",
         log_config=None,

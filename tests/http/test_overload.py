@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import TooManyRequests
 from bickford_sora.http.app import create_app
-from bickford_sora.http.gate import Gate
+from bickford_sora.http.gate import Burden, Gate
 from bickford_sora.http.tide import Tide
 from bickford_sora.queue_room import FRESH_S, QueueRoom
 from tests.http.houses import Kit
@@ -44,7 +44,7 @@ class Slow:
 def test_more_requests_at_a_time_than_may_be_are_told_to_come_back_and_health_is_answered() -> None:
     async def flood() -> tuple[list[int], httpx.Response, int, int]:
         slow = Slow()
-        transport = httpx.ASGITransport(Gate(slow, requests_max=2))
+        transport = httpx.ASGITransport(Gate(slow, Burden(requests_max=2)))
         statuses: list[int] = []
         async with httpx.AsyncClient(transport=transport, base_url="http://house") as client:
 
