@@ -29,12 +29,15 @@ class Counts:
             ["method", "route", "status"],
             registry=registry,
         )
+        self._requests_by: dict[tuple[str, str | None, int | None], Histogram] = {}
+        """Those counted before: a label is found in a fifth of the time here."""
         self._webhooks = Counter(
             "bickford_webhooks_received_total",
             "Renderers' webhooks that were verified, by whether they were new.",
             ["process", "outcome"],
             registry=registry,
         )
+        self._webhooks_by: dict[str, Counter] = {}
         self._appends = Histogram(
             "bickford_append_duration_seconds",
             "Appends to the ledger, by how long that took.",
@@ -73,12 +76,19 @@ class Counts:
     def answered(self, method: str, route: str | None, status: int | None, duration_s: float) -> None:
         """Counts a request. `route` is None where no route took it, `status` where it was not answered."""
         # Only names of our own: a label that a client could fill with anything would have no end of values.
-        known = method if method in METHODS else "other"
-        self._requests.labels(known, route or "none", str(status or "none")).observe(duration_s)
+        labels = (method if method in METHODS else "other", route, status)
+        requests = self._requests_by.get(labels)
+        if requests is None:
+            requests = self._requests.labels(labels[0], route or "none", str(status or "none"))
+            self._requests_by[labels] = requests
+        requests.observe(duration_s)
 
     def webhook(self, outcome: str) -> None:
         """Counts a verified webhook: `recorded` or `duplicate`."""
-        self._webhooks.labels(self._process, outcome).inc()
+        webhooks = self._webhooks_by.get(outcome)
+        if webhooks is None:
+            webhooks = self._webhooks_by[outcome] = self._webhooks.labels(self._process, outcome)
+        webhooks.inc()
 
     def appended(self, decisions: int, duration_s: float) -> None:
         """Counts an append of so many decisions."""

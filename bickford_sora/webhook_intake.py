@@ -6,6 +6,7 @@ Nothing is asked of the renderer here. The recorded receipt is what makes a work
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -41,6 +42,10 @@ class WebhookSource:
     """What its webhooks are signed with; any of them may match."""
 
 
+SourceOf = Callable[[str], WebhookSource | None]
+"""A renderer by its name; None where there is none."""
+
+
 class Webhook(NamedTuple):
     """A webhook as it came in. Thousands are made in a second: a named tuple, as `ledger.envelope.Context` is one."""
 
@@ -58,7 +63,7 @@ class WebhookIntake:
     def __init__(
         self,
         recording: Recording,
-        source_of: Callable[[str], WebhookSource | None],
+        source_of: SourceOf,
         *,
         tenant: str,
         webhook_tolerance_s: int,
@@ -75,24 +80,26 @@ class WebhookIntake:
         TooLarge, and InvalidRequest for every other defect: nothing is recorded of these. `ledger.errors.Unavailable`
         when the database gave no answer: its sender tries again.
         """
-        receipts = [self._receipt(each) for each in webhooks]
+        source_of = cache(self._source_of)  # of one renderer many come together
+        receipts = [self._receipt(each, source_of) for each in webhooks]
         # Once this has returned the senders may forget them: a worker finds the receipts whatever dies now.
         errors = iter(self._recording.append_all([each for each in receipts if not isinstance(each, Exception)]))
         return [each if isinstance(each, Exception) else _status(next(errors)) for each in receipts]
 
-    def _receipt(self, webhook: Webhook) -> Receipt | Exception:
+    def _receipt(self, webhook: Webhook, source_of: SourceOf) -> Receipt | Exception:
         """What is to be recorded of a webhook. An error of one is no answer to those that came with it."""
         try:
-            return self._checked(webhook)
+            return self._checked(webhook, source_of(webhook.renderer))
         except ProtocolError as error:
             return error
         except Exception as error:
             log.exception("webhook_not_checked")
             return error
 
-    def _checked(self, webhook: Webhook) -> Receipt:
+    def _checked(self, webhook: Webhook, source: WebhookSource | None) -> Receipt:
         renderer, body = webhook.renderer, webhook.body
-        source = self._source(renderer)
+        if source is None or not source.secrets:
+            raise NotFound("No renderer of this name sends webhooks here.", code="renderer_not_found", param="renderer")
         try:
             verified = signatures.verify(
                 body,
@@ -109,12 +116,6 @@ class WebhookIntake:
         origin = Origin(self._tenant, ACTOR, webhook.correlation, trace=webhook.trace)
         # A head of 0: the same webhook-id is recorded once, for ever.
         return Draft(((stream, fact),), {stream: 0}), origin
-
-    def _source(self, renderer: str) -> WebhookSource:
-        source = self._source_of(renderer)
-        if source is None or not source.secrets:
-            raise NotFound("No renderer of this name sends webhooks here.", code="renderer_not_found", param="renderer")
-        return source
 
 
 def _status(error: LedgerError | None) -> Status | LedgerError:

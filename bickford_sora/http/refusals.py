@@ -38,7 +38,8 @@ def unexpected(method: str) -> JSONResponse:
 
 def register(app: FastAPI) -> None:
     """Has `app` answer errors in the protocol's shape."""
-    for kind in (ProtocolError, *_REFUSALS):
+    app.add_exception_handler(ProtocolError, _refused)
+    for kind in _REFUSALS:
         app.add_exception_handler(kind, _refused)
     app.add_exception_handler(HTTPException, routing)
     app.add_exception_handler(RequestValidationError, _validation)

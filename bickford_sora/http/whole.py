@@ -106,7 +106,7 @@ class WholeRequests(BoundedHeads):
 
     def send_whole(self, status: int, head: bytes, body: bytes, *, keep_alive: bool) -> None:
         """Sends the answer to the request that was taken, and goes on to what came behind it."""
-        defaults = written(self.server_state.default_headers)
+        defaults = written(self.server_state.default_headers)  # the date alone: it moves every second
         ending = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
         self.transport.write(b"".join((STATUS_LINE[status], defaults, head, ending, body)))
         if not keep_alive:
