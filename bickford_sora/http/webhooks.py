@@ -2,7 +2,7 @@
 
 Thousands come in a second when a renderer makes up for what it could not send, and each waits for its answer. So the
 route is described as every other is, and answered without what the framework does for others: that takes five times as
-long as taking in a webhook (docs/adr/0036-webhooks-in-bulk.md).
+long as taking in a webhook (docs/adr/0036-webhooks-in-bulk.md). Those that came whole come in by `webhook_taker`.
 """
 
 from collections.abc import Iterable, Mapping

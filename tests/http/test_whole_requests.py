@@ -1,8 +1,10 @@
 """A webhook that came whole is answered as one that came in pieces: two doors, one house."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bickford_sora.http.app import create_app
+from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.http.whole import WholeRequest
 from bickford_sora.tracing import Tracing
+from bickford_sora.webhook_intake import Status
 from bickford_sora.webhook_signatures import WEBHOOK_BODY_BYTES_MAX
 from ledger.errors import Refused
 from tests.http.houses import Kit, make_kit, webhook
@@ -270,6 +274,30 @@ def test_a_sender_that_leaves_before_its_answer_harms_nobody_and_its_webhook_is_
         assert stays.answers([to_send("wh_stays")])[0][2] == b'{"status":"recorded"}'
         stays.close()
     assert {event.fact.webhook_event_id for event in kit.ledger.read(0)} == {"wh_gone", "wh_stays"}
+
+
+def test_stopping_lets_a_webhook_under_way_be_answered() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slowly(webhooks: Sequence[object]) -> list[Status | Exception]:
+        entered.set()
+        assert go_on.wait(10)
+        return ["recorded"] * len(webhooks)
+
+    kit = make_kit()
+    kit.app = create_app(replace(kit.house, receiving=Gathering(slowly)))
+    with ThreadPoolExecutor(1) as pool, ServerThread(kit.app) as server:
+        sender = Sender(server.url)
+        sender._connection.sendall(to_send(close=False))
+        assert entered.wait(5)
+        stopped = pool.submit(server.stop)
+        time.sleep(0.3)
+        go_on.set()
+        answer = sender._came.read()  # to the end: the connection is closed behind it
+        stopped.result(5)
+        sender.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close\r\n" in answer
 
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: house\r\n\r\n"
