@@ -195,7 +195,7 @@ class Ledger(Application[str]):
 
         What is of another type is not decoded, and hinders nobody even if it could not be.
         """
-        rows = self._recorder.read(after, limit=limit)
+        rows = self._recorder.pick(after, types, limit=limit)
         return self.decode(row for row in rows if row.topic in types), rows[-1].id if rows else after
 
     def decode(self, rows: Iterable[RecordedRow]) -> list[Event]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from uuid import UUID
@@ -59,6 +59,11 @@ class MemoryRecorder(LedgerRecorder):
         with self._lock:
             start = max(after, 0)
             return self._order[start : max(min(until, start + limit), 0)]
+
+    def pick(self, after: int, types: Collection[str], *, limit: int = READ_EVENTS_MAX) -> Sequence[RecordedRow]:
+        """Of the events `read` gives, those of these types, and the last."""
+        rows = self.read(after, limit=limit)
+        return [row for row in rows if row.topic in types or row is rows[-1]]
 
     def read_streams(
         self, prefix: str, *, after: tuple[str, int] | None, until: int, desc: bool, limit: int

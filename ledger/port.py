@@ -1,7 +1,7 @@
 """What every recorder of the ledger promises, wherever it keeps the events."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -48,6 +48,10 @@ class LedgerRecorder(ApplicationRecorder):
     @abstractmethod
     def read(self, after: int, *, until: int = POSITION_MAX, limit: int = READ_EVENTS_MAX) -> Sequence[RecordedRow]:
         """Events with `after` < position <= `until`, at most `limit`."""
+
+    @abstractmethod
+    def pick(self, after: int, types: Collection[str], *, limit: int = READ_EVENTS_MAX) -> Sequence[RecordedRow]:
+        """Of the events `read` gives, those of these types, and the last whatever its type."""
 
     @abstractmethod
     def read_streams(

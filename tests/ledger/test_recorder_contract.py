@@ -1,6 +1,7 @@
 """What every recorder promises. One suite; PostgreSQL and memory both pass it."""
 
 from datetime import datetime, timedelta
+from itertools import product
 
 import pytest
 from eventsourcing.persistence import IntegrityError
@@ -284,6 +285,20 @@ def test_the_order_is_dense_and_read_in_pages(ledger: Ledger) -> None:
     assert positions(after=6) == []
     assert positions(after=-5, limit=1) == [1]
     assert [each.stream for each in ledger.read(0)] == streams
+
+
+def test_picking_gives_what_reading_gives_of_these_types_and_says_how_far_it_looked(ledger: Ledger) -> None:
+    assert ledger.pick(0, {"render.intent"}, limit=5) == ([], 0)
+    for _ in range(3):
+        stream = new_stream()
+        facts = [(stream, intent()), (stream, allowed())]
+        ledger.append(Decision.of(facts, heads={stream: 0}, context=CONTEXT, new_id=new_id))
+    wanted: tuple[set[str], ...] = (set(), {"render.intent"}, {"render.allowed", "no.fact"}, {"no.fact"})
+    for types, after, limit in product(wanted, range(8), range(1, 8)):
+        read = ledger.read(after, limit=limit)
+        found, last = ledger.pick(after, types, limit=limit)
+        assert found == [each for each in read if each.fact.TYPE in types]
+        assert last == (read[-1].position if read else after)
 
 
 def test_the_librarys_notifications_are_the_same_order(ledger: Ledger) -> None:
