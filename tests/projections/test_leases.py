@@ -286,7 +286,7 @@ def test_of_items_given_back_together_one_that_is_another_ones_by_now_stays_thei
     now = author.now
     mine = leases.claim("w1", 2, 60, now)
     later = now + timedelta(seconds=61)
-    (again, kept) = leases.claim("w2", 2, 600, later)
+    (kept, again) = leases.claim("w2", 2, 600, later)
     assert again.stream in {each.stream for each in mine}
     assert kept.stream not in {each.stream for each in mine}
     answers = leases.release_all([(each, None) for each in (*mine, kept)])
