@@ -27,7 +27,8 @@ from bickford_sora.workers.watch import Watch
 NICENESS = 5
 """How much the background yields to the server where both want a processor (nice(2))."""
 COLLECTED_AT = 10_000
-"""How many more objects there are when the collector looks for cycles: the interpreter's 700 come with each request."""
+"""How many more objects there are when the collector looks for cycles: the interpreter's 700 come with each request,
+and with each score of facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +84,13 @@ class Serving:
             ),
             told_on(self.board, counts),
         ):
+            _spare_collector()
             lifeline.ready()
             lifeline.stop.wait()
 
 
 def _spare_collector() -> None:
-    """Has the collector leave alone what the server is made of: every request waits while that is looked through."""
+    """Has the collector leave alone what a process is made of: all its threads wait while that is looked through."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECTED_AT)

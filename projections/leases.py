@@ -9,7 +9,7 @@ Submissions wait in a queue: which of them are claimed is docs/adr/0031-fair-que
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import get_args
@@ -25,7 +25,7 @@ from projections.port import Pool
 CLAIM_ITEMS_MAX = 1_000
 """Most items in one claim."""
 CLAIM_LOCK = 7305811
-"""Key of the advisory lock that claims go through one by one; each takes milliseconds."""
+"""Key of the advisory lock that claims, and what gives back, go through one by one; each takes milliseconds."""
 RATE_LIMITED = "rate_limited"
 """Why a renderer takes nothing while as many submissions as may were begun in the last minute."""
 WEBHOOK_PAUSE_S = 2.0
@@ -101,7 +101,7 @@ class Leases:
     def ensure(self) -> None:
         """Makes the tables unless they are there."""
         with reading(self._pool) as connection, connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+            _in_turn(connection)
             connection.execute(query("schema", _SQL))
 
     def claim(  # noqa: PLR0917 - who, how many, how long and when, as `renew` has them
@@ -121,9 +121,9 @@ class Leases:
         if not 0 < limit <= CLAIM_ITEMS_MAX:
             raise ValueError(f"limit is 1 to {CLAIM_ITEMS_MAX}")
         with reading(self._pool) as connection, connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+            _in_turn(connection)
             _take_over(connection, now)
-            connection.execute(query("by_index", _SQL))
+            _by_index(connection)
             turns = _turns(connection, limit, now, rooms) if "submit" in steps else []
             key = {
                 "owner": owner,
@@ -137,15 +137,30 @@ class Leases:
                 "counted": [each.renderer for each in rooms.rooms if each.submissions_per_minute_max is not None],
             }
             with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
-                return cursor.execute(query("claim", _SQL), key).fetchall()
+                return cursor.execute(query("claim", _SQL), key, prepare=True).fetchall()
 
     def release(self, item: WorkItem, due_at: datetime | None) -> bool:
         """Gives an item back; due again at `due_at` (None: at once), or sooner when a webhook came meanwhile.
 
         False when the lease had run out and the item was claimed again.
         """
-        with reading(self._pool) as connection:
-            return connection.execute(query("release", _SQL), {**_leased(item), "due_at": due_at}).rowcount == 1
+        [released] = self.release_all([(item, due_at)])
+        return released
+
+    def release_all(self, items: Sequence[tuple[WorkItem, datetime | None]]) -> list[bool]:
+        """As `release` for each, all or none of them."""
+        key = {
+            "streams": [item.stream for item, _ in items],
+            "steps": [item.step for item, _ in items],
+            "owners": [item.owner for item, _ in items],
+            "attempts": [item.attempt for item, _ in items],
+            "due": [due_at for _, due_at in items],
+        }
+        with reading(self._pool) as connection, connection.transaction():
+            _in_turn(connection)  # rows are locked by several statements that each lock several
+            _by_index(connection)
+            released = {*connection.execute(query("release", _SQL), key, prepare=True).fetchall()}
+        return [(item.stream, item.step) in released for item, _ in items]
 
     def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
         """Keeps an item leased, for work that takes long. False when the lease had run out and was claimed again."""
@@ -159,7 +174,7 @@ class Leases:
         For one that is certainly dead: what it had begun need not wait until a lease that nobody holds is over.
         """
         with reading(self._pool) as connection, connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+            _in_turn(connection)
             return connection.execute(query("end", _SQL), {"owner": owner, "now": now}).rowcount
 
     def sweep(self, now: datetime) -> int:
@@ -168,11 +183,21 @@ class Leases:
         Looks at everything, so it is for once a minute.
         """
         with reading(self._pool) as connection, connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+            _in_turn(connection)
             connection.execute(query("sweep_taken_over", _SQL))
             connection.execute(query("sweep_items", _SQL))
             connection.execute(query("sweep_turns", _SQL))
             return connection.execute(query("sweep_agenda", _SQL), {"now": now}).rowcount
+
+
+def _in_turn(connection: Connection[TupleRow]) -> None:
+    """Waits until nobody else claims or gives back, until the end of the transaction."""
+    connection.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,), prepare=True)
+
+
+def _by_index(connection: Connection[TupleRow]) -> None:
+    """Has all that comes in this transaction find its rows by index, by one plan for every time."""
+    connection.execute(query("by_index", _SQL), prepare=True)
 
 
 def _leased(item: WorkItem) -> dict[str, object]:
@@ -182,13 +207,13 @@ def _leased(item: WorkItem) -> dict[str, object]:
 def _take_over(connection: Connection[TupleRow], now: datetime) -> None:
     """Takes over the items and webhooks the read model got since the last look."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        reached = cursor.execute(query("news", _SQL)).fetchone()
+        reached = cursor.execute(query("news", _SQL), prepare=True).fetchone()
     if reached is not None:
-        connection.execute(query("take_over_items", _SQL), {"now": now})
+        connection.execute(query("take_over_items", _SQL), {"now": now}, prepare=True)
         pause = timedelta(seconds=WEBHOOK_PAUSE_S)
-        connection.execute(query("take_over_nudges", _SQL), {"now": now, "pause": pause})
-        connection.execute(query("take_over_webhooks", _SQL))
-        connection.execute(query("taken_over", _SQL), reached)
+        connection.execute(query("take_over_nudges", _SQL), {"now": now, "pause": pause}, prepare=True)
+        connection.execute(query("take_over_webhooks", _SQL), prepare=True)
+        connection.execute(query("taken_over", _SQL), reached, prepare=True)
 
 
 def _turns(connection: Connection[TupleRow], limit: int, now: datetime, rooms: Rooms) -> list[dict[str, object]]:
@@ -201,6 +226,6 @@ def _turns(connection: Connection[TupleRow], limit: int, now: datetime, rooms: R
     }
     if any(each.submissions_per_minute_max is not None for each in rooms.rooms):
         connection.execute(query("forget_begun", _SQL), key)
-    connection.execute(query("vacancies", _SQL), key)
+    connection.execute(query("vacancies", _SQL), key, prepare=True)
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query("turns", _SQL), key).fetchall()
+        return cursor.execute(query("turns", _SQL), key, prepare=True).fetchall()

@@ -56,6 +56,10 @@ class Turn:
             state = cls(event.stream, event.version, opened)
         return state
 
+    def after(self, events: Iterable[Event]) -> "Turn":
+        """The turn behind those of these events that are its own."""
+        return self.fold(self, [event for event in events if event.stream == self.id]) or self
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

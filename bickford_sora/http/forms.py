@@ -27,6 +27,8 @@ FORM_PARTS_MAX = 64
 JSON_DEPTH_MAX = 16
 """How deep JSON may be nested."""
 
+_PLAIN_HEAD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_\[\]-]+)"\r\n\r\n')
+"""What comes before the text of a plain field, as clients' libraries write it."""
 _FIELD_NAME = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
 
 
@@ -82,6 +84,12 @@ def _urlencoded(body: bytes) -> Form:
 
 
 def _multipart(boundary: bytes, body: bytes) -> Form:
+    form = Form()
+    plain = _plain_fields(boundary, body)
+    if plain is not None:
+        for name, content in plain:
+            _place(form, name, _text(name, content))
+        return form
     parts = _Parts()
     try:
         MultipartParser(boundary, parts.callbacks()).write(body)
@@ -89,7 +97,6 @@ def _multipart(boundary: bytes, body: bytes) -> Form:
         raise _malformed("We could not parse the multipart form in your request.", "invalid_form") from None
     if not boundary or not parts.complete:
         raise _malformed("The multipart form in your request breaks off.", "invalid_form")
-    form = Form()
     for part in parts.parts:
         name, filename = part.names()
         if filename is None:
@@ -101,6 +108,23 @@ def _multipart(boundary: bytes, body: bytes) -> Form:
             _check_text(name, filename)
             form.files[name] = File(bytes(part.content), filename or None)
     return form
+
+
+def _plain_fields(boundary: bytes, body: bytes) -> list[tuple[str, bytes]] | None:
+    """Names and texts of a form that has plain fields alone; None where it takes the parser to tell what it is.
+
+    The parser looks at each byte by itself, which takes ten times as long.
+    """
+    first, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary)
+    if first or not boundary or len(parts) > FORM_PARTS_MAX or parts.pop() not in {b"--", b"--\r\n"}:
+        return None
+    fields = []
+    for part in parts:
+        head = _PLAIN_HEAD.match(part)
+        if head is None:
+            return None
+        fields.append((head[1].decode(), part[head.end() :]))
+    return fields
 
 
 @dataclass(slots=True)

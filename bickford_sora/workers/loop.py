@@ -157,10 +157,11 @@ class WorkLoop:
         return self._crew.clock() + timedelta(seconds=seconds)
 
     def _release_done(self) -> None:
-        for begun in [each for each in self._begun if each.done.is_set()]:
-            # Forgotten only after it was released: while the database is away it is tried again.
-            self._crew.leases.release(begun.item, begun.due_at or self._after(TROUBLE_S))
-            self._begun.remove(begun)
+        done = [each for each in self._begun if each.done.is_set()]
+        if done:
+            # Forgotten only after they were released: while the database is away it is tried again.
+            self._crew.leases.release_all([(each.item, each.due_at or self._after(TROUBLE_S)) for each in done])
+            self._begun = [each for each in self._begun if each not in done]
 
     def _renew(self) -> None:
         """Keeps the leases of what takes long, so that nobody begins the same download again."""

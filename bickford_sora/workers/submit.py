@@ -64,8 +64,8 @@ class _Begun:
     """A submission whose start is on record."""
 
     render: Render
+    turn: Turn
     order: Order
-    attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +128,24 @@ class Submit:
             fingerprint=fingerprint_of(self.shop, order.model, order.prompt, order.seconds, order.size),
             deadline_at=deadline_at,
         )
-        draft = submission.start(render, turn(self.shop, attempt), attempt)
+        among_equals = turn(self.shop, attempt)
+        draft = submission.start(render, among_equals, attempt)
         if not draft:
             return self.shop.after(TURN_WAIT_S)
         if task.begins_until is not None and self.shop.now() > task.begins_until:
             return self.shop.again()  # this process was paused: its place at the renderer is somebody else's by now
         try:
-            render = after(render, self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render))
+            events = self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render)
         except Conflict:
             return self.shop.again()
-        return _Begun(render, order, attempt)
+        return _Begun(after(render, events), among_equals.after(events), order)
 
     def _send(self, task: Task, renderer: Renderer, begun: "_Begun") -> datetime:
         # The ledger now says that the renderer may have been asked. A crash from here until the outcome is recorded
         # leaves it unknown: after the deadline, `reconcile` looks for the job before anything is sent again.
         outcome = self._ask(renderer, begun.order)
         # A crash here: the job may exist and nobody has written it down. The same.
-        self._record_patiently(task, begun.render, outcome, renderer)
+        self._record_patiently(task, begun, outcome, renderer)
         return self.shop.again()
 
     def _ask(self, renderer: Renderer, order: Order) -> JobNews | RendererError:
@@ -158,12 +159,9 @@ class Submit:
             return Refused("reference_unavailable", terminal=isinstance(error, AssetNotFound))
 
     def _record_patiently(
-        self, task: Task, begun: Render, outcome: JobNews | RendererError, renderer: Renderer
+        self, task: Task, begun: "_Begun", outcome: JobNews | RendererError, renderer: Renderer
     ) -> None:
-        """Records an outcome also when the database is away for a while: nobody else knows the job's id.
-
-        `begun` is the render as it was when the renderer was asked.
-        """
+        """Records an outcome also when the database is away for a while: nobody else knows the job's id."""
         gives_up_at = time.monotonic() + OUTCOME_WAIT_S
         while True:
             try:
@@ -174,15 +172,15 @@ class Submit:
                 log.warning("outcome_waits_for_database")
                 time.sleep(OUTCOME_PAUSE_S)
 
-    def _record(self, task: Task, begun: Render, outcome: JobNews | RendererError, renderer: Renderer) -> None:
+    def _record(self, task: Task, begun: "_Begun", outcome: JobNews | RendererError, renderer: Renderer) -> None:
         if isinstance(outcome, JobNews):
             self.shop.fleet.reached(renderer)
-            self.record_job(task, begun, outcome, renderer)
+            self.record_job(task, begun.render, outcome, renderer, among_equals=begun.turn)
         elif isinstance(outcome, Refused):
-            self._record_refusal(task, begun.attempts, outcome, renderer)
+            self._record_refusal(task, begun.render.attempts, outcome, renderer)
         else:
             log.warning("submission_unknown", code=outcome.code, http_status=outcome.http_status)
-            attempt, code, message = begun.attempts, outcome.code, outcome.message
+            attempt, code, message = begun.render.attempts, outcome.code, outcome.message
             self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, attempt, code, message)))
 
     def _record_refusal(self, task: Task, attempt: int, refusal: Refused, renderer: Renderer) -> None:
@@ -211,14 +209,19 @@ class Submit:
             ),
         )
 
-    def record_job(self, task: Task, begun: Render, news: JobNews, renderer: Renderer) -> None:
-        """Records the job of the attempt that `begun` is at, or that it is one too many."""
+    def record_job(
+        self, task: Task, begun: Render, news: JobNews, renderer: Renderer, *, among_equals: Turn | None = None
+    ) -> None:
+        """Records the job of the attempt that `begun` is at, or that it is one too many.
+
+        `among_equals` is the turn as it was last seen; else it is read.
+        """
         attempt, job = begun.attempts, submission.Job(news.job_id, news.status, news.progress)
         render = settle(
             self.shop,
             task,
             lambda r, t: submission.queued(r, t, job, attempt=attempt, found_by_list=False),
-            known=begun,
+            known=(begun, among_equals),
         )
         if render is None:
             # The renderer named a job that another render holds: whose it is cannot be told from here.
@@ -323,20 +326,25 @@ def turn(shop: Workshop, attempt: Attempt) -> Turn:
 
 
 def settle(
-    shop: Workshop, task: Task, decision: Callable[[Render, Turn], Draft], *, known: Render | None = None
+    shop: Workshop,
+    task: Task,
+    decision: Callable[[Render, Turn], Draft],
+    *,
+    known: tuple[Render, Turn | None] | None = None,
 ) -> Render | None:
     """Records the outcome of an open submission; decides again when the render or the turn moved on.
 
-    `known` is the render as it was last seen; else it is read. Returns the render as it then is, None when the outcome
+    `known` are both as they were last seen; else they are read. Returns the render as it then is, None when the outcome
     could not be recorded because another render holds the job.
     """
     for _ in range(DECIDE_ATTEMPTS_MAX):
-        render, known = known or shop.render(task), None
+        render, among_equals = known or (shop.render(task), None)
+        known = None
         opened = render.submission
         if opened is None:
             return render
         attempt = Attempt(opened.renderer, opened.credential, opened.replica, opened.fingerprint, opened.deadline_at)
-        draft = decision(render, turn(shop, attempt))
+        draft = decision(render, among_equals or turn(shop, attempt))
         if not draft:
             return render
         try:

@@ -1,11 +1,12 @@
 """The form parser alone, under whatever bytes there are."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
+from bickford_sora.http import forms
 from bickford_sora.http.forms import Form, parse
 
 MULTIPART = "multipart/form-data; boundary=b"
@@ -64,6 +65,37 @@ def test_a_file_arrives_byte_for_byte(content: bytes) -> None:
         + b"\r\n--b--\r\n"
     )
     assert parse(MULTIPART, body).files == {"input_reference": File(content, "ä.png")}
+
+
+plain_parts = st.lists(
+    st.sampled_from(
+        [
+            b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n',
+            b'--b\r\nContent-Disposition: form-data; name="a[b]"\r\n\r\n',
+            b'--b\r\ncontent-disposition: form-data; name="tags[]"\r\n\r\n',
+            b"text\r\n", b"\xc3\xa4\r\n", b"\r\n", b"\r", b"\n", b"--b", b"--bc\r\n", b"-", b"\xff", b"\0",
+            b"--b--", b"--b--\r\n", b"x\r\n--b--\r\n",
+        ]
+    ),
+    max_size=12,
+).map(b"".join)  # fmt: skip
+
+
+def formed(body: bytes) -> Form | str:
+    try:
+        return parse(MULTIPART, body)
+    except InvalidRequest as error:
+        return error.code
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(plain_parts | plain_parts.map(lambda parts: parts + b"\r\n--b--\r\n"))
+@example(b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\ntext\r\n--b--\r\n')
+def test_a_plain_form_says_what_the_parser_hears_in_it(body: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forms, "_plain_fields", lambda *_: None)
+        heard = formed(body)
+    assert formed(body) == heard
 
 
 def test_bracketed_names_become_objects_and_lists() -> None:

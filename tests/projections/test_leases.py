@@ -277,6 +277,25 @@ def test_a_webhook_that_came_before_its_job_was_claimed_makes_the_follow_due(
     assert [item.stream for item in leases.claim("w1", 10, 60, author.now)] == [stream]
 
 
+def test_of_items_given_back_together_one_that_is_another_ones_by_now_stays_theirs(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    for name in ("job-a", "job-b", "job-c"):
+        author.queued_render(name)
+    publish(author, projector)
+    now = author.now
+    mine = leases.claim("w1", 2, 60, now)
+    later = now + timedelta(seconds=61)
+    (kept, again) = leases.claim("w2", 2, 600, later)
+    assert again.stream in {each.stream for each in mine}
+    assert kept.stream not in {each.stream for each in mine}
+    answers = leases.release_all([(each, None) for each in (*mine, kept)])
+    assert answers == [*(each.stream != again.stream for each in mine), True]
+    assert {each.stream for each in leases.claim("w3", 10, 60, later)} == {
+        each.stream for each in (*mine, kept) if each.stream != again.stream
+    }
+
+
 def test_leases_survive_a_rebuild(author: Author, projector: Projector, rebuild: Rebuild, leases: Leases) -> None:
     author.queued_render()
     publish(author, projector)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -44,13 +44,13 @@ class MemoryLeases:
             self.due[each.stream] = (each, now + timedelta(seconds=lease_s))
         return ready
 
-    def release(self, item: WorkItem, due_at: datetime) -> bool:
-        self.calls["release"] += 1
+    def release_all(self, items: Sequence[tuple[WorkItem, datetime]]) -> list[bool]:
+        self.calls["release"] += len(items)
         if self.release_errors:
             raise self.release_errors.pop()
-        self.released.append((item.stream, due_at))
-        self.due[item.stream] = (item, due_at)
-        return True
+        self.released += [(item.stream, due_at) for item, due_at in items]
+        self.due |= {item.stream: (item, due_at) for item, due_at in items}
+        return [True] * len(items)
 
     def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
         self.calls["renew"] += 1
