@@ -33,8 +33,14 @@ create table marks (
     value     text collate "C"  not null
 );
 
--- What indexes hold in place of a text: eight bytes sort in a third of the time. Whoever asks by it compares the text, too,
--- since two may share a hash.
+-- What indexes hold in place of a text, with the position in its lower 40 bits, which are zero here: one number sorts in a
+-- third of the time. A million million positions fit. Whoever asks by it compares the text, too, since two may share the
+-- 24 bits of a hash.
 create function hashed(tenant text, value text) returns bigint
 language sql immutable parallel safe
-return hashtextextended(value, hashtextextended(tenant, 0));
+return hashtextextended(value, hashtextextended(tenant, 0)) << 40;
+
+-- The greatest number that a text can have in an index.
+create function hashed_last(tenant text, value text) returns bigint
+language sql immutable parallel safe
+return hashed(tenant, value) | 1099511627775;
