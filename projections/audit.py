@@ -3,7 +3,7 @@
 One row an event, with the columns and the few fields people search by; the database makes it (`sql/audit/insert.sql`).
 A fact about a render has the render's project and requester, whether it says so itself or not. Rows are only added.
 
-Texts are found by their hashes (`hashed` in `sql/audit/schema.sql`), which is all that indexes hold of them beside the
+Texts are found by their hashes (`begins` in `sql/audit/schema.sql`), which is all that indexes hold of them beside the
 position, and then compared.
 """
 
@@ -184,12 +184,12 @@ def _place(filters: Filters, *, marked: int) -> sql.Composable:
     """What a page is in the order of, which is that of positions: an index that begins where the page does has it."""
     hashed = _hashes_asked(filters)
     if marked:
-        return sql.SQL("projection_audit.hashed(m.tenant, m.value) | m.position")
+        return sql.SQL("projection_audit.begins(m.tenant, m.value) | m.position")
     if hashed:
-        return sql.SQL("projection_audit.hashed(a.tenant, {}) | a.position").format(sql.Identifier("a", hashed[0]))
+        return sql.SQL("projection_audit.begins(a.tenant, {}) | a.position").format(sql.Identifier("a", hashed[0]))
     if _is_begun(filters):
         return sql.SQL("a.position")
-    return sql.SQL("projection_audit.hashed(a.tenant, '') | a.position")
+    return sql.SQL("projection_audit.begins(a.tenant, '') | a.position")
 
 
 def _hashes_asked(filters: Filters) -> list[str]:
