@@ -3,8 +3,8 @@
 One row an event, with the columns and the few fields people search by; the database makes it (`sql/audit/insert.sql`).
 A fact about a render has the render's project and requester, whether it says so itself or not. Rows are only added.
 
-Texts are found by their hashes (`hashed` in `sql/audit/schema.sql`), which is all that indexes hold of them, and then
-compared.
+Texts are found by their hashes (`begins` in `sql/audit/schema.sql`), which is all that indexes hold of them beside the
+position, and then compared.
 """
 
 from collections.abc import Sequence
@@ -89,8 +89,10 @@ class Filters:
 EVERYTHING = Filters()
 _MARKS = ("sha256", "storage_uri", "rule")
 """Filters that an event can match several times; the one that matches least is asked first."""
-_HASHED = ("type", "actor", "trace", "project", "requester", "job_id", "webhook_event_id")
-"""Filters whose column has an index of hashes."""
+_HASHED = ("webhook_event_id", "job_id", "trace", "requester", "project", "actor", "type")
+"""Filters whose column has an index of hashes, the rarer first: the first one that is asked for gives the order."""
+_HASHED_POSITION_MAX = 2**40 - 1
+"""Greatest position beside a hash, in bits as `sql/audit/schema.sql` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Audit:
             raise ValueError(f"limit is 1 to {AUDIT_EVENTS_MAX}")
         marks = [(kind, value) for kind in _MARKS if (value := getattr(filters, kind)) is not None]
         bounds: dict[str, Any] = {"tenant": tenant, "after": after, "before": before, "limit": limit, **asdict(filters)}
+        bounds |= {"first": _in_hash(after + 1), "last": _in_hash(before - 1)}
         if marks:
             bounds |= {"mark_kind": marks[0][0], "mark": marks[0][1]}
             bounds |= {"mark_kinds": [kind for kind, _ in marks[1:]], "marks": [value for _, value in marks[1:]]}
@@ -172,20 +175,45 @@ def _page(filters: Filters, *, marked: int, order: Order) -> sql.Composed:
         source=sql.SQL(query("marked", AUDIT.package) if marked else "projection_audit.events a"),
         filters=_filters(filters, marked=marked),
         told=_joined("told", "told_mark") if marked else _joined("told"),
-        position=sql.SQL("m.position" if marked else "a.position"),
+        place=_place(filters, marked=marked),
         order=sql.SQL(order),
     )
 
 
+def _place(filters: Filters, *, marked: int) -> sql.Composable:
+    """What a page is in the order of, which is that of positions: an index that begins where the page does has it."""
+    hashed = _hashes_asked(filters)
+    if marked:
+        return sql.SQL("projection_audit.begins(m.tenant, m.value) | m.position")
+    if hashed:
+        return sql.SQL("projection_audit.begins(a.tenant, {}) | a.position").format(sql.Identifier("a", hashed[0]))
+    if _is_begun(filters):
+        return sql.SQL("a.position")
+    return sql.SQL("projection_audit.begins(a.tenant, '') | a.position")
+
+
+def _hashes_asked(filters: Filters) -> list[str]:
+    return [name for name in _HASHED if getattr(filters, name) is not None]
+
+
+def _is_begun(filters: Filters) -> bool:
+    """Whether positions are known that all of the page is at."""
+    return filters.stream is not None or filters.video_id is not None
+
+
+def _in_hash(position: int) -> int:
+    return max(0, min(position, _HASHED_POSITION_MAX))
+
+
 def _filters(filters: Filters, *, marked: int) -> sql.Composed:
     """What indexes know. The tenant is asked for by itself where nothing is that is looked for within it."""
-    hashed = [name for name in _HASHED if getattr(filters, name) is not None]
-    begun = {"of_stream": filters.stream is not None, "about": filters.video_id is not None}
+    hashed = _hashes_asked(filters)
     parts = {
-        **begun,
+        "of_stream": filters.stream is not None,
+        "about": filters.video_id is not None,
         "also_marked": marked > 1,
         "worded": filters.text is not None,
-        "of_tenant": not (hashed or marked or any(begun.values())),
+        "of_tenant": not (hashed or marked or _is_begun(filters)),
     }
     return sql.SQL("").join(
         [
@@ -206,7 +234,7 @@ def _joined(*names: str) -> sql.Composed:
 
 AUDIT = Projection(
     name="audit",
-    version=5,
+    version=6,
     tables={
         "events": tuple(field.name for field in fields(AuditEvent)),
         "marks": ("position", "stream", "tenant", "kind", "value"),

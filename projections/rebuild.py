@@ -148,13 +148,13 @@ class Rebuild:
                 schemas.create(connection, projection, projection.next_schema)
                 schemas.leave_to_us(connection, projection, projection.next_schema)
         position = min(self._ledger.head(), until)
-        with filled_beside(self._pool, projections, until=position, payloads=self._ledger.payloads):
-            with self._pool.connection() as source:
-                work = Work(url=str(self._pool.conninfo), projections=projections, payloads=self._ledger.payloads)
-                replay(work, source, connection, on_progress, until=position)
+        beside = filled_beside(self._pool, projections, until=position, payloads=self._ledger.payloads)
+        with beside, self._pool.connection() as source:
+            work = Work(url=str(self._pool.conninfo), projections=projections, payloads=self._ledger.payloads)
+            replay(work, source, connection, on_progress, until=position)
             for projection in projections:
                 if projection.rows is not None:
-                    index([connection], projection, Event())
+                    index([connection, source], projection, Event())
         log.info("projections_replayed", projections=[each.name for each in projections], position=position)
         return position
 

@@ -47,7 +47,7 @@ _STREAM = 1
 
 
 class Replay:
-    """One pass over a share of the ledger that feeds the next schemas of `projections`, but what the database fills."""
+    """One pass over shares of the ledger that feeds the next schemas of `projections`, but what the database fills."""
 
     def __init__(self, mapper: FactMapper, projections: Sequence[Projection], on_done: OnDone) -> None:
         self._mapper = mapper
@@ -58,14 +58,15 @@ class Replay:
         self._by_category: dict[str, list[Projection]] = {}
         self._by_name = {each.name: each for each in projections}
 
-    def run(self, source: Connection[TupleRow], target: Connection[TupleRow], share: Share) -> int:
-        """Writes the rows of a share. Returns the number of its events. Raises RebuildRefused at the first bad one."""
+    def run(self, source: Connection[TupleRow], target: Connection[TupleRow], shares: Iterable[Share]) -> int:
+        """Writes the rows of shares. Returns the number of their events. Raises RebuildRefused at the first bad one."""
         with _collecting_seldom(), source.transaction():
             source.execute(query("replay_settings", _SQL), (SORT_MEMORY,))
-            with closing(_folded(source, share)) as batches:
-                self._fold(target, batches)
-            with closing(_unfolded(source, share)) as batches:
-                self._validate(batches)
+            for share in shares:
+                with closing(_folded(source, share)) as batches:
+                    self._fold(target, batches)
+                with closing(_unfolded(source, share)) as batches:
+                    self._validate(batches)
         for name, table in list(self._held):
             self._write(target, name, table)
         self._on_done(self._done)

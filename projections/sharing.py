@@ -1,11 +1,13 @@
 """A replay of a large ledger by two processes: one alone would leave half of the second core idle.
 
-Whoever rebuilds replays a share of its own. The other process has connections of its own and writes its share in one
-transaction: when either process dies, nothing of that share is there. It holds its tables meanwhile, so that the next
-rebuild cannot drop them under it.
+The ledger is cut into more shares than there are processes, and each process takes the next one when it is done with
+one: who starts later or has the dearer events takes fewer, and nobody waits long for the other in the end. The other
+process has connections of its own and writes its shares in one transaction: when either process dies, nothing of them
+is there. It holds its tables meanwhile, so that the next rebuild cannot drop them under it.
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +28,8 @@ from projections.replay import Replay
 from projections.shares import Share, count, cut
 
 PROCESSES = 2
+SHARES = 24
+"""Of a replay by several processes. Each is a second's work and less with a million events; a share costs 10 ms."""
 SHARED_EVENTS_MIN = 100_000
 """Events from which on a second process is started: it takes a second."""
 
@@ -53,22 +57,43 @@ def replay(
     """
     total = count(source, work.projections, until=until)
     on_progress(0, total)
-    number = PROCESSES if total >= SHARED_EVENTS_MIN else 1
-    own, *others = cut(source, work.projections, until=until, number=number)
+    is_shared = total >= SHARED_EVENTS_MIN
+    shares = cut(source, work.projections, until=until, number=SHARES if is_shared else 1)
     with ExitStack() as stack:
-        processes = [stack.enter_context(_started(work, share)) for share in others]
+        numbers = stack.enter_context(_numbers(len(shares)))
+        others = range(PROCESSES - 1 if is_shared else 0)
+        processes = [stack.enter_context(_started(work, shares, numbers)) for _ in others]
 
         def told(done: int) -> None:
             on_progress(done + sum(each.done() for each in processes), total)
 
         mapper = FactMapper(payloads=work.payloads)
-        done = Replay(mapper, work.projections, told).run(source, target, own)
+        done = Replay(mapper, work.projections, told).run(source, target, _taken(shares, numbers))
         for each in processes:
             each.wait(lambda: told(done))
 
 
+@contextmanager
+def _numbers(count: int) -> Iterator[Pipe]:
+    """A pipe of `count` bytes, the numbers from 0, each of which is read once, by whichever process comes first.
+
+    Unlike a lock it cannot be left taken by a process that was killed.
+    """
+    here, there = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    with here:
+        with there:
+            os.write(there.fileno(), bytes(range(count)))
+        yield here
+
+
+def _taken(shares: Sequence[Share], numbers: Pipe) -> Iterator[Share]:
+    """The shares that nobody else has taken, one after the other."""
+    while number := os.read(numbers.fileno(), 1):
+        yield shares[number[0]]
+
+
 class _Process:
-    """Another process with a share of its own, seen from here."""
+    """Another process that takes shares, seen from here."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
@@ -82,7 +107,7 @@ class _Process:
         return self._done
 
     def wait(self, on_done: Callable[[], None]) -> None:
-        """Until its share is written. Raises what it raised."""
+        """Until its shares are written. Raises what it raised."""
         while not self._is_finished:
             self._receive()
             on_done()
@@ -91,7 +116,7 @@ class _Process:
         try:
             said = self._pipe.recv()
         except EOFError as error:
-            raise ShareLost("a process that replayed a share ended without a word") from error
+            raise ShareLost("a process that replayed shares ended without a word") from error
         if isinstance(said, Exception):
             raise said
         if said is None:
@@ -101,24 +126,24 @@ class _Process:
 
 
 @contextmanager
-def _started(work: Work, share: Share) -> Iterator[_Process]:
-    """A process that replays a share. It is ended when the block is left early."""
+def _started(work: Work, shares: Sequence[Share], numbers: Pipe) -> Iterator[_Process]:
+    """A process that replays shares. It is ended when the block is left early."""
     # Spawned, not forked: this process has threads, and whatever locks they hold would stay held in a copy.
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_replay_share, args=(work, share, there), daemon=True)
+    process = context.Process(target=_replay_shares, args=(work, shares, numbers, there), daemon=True)
     process.start()
     there.close()  # so that its end is heard
     try:
         yield _Process(here)
     finally:
         here.close()
-        process.terminate()  # it has written its share, or nobody wants it
+        process.terminate()  # it has written its shares, or nobody wants them
         process.join()
         process.close()
 
 
-def _replay_share(work: Work, share: Share, pipe: Pipe) -> None:
+def _replay_shares(work: Work, shares: Sequence[Share], numbers: Pipe, pipe: Pipe) -> None:
     """The whole life of the other process. It ends, and takes back what it wrote, when nobody listens any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     sys.stdout = sys.stderr  # what is logged here is no part of a command's answer
@@ -126,7 +151,8 @@ def _replay_share(work: Work, share: Share, pipe: Pipe) -> None:
         try:
             with psycopg.connect(work.url, autocommit=True) as source, psycopg.connect(work.url) as target:
                 _hold_tables(target, work.projections)
-                Replay(FactMapper(payloads=work.payloads), work.projections, pipe.send).run(source, target, share)
+                own = Replay(FactMapper(payloads=work.payloads), work.projections, pipe.send)
+                own.run(source, target, _taken(shares, numbers))
         except Exception as error:  # noqa: BLE001 - raised again where the rebuild is
             pipe.send(error)
         else:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg import sql
 from render_histories import SHA, START, Author
 
 from ledger import events as e
@@ -13,7 +14,8 @@ from ledger.application import Ledger
 from ledger.envelope import Context, Decision
 from ledger.identifiers import new_uuid7
 from projections.api_keys import API_KEYS
-from projections.audit import AUDIT, CAUSES_MAX, Audit, Filters
+from projections.audit import _HASHED, AUDIT, CAUSES_MAX, Audit, Filters
+from projections.audit import _page as _statement
 from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.questions import QUESTIONS, UNUSED_DAYS, Questions
@@ -49,6 +51,23 @@ def test_every_filter_finds_what_a_plain_reading_finds(
             _take_hashes_away(pool)
         assert [audit.events("acme", filters, **page) for filters, page in asked] == expected
         assert audit.events("other", Filters(type="render.intent")) == []
+
+
+@pytest.mark.parametrize("asked", [*_HASHED, "", "rule"])
+def test_a_page_of_one_value_is_read_in_the_order_of_an_index(pool: Pool, projector: Projector, asked: str) -> None:
+    projector.catch_up()
+    bounds = dict.fromkeys(("stream", "correlation", "causation", "cost_micro_min", "cost_micro_max", "currency"))
+    values = dict.fromkeys((*_HASHED, "video_id", "mark", "mark_kind"))
+    asked_for = {**bounds, **values, "tenant": "acme", "after": 0, "before": 99, "first": 1, "last": 98, "limit": 5}
+    filters = Filters(**({asked: "x"} if asked else {}))
+    asked_for |= {"mark": "x", "mark_kind": "rule"} if asked == "rule" else {asked: "x"}
+    with pool.connection() as connection, connection.transaction(force_rollback=True):
+        connection.execute("set local enable_seqscan = off")
+        connection.execute("set local enable_bitmapscan = off")
+        statement = sql.SQL("explain ") + _statement(filters, marked=int(asked == "rule"), order="desc")
+        plan = "\n".join(line for (line,) in connection.execute(statement, asked_for))
+    assert "Sort" not in plan
+    assert "Index Scan Backward" in plan
 
 
 def _page(events: int, choice: random.Random) -> dict[str, Any]:

@@ -1,1 +1,2 @@
-and projection_audit.hashed(a.tenant, {column}) = projection_audit.hashed(%(tenant)s, {value})
+and projection_audit.begins(a.tenant, {column}) | a.position
+    between projection_audit.begins(%(tenant)s, {value}) | %(first)s and projection_audit.begins(%(tenant)s, {value}) | %(last)s

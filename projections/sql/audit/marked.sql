@@ -1,4 +1,6 @@
 projection_audit.marks m
 join projection_audit.events a
-  on a.position = m.position and projection_audit.hashed(m.tenant, m.value) = projection_audit.hashed(%(tenant)s, %(mark)s)
-     and m.position > %(after)s and m.position < %(before)s
+  on a.position = m.position
+     and projection_audit.begins(m.tenant, m.value) | m.position
+             between projection_audit.begins(%(tenant)s, %(mark)s) | %(first)s
+                 and projection_audit.begins(%(tenant)s, %(mark)s) | %(last)s

@@ -1,1 +1,2 @@
-and projection_audit.hashed(a.tenant, '') = projection_audit.hashed(%(tenant)s, '')
+and projection_audit.begins(a.tenant, '') | a.position
+    between projection_audit.begins(%(tenant)s, '') | %(first)s and projection_audit.begins(%(tenant)s, '') | %(last)s

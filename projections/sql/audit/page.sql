@@ -4,5 +4,5 @@ select {columns}
 from {source}
 where {filters}
 and case when {told} then true end
-order by {position} {order}
+order by {place} {order}
 limit %(limit)s

@@ -33,8 +33,18 @@ create table marks (
     value     text collate "C"  not null
 );
 
--- What indexes hold in place of a text: eight bytes sort in a third of the time. Whoever asks by it compares the text, too,
--- since two may share a hash.
+-- The version before this one asks by it, too.
 create function hashed(tenant text, value text) returns bigint
 language sql immutable parallel safe
 return hashtextextended(value, hashtextextended(tenant, 0));
+
+-- What indexes hold in place of a text: 24 bits of its hash, and the position in the lower 40, where a million million fit.
+-- One number sorts in a fraction of the time. Whoever asks by it compares the text, too, since two may share a hash.
+create function begins(tenant text, value text) returns bigint
+language sql immutable parallel safe
+return hashed(tenant, value) << 40;
+
+-- The greatest number that a text can have.
+create function ends(tenant text, value text) returns bigint
+language sql immutable parallel safe
+return begins(tenant, value) | 1099511627775;

@@ -4,9 +4,10 @@ from projection_api_keys.api_keys k
 left join lateral (
     select a.recorded_at
     from projection_audit.events a
-    where projection_audit.hashed(a.tenant, a.actor) = projection_audit.hashed(k.tenant, k.key_id)
+    where projection_audit.begins(a.tenant, a.actor) | a.position
+              between projection_audit.begins(k.tenant, k.key_id) and projection_audit.ends(k.tenant, k.key_id)
       and a.tenant = k.tenant and a.actor = k.key_id
-    order by a.position desc
+    order by projection_audit.begins(a.tenant, a.actor) | a.position desc
     limit 1
 ) used on true
 where k.tenant = %(tenant)s and (%(project)s::text is null or k.project = %(project)s)
