@@ -1,9 +1,12 @@
 """One PostgreSQL server for the whole run, and a fresh database for every test that asks for one."""
 
+import gc
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,15 @@ settings.register_profile("untimed", settings(), deadline=None)  # a busy machin
 settings.register_profile("long", deadline=None)  # for nights: see tests/fuzz
 settings.load_profile("untimed")
 
+PORTION = 8
+"""Tests of a module that one process is given at once."""
 _FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Log plainly, and make a folder for all that is temporary, once; xdist's workers are told (below) and share it."""
     log_plainly()
+    _keep_compiled()
     if hasattr(config, "workerinput"):
         config.stash[_FOLDER] = Path(config.workerinput["folder"])
         return
@@ -36,9 +42,44 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FOLDER] = folder
 
 
+def _keep_compiled() -> None:
+    """Keep what was compiled, whatever the environment says: a run starts hundreds of processes, as installed ones."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave garbage alone while tests are collected, and what was collected ever after: all of it is kept anyway."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, so that no process is left with it at the end while the others have nothing."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Put tests in an order and in portions that keep all processes busy.
+
+    What takes long begins, so that none is left with it at the end while the others have nothing, and what is over in
+    milliseconds ends. Of that a process gets a portion at a time: to ask for each takes longer than the test.
+    """
+    items.sort(key=_place)
+    seen: Counter[Path] = Counter()
+    for item in items:
+        if item.get_closest_marker("slow") is None and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{seen[item.path] // PORTION}"))
+            seen[item.path] += 1
+
+
+def _place(item: pytest.Item) -> int:
+    if item.get_closest_marker("slow"):
+        return 0
+    if item.get_closest_marker("xdist_group"):
+        return 1
+    return 2 if "server_url" in getattr(item, "fixturenames", ()) else 3
 
 
 @pytest.hookimpl(optionalhook=True)

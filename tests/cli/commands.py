@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -24,11 +24,14 @@ from bickford_sora.cli import application
 from bickford_sora.composition.books import Books, open_books
 from bickford_sora.settings import Settings
 from bickford_sora.simulator.faults import Fault, FaultKind, Operation
+from tests.cli.forking import IS_POSSIBLE, Forked
+from tests.clusters import copy_cluster
 from tests.logs import log_plainly
 
 COMMAND = (sys.executable, "-m", "bickford_sora")
 COMMAND_TIMEOUT_S = 60.0
 START_TIMEOUT_S = 40.0
+Process = Forked | subprocess.Popen[str]
 OURS = ("BICKFORD_", "OPENAI_")
 
 
@@ -111,7 +114,7 @@ def _logging_kept() -> Iterator[None]:
 class Served:
     """A running `serve --simulator`."""
 
-    process: subprocess.Popen[str]
+    process: Process
     data_dir: Path
     folder: Path
     base_url: str
@@ -173,15 +176,12 @@ SMALL_AND_QUICK = {
 def served(*, render_time_s: float = 0.3, **given: str) -> Iterator[Served]:
     """`serve --simulator` on a free port and a data folder of its own; stopped by SIGTERM unless it has ended."""
     with reachable_folder() as folder:
+        if "BICKFORD_DATABASE_URL" not in given:
+            copy_cluster(folder / "data")
         log = folder / "serve.log"
         with log.open("w") as errors:
-            process = subprocess.Popen(
-                [*COMMAND, "serve", "--simulator", "--port", "0", "--render-time", str(render_time_s)],
-                env=environment(folder / "data", {**SMALL_AND_QUICK, **given}),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+            arguments = ("serve", "--simulator", "--port", "0", "--render-time", str(render_time_s))
+            process = _start(arguments, environment(folder / "data", {**SMALL_AND_QUICK, **given}), errors)
         impatience = threading.Timer(START_TIMEOUT_S, process.kill)  # so that reading its output ends
         impatience.start()
         try:
@@ -193,7 +193,13 @@ def served(*, render_time_s: float = 0.3, **given: str) -> Iterator[Served]:
             stop(process)
 
 
-def stop(process: subprocess.Popen[str]) -> int:
+def _start(arguments: Sequence[str], known: Mapping[str, str], errors: IO[str]) -> Process:
+    if IS_POSSIBLE:
+        return Forked(arguments, known, errors)
+    return subprocess.Popen([*COMMAND, *arguments], env=known, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+
+def stop(process: Process) -> int:
     """Ends a server as an init system would. Returns its exit status."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
@@ -205,7 +211,7 @@ def stop(process: subprocess.Popen[str]) -> int:
             process.stdout.close()
 
 
-def _announced(process: subprocess.Popen[str], log: Path) -> str:
+def _announced(process: Process, log: Path) -> str:
     assert process.stdout is not None
     lines = [process.stdout.readline(), process.stdout.readline()]
     assert lines[0].startswith("Serving the Videos API at http://127.0.0.1:"), f"{lines}{log.read_text()}"
@@ -213,17 +219,17 @@ def _announced(process: subprocess.Popen[str], log: Path) -> str:
 
 
 @contextmanager
-def running(known: Mapping[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(known: Mapping[str, str], log: Path, *arguments: str) -> Iterator[Process]:
     """A command in a process with this environment; stopped by SIGTERM unless it has ended."""
     with log.open("w") as errors:
-        process = subprocess.Popen([*COMMAND, *arguments], env=known, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = _start(arguments, known, errors)
     try:
         yield process
     finally:
         stop(process)
 
 
-def first_line(process: subprocess.Popen[str]) -> str:
+def first_line(process: Process) -> str:
     """What a command announces itself with."""
     assert process.stdout is not None
     return process.stdout.readline()

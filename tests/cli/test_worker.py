@@ -1,19 +1,20 @@
 """Simulator, server and worker as three processes, as they run on three machines."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from .commands import SMALL_AND_QUICK, environment, first_line, reachable_folder, run, running, stop
+from tests.clusters import copy_cluster
+
+from .commands import SMALL_AND_QUICK, Process, environment, first_line, reachable_folder, run, running, stop
 
 pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def started(data_dir: Path, *arguments: str, **given: str) -> Iterator[subprocess.Popen[str]]:
+def started(data_dir: Path, *arguments: str, **given: str) -> Iterator[Process]:
     """A command on this data folder."""
     known = environment(data_dir, {**SMALL_AND_QUICK, **given})
     with running(known, data_dir.parent / f"{arguments[0]}.log", *arguments) as process:
@@ -23,6 +24,7 @@ def started(data_dir: Path, *arguments: str, **given: str) -> Iterator[subproces
 def test_a_worker_of_its_own_renders_for_a_server_without_workers() -> None:
     with reachable_folder() as folder, ExitStack() as stack:
         data_dir = folder / "data"
+        copy_cluster(data_dir)
         offer = ("--size", "160x96", "--seconds", "1", "--render-time", "0.2")
         simulator = stack.enter_context(started(data_dir, "simulator", "--port", "0", *offer))
         renderer = {"OPENAI_BASE_URL": first_line(simulator).split()[4], "OPENAI_API_KEY": "sk-simulator"}

@@ -1,7 +1,6 @@
 """Two servers, two workers and two databases, as on as many machines: one is paused, another one dies."""
 
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ import pytest
 from bickford_sora.client.synchronous import BickfordClient
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from bickford_sora.simulator.faults import Fault, FaultKind
-from tests.cli.commands import environment, first_line, reachable_folder, running
+from tests.cli.commands import Process, environment, first_line, reachable_folder, running
 from tests.crash.cluster import Pair, replicated_pair
 from tests.database.processes import wait_until
 
@@ -43,7 +42,7 @@ class Town:
     servers: list[str]
     clients: list[httpx.Client]
     """One of each server."""
-    workers: list[subprocess.Popen[str]]
+    workers: list[Process]
 
     def client(self, server: int = 0) -> BickfordClient:
         """A client of one of the servers."""

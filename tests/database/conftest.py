@@ -1,7 +1,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bickford_sora.database.embedded import EmbeddedPostgres
+from tests.clusters import copy_cluster
 
 from .processes import Home
-
-
-@pytest.fixture(scope="session")
-def made_cluster() -> Iterator[Path]:
-    """A data folder with a fresh cluster, made once and copied: that takes a tenth of the time."""
-    with _open_folder() as folder:
-        EmbeddedPostgres.acquire(folder / "data").close()
-        yield folder / "data"
 
 
 @pytest.fixture
@@ -44,10 +35,9 @@ def fresh_home(parent: Path) -> Iterator[Home]:
 
 
 @pytest.fixture
-def home(fresh_home: Home, made_cluster: Path) -> Home:
+def home(fresh_home: Home) -> Home:
     """A data folder with a cluster that was never used."""
-    # Not shutil: as root the copy has to keep its owners.
-    subprocess.run(["cp", "-a", made_cluster, fresh_home.data_dir], check=True)  # noqa: S607 - our own folders
+    copy_cluster(fresh_home.data_dir)
     return fresh_home
 
 

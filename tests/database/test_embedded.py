@@ -245,7 +245,7 @@ def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log(home: Ho
     with (home.data_dir / "postgres" / "postgresql.conf").open("a") as settings:
         settings.write("wal_level = nonsense\n")
     with pytest.raises(ServerStartError, match=r"(?s)postgres\.log.*nonsense"):
-        EmbeddedPostgres.acquire(home.data_dir, start_timeout_s=1)
+        EmbeddedPostgres.acquire(home.data_dir, start_timeout_s=20)
     assert wait_until(home.is_quiet)
 
 
