@@ -213,20 +213,19 @@ def filters_of(asked: Asked) -> tuple[Filters, Between]:
     for name, value in given.items():
         if isinstance(value, str) and "\0" in value:
             raise InvalidRequest("Text must not hold a NUL character.", code="invalid_text", param=name)
-    return Filters(**given, correlation=None if request_id is None else _correlation(request_id)), between
+    return Filters(**given, correlation=None if request_id is None else correlation_of(request_id)), between
+
+
+def correlation_of(request_id: str, *, param: str = "request_id") -> UUID:
+    """What the facts of a request have in common. Raises InvalidRequest for what is no request id."""
+    try:
+        return UUID(request_id.removeprefix(_REQUEST_ID))
+    except ValueError:
+        raise InvalidRequest("A request id is req_ and 32 hex digits.", code="invalid_value", param=param) from None
 
 
 def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def _correlation(request_id: str) -> UUID:
-    try:
-        return UUID(request_id.removeprefix(_REQUEST_ID))
-    except ValueError:
-        raise InvalidRequest(
-            "A request id is req_ and 32 hex digits.", code="invalid_value", param="request_id"
-        ) from None
 
 
 def _told(events: Sequence[Row]) -> list[AuditEvent]:
