@@ -1,12 +1,12 @@
 """`/v1/audit`: every fact, by whatever it can be asked for. Not in the protocol; in its manner."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from bickford_sora.audits import AuditPage, Between, Explained
@@ -67,6 +67,20 @@ class PageAsked:
     limit: Annotated[int, Query(ge=1, le=PAGE_EVENTS_MAX)] = 20
     order: Literal["asc", "desc"] = "desc"
     after: Annotated[str | None, Query(description="Begin behind the event with this id.")] = None
+
+
+_NAMES = frozenset(each.name for part in (Asked, PageAsked) for each in fields(part))
+
+
+async def _is_known(request: Request) -> None:
+    """Raises InvalidRequest for a filter that there is not: an auditor would take the answer for what was asked for."""
+    for name in request.query_params:
+        if name not in _NAMES:
+            raise InvalidRequest(
+                f"Facts are not asked for by {name[:FILTER_CHARS_MAX]!r}, but by {', '.join(sorted(_NAMES))}.",
+                code="unknown_parameter",
+                param=name[:FILTER_CHARS_MAX],
+            )
 
 
 class AuditEvent(BaseModel):
@@ -143,7 +157,7 @@ class AuditAnswer(BaseModel):
     has_more: bool
 
 
-@router.get("/events", summary="Search every fact", dependencies=[OVERSEES])
+@router.get("/events", summary="Search every fact", dependencies=[OVERSEES, Depends(_is_known)])
 async def events(
     house: TheHouse,
     caller: TheCaller,
