@@ -190,6 +190,16 @@ def test_tiles_are_in_a_folder_or_a_bucket(shell: Shell, place: str) -> None:
     assert "s3://BUCKET/PREFIX" in said
 
 
+def test_a_place_that_nothing_was_pushed_to_proves_nothing(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    export = str(tmp_path / "ledger.jsonl")
+    shell.run("export", "--out", export)
+    for subject in ((), (export,)):
+        said = shell.run("verify", *subject, "--tiles", str(tmp_path / "empty"), status=FAILED[NotCovered])
+        assert "no checkpoint was ever pushed to" in said
+        shell.run("verify", *subject, "--tiles", shell.file("pushed"))
+
+
 def test_a_cut_is_found_and_which_checkpoint_was_changed(shell: Shell) -> None:
     shell.change("update ledger.checkpoints set root = sha256('')")
     assert shell.found(kind="checkpoint_changed") == [(FACTS, FACTS, True)]
