@@ -60,7 +60,7 @@ def read_pushed(place: str) -> tuple[PushedLog, list[bytes]]:
     pushed = open_pushed(place)
     found = [*pushed.checkpoints()]
     if not found:
-        raise NotCovered(f"no checkpoint was ever pushed to {place}, or somebody removed them: is it the right place?")
+        raise NotCovered(f"no checkpoint was ever pushed to {place}, or somebody removed them all")
     return pushed, found
 
 

@@ -17,7 +17,7 @@ from bickford_sora.composition.books import TENANT, Books, audits
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.http.audit import correlation_of, told_answer, told_event
 from ledger.port import POSITION_MAX
-from projections.audit import AUDIT_EVENTS_MAX, EVERYTHING, AuditEvent, Filters, Order
+from projections.audit import AUDIT, AUDIT_EVENTS_MAX, EVERYTHING, AuditEvent, Filters, Order
 from projections.questions import QUESTIONS
 
 audit = typer.Typer(
@@ -147,6 +147,12 @@ audit.command()(pack)
 
 def _catch_up(opened: Books, *, words: bool) -> None:
     opened.projector.catch_up()
+    left_out = [each.stream for each in opened.projector.parked() if each.name == AUDIT.name]
+    if left_out:
+        note(
+            f"Not every fact is here: {len(left_out)} streams have some that this version cannot read. "
+            "See 'bickford-sora projections parked list' and 'bickford-sora verify'."
+        )
     if words and opened.search is not None:
         with progress_shown("words", unit="events") as progress:
             opened.search.catch_up(progress)
@@ -161,7 +167,7 @@ def _event_id(asked: Audits, auditor: Caller, fact_id: str) -> str:
         raise CommandRefused("No position is that large, or zero.", code="fact_not_found")
     page = asked.page(auditor, EVERYTHING, Between(position_min=place, position_max=place), limit=1)
     if not page.events:
-        raise CommandRefused(f"The tenant has no fact at position {place}.", code="fact_not_found")
+        raise CommandRefused(f"The tenant has no fact at position {place} that can be read.", code="fact_not_found")
     return str(page.events[0].event_id)
 
 
