@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
@@ -69,10 +70,16 @@ def test_the_envelope_of_any_text_is_canonical(text: str) -> None:
     )
 
 
-@given(st.datetimes(timezones=st.just(UTC)))
-def test_moments_of_postgres_are_written_as_ours(when: datetime) -> None:
-    delta = when - POSTGRES_EPOCH
-    assert Moments().text(delta // timedelta(microseconds=1)) == moment(when)
+@given(
+    st.datetimes(timezones=st.just(UTC)),
+    st.lists(st.integers(-150_000_000, 150_000_000) | st.sampled_from([-60_000_000, 0, 1, 1_000_000, 60_000_000])),
+)
+def test_moments_of_postgres_are_written_as_ours_whatever_was_written_before(when: datetime, steps: list[int]) -> None:
+    moments = Moments()
+    for step in [0, *steps]:
+        with suppress(OverflowError):  # behind the last date, or in front of the first
+            when += timedelta(microseconds=step)
+        assert moments.text((when - POSTGRES_EPOCH) // timedelta(microseconds=1)) == moment(when)
 
 
 def test_infinity_is_no_moment_however_often_it_is_looked_at() -> None:
