@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bickford_sora.buckets import is_bucket, require_bucket
 from bickford_sora.pushed_folder import PushedFolder
+from ledger.proof.errors import NotCovered
 from ledger.proof.tiles import Tile
 
 
@@ -49,6 +50,18 @@ def open_bucket(url: str) -> PushedLog:
     from bickford_sora.pushed_bucket import PushedBucket  # noqa: PLC0415 - it imports what the extra installs
 
     return PushedBucket.at(url)
+
+
+def read_pushed(place: str) -> tuple[PushedLog, list[bytes]]:
+    """What was pushed to a place, and every checkpoint there, by size. Raises as `open_pushed`.
+
+    NotCovered where there is none: whoever named it would take what it proves for proven.
+    """
+    pushed = open_pushed(place)
+    found = [*pushed.checkpoints()]
+    if not found:
+        raise NotCovered(f"no checkpoint was ever pushed to {place}, or somebody removed them all")
+    return pushed, found
 
 
 def open_pushed(place: str) -> PushedLog:

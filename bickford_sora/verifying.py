@@ -7,7 +7,7 @@ from pathlib import Path
 from bickford_sora.assets.opening import open_assets
 from bickford_sora.composition.books import Books
 from bickford_sora.kept_files import WATCHED, KeptFiles, OnProgress
-from bickford_sora.pushed_log import open_pushed
+from bickford_sora.pushed_log import read_pushed
 from ledger.proof.checkpoints import open_checkpoint, origin_of
 from ledger.proof.errors import ProofError
 from ledger.proof.findings import Findings
@@ -39,8 +39,8 @@ class Asked:
 def verify_live(books: Books, asked: Asked, on_progress: OnProgress) -> Verified:
     """Rereads the whole ledger.
 
-    Raises Malformed, OtherLedger or Unsigned for a checkpoint that proves nothing; BucketUnusable, and OSError for
-    tiles that cannot be read.
+    Raises Malformed, OtherLedger or Unsigned for a checkpoint that proves nothing, NotCovered for a place that none was
+    pushed to; BucketUnusable, and OSError for tiles that cannot be read.
     """
     tree, findings = books.proving.tree, Findings()
     keys = books.proving.signing.keys()
@@ -50,8 +50,8 @@ def verify_live(books: Books, asked: Asked, on_progress: OnProgress) -> Verified
     tiles: ReadTile = TilesAhead(tree)
     tiled = tree.size()
     if asked.tiles is not None:
-        pushed = open_pushed(asked.tiles)
-        kept = [open_checkpoint(each, origin=origin, verifiers=trusted) for each in pushed.checkpoints()]
+        pushed, notes = read_pushed(asked.tiles)
+        kept = [open_checkpoint(each, origin=origin, verifiers=trusted) for each in notes]
         held += [Held(each.size, each.root, f"the pushed checkpoint of {each.size} facts") for each in kept]
         tiles, tiled = pushed.tile, max((each.size for each in kept), default=0)
     held += _kept_here(tree, origin, (*keys.every_verifier, *asked.verifiers), findings)

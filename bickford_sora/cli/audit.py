@@ -12,10 +12,12 @@ from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
 from bickford_sora.cli.packing import pack
+from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition.books import TENANT, Books, audits
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.http.audit import told_answer, told_event
-from projections.audit import AUDIT_EVENTS_MAX, AuditEvent, Filters, Order
+from bickford_sora.http.audit import correlation_of, told_answer, told_event
+from ledger.port import POSITION_MAX
+from projections.audit import AUDIT, AUDIT_EVENTS_MAX, EVERYTHING, AuditEvent, Filters, Order
 from projections.questions import QUESTIONS
 
 audit = typer.Typer(
@@ -26,7 +28,8 @@ audit = typer.Typer(
 
 _MOMENT = "2026-11-20T12:00:00Z"
 _COLUMNS = ("position", "at", "fact", "by", "video", "because of", "")
-EventId = Annotated[str, typer.Argument(help="Id of the fact.", metavar="ID")]
+Tenant = Annotated[str, typer.Option(help="Facts of this tenant.")]
+FactId = Annotated[str, typer.Argument(help="Id of the fact, or its position.", metavar="ID|POSITION")]
 
 
 @audit.callback()
@@ -34,15 +37,17 @@ def search(
     context: typer.Context,
     *,
     render: Annotated[str | None, typer.Option(help="Facts about the video with this id.", metavar="ID")] = None,
+    stream: Annotated[str | None, typer.Option(help="Facts of this stream, such as a render's own.")] = None,
     job: Annotated[str | None, typer.Option(help="Facts about the renderer's job with this id.", metavar="ID")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="One type of fact, for example render.stored.")] = None,
     actor: Annotated[str | None, typer.Option(help="Facts by this key, worker or operator.")] = None,
     requester: Annotated[str | None, typer.Option(help="Facts about what this requester asked for.")] = None,
     project: Annotated[str | None, typer.Option(help="Facts about this project's videos.")] = None,
-    tenant: Annotated[str, typer.Option(help="Facts of this tenant.")] = TENANT,
+    tenant: Tenant = TENANT,
     rule: Annotated[str | None, typer.Option(help="Decisions in which this rule matched.")] = None,
     webhook_event_id: Annotated[str | None, typer.Option(help="The receipt of this webhook.")] = None,
     trace: Annotated[str | None, typer.Option(help="Facts of this W3C trace id.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Facts of the request that was answered with this id.")] = None,
     storage_uri: Annotated[str | None, typer.Option(help="Facts that name the file at this address.")] = None,
     sha256: Annotated[str | None, typer.Option(help="Facts that name a file with this hash.")] = None,
     cost_micro_min: Annotated[int | None, typer.Option(help="Facts of this cost or more, in millionths.")] = None,
@@ -62,6 +67,7 @@ def search(
         return
     filters = Filters(
         project=project,
+        stream=stream,
         video_id=render,
         job_id=job,
         type=type_,
@@ -69,6 +75,7 @@ def search(
         requester=requester,
         webhook_event_id=webhook_event_id,
         trace=trace,
+        correlation=None if request_id is None else correlation_of(request_id, param="--request-id"),
         cost_micro_min=cost_micro_min,
         cost_micro_max=cost_micro_max,
         currency=currency,
@@ -89,11 +96,12 @@ def search(
 
 
 @audit.command()
-def show(event_id: EventId, *, as_json: Json = False) -> None:
+def show(fact_id: FactId, *, tenant: Tenant = TENANT, as_json: Json = False) -> None:
     """Show one fact, what led to it and what it led to."""
     with books() as opened:
         _catch_up(opened, words=False)
-        found = audits(opened).explain(_auditor(TENANT), event_id)
+        asked, auditor = audits(opened), _auditor(tenant)
+        found = asked.explain(auditor, _event_id(asked, auditor, fact_id))
     if as_json:
         print_json(told_event(found).model_dump(mode="json"))
         return
@@ -139,9 +147,28 @@ audit.command()(pack)
 
 def _catch_up(opened: Books, *, words: bool) -> None:
     opened.projector.catch_up()
+    left_out = [each.stream for each in opened.projector.parked() if each.name == AUDIT.name]
+    if left_out:
+        note(
+            f"Not every fact is here: {len(left_out)} streams have some that this version cannot read. "
+            "See 'bickford-sora projections parked list' and 'bickford-sora verify'."
+        )
     if words and opened.search is not None:
         with progress_shown("words", unit="events") as progress:
             opened.search.catch_up(progress)
+
+
+def _event_id(asked: Audits, auditor: Caller, fact_id: str) -> str:
+    """The id of the fact that is named, which tables show by its position. Raises CommandRefused."""
+    if not (fact_id.isascii() and fact_id.isdecimal()):
+        return fact_id
+    place = int(fact_id)
+    if not 0 < place < POSITION_MAX:
+        raise CommandRefused("No position is that large, or zero.", code="fact_not_found")
+    page = asked.page(auditor, EVERYTHING, Between(position_min=place, position_max=place), limit=1)
+    if not page.events:
+        raise CommandRefused(f"The tenant has no fact at position {place} that can be read.", code="fact_not_found")
+    return str(page.events[0].event_id)
 
 
 def _auditor(tenant: str) -> Caller:

@@ -7,7 +7,7 @@ import typer
 
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
-from bickford_sora.cli.output import print_json, print_table
+from bickford_sora.cli.output import note, print_json, print_table
 from bickford_sora.composition.gateway import erasures_of
 from bickford_sora.erasure_list import Listed
 
@@ -38,6 +38,8 @@ def reapply(*, as_json: Json = False) -> None:
         print_json({"object": "list", "data": [_told(each) for each in again], "files_removed": files})
         return
     print(f"{len(again)} erased again, {files} files removed")
+    if again:
+        note("Files of what was erased again cannot be downloaded. Workers remove them: run 'serve' or 'worker'.")
 
 
 def _told(entry: Listed) -> dict[str, Any]:

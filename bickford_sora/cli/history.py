@@ -6,11 +6,12 @@ from uuid import UUID
 
 import typer
 
-from bickford_sora.cli.looking import books
-from bickford_sora.cli.options import Json
+from bickford_sora.cli.looking import books, unknown_then
+from bickford_sora.cli.options import AsOf, Json
 from bickford_sora.cli.output import as_text, print_json, print_table, printable
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition.books import TENANT
+from bickford_sora.pasts import Pasts
 from bickford_sora.unsealing import differences, opened
 from ledger import streams
 from ledger.envelope import Event
@@ -24,17 +25,22 @@ def history(
     video_id: Annotated[str, typer.Argument(help="Id of the video.", metavar="ID")],
     *,
     diff: Annotated[bool, typer.Option("--diff", help="Show what each fact changed of the render.")] = False,
+    as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
     """Show every fact of one render, from the ledger."""
     if not streams.is_video_id(video_id):
         raise CommandRefused(f"Not a video id: {video_id[:80]!r}. Find it with 'videos list'.", code="video_not_found")
     with books() as looked:
-        events = looked.ledger.history(streams.render(TENANT, video_id))
+        past = Pasts(looked.ledger, looked.clock).at(as_of, param="--as-of") if as_of is not None else None
+        stream = streams.render(TENANT, video_id)
+        events = looked.ledger.past(stream, past.position) if past else looked.ledger.history(stream)
         facts = [_told(event, looked.keys) for event in events]
         if diff:
             for fact, changed in zip(facts, differences(events, looked.keys), strict=True):
                 fact["changed"] = changed
+    if not facts and past:
+        raise unknown_then(past)
     if not facts:
         raise CommandRefused(
             "The ledger has no video with this id. Find it with 'videos list'.", code="video_not_found"

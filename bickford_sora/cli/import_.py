@@ -7,7 +7,7 @@ import typer
 
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
-from bickford_sora.cli.output import print_json, progress_shown
+from bickford_sora.cli.output import note, print_json, progress_shown
 from bickford_sora.composition.books import PROJECTIONS
 from ledger.exchange.importing import import_file
 from projections.announced import Announced
@@ -39,3 +39,5 @@ def import_(
         return
     print(f"{manifest.events} facts of the ledger {manifest.ledger_id} are here, and its read models are rebuilt")
     print(f"root {root}")
+    if keys is None:
+        note("No wrapped keys came with it: texts that people wrote stay sealed, and are shown as erased.")

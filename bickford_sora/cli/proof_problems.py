@@ -9,7 +9,7 @@ import typer
 
 from bickford_sora.cli.output import note
 from bickford_sora.cli.problems import explained
-from ledger.proof.errors import Diverged, Malformed, Mismatch, NotCovered, OtherLedger, ProofError, Unsigned
+from ledger.proof.errors import Diverged, Malformed, Mismatch, NotCovered, OtherLedger, ProofError, Unsigned, WrongSize
 from ledger.proof.findings import Kind
 
 FOUND: Mapping[Kind, int] = MappingProxyType(
@@ -28,7 +28,7 @@ FOUND: Mapping[Kind, int] = MappingProxyType(
 )
 """By what was found; of several the gravest, which is the first."""
 FAILED: Mapping[type[ProofError], int] = MappingProxyType(
-    {Malformed: 20, Unsigned: 21, OtherLedger: 22, Mismatch: 23, NotCovered: 24, Diverged: 25}
+    {Malformed: 20, Unsigned: 21, OtherLedger: 22, Mismatch: 23, WrongSize: 23, NotCovered: 24, Diverged: 25}
 )
 """By what is wrong with a checkpoint or a receipt."""
 

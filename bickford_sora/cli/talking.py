@@ -46,7 +46,7 @@ def show(video: SoraVideo, *, as_json: bool, saved: Path | None = None) -> None:
         print_json(video.model_dump(mode="json"))
         return
     fields = video.model_dump(exclude={"object", "error"})
-    fields |= {name: moment(fields[name]) for name in ("created_at", "completed_at", "expires_at")}
+    fields |= {name: moment(fields[name]) for name in ("created_at", "completed_at", "expires_at", "erased_at")}
     failure = f"{video.error.code}: {video.error.message}" if video.error else None
     print_fields({**fields, "error": failure, "saved": saved})
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bickford_sora.cli.output import note, progress_shown
-from bickford_sora.pushed_log import open_pushed
+from bickford_sora.pushed_log import read_pushed
 from ledger.exchange.checkpoint import read_checkpoint
 from ledger.exchange.manifest import checkpoint_path, read_manifest
 from ledger.exchange.verifying import ExportCheck
@@ -23,8 +23,8 @@ def verify_export(
     manifest = read_manifest(export)
     beside = [path for path in (checkpoint_path(export),) if path.exists()]
     notes = [(path.name, read_checkpoint(path)[0]) for path in (*against, *beside)]
-    pushed = None if tiles is None else open_pushed(tiles)
-    kept = [] if pushed is None else [Note.parse(each) for each in pushed.checkpoints()]
+    pushed, found = (None, []) if tiles is None else read_pushed(tiles)
+    kept = [Note.parse(each) for each in found]
     sizes = [Checkpoint.parse(each).size for each in kept]
     # What was pushed after the export was made is of facts that it does not have.
     notes += [

@@ -63,6 +63,8 @@ class SoraVideo(BaseModel):
     error: SoraVideoFailure | None = None
     review: SoraVideoReview | None = None
     """None while nobody reviewed it."""
+    erased_at: int | None = None
+    """When its texts were made unreadable; None: they were not."""
 
     @property
     def finished(self) -> bool:

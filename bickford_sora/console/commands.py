@@ -7,7 +7,7 @@ by the command that an operator would call, with the same settings; the page sho
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -116,7 +116,7 @@ class Commands:
         with self._lock:
             return self._standings.get(name)
 
-    def parts(self, name: str, *arguments: str, by: str) -> Iterator[bytes]:
+    def parts(self, name: str, *arguments: str, by: str) -> Generator[bytes, None, None]:
         """Runs one whose answer is handed on while it runs. Raises as `begin`, and with the parts as `Pipe`."""
         self._enter(name, Standing(arguments=arguments, by=by, began_at=self._clock()))
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Protocol, TypeVar, cast
 
+import structlog
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 
@@ -197,6 +198,7 @@ async def visiting(request: Request) -> Visit:
     if session is None:
         raise Unauthorized("Sign in first, or send an API key.", code="not_signed_in")
     caller = await _caller(console, session)
+    structlog.contextvars.bind_contextvars(actor=caller.key_id)
     if not _is_of_a_list(request):
         console.house.rate_limit.count(caller)
     return Visit(request, console, caller, session)

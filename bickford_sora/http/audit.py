@@ -1,12 +1,12 @@
 """`/v1/audit`: every fact, by whatever it can be asked for. Not in the protocol; in its manner."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from bickford_sora.audits import AuditPage, Between, Explained
@@ -67,6 +67,20 @@ class PageAsked:
     limit: Annotated[int, Query(ge=1, le=PAGE_EVENTS_MAX)] = 20
     order: Literal["asc", "desc"] = "desc"
     after: Annotated[str | None, Query(description="Begin behind the event with this id.")] = None
+
+
+_NAMES = frozenset(each.name for part in (Asked, PageAsked) for each in fields(part))
+
+
+async def _is_known(request: Request) -> None:
+    """Raises InvalidRequest for a filter that there is not: an auditor would take the answer for what was asked for."""
+    for name in request.query_params:
+        if name not in _NAMES:
+            raise InvalidRequest(
+                f"Facts are not asked for by {name[:FILTER_CHARS_MAX]!r}, but by {', '.join(sorted(_NAMES))}.",
+                code="unknown_parameter",
+                param=name[:FILTER_CHARS_MAX],
+            )
 
 
 class AuditEvent(BaseModel):
@@ -143,7 +157,7 @@ class AuditAnswer(BaseModel):
     has_more: bool
 
 
-@router.get("/events", summary="Search every fact", dependencies=[OVERSEES])
+@router.get("/events", summary="Search every fact", dependencies=[OVERSEES, Depends(_is_known)])
 async def events(
     house: TheHouse,
     caller: TheCaller,
@@ -213,20 +227,19 @@ def filters_of(asked: Asked) -> tuple[Filters, Between]:
     for name, value in given.items():
         if isinstance(value, str) and "\0" in value:
             raise InvalidRequest("Text must not hold a NUL character.", code="invalid_text", param=name)
-    return Filters(**given, correlation=None if request_id is None else _correlation(request_id)), between
+    return Filters(**given, correlation=None if request_id is None else correlation_of(request_id)), between
+
+
+def correlation_of(request_id: str, *, param: str = "request_id") -> UUID:
+    """What the facts of a request have in common. Raises InvalidRequest for what is no request id."""
+    try:
+        return UUID(request_id.removeprefix(_REQUEST_ID))
+    except ValueError:
+        raise InvalidRequest("A request id is req_ and 32 hex digits.", code="invalid_value", param=param) from None
 
 
 def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def _correlation(request_id: str) -> UUID:
-    try:
-        return UUID(request_id.removeprefix(_REQUEST_ID))
-    except ValueError:
-        raise InvalidRequest(
-            "A request id is req_ and 32 hex digits.", code="invalid_value", param="request_id"
-        ) from None
 
 
 def _told(events: Sequence[Row]) -> list[AuditEvent]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Literal, Protocol, Self, cast
 from uuid import UUID
 
+import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
@@ -234,6 +235,7 @@ async def authenticated(request: Request, _: Annotated[object, Depends(bearer)])
     caller = house.callers.configured(request.headers)
     if caller is None:
         caller = await house.crossing.run(house.callers.authenticate, request.headers)
+    structlog.contextvars.bind_contextvars(actor=caller.key_id)  # a read is no fact: the log says who made it
     house.rate_limit.count(caller)
     named = request.headers.getlist(requesters.HEADER)
     if not named:

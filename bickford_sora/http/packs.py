@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import IO, Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response, StreamingResponse
 
@@ -23,6 +24,8 @@ CHUNK_BYTES = 64 * 1024
 ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
 }
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], dependencies=[Depends(authenticated)], responses=REFUSALS)
 
@@ -45,6 +48,7 @@ async def pack(
 async def archive(house: House, caller: Caller, asked: Asked) -> StreamingResponse:
     """The zip file, of what the caller reads. Raises NotFound, InvalidRequest, and TryLater where it has no room."""
     name, content = await house.packing.run(_packed, house, caller, asked)
+    log.info("evidence_packed", actor=caller.key_id, about=name)
     headers = {"content-disposition": f'attachment; filename="{name}.zip"', "cache-control": "no-store"}
     return StreamingResponse(_chunks(content), media_type="application/zip", headers=headers)
 

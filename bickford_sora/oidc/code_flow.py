@@ -5,7 +5,8 @@ OpenID Connect Core 1.0 section 3.1, RFC 7636, RFC 9700.
     begin ─ the browser goes to the issuer ─ finish
 
 What a sign-in sends along, and has to come back, is made from its id by keyed hashes of three purposes. So the browser
-keeps nothing but the id, and nobody who reads it there can answer in its place; and we keep nothing at all.
+keeps nothing but the id, and nobody who reads it there can answer in its place; and we keep nothing, but how often each
+had the issuer asked.
 """
 
 import hmac
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 
 from bickford_sora.decisions.requesters import Digest
 from bickford_sora.oidc.errors import refused
+from bickford_sora.oidc.exchanges import Exchanges
 from bickford_sora.oidc.id_tokens import Expected, KeyUnknown, verified
 from bickford_sora.oidc.issuer import Issuer
 from bickford_sora.oidc.people import People, Person
@@ -68,6 +70,7 @@ class CodeFlow:
     digest: Digest = field(repr=False)
     new_id: NewId
     clock: Clock
+    exchanges: Exchanges = field(default_factory=Exchanges, repr=False)
 
     def begin(self, leads_to: str) -> tuple[Login, str]:
         """A new sign-in, and the issuer's address that it goes on at."""
@@ -100,6 +103,7 @@ class CodeFlow:
             raise refused("code_missing")
         # Here the browser is the one that began. A code of somebody else's does not fit the verifier, and a token of
         # another sign-in has not its nonce.
+        self.exchanges.count(login.id)
         token = self.issuer.id_token(answer.code, self._verifier(login), self.redirect_uri)
         expected = Expected(self.issuer.url, self.issuer.client.id, self._nonce(login))
         now_s = self.clock().timestamp()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ledger.proof.checkpoints import Checkpoint, open_checkpoint
-from ledger.proof.errors import Malformed, Mismatch
+from ledger.proof.errors import Malformed, WrongSize
 from ledger.proof.hash_lines import PATH_HASHES_MAX, hash_line, read_hash, written
 from ledger.proof.merkle import check_consistency
 from ledger.proof.notes import Verifier
@@ -48,10 +48,10 @@ class Consistency:
     def check(self, held: Checkpoint, *, verifiers: Collection[Verifier]) -> Checkpoint:
         """The later checkpoint, when it goes on from the one that is held.
 
-        Raises Malformed, OtherLedger, Unsigned, or Mismatch: also for a proof that begins at another size.
+        Raises Malformed, OtherLedger, Unsigned, Mismatch, or WrongSize for a proof that begins at another size.
         """
         later = open_checkpoint(self.checkpoint, origin=held.origin, verifiers=verifiers)
         if self.old != held.size:
-            raise Mismatch(f"the proof begins at {self.old} facts, and the checkpoint is of {held.size}")
+            raise WrongSize(f"the proof begins at {self.old} facts, and the checkpoint is of {held.size}")
         check_consistency(old=held.size, old_root=held.root, new=later.size, new_root=later.root, proof=self.proof)
         return later

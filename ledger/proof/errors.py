@@ -6,6 +6,7 @@ ProofError
 ├── OtherLedger      a checkpoint of another ledger
 ├── NotCovered       a fact that no checkpoint covers yet, or a size the tree has not reached
 ├── Mismatch         the proof does not lead to the root: something was changed
+│   └── WrongSize    it is for a tree of another size than what it is held to
 └── Diverged         the tree that was kept and the ledger are no longer of one history: nothing is signed
 """
 
@@ -46,6 +47,12 @@ class Mismatch(ProofError):  # noqa: N818
     """It does not lead to the root that was signed. Something was changed since."""
 
     code = "proof_mismatch"
+
+
+class WrongSize(Mismatch):
+    """It is for another size than what it is held to, and says nothing about that. Take one for this size."""
+
+    code = "proof_wrong_size"
 
 
 class Diverged(ProofError):  # noqa: N818

@@ -187,6 +187,40 @@ def test_audit_finds_facts_by_video_type_actor_and_time(server: Served, rendered
     assert len(later) <= 3
 
 
+def test_audit_finds_facts_by_stream_and_by_the_request_they_came_of(server: Served, rendered: Any) -> None:
+    intent, *_ = server.json_lines("history", rendered["id"])
+    own = server.json_lines("audit", "--stream", intent["stream"])
+    assert [each["event_id"] for each in own] == [
+        each["event_id"] for each in server.json_lines("history", rendered["id"])
+    ]
+    request_id = f"req_{intent['correlation'].replace('-', '')}"
+    caused = server.json_lines("audit", "--request-id", request_id)
+    assert {"render.intent", "spend.reserved", "render.stored"} <= {each["type"] for each in caused}
+    assert {each["correlation"] for each in caused} == {intent["correlation"]}
+    told = run(server.data_dir, "audit", "--request-id", "req_1", status=1).stderr
+    assert "A request id is req_ and 32 hex digits." in told
+
+
+def test_a_fact_is_shown_by_the_position_that_tables_name_it_by(server: Served, rendered: Any) -> None:
+    queued = server.json_lines("history", rendered["id"])[3]
+    shown = server.json("audit", "show", str(queued["position"]))
+    assert shown == server.json("audit", "show", queued["event_id"])
+    assert shown["id"] == queued["event_id"]
+    for place in ("0", "99999", "9" * 30):
+        assert "error (fact_not_found)" in run(server.data_dir, "audit", "show", place, status=1).stderr
+
+
+def test_a_history_is_told_as_of_then(server: Served, rendered: Any) -> None:
+    facts = server.json_lines("history", rendered["id"])
+    then = facts[3]["position"]
+    assert server.json_lines("history", rendered["id"], "--as-of", str(then)) == facts[:4]
+    assert server.json_lines("history", rendered["id"], "--as-of", facts[3]["recorded_at"])[-1]["position"] >= then
+    changes = server.run("history", rendered["id"], "--diff", "--as-of", str(then)).splitlines()
+    assert [line for line in changes if line.startswith("#")][-1].startswith(f"#4 at position {then}")
+    before = run(server.data_dir, "history", rendered["id"], "--as-of", str(facts[0]["position"] - 1), status=1).stderr
+    assert f"As of position {facts[0]['position'] - 1} the ledger has no video with this id." in before
+
+
 def test_replay_rebuilds_every_read_model_while_serving(server: Served, rendered: Any) -> None:
     before = _without_links(server.json("videos", "list"))
     replayed = server.json("replay")

@@ -18,7 +18,7 @@ from ledger import streams
 from ledger.envelope import Context, Decision
 from ledger.events import Asset, RenderStored
 from ledger.proof.checkpoints import Checkpoint
-from ledger.proof.errors import Malformed, Mismatch, NotCovered, OtherLedger, Unsigned
+from ledger.proof.errors import Malformed, Mismatch, NotCovered, OtherLedger, Unsigned, WrongSize
 from ledger.proof.notes import Note, Signer
 from tests.buckets import bucket_under_lock
 from tests.ledger.ledger_facts import NOON, intent, new_id, small
@@ -141,7 +141,12 @@ def test_that_the_ledger_went_on_is_proved_and_checked_without_it(shell: Shell, 
     said = run(tmp_path / "none", *check, shell.file("checkpoint"), "--public-key", key, **nowhere).stdout
     assert f"the checkpoint of {FACTS + 1} facts goes on from that of {FACTS}" in said
     assert shell.json(*check, shell.file("checkpoint"))["new_size"] == FACTS + 1
-    assert "error (proof_mismatch): " in shell.run(*check, shell.file("second"), status=FAILED[Mismatch])
+    other_size = shell.run(*check, shell.file("second"), status=FAILED[WrongSize])
+    assert (
+        f"error (proof_wrong_size): the proof begins at {FACTS} facts, and the checkpoint is of {FACTS + 1}"
+        in other_size
+    )
+    assert "was changed" not in other_size
     proved = Path(proof).read_text("utf-8")
     hashes = proved.partition("\n\n")[0].split("\n")[1:]
     shell.file("since.txt", proved.replace(hashes[0], hashes[1]))
@@ -183,6 +188,16 @@ def test_each_tampering_is_found_at_its_place(shell: Shell, monkeypatch: pytest.
 def test_tiles_are_in_a_folder_or_a_bucket(shell: Shell, place: str) -> None:
     said = shell.run("verify", "--tiles", place, status=2 if place == "nowhere" else 1)
     assert "s3://BUCKET/PREFIX" in said
+
+
+def test_a_place_that_nothing_was_pushed_to_proves_nothing(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    export = str(tmp_path / "ledger.jsonl")
+    shell.run("export", "--out", export)
+    for subject in ((), (export,)):
+        said = shell.run("verify", *subject, "--tiles", str(tmp_path / "empty"), status=FAILED[NotCovered])
+        assert "no checkpoint was ever pushed to" in said
+        shell.run("verify", *subject, "--tiles", shell.file("pushed"))
 
 
 def test_a_cut_is_found_and_which_checkpoint_was_changed(shell: Shell) -> None:

@@ -45,6 +45,8 @@ class SimulatedIssuer:
     is_public: bool = False
     looks: int = 0
     """How often its keys were asked for."""
+    exchanges: int = 0
+    """How often a token was asked for."""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     """What was asked for with each code; a code is for one exchange."""
 
@@ -82,6 +84,7 @@ class SimulatedIssuer:
 
     def token(self, form: dict[str, str], authorization: str | None) -> Response:
         """An ID token for a code (RFC 6749 section 5)."""
+        self.exchanges += 1
         if not self._is_client(form, authorization):
             return JSONResponse({"error": "invalid_client"}, 401)
         asked = self.codes.pop(form["code"], None)

@@ -6,6 +6,7 @@ import zipfile
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from bickford_sora.console.commands import Commands, Ended
 from bickford_sora.evidence.packing import Pack
@@ -146,7 +147,10 @@ def test_the_ledger_is_exported_by_who_spans_the_tenant(kit: Kit) -> None:
     kit.create()
     root = visitor(kit, ROOT_KEY)
     assert 'action="/audit/export"' in root.get("/audit/proof").text
-    answer = root.post("/audit/export")
+    with capture_logs() as logged:
+        answer = root.post("/audit/export")
+    (line,) = [each for each in logged if each["event"] == "ledger_exported"]
+    assert str(line["actor"]).startswith("key_")
     assert len(answer.content.splitlines()) == kit.ledger.head()
     assert 'filename="ledger.jsonl"' in answer.headers["content-disposition"]
     assert root.post("/audit/export", since="soon").status_code == 400

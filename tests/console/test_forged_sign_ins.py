@@ -11,6 +11,7 @@ from joserfc import jwk, jwt
 from joserfc.util import urlsafe_b64encode
 
 from bickford_sora.oidc.code_flow import LOGIN_S
+from bickford_sora.oidc.exchanges import EXCHANGES_PER_LOGIN_MAX, LOGINS_MAX, Exchanges
 from bickford_sora.oidc.id_tokens import LEEWAY_S, TOKEN_AGE_S_MAX
 from bickford_sora.oidc.issuer import FAILURE_PAUSE_S, KEYS_PAUSE_S
 from tests.console import issuer as issuers
@@ -54,6 +55,23 @@ def test_a_way_back_that_was_taken_is_not_taken_again(kit: Kit, issuer: Simulate
     assert somebody.get(back).status_code == 200
     assert reason_of(Visitor(kit), back) == "login_missing"
     assert reason_of(Visitor(kit, kept), back) == "code_not_taken"  # with a copy of the cookie
+
+
+def test_one_sign_in_does_not_have_the_issuer_asked_again_and_again(kit: Kit, issuer: SimulatedIssuer) -> None:
+    back = begun(somebody := Visitor(kit))
+    kept = dict(somebody.cookies)
+    reasons = [reason_of(Visitor(kit, dict(kept)), changed(back, code=f"guess-{n}")) for n in range(6)]
+    assert reasons == ["code_not_taken"] * EXCHANGES_PER_LOGIN_MAX + ["login_spent"] * (6 - EXCHANGES_PER_LOGIN_MAX)
+    assert issuer.exchanges == EXCHANGES_PER_LOGIN_MAX
+    assert reason_of(Visitor(kit, dict(kept)), back) == "login_spent"
+    assert signed_in(kit).get("/renders").status_code == 200, "who begins anew is not held up"
+
+
+def test_sign_ins_that_are_counted_for_are_bounded() -> None:
+    exchanges = Exchanges()
+    for number in range(LOGINS_MAX + 1):
+        exchanges.count(str(number))
+    assert len(exchanges._made) == LOGINS_MAX
 
 
 def test_a_sign_in_that_takes_too_long_is_begun_anew(kit: Kit, issuer: SimulatedIssuer) -> None:

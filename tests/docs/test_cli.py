@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 import typer
 from click import Command
 
 from bickford_sora.cli.application import COMMANDS, application
+from bickford_sora.http.audit import Asked
 from tests.docs.pages import REFERENCE, codes, rows, sections
 
 PAGE = sections((REFERENCE / "cli.md").read_text("utf-8"), 2)
@@ -43,6 +45,12 @@ def test_every_option_is_described_with_its_default(name: str) -> None:
         for each in ALL[name].params
         if each.param_type_name == "option" and each.name != "help"
     }
+
+
+def test_whatever_http_finds_facts_by_the_command_does_too() -> None:
+    shorter = {"video_id": "render", "job_id": "job", "type": "type_"}
+    options = {each.name for each in ALL["audit"].params}
+    assert {shorter.get(each.name, each.name) for each in fields(Asked)} <= options
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -28,6 +28,11 @@ def types(events: list[dict[str, Any]]) -> list[str]:
     return [each["type"] for each in events]
 
 
+def test_a_filter_that_is_none_is_refused_and_not_left_out(kit: Kit) -> None:
+    for name in ("render", "vidoe_id", "Type"):
+        assert error_of(ask(kit, **{name: kit.create()})) == (400, "invalid_request_error", name, "unknown_parameter")
+
+
 def test_every_fact_is_found_by_each_thing_it_holds(kit: Kit) -> None:
     video_id = kit.finished()
     kit.create(key=OTHER_KEY)

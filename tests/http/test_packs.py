@@ -5,6 +5,7 @@ import zipfile
 from typing import Any
 
 import httpx
+from structlog.testing import capture_logs
 
 from tests.http.houses import KEY, OTHER_KEY, ROOT_KEY, Kit, error_of
 
@@ -29,6 +30,17 @@ def test_a_video_is_packed_with_what_proves_it(kit: Kit) -> None:
     facts = packed["facts.jsonl"].splitlines()
     assert sum(name.startswith("receipts/") for name in packed) == len(facts) > 1
     assert {"index.html", "checkpoint", "log.key", "verify_ledger.py", "README.txt"} <= packed.keys()
+
+
+def test_the_log_says_who_took_evidence_of_what(kit: Kit) -> None:
+    video_id = kit.finished()
+    kit.checkpoint()
+    with capture_logs() as logged:
+        ask(kit, video_id=video_id)
+        error_of(ask(kit))
+    (line,) = [each for each in logged if each["event"] == "evidence_packed"]
+    assert line["about"] == f"evidence-on-{video_id}"
+    assert str(line["actor"]).startswith("key_")
 
 
 def test_a_period_has_the_facts_that_the_key_reads(kit: Kit) -> None:

@@ -132,6 +132,8 @@ def test_each_request_is_logged_by_its_route_and_never_with_its_prompt(kit: Kit,
         ("GET", "/v1/videos/{video_id}", 200),
     ]
     assert all(each["video_id"] == video_id and each["trace_id"] is None for each in lines)
+    assert len({each["actor"] for each in lines}) == 1
+    assert str(lines[0]["actor"]).startswith("key_"), "who read is on no record but this"
     assert "secret sea" not in json.dumps(logged, default=str)
     assert KEY not in json.dumps(logged, default=str)
 

@@ -4,16 +4,17 @@ import base64
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query
-from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel
 
 from bickford_sora.console.acting import Act, TheAct
 from bickford_sora.console.commands import Standing
 from bickford_sora.console.console import TheVisit, Visit, opened_by
+from bickford_sora.console.handing_on import HandedOn
 from bickford_sora.console.routing import LookRoute, Pages
 from bickford_sora.errors import InvalidRequest, RoleMissing, TryLater
 from bickford_sora.http import packs, proof
@@ -28,6 +29,8 @@ VERIFY = "verify"
 SEEN_BY_ALL = ("held", "facts", "covered", "checkpoints")
 """Of a check's answer, for whoever oversees a part: what was found where is for those who span the tenant."""
 _ORIGIN = re.compile(r"\A[^\n]+")
+
+log = structlog.get_logger(__name__)
 
 pages = Pages()
 router = APIRouter(route_class=LookRoute, include_in_schema=False)
@@ -144,8 +147,9 @@ async def export(act: TheAct) -> Response:
             arguments += [f"--{name}", moment_in(act, name)]
     parts = visit.console.commands.parts("export", *arguments, by=visit.caller.key_id)
     first = await visit.console.exporting.run(_first, parts)
+    log.info("ledger_exported", actor=visit.caller.key_id, command=" ".join(arguments))
     headers = {"content-disposition": 'attachment; filename="ledger.jsonl"'}
-    return StreamingResponse(chain([first], parts), media_type="application/x-ndjson", headers=headers)
+    return HandedOn(first, parts, media_type="application/x-ndjson", headers=headers)
 
 
 @router.get("/audit/receipt", dependencies=[opened_by(OVERSEES)])

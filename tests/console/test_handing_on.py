@@ -1,0 +1,80 @@
+"""Handing on a command's answer over a real socket: to who reads it slowly, and not to who does not read."""
+
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bickford_sora.console.commands import Commands, Processes
+from bickford_sora.console.handing_on import HandedOn
+from bickford_sora.http.serving import ServerThread
+from tests.http.houses import SettableClock
+
+SILENCE_S = 0.4
+WAIT_S = 20.0
+PART = b"a part of the ledger\n" * 4_000
+WRITES = "import sys; [sys.stdout.buffer.write(b'a part of the ledger\\n' * 4_000) for _ in range({times})]"
+
+
+def commands_that_write(times: int) -> Commands:
+    processes = Processes((sys.executable, "-S", "-c", WRITES.format(times=times)))
+    return Commands(processes.run, processes.parts, SettableClock())
+
+
+def exporting(commands: Commands) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        parts = commands.parts("export", by="key_1")
+        answer = HandedOn(next(parts), parts, media_type="text/plain", headers={}, silence_s=SILENCE_S)
+        await answer(scope, receive, send)
+
+    return app
+
+
+@contextmanager
+def asked(server: ServerThread) -> Iterator[socket.socket]:
+    """A client that has asked, and has the first byte of the answer."""
+    with closing(socket.socket()) as client:
+        client.settimeout(WAIT_S)
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        client.connect((host, int(port)))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        assert client.recv(1)
+        yield client
+
+
+def is_free(commands: Commands) -> bool:
+    gives_up_at = time.monotonic() + WAIT_S
+    while commands.standing("export") is not None:
+        if time.monotonic() > gives_up_at:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_a_reader_that_stalls_gives_its_place_back_though_it_stays() -> None:
+    commands = commands_that_write(10_000)
+    with ServerThread(exporting(commands)) as server, asked(server):
+        assert commands.standing("export") is not None
+        assert is_free(commands)
+
+
+def test_a_reader_that_leaves_gives_its_place_back() -> None:
+    commands = commands_that_write(10_000)
+    with ServerThread(exporting(commands)) as server:
+        with asked(server):
+            assert commands.standing("export") is not None
+        assert is_free(commands)
+
+
+def test_a_slow_reader_that_goes_on_reading_gets_everything() -> None:
+    commands, got, began_at = commands_that_write(400), 0, time.monotonic()
+    with ServerThread(exporting(commands)) as server, asked(server) as client:
+        while part := client.recv(256 * 1024):
+            got += len(part)
+            time.sleep(0.01)
+    assert got > 400 * len(PART)
+    assert time.monotonic() - began_at > SILENCE_S
+    assert is_free(commands)
