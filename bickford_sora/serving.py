@@ -24,8 +24,9 @@ from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
 from bickford_sora.workers.watch import Watch
 
-NICENESS = 5
-"""How much the background yields to the server where both want a processor (nice(2))."""
+NICENESS = 19
+"""How much the background yields to the server where both want a processor (nice(2)): with less, one request in a
+hundred waits for it (docs/adr/0029-background-process.md)."""
 COLLECTED_AT = 10_000
 """How many more objects there are when the collector looks for cycles: the interpreter's 700 come with each request,
 and with each score of facts."""

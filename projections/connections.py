@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import IdleInTransactionSessionTimeout
+from psycopg.errors import IdleInTransactionSessionTimeout, UndefinedColumn, UndefinedFunction, UndefinedTable
 from psycopg.rows import TupleRow
 
 from ledger.errors import Unavailable
+from projections.errors import OtherVersion
 from projections.port import Pool
 
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, IdleInTransactionSessionTimeout)
@@ -19,9 +20,15 @@ UNREACHABLE = (*_AWAY, Unavailable)
 
 @contextmanager
 def reading(pool: Pool) -> Iterator[Connection[TupleRow]]:
-    """A connection to answer a question with. Raises ledger.errors.Unavailable when the database does not answer."""
+    """A connection to answer a question with.
+
+    Raises ledger.errors.Unavailable when the database does not answer, and OtherVersion when its tables are not those
+    that are asked for: `Projector.ensure` leaves those of another version as they are.
+    """
     try:
         with pool.connection() as connection:
             yield connection
     except _AWAY as error:
         raise Unavailable(f"the projections' database does not answer: {type(error).__name__}") from error
+    except (UndefinedColumn, UndefinedFunction, UndefinedTable) as error:
+        raise OtherVersion from error

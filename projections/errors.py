@@ -16,6 +16,9 @@ class ProjectionError(Exception):
 
     code = "projection_error"
 
+    def __str__(self) -> str:
+        return super().__str__() or str(self.__doc__).partition("\n")[0]
+
 
 class OtherVersion(ProjectionError):  # noqa: N818
     """The tables are of another version of the read model. Run `bickford-sora replay` first."""

@@ -160,7 +160,7 @@ class Leases:
             _in_turn(connection)  # rows are locked by several statements that each lock several
             _by_index(connection)
             released = {*connection.execute(query("release", _SQL), key, prepare=True).fetchall()}
-        return [(item.stream, item.step) in released for item, _ in items]
+        return [(item.stream, item.step, item.owner, item.attempt) in released for item, _ in items]
 
     def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
         """Keeps an item leased, for work that takes long. False when the lease had run out and was claimed again."""

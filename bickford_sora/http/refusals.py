@@ -13,6 +13,7 @@ from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.errors import NO_RETRY, Gone, InvalidRequest, ProtocolError, TryLater
 from bickford_sora.http.limit_headers import limit_headers
 from ledger.errors import Erased, Unavailable
+from projections.errors import OtherVersion
 
 log = structlog.get_logger(__name__)
 
@@ -95,9 +96,18 @@ def _erased(_: Exception) -> JSONResponse:
     return answer(Gone("What this key asked for was erased. Use another API key.", code="erased"))
 
 
+def _other_version(error: Exception) -> JSONResponse:
+    log.error("read_model_of_another_version", run="bickford-sora replay", exc_info=error)
+    said = "What this is answered from is of another version. It has to be rebuilt by an operator."
+    answered = answer(TryLater(said, code=OtherVersion.code))
+    answered.headers.update(NO_RETRY)
+    return answered
+
+
 _REFUSALS: Mapping[type[Exception], Callable[[Exception], JSONResponse]] = {
     Unavailable: _unavailable,
     AssetStoreUnavailable: _unavailable,
     Erased: _erased,
+    OtherVersion: _other_version,
 }
 """Errors that are not the protocol's own, and what is answered then."""

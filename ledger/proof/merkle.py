@@ -139,12 +139,9 @@ def consistency_proof(nodes: Nodes, old: int, new: int) -> list[bytes]:
 
 
 def check_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Raises Mismatch unless the proof leads from this leaf hash at `index` to the root of `size` leaves.
-
-    WrongSize where it cannot be for a tree of that size.
-    """
+    """Raises Mismatch unless the proof leads from this leaf hash at `index` to the root of `size` leaves."""
     if not 0 <= index < size:
-        raise WrongSize(f"there is no leaf {index} in a tree of {size}")
+        raise Mismatch(f"there is no leaf {index} in a tree of {size}")
     known = {Range(index, index + 1): leaf, **_hashes_of(inclusion_path(index, size), proof)}
     if _from_known(known, Range(0, size)) != root:
         raise Mismatch(f"the inclusion proof of leaf {index} does not lead to the root of {size} leaves")
@@ -153,7 +150,7 @@ def check_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes
 def check_consistency(*, old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> None:
     """Raises Mismatch unless the proof shows that the first `old` of `new` leaves are those of `old_root`.
 
-    WrongSize where it cannot be for trees of these sizes.
+    WrongSize where the later tree is the smaller one.
     """
     if not 0 <= old <= new:
         raise WrongSize(f"a tree of {new} leaves does not go on from one of {old}")
@@ -168,7 +165,7 @@ def check_consistency(*, old: int, old_root: bytes, new: int, new_root: bytes, p
 
 def _hashes_of(path: Sequence[Range], proof: Sequence[bytes]) -> dict[Range, bytes]:
     if len(path) != len(proof):
-        raise WrongSize(f"the proof has {len(proof)} hashes, and for trees of these sizes it has {len(path)}")
+        raise Mismatch(f"the proof has {len(proof)} hashes, and for trees of these sizes it has {len(path)}")
     return dict(zip(path, proof, strict=True))
 
 

@@ -15,6 +15,7 @@ from bickford_sora.assets.errors import (
 )
 from bickford_sora.errors import ProtocolError
 from ledger.errors import Erased, Unavailable
+from projections.errors import OtherVersion
 from tests.docs.pages import REFERENCE, ROOT, codes, rows, sections
 
 PAGE = sections((REFERENCE / "errors.md").read_text("utf-8"), 2)
@@ -138,7 +139,7 @@ def test_a_code_of_the_edge_is_described_with_its_status(called: str, code: str)
     "code",
     [
         *(kind.code for kind in vars(webhook_signatures).values() if hasattr(kind, "code")),
-        *(kind.code for kind in (Erased, Unavailable, AssetStoreUnavailable)),
+        *(kind.code for kind in (Erased, Unavailable, AssetStoreUnavailable, OtherVersion)),
         *(kind.code for kind in (MediaInspectionInterrupted, MediaInspectorUnavailable)),
     ],
 )
@@ -172,6 +173,6 @@ def test_no_code_is_described_that_is_not_in_the_program(code: str) -> None:
     said = f'"{code}"'
     assert any(
         said in module.read_text("utf-8")
-        for room in ("bickford_sora", "ledger")
+        for room in ("bickford_sora", "ledger", "projections")
         for module in (ROOT / room).rglob("*.py")
     )

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.http.app import create_app
+from projections.errors import OtherVersion
 from projections.videos import Page
 from tests.http.houses import KEY, Kit, error_of, make_kit
 from tests.http.test_every_route import ROUTES
@@ -95,6 +96,22 @@ def test_our_own_mistake_leaks_nothing_and_is_logged_with_the_request(kit: Kit, 
     (failed,) = [event for event in logged if event["event"] == "request_failed"]
     assert failed["request_id"] == answer.headers["x-request-id"]
     assert failed["exc_info"]
+
+
+class OlderVideos(BrokenVideos):
+    """A read model of another version."""
+
+    def page(self, *_: object) -> Page:
+        raise OtherVersion
+
+
+def test_a_read_model_of_another_version_is_for_later_and_the_log_says_what_to_do(kit: Kit, logged: list[Any]) -> None:
+    older = replace(kit, app=create_app(replace(kit.house, videos=OlderVideos())))
+    answer = older.request("GET", "/v1/videos")
+    assert error_of(answer) == (503, "server_error", None, "other_version")
+    assert answer.headers["x-should-retry"] == "false"
+    (said,) = [event for event in logged if event["event"] == "read_model_of_another_version"]
+    assert said["run"] == "bickford-sora replay"
 
 
 def test_our_own_mistake_in_a_create_is_not_repeated_by_the_sdks(kit: Kit) -> None:

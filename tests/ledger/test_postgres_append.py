@@ -53,6 +53,18 @@ def _outcome(ledger: Ledger, decided: Decision) -> str:
     return "accepted"
 
 
+def test_facts_that_were_taken_out_stop_nobody_who_picks_some(ledger: Ledger, ledger_url: str) -> None:
+    ledger.append(decision((new_stream(), 0), facts=9))
+    with psycopg.connect(ledger_url, autocommit=True) as owner:
+        owner.execute("alter table ledger.events disable trigger user")
+        owner.execute("delete from ledger.events where position between 3 and 7")
+    seen, after = [], 0
+    while after < ledger.head():
+        found, after = ledger.pick(after, {"render.remixed"}, limit=2)
+        seen += [each.position for each in found]
+    assert (seen, after) == ([1, 2, 8, 9], 9)
+
+
 def test_of_many_decisions_at_once_exactly_the_stale_ones_are_refused(ledger: Ledger) -> None:
     policy = new_stream()
     ledger.append(decision((policy, 0)))

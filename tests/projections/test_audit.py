@@ -16,6 +16,7 @@ from ledger.identifiers import new_uuid7
 from projections.api_keys import API_KEYS
 from projections.audit import _HASHED, AUDIT, CAUSES_MAX, Audit, Filters
 from projections.audit import _page as _statement
+from projections.errors import OtherVersion
 from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.questions import QUESTIONS, UNUSED_DAYS, Questions
@@ -51,6 +52,14 @@ def test_every_filter_finds_what_a_plain_reading_finds(
             _take_hashes_away(pool)
         assert [audit.events("acme", filters, **page) for filters, page in asked] == expected
         assert audit.events("other", Filters(type="render.intent")) == []
+
+
+def test_tables_of_another_version_are_named_as_that(pool: Pool, projector: Projector) -> None:
+    projector.catch_up()
+    with pool.connection() as connection:
+        connection.execute("drop function projection_audit.begins cascade")
+    with pytest.raises(OtherVersion, match="Run `bickford-sora replay` first"):
+        Audit(pool).events("acme")
 
 
 @pytest.mark.parametrize("asked", [*_HASHED, "", "rule"])

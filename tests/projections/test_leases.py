@@ -296,6 +296,16 @@ def test_of_items_given_back_together_one_that_is_another_ones_by_now_stays_thei
     }
 
 
+def test_of_two_leases_of_one_item_only_the_later_is_given_back(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render()
+    publish(author, projector)
+    (lost,) = leases.claim("w1", 1, 60, author.now)
+    (held,) = leases.claim("w1", 1, 60, author.now + timedelta(seconds=61))
+    assert leases.release_all([(lost, None), (held, None)]) == [False, True]
+
+
 def test_leases_survive_a_rebuild(author: Author, projector: Projector, rebuild: Rebuild, leases: Leases) -> None:
     author.queued_render()
     publish(author, projector)

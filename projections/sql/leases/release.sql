@@ -24,4 +24,4 @@ set lease_owner = null,
     ) then a.claimed_version end
 from given g
 where a.stream = g.stream and a.step = g.step and a.lease_owner = g.owner and a.attempt = g.attempt
-returning a.stream, a.step
+returning g.stream, g.step, g.owner, g.attempt
