@@ -30,6 +30,7 @@ def console(gateway: Gateway, house: House, stack: ExitStack) -> Console:
         takes_api_keys=books.settings.console_api_keys,
         renders=Renders(books.pool),
         attempts=Attempts(time.monotonic),
+        exchanges_in_vain=Attempts(time.monotonic),
         catalogue=gateway.configuring.catalogue,
         operations=_operations(gateway),
         commands=Commands(processes.run, processes.parts, books.clock),

@@ -24,9 +24,19 @@ class Attempts:
         self._max = per_minute_max
         self._tried_at: OrderedDict[str, list[float]] = OrderedDict()
 
+    def check(self, address: str) -> None:
+        """Raises TooManyRequests, which says when to come back, where this address failed as often as it may."""
+        self._recent(address, self._monotonic())
+
     def count(self, address: str) -> None:
         """One more failed attempt from this address. Raises TooManyRequests, which says when the next may come."""
         now = self._monotonic()
+        self._tried_at[address] = [*self._recent(address, now), now]
+        self._tried_at.move_to_end(address)
+        while len(self._tried_at) > ADDRESSES_MAX:
+            self._tried_at.popitem(last=False)
+
+    def _recent(self, address: str, now: float) -> list[float]:
         recent = [each for each in self._tried_at.get(address, ()) if each > now - _MINUTE_S]
         if len(recent) >= self._max:
             raise TooManyRequests(
@@ -34,7 +44,4 @@ class Attempts:
                 code="rate_limit_exceeded",
                 retry_after_ms=math.ceil((recent[0] + _MINUTE_S - now) * 1000),
             )
-        self._tried_at[address] = [*recent, now]
-        self._tried_at.move_to_end(address)
-        while len(self._tried_at) > ADDRESSES_MAX:
-            self._tried_at.popitem(last=False)
+        return recent

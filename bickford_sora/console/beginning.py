@@ -38,4 +38,9 @@ def log_signed_in(caller: Caller, *, by: str) -> None:
 def count_refused(request: Request, console: Console, *, by: str, reason: str) -> None:
     """Logs and counts a sign-in that failed. Raises TooManyRequests when there were too many from this address."""
     log.warning("sign_in_refused", by=by, reason=reason)
-    console.attempts.count(request.client.host if request.client else "")
+    console.attempts.count(address_of(request))
+
+
+def address_of(request: Request) -> str:
+    """The address that a request comes from; behind a proxy, the proxy's."""
+    return request.client.host if request.client else ""

@@ -53,6 +53,9 @@ class Console:
     clock: Clock
     renders: RendersQuery
     attempts: Attempts
+    """Sign-ins that failed."""
+    exchanges_in_vain: Attempts
+    """Sign-ins that failed after the issuer was asked for them."""
     operations: Operations
     commands: Commands
     catalogue: Callable[[], Catalogue]

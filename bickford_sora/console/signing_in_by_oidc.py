@@ -13,8 +13,8 @@ from bickford_sora.console.console import Console, console_of
 from bickford_sora.console.login_page import Next, login_page
 from bickford_sora.console.routing import LookRoute
 from bickford_sora.errors import InvalidRequest, NotFound
-from bickford_sora.oidc.code_flow import Answer, CodeFlow
-from bickford_sora.oidc.errors import IssuerUnusable, NotAMember, OidcError
+from bickford_sora.oidc.code_flow import Answer, CodeFlow, Login
+from bickford_sora.oidc.errors import IssuerUnusable, NotAMember, OidcError, SignInRefused
 from bickford_sora.oidc.people import Person
 
 BY = "oidc"
@@ -50,7 +50,7 @@ async def finish(request: Request) -> Response:
     kept = cookies.login_in(request, secure=_is_secure(request, console))
     login = logins.read(console.sessions.digest, kept)
     try:
-        person = await console.asking_issuer.run(flow.finish, login, _answer(request))
+        person = await _person(request, console, flow, login)
     except OidcError as error:
         answer = _refused(request, console, error)
     else:
@@ -100,6 +100,22 @@ def _answer(request: Request) -> Answer:
 
     issuer = only("iss") or "" if "iss" in request.query_params else None
     return Answer(only("state") or "", only("code") or "", issuer, only("error") or "")
+
+
+async def _person(request: Request, console: Console, flow: CodeFlow, login: Login | None) -> Person:
+    """Who signed in. Raises OidcError, and TooManyRequests for an address that had the issuer asked in vain too often.
+
+    What can be refused here is refused before that: ways back that nobody began, which every page of another site can
+    send from an address, keep nobody there from signing in.
+    """
+    answer, address = _answer(request), beginning.address_of(request)
+    await console.asking_issuer.run(flow.check, login, answer)
+    console.exchanges_in_vain.check(address)
+    try:
+        return await console.asking_issuer.run(flow.finish, login, answer)
+    except SignInRefused:
+        console.exchanges_in_vain.count(address)
+        raise
 
 
 def _begun(request: Request, console: Console, flow: CodeFlow, person: Person, leads_to: str) -> Response:

@@ -27,8 +27,12 @@ FORM_PARTS_MAX = 64
 JSON_DEPTH_MAX = 16
 """How deep JSON may be nested."""
 
-_PLAIN_HEAD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_\[\]-]+)"\r\n\r\n')
-"""What comes before the text of a plain field, as clients' libraries write it."""
+_PLAIN_HEAD = re.compile(rb'\r\nContent-Disposition: form-data; name="([A-Za-z0-9_\[\]-]{1,256})"\r\n\r\n')
+"""What comes before the text of a plain field, as clients' libraries write it. A longer name the parser may refuse."""
+_PLAIN_BOUNDARY_BYTES_MAX = 70
+"""Longest boundary that RFC 2046 section 5.1.1 allows. A longer one the parser may refuse."""
+_PLAIN_ENDS = frozenset({b"--", b"--\r\n"})
+"""What comes behind the last boundary of a plain form, and nothing behind that."""
 _FIELD_NAME = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
 
 
@@ -113,18 +117,21 @@ def _multipart(boundary: bytes, body: bytes) -> Form:
 def _plain_fields(boundary: bytes, body: bytes) -> list[tuple[str, bytes]] | None:
     """Names and texts of a form that has plain fields alone; None where it takes the parser to tell what it is.
 
-    The parser looks at each byte by itself, which takes ten times as long.
+    The parser looks at each byte by itself, which takes ten times as long. Whatever the body is, no more is looked for
+    than FORM_PARTS_MAX fields, and nothing is copied from the first part on that is not plain.
     """
-    first, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary)
-    if first or not boundary or len(parts) > FORM_PARTS_MAX or parts.pop() not in {b"--", b"--\r\n"}:
+    delimiter = b"\r\n--" + boundary
+    if not 0 < len(boundary) <= _PLAIN_BOUNDARY_BYTES_MAX or not body.startswith(delimiter[2:]):
         return None
-    fields = []
-    for part in parts:
-        head = _PLAIN_HEAD.match(part)
-        if head is None:
+    fields: list[tuple[str, bytes]] = []
+    behind = len(delimiter) - 2
+    while len(fields) < FORM_PARTS_MAX and (head := _PLAIN_HEAD.match(body, behind)):
+        end = body.find(delimiter, head.end())
+        if end < 0:
             return None
-        fields.append((head[1].decode(), part[head.end() :]))
-    return fields
+        fields.append((head[1].decode(), body[head.end() : end]))
+        behind = end + len(delimiter)
+    return fields if body[behind : behind + 5] in _PLAIN_ENDS else None
 
 
 @dataclass(slots=True)

@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 class WebhookTaker:
     """A `whole.Taker`. For one event loop."""
 
+    body_bytes_max = WEBHOOK_BODY_BYTES_MAX
+
     def __init__(self, house: House, burden: Burden) -> None:
         self._new_id = house.new_id
         self._receiving = house.receiving
@@ -51,7 +53,7 @@ class WebhookTaker:
     def take(self, request: WholeRequest) -> bool:
         """See `whole.Taker.take`."""
         held_bytes = len(request.body)
-        if held_bytes > WEBHOOK_BODY_BYTES_MAX or not self._burden.bears(held_bytes):
+        if not self._burden.bears(held_bytes):
             return False
         self._burden.take_on()
         self._burden.hold(held_bytes)
@@ -65,32 +67,41 @@ class WebhookTaker:
         self, request: WholeRequest, undertaking: Undertaking, began: float, status: Status | Exception
     ) -> None:
         self._burden.put_down(len(request.body))
+        code = None
+        try:
+            code = self._send(request, undertaking, status)
+        finally:
+            duration_s = time.monotonic() - began
+            self._metrics.answered(_METHOD, ROUTE, code, duration_s)
+            self._log = self._log or log.bind()  # found anew for each line it would take longer than the answer
+            marks = {"request_id": undertaking.request_id, "trace_id": undertaking.trace}
+            log_request(self._log, _METHOD, ROUTE, code, duration_s, **marks)
+
+    def _send(self, request: WholeRequest, undertaking: Undertaking, status: Status | Exception) -> int:
+        """Answers, and returns the answer's status."""
         if isinstance(status, Exception):
-            code = _refuse(request, undertaking, status)
-        else:
-            self._metrics.counts.webhook(status)
-            code = ANSWERS[status].status_code
-            before, behind, body = _PREPARED[status]
-            request.answer(code, b"".join((before, undertaking.request_id.encode(), behind)), body)
-        duration_s = time.monotonic() - began
-        self._metrics.answered(_METHOD, ROUTE, code, duration_s)
-        self._log = self._log or log.bind()  # found anew for each line it would take longer than the answer
-        marks = {"request_id": undertaking.request_id, "trace_id": undertaking.trace}
-        log_request(self._log, _METHOD, ROUTE, code, duration_s, **marks)
+            return _refuse(request, undertaking, status)
+        self._metrics.counts.webhook(status)
+        code = ANSWERS[status].status_code
+        before, behind, body = _PREPARED[status]
+        request.answer(code, b"".join((before, undertaking.request_id.encode(), behind)), body)
+        return code
 
 
 def _refuse(request: WholeRequest, undertaking: Undertaking, error: Exception) -> int:
     """Answers with the error, and returns the answer's status."""
     structlog.contextvars.clear_contextvars()
     mark_log(undertaking)
-    response = refusals.refusal(error)
-    if response is None:
-        log.error("request_failed", exc_info=error)
-        response = refusals.unexpected(_METHOD)
-    head = written(completed(response.raw_headers, undertaking.request_id, PREFIX))
-    request.answer(response.status_code, head, bytes(response.body))
-    structlog.contextvars.clear_contextvars()
-    return response.status_code
+    try:
+        response = refusals.refusal(error)
+        if response is None:
+            log.error("request_failed", exc_info=error)
+            response = refusals.unexpected(_METHOD)
+        head = written(completed(response.raw_headers, undertaking.request_id, PREFIX))
+        request.answer(response.status_code, head, bytes(response.body))
+        return response.status_code
+    finally:
+        structlog.contextvars.clear_contextvars()
 
 
 def _prepared(answer: Response) -> tuple[bytes, bytes, bytes]:

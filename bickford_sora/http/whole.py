@@ -20,6 +20,9 @@ _VERSION = "1.1"
 class Taker(Protocol):
     """Answers some requests that came whole. In the application's state, as `taker`."""
 
+    body_bytes_max: int
+    """Longest body that it takes. A longer one is not gathered for it."""
+
     def wants(self, url: bytes, /) -> bool:
         """Whether a POST to this path may be taken. Asked for every POST."""
 
@@ -54,7 +57,8 @@ class WholeRequest:
 
     def answer(self, status: int, head: bytes, body: bytes) -> None:
         """Sends an answer to who is still there; `head` as `written` makes it."""
-        if self.disconnected:
+        # A connection that is ending takes nothing any more. Who is told of its end is whoever came last on it.
+        if self.disconnected or self._protocol.transport.is_closing():
             return
         self.response_complete = True
         self._protocol.send_whole(status, head, body, keep_alive=self.keep_alive)
@@ -66,7 +70,7 @@ class WholeRequests(BoundedHeads):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._taker: Taker | None = getattr(getattr(self.app, "state", None), "taker", None)
-        self._body: bytes | None = None
+        self._body: bytearray | None = None
         """What is there of the body of a request that may be taken; None: it goes the ordinary way."""
 
     def data_received(self, data: bytes) -> None:
@@ -80,7 +84,7 @@ class WholeRequests(BoundedHeads):
     def begin(self) -> None:
         """A head is there."""
         if self._taker is not None and self.parser.get_method() == _METHOD and self._may_be_taken(self._taker):
-            self._body = b""
+            self._body = bytearray()
         else:
             super().begin()
 
@@ -88,8 +92,11 @@ class WholeRequests(BoundedHeads):
         """Called by the parser for each piece of a body."""
         if self._body is None:
             super().on_body(body)
-        else:
-            self._body += body
+            return
+        self._body += body
+        if len(self._body) > cast("Taker", self._taker).body_bytes_max:
+            begun, self._body = self._body, None
+            self._go_ordinary_way(begun)
 
     def on_message_complete(self) -> None:
         """Called by the parser at the end of a request."""
@@ -97,7 +104,7 @@ class WholeRequests(BoundedHeads):
             super().on_message_complete()
             return
         body, self._body = self._body, None
-        before, request = self.cycle, WholeRequest(self, body)
+        before, request = self.cycle, WholeRequest(self, bytes(body))
         self.cycle = cast("Any", request)  # what comes behind it on this connection waits for it
         if not cast("Taker", self._taker).take(request):
             self.cycle = before
@@ -127,10 +134,10 @@ class WholeRequests(BoundedHeads):
             and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
         )
 
-    def _go_ordinary_way(self, body: bytes) -> None:
+    def _go_ordinary_way(self, body: bytearray) -> None:
         super().begin()
         if body:
-            super().on_body(body)
+            super().on_body(bytes(body))
 
 
 def written(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -87,10 +87,10 @@ class CodeFlow:
         }
         return login, _with_query(self.issuer.metadata().authorization_endpoint, asked)
 
-    def finish(self, login: Login | None, answer: Answer) -> Person:
-        """Who signed in. `login` is the sign-in that the browser says it began, if it is one of ours.
+    def check(self, login: Login | None, answer: Answer) -> Login:
+        """The sign-in that an answer is for. `login` is the one that the browser says it began, if it is one of ours.
 
-        Raises SignInRefused, and NotAMember for somebody whom nothing here is for.
+        Nothing of what was brought is shown to the issuer. Raises SignInRefused.
         """
         if login is None or login.ends <= self.clock().timestamp():
             raise refused("login_missing")
@@ -101,6 +101,14 @@ class CodeFlow:
             raise refused("denied_at_issuer" if answer.error == "access_denied" else "error_at_issuer")
         if not 0 < len(answer.code) <= CODE_CHARS_MAX:
             raise refused("code_missing")
+        return login
+
+    def finish(self, login: Login | None, answer: Answer) -> Person:
+        """Who signed in. `login` and `answer` are as for `check`.
+
+        Raises SignInRefused, and NotAMember for somebody whom nothing here is for.
+        """
+        login = self.check(login, answer)
         # Here the browser is the one that began. A code of somebody else's does not fit the verifier, and a token of
         # another sign-in has not its nonce.
         self.exchanges.count(login.id)

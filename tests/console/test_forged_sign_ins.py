@@ -10,6 +10,7 @@ import pytest
 from joserfc import jwk, jwt
 from joserfc.util import urlsafe_b64encode
 
+from bickford_sora.console.attempts import ATTEMPTS_PER_MINUTE_MAX
 from bickford_sora.oidc.code_flow import LOGIN_S
 from bickford_sora.oidc.exchanges import EXCHANGES_PER_LOGIN_MAX, LOGINS_MAX, Exchanges
 from bickford_sora.oidc.id_tokens import LEEWAY_S, TOKEN_AGE_S_MAX
@@ -17,6 +18,7 @@ from bickford_sora.oidc.issuer import FAILURE_PAUSE_S, KEYS_PAUSE_S
 from tests.console import issuer as issuers
 from tests.console.issuer import CLIENT_ID, CLIENT_SECRET, TOKEN_S, SimulatedIssuer, published
 from tests.console.sign_ins import (
+    CALLBACK,
     begun,
     changed,
     reason_of,
@@ -65,6 +67,26 @@ def test_one_sign_in_does_not_have_the_issuer_asked_again_and_again(kit: Kit, is
     assert issuer.exchanges == EXCHANGES_PER_LOGIN_MAX
     assert reason_of(Visitor(kit, dict(kept)), back) == "login_spent"
     assert signed_in(kit).get("/renders").status_code == 200, "who begins anew is not held up"
+
+
+def test_beginning_again_does_not_have_the_issuer_asked_again_and_again(kit: Kit, issuer: SimulatedIssuer) -> None:
+    def guessed(number: int) -> int:
+        back = begun(somebody := Visitor(kit))
+        return somebody.get(changed(back, code=f"guess-{number}")).status_code
+
+    tried = [guessed(number) for number in range(ATTEMPTS_PER_MINUTE_MAX + 3)]
+    assert tried == [401] * ATTEMPTS_PER_MINUTE_MAX + [429] * 3
+    assert issuer.exchanges == ATTEMPTS_PER_MINUTE_MAX
+    kit.pass_time(60)
+    assert signed_in(kit).get("/renders").status_code == 200
+
+
+def test_ways_back_that_nobody_began_keep_nobody_at_their_address_out(kit: Kit, issuer: SimulatedIssuer) -> None:
+    for _ in range(ATTEMPTS_PER_MINUTE_MAX + 3):
+        Visitor(kit).get(f"{CALLBACK}?code=x&state=y")
+        Visitor(kit).get(changed(begun(Visitor(kit)), state="0" * 64))
+    assert issuer.exchanges == 0
+    assert signed_in(kit).get("/renders").status_code == 200
 
 
 def test_sign_ins_that_are_counted_for_are_bounded() -> None:

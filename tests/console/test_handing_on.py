@@ -61,6 +61,15 @@ def test_a_reader_that_stalls_gives_its_place_back_though_it_stays() -> None:
         assert is_free(commands)
 
 
+def test_a_reader_that_stalls_holds_up_no_stop_though_it_stays() -> None:
+    commands = commands_that_write(10_000)
+    with ServerThread(exporting(commands), shutdown_timeout_s=int(WAIT_S)) as server, asked(server):
+        assert is_free(commands)
+        began_at = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began_at < WAIT_S / 4
+
+
 def test_a_reader_that_leaves_gives_its_place_back() -> None:
     commands = commands_that_write(10_000)
     with ServerThread(exporting(commands)) as server:

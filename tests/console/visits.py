@@ -216,6 +216,7 @@ def console_of(kit: Kit, **given: Any) -> Console:
             "sessions": Sessions(digest=kit.keys.digest, new_id=kit.house.new_id),
             "renders": FoldedRenders(kit.ledger),
             "attempts": Attempts(kit.clock.seconds),
+            "exchanges_in_vain": Attempts(kit.clock.seconds),
             "operations": operations_of(kit),
             "commands": Commands(faked, faked.parts, kit.clock, start=lambda work: work()),
             "catalogue": kit.house.characters.catalogue,

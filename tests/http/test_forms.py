@@ -1,5 +1,7 @@
 """The form parser alone, under whatever bytes there are."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http import forms
-from bickford_sora.http.forms import Form, parse
+from bickford_sora.http.forms import FORM_PARTS_MAX, Form, parse
 
 MULTIPART = "multipart/form-data; boundary=b"
 fragments = st.sampled_from(
@@ -81,21 +83,74 @@ plain_parts = st.lists(
 ).map(b"".join)  # fmt: skip
 
 
-def formed(body: bytes) -> Form | str:
+def formed(content_type: str, body: bytes) -> Form | str:
     try:
-        return parse(MULTIPART, body)
+        return parse(content_type, body)
     except InvalidRequest as error:
         return error.code
 
 
-@settings(max_examples=1_000, deadline=None)
-@given(plain_parts | plain_parts.map(lambda parts: parts + b"\r\n--b--\r\n"))
-@example(b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\ntext\r\n--b--\r\n')
-def test_a_plain_form_says_what_the_parser_hears_in_it(body: bytes) -> None:
+def plain(*fields: tuple[str, str]) -> bytes:
+    """A form of plain fields, as clients' libraries write it, with the boundary `b`."""
+    head = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    return "".join([*(head.format(*field) for field in fields), "--b--\r\n"]).encode()
+
+
+boundaries = st.sampled_from(["b", "-", "--", "b-", "bb", "x" * 70, "x" * 71, "x" * 256, "x" * 257]) | st.text(
+    "ab-'()+_,./:=? ", max_size=4
+)
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(boundaries, plain_parts | plain_parts.map(lambda parts: parts + b"\r\n--b--\r\n"))
+@example("b", plain(("prompt", "text")))
+@example("b", plain(("prompt", "text")) + b"behind the end")
+@example("b", plain(*((f"a[{number}]", "text") for number in range(FORM_PARTS_MAX))))
+@example("b", plain(*((f"a[{number}]", "text") for number in range(FORM_PARTS_MAX + 1))))
+@example("b", plain(("n" * 256, "text")))
+@example("b", plain(("n" * 4_200, "text")))
+@example("x" * 256, plain(("prompt", "text")))
+@example("x" * 257, plain(("prompt", "text")))
+def test_a_plain_form_says_what_the_parser_hears_in_it(boundary: str, body: bytes) -> None:
+    content_type = f'multipart/form-data; boundary="{boundary}"'
+    body = body.replace(b"--b", b"--" + boundary.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forms, "_plain_fields", lambda *_: None)
-        heard = formed(body)
-    assert formed(body) == heard
+        heard = formed(content_type, body)
+    assert formed(content_type, body) == heard
+
+
+def peak_bytes(body: bytes) -> int:
+    """The most memory that looking for plain fields takes, beside the body."""
+    tracemalloc.start()
+    try:
+        assert forms._plain_fields(b"b", body) is None
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("begun", [b"--b", plain(("prompt", "text")).removesuffix(b"--\r\n")], ids=["alone", "behind"])
+def test_a_body_of_boundaries_is_not_taken_to_pieces(begun: bytes) -> None:
+    body = begun + b"\r\n--b" * 100_000
+    assert peak_bytes(body) < 20_000
+    assert formed(MULTIPART, body) == "invalid_form"
+
+
+def test_a_form_of_endless_fields_is_looked_at_up_to_the_limit() -> None:
+    body = plain(*(("tags[]", "x") for _ in range(20_000)))
+    assert peak_bytes(body) < 40_000
+    assert formed(MULTIPART, body) == "too_many_fields"
+
+
+def test_a_file_in_a_form_is_not_copied_to_see_whether_it_is_plain() -> None:
+    file = b'--b\r\nContent-Disposition: form-data; name="input_reference"; filename="a"\r\n\r\n' + b"x" * 4_000_000
+    body = plain(("prompt", "text")).removesuffix(b"--b--\r\n") + file + b"\r\n--b--\r\n"
+    assert peak_bytes(body) < 20_000
+    form = formed(MULTIPART, body)
+    assert isinstance(form, Form)
+    assert form.fields == {"prompt": "text"}
+    assert len(form.files["input_reference"].content) == 4_000_000
 
 
 def test_bracketed_names_become_objects_and_lists() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -17,7 +18,7 @@ from structlog.testing import capture_logs
 from bickford_sora.http.app import create_app
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.serving import ServerThread
-from bickford_sora.http.whole import WholeRequest
+from bickford_sora.http.whole import WholeRequest, WholeRequests
 from bickford_sora.tracing import Tracing
 from bickford_sora.webhook_intake import Status
 from bickford_sora.webhook_signatures import WEBHOOK_BODY_BYTES_MAX
@@ -335,6 +336,98 @@ def test_requests_on_one_connection_are_answered_in_their_order_however_they_arr
     assert [answer[0].split()[1] for answer in answers] == [expected[kind] for kind in kinds]
     told = [answer[2] for answer, kind in zip(answers, kinds, strict=True) if kind == "health"]
     assert set(told) <= {b'{"status":"ok"}'}
+
+
+def in_chunks(request: bytes, size: int) -> bytes:
+    """The same request with its body in chunks."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length")]
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts_of(body, size)]
+    return b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", b"".join([*chunks, b"0\r\n\r\n"])])
+
+
+def parts_of(body: bytes, size: int) -> list[bytes]:
+    return [body[at : at + size] for at in range(0, len(body), size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_webhook_in_chunks_that_came_whole_is_taken_as_it_is(size: int) -> None:
+    answer, offered = once(make_kit(), [in_chunks(to_send(), size)])
+    assert (answer[0], answer[2], offered) == (b"HTTP/1.1 200 OK", b'{"status":"recorded"}', [True])
+
+
+@pytest.mark.parametrize("request_bytes", [to_send(), in_chunks(to_send(), 7)], ids=["at once", "in chunks"])
+def test_what_is_longer_than_is_taken_is_not_gathered_and_goes_the_ordinary_way(request_bytes: bytes) -> None:
+    kit = make_kit()
+    kit.app.state.taker.body_bytes_max = 20
+    answer, offered = once(kit, [request_bytes])
+    assert (answer[0], answer[2], offered) == (b"HTTP/1.1 200 OK", b'{"status":"recorded"}', [])
+
+
+FORGED = to_send("wh_forged", close=False, secret="whsec_b3RoZXItb3RoZXI=")
+GARBAGE = b"\x16\x03\x01garbage\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(to_send("wh_good", close=False), 200), (FORGED, 401)], ids=["good", "forged"]
+)
+def test_a_webhook_whose_connection_ended_behind_another_request_is_counted_and_logged_once(
+    sent: bytes, status: int
+) -> None:
+    go_on = threading.Event()
+    kit = make_kit()
+    together = kit.house.receiving._together
+
+    def slowly(webhooks: Sequence[Any]) -> Sequence[Status | Exception]:
+        assert go_on.wait(10)
+        return together(webhooks)
+
+    kit.app = create_app(replace(kit.house, receiving=Gathering(slowly)))
+    log_plainly()
+    with capture_logs() as logged, serving(kit) as (url, offered):
+        sender = Sender(url)
+        sender._connection.sendall(sent + HEALTH + GARBAGE)
+        assert sender._came.read().startswith(b"HTTP/1.1 400 ")  # to the end: nobody is there any more
+        sender.close()
+        go_on.set()
+        other = Sender(url)
+        assert other.answers([HEALTH])[0][0] == b"HTTP/1.1 200 OK"
+        other.close()
+        gives_up_at = time.monotonic() + 10
+        while not (lines := of_webhooks(logged)) and time.monotonic() < gives_up_at:
+            time.sleep(0.01)
+    assert offered == [True]
+    assert [line["status"] for line in lines] == [status]
+    assert "answer_not_given" not in {each["event"] for each in logged}
+    assert [line for line in counted(kit) if 'route="/webhooks/{renderer}"' in line and line.endswith(" 1.0")]
+    assert len([*kit.ledger.read(0)]) == (status == 200)
+
+
+def of_webhooks(logged: Sequence[Any]) -> list[Any]:
+    return [each for each in logged if each["event"] == "request" and each["route"] == "/webhooks/{renderer}"]
+
+
+@pytest.mark.parametrize("sent", [to_send("wh_good"), FORGED], ids=["good", "forged"])
+def test_an_answer_that_cannot_be_sent_is_counted_and_logged_and_leaves_no_marks(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(WholeRequests, "send_whole", fail)
+    kit = make_kit()
+    log_plainly()
+    with capture_logs([structlog.contextvars.merge_contextvars]) as logged, serving(kit) as (url, _):
+        sender = Sender(url)
+        sender._connection.sendall(sent)
+        gives_up_at = time.monotonic() + 10
+        while not (lost := [each for each in logged if each["event"] == "answer_not_given"]):
+            assert time.monotonic() < gives_up_at
+            time.sleep(0.01)
+        sender.close()
+    assert [line["status"] for line in of_webhooks(logged)] == [None]
+    assert "request_id" not in lost[0]
+    assert [line for line in counted(kit) if 'route="/webhooks/{renderer}"' in line]
 
 
 def test_garbage_behind_a_webhook_ends_the_connection_and_not_the_server(shared: str) -> None:
