@@ -41,8 +41,6 @@ from projections.spend import SPEND, Span, SpendTable, Total
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
-RECEIVING_PACE_S = 0.01
-"""Least time between two batches of webhooks, in seconds, while they come by several: each batch costs the same."""
 DECIDING_PACE_S = 0.02
 """Least time between two batches of requests that are decided, in seconds, while they come by several."""
 
@@ -62,7 +60,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         intake=gateway.intake,
         quoting=gateway.quoting,
         observations=gateway.observations,
-        receiving=Gathering(webhooks.receive, pace_s=RECEIVING_PACE_S),
+        receiving=Gathering(webhooks.receive),
         deciding=Gathering(gateway.intake.ask_all, pace_s=DECIDING_PACE_S),
         callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.database import temporary_database
+from tests.benchmarks.database import recycle_wal, temporary_database
 from tests.benchmarks.load import Measured, create_request
 from tests.benchmarks.offered import offer
 from tests.benchmarks.servers import Server, bare_server, our_server, processors_s, standing_still, stub_renderer
@@ -27,6 +27,7 @@ def run(url: str, *, rate: float, seconds: float, on_progress: Callable[[str], N
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bickford-bench-accept-")))
         folder.chmod(0o711)
         stub = stack.enter_context(stub_renderer(folder))
+        recycle_wal(url)
         database = stack.enter_context(temporary_database(url))
         bare = stack.enter_context(bare_server(folder, database))
         ours = stack.enter_context(our_server(folder, stub, database))

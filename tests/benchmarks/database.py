@@ -8,6 +8,10 @@ from psycopg import conninfo, sql
 
 from ledger.identifiers import new_uuid7
 
+WAL_MIB = 400
+"""As much as a minute of the largest load writes, in MiB."""
+_MESSAGE_MIB = 8
+
 
 @contextmanager
 def temporary_database(url: str) -> Iterator[str]:
@@ -20,6 +24,19 @@ def temporary_database(url: str) -> Iterator[str]:
             yield conninfo.make_conninfo(url, dbname=name)
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def recycle_wal(url: str) -> None:
+    """Has a server keep WAL files to write over, as one that has run at a load does. `url` may make checkpoints.
+
+    A server that is new makes each file when it first needs one: appends wait until 16 MB of zeros are on the disk.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(WAL_MIB // _MESSAGE_MIB):
+            connection.execute(
+                "SELECT pg_logical_emit_message(false, 'benchmark', repeat(' ', %s))", [_MESSAGE_MIB << 20]
+            )
+        connection.execute("CHECKPOINT")
 
 
 def library_settings(url: str) -> dict[str, str]:

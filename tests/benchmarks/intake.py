@@ -25,7 +25,7 @@ from bickford_sora.webhook_signatures import sign
 from ledger.clock import system_clock
 from ledger.identifiers import new_uuid7
 from projections.positions import lag
-from tests.benchmarks.database import temporary_database
+from tests.benchmarks.database import recycle_wal, temporary_database
 from tests.benchmarks.load import Measured, create_request
 from tests.benchmarks.offered import offer
 from tests.benchmarks.servers import Server, bare_server, our_server, processors_s, standing_still, stub_renderer
@@ -55,6 +55,7 @@ def run(url: str, *, rate: float, seconds: float, on_progress: Callable[[str], N
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bickford-bench-intake-")))
         folder.chmod(0o711)
         stub = stack.enter_context(stub_renderer(folder))
+        recycle_wal(url)
         database = stack.enter_context(temporary_database(url))
         bare = stack.enter_context(bare_server(folder, database))
         ours = stack.enter_context(our_intake(folder, stub, database))
