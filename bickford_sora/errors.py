@@ -196,6 +196,12 @@ class RouteStopped(TryLater):
     headers = MappingProxyType({"retry-after": "60", **NO_RETRY})
 
 
+class NotRebuilt(TryLater):
+    """What answers this is of another version than the program, until an operator has rebuilt it."""
+
+    headers = MappingProxyType({"retry-after": "60", **NO_RETRY})
+
+
 class OutcomeUnknown(TryLater):
     """The answer of the ledger was lost. Sent again without an Idempotency-Key, the request could be paid for twice."""
 

@@ -36,6 +36,7 @@ from projections.announced import Announced
 from projections.api_keys import API_KEYS
 from projections.audit import AUDIT, Audit
 from projections.endpoints import ENDPOINTS
+from projections.errors import OtherVersion
 from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
@@ -172,18 +173,17 @@ def segments_folder(settings: Settings) -> Path:
 
 def problems(books: Books) -> list[str]:
     """What keeps this installation from serving, in words for an operator."""
+    found = books.watch.problems()
     try:
         with books.pool.connection(timeout=ANSWER_READY_S):  # those who ask are impatient; requests wait for longer
             pass
-        found = [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
+        found += [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
         behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
     except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:
-        return [*books.watch.problems(), f"the database does not answer: {type(error).__name__}"]
-    return [
-        *books.watch.problems(),
-        *found,
-        *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind),
-    ]
+        return [*found, f"the database does not answer: {type(error).__name__}"]
+    except OtherVersion:
+        return [*found, "the read models' own tables are not there, or of another version"]
+    return [*found, *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind)]
 
 
 def audits(books: Books) -> Audits:

@@ -24,10 +24,6 @@ class Attempts:
         self._max = per_minute_max
         self._tried_at: OrderedDict[str, list[float]] = OrderedDict()
 
-    def check(self, address: str) -> None:
-        """Raises TooManyRequests, which says when to come back, where this address failed as often as it may."""
-        self._recent(address, self._monotonic())
-
     def count(self, address: str) -> None:
         """One more failed attempt from this address. Raises TooManyRequests, which says when the next may come."""
         now = self._monotonic()
@@ -35,6 +31,12 @@ class Attempts:
         self._tried_at.move_to_end(address)
         while len(self._tried_at) > ADDRESSES_MAX:
             self._tried_at.popitem(last=False)
+
+    def take_back(self, address: str) -> None:
+        """An attempt that was counted before it ended did not fail."""
+        tried = self._tried_at.pop(address, [])
+        if tried[:-1]:
+            self._tried_at[address] = tried[:-1]
 
     def _recent(self, address: str, now: float) -> list[float]:
         recent = [each for each in self._tried_at.get(address, ()) if each > now - _MINUTE_S]

@@ -11,8 +11,18 @@ from starlette.exceptions import HTTPException
 from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.console import rendering
 from bickford_sora.console.addresses import sign_in
-from bickford_sora.errors import Gone, InvalidRequest, NotFound, OutcomeUnknown, ProtocolError, TryLater, Unauthorized
+from bickford_sora.errors import (
+    Gone,
+    InvalidRequest,
+    NotFound,
+    NotRebuilt,
+    OutcomeUnknown,
+    ProtocolError,
+    TryLater,
+    Unauthorized,
+)
 from ledger.errors import Erased, Unavailable
+from projections.errors import OtherVersion
 
 TITLES = {
     400: "That did not work",
@@ -40,7 +50,7 @@ def told(request: Request, error: Exception, *, records: bool) -> Response:
     `records`: the request may have put something on record before its answer was lost.
     """
     known = _known(error)
-    if records and isinstance(error, Unavailable | OutcomeUnknown):
+    if records and isinstance(error, Unavailable | OutcomeUnknown | OtherVersion):
         known = OutcomeUnknown(_UNKNOWN, code=known.code if known else "unavailable")
     if known is None:
         log.error("request_failed", exc_info=error)
@@ -69,6 +79,10 @@ def _known(error: Exception) -> ProtocolError | None:
     if isinstance(error, Unavailable | AssetStoreUnavailable):
         code = str(getattr(error, "code", "unavailable"))
         return TryLater("The server cannot reach its storage. Nothing was changed.", code=code)
+    if isinstance(error, OtherVersion):
+        log.error("read_model_of_another_version", run="bickford-sora replay", exc_info=error)
+        said = "What this page shows is of another version than the program, until an operator has rebuilt it."
+        return NotRebuilt(said, code=OtherVersion.code)
     if isinstance(error, Erased):
         return Gone("What this key asked for was erased.", code="erased")
     if isinstance(error, RequestValidationError):

@@ -14,7 +14,7 @@ from bickford_sora.console.login_page import Next, login_page
 from bickford_sora.console.routing import LookRoute
 from bickford_sora.errors import InvalidRequest, NotFound
 from bickford_sora.oidc.code_flow import Answer, CodeFlow, Login
-from bickford_sora.oidc.errors import IssuerUnusable, NotAMember, OidcError, SignInRefused
+from bickford_sora.oidc.errors import IssuerUnusable, NotAMember, OidcError
 from bickford_sora.oidc.people import Person
 
 BY = "oidc"
@@ -110,12 +110,15 @@ async def _person(request: Request, console: Console, flow: CodeFlow, login: Log
     """
     answer, address = _answer(request), beginning.address_of(request)
     await console.asking_issuer.run(flow.check, login, answer)
-    console.exchanges_in_vain.check(address)
+    in_vain = console.exchanges_in_vain
+    in_vain.count(address)  # as if it were, until it is known: those that are sent at once are counted, too
     try:
-        return await console.asking_issuer.run(flow.finish, login, answer)
-    except SignInRefused:
-        console.exchanges_in_vain.count(address)
+        person = await console.asking_issuer.run(flow.finish, login, answer)
+    except IssuerUnusable:
+        in_vain.take_back(address)
         raise
+    in_vain.take_back(address)
+    return person
 
 
 def _begun(request: Request, console: Console, flow: CodeFlow, person: Person, leads_to: str) -> Response:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from bickford_sora.assets.errors import AssetStoreUnavailable
-from bickford_sora.errors import NO_RETRY, Gone, InvalidRequest, ProtocolError, TryLater
+from bickford_sora.errors import NO_RETRY, Gone, InvalidRequest, NotRebuilt, ProtocolError, TryLater
 from bickford_sora.http.limit_headers import limit_headers
 from ledger.errors import Erased, Unavailable
 from projections.errors import OtherVersion
@@ -99,9 +99,7 @@ def _erased(_: Exception) -> JSONResponse:
 def _other_version(error: Exception) -> JSONResponse:
     log.error("read_model_of_another_version", run="bickford-sora replay", exc_info=error)
     said = "What this is answered from is of another version. It has to be rebuilt by an operator."
-    answered = answer(TryLater(said, code=OtherVersion.code))
-    answered.headers.update(NO_RETRY)
-    return answered
+    return answer(NotRebuilt(said, code=OtherVersion.code))
 
 
 _REFUSALS: Mapping[type[Exception], Callable[[Exception], JSONResponse]] = {

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import anyio
+import httpx
 import pytest
 from joserfc import jwk, jwt
 from joserfc.util import urlsafe_b64encode
@@ -25,7 +27,7 @@ from tests.console.sign_ins import (
     refused,
     signed_in,
 )
-from tests.console.visits import Visitor
+from tests.console.visits import HOST, Visitor
 from tests.http.houses import Kit
 
 # --- attacks on the way back -------------------------------------------------------------------
@@ -79,6 +81,23 @@ def test_beginning_again_does_not_have_the_issuer_asked_again_and_again(kit: Kit
     assert issuer.exchanges == ATTEMPTS_PER_MINUTE_MAX
     kit.pass_time(60)
     assert signed_in(kit).get("/renders").status_code == 200
+
+
+def test_guesses_that_are_sent_at_once_do_not_have_the_issuer_asked_for_each(kit: Kit, issuer: SimulatedIssuer) -> None:
+    begins = [(visitor := Visitor(kit), begun(visitor)) for _ in range(ATTEMPTS_PER_MINUTE_MAX + 6)]
+
+    async def guess(client: httpx.AsyncClient, visitor: Visitor, back: str) -> None:
+        cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+        await client.get(changed(back, code="guess"), headers={"cookie": cookies})
+
+    async def guess_all() -> None:
+        app = httpx.ASGITransport(kit.app)
+        async with httpx.AsyncClient(transport=app, base_url=HOST) as client, anyio.create_task_group() as group:
+            for visitor, back in begins:
+                group.start_soon(guess, client, visitor, back)
+
+    anyio.run(guess_all)
+    assert issuer.exchanges == ATTEMPTS_PER_MINUTE_MAX
 
 
 def test_ways_back_that_nobody_began_keep_nobody_at_their_address_out(kit: Kit, issuer: SimulatedIssuer) -> None:

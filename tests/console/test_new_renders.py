@@ -12,6 +12,7 @@ from bickford_sora.console.pages.batches import PAGE_BATCHES
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
 from ledger.errors import Unavailable
+from projections.errors import OtherVersion
 from tests.console.visits import Visitor, make_console_kit, visitor
 from tests.http.houses import FOREIGN_KEY, OTHER_KEY, ROOT_KEY, Kit, catalogue, offer, png
 
@@ -145,6 +146,22 @@ def test_a_lost_answer_of_the_ledger_is_told_as_not_known(kit: Kit, monkeypatch:
     assert answer.status_code == 503
     assert "It is not known whether it was recorded" in answer.text
     assert ">Back<" not in answer.text
+
+
+def test_a_read_model_of_another_version_is_told_as_that(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody = visitor(kit)
+
+    def older(*_: object, **__: object) -> None:
+        raise OtherVersion
+
+    monkeypatch.setattr(type(kit.house.intake), "ask", older)
+    monkeypatch.setattr(type(kit.house.quoting), "quote", older)
+    form = {"csrf": somebody.token("/new"), "prompt": "A sea", "idempotency_key": "once"}
+    looked, asked = (somebody.send("POST", path, data=form) for path in ("/new/quote", "/new"))
+    assert (looked.status_code, asked.status_code) == (503, 503)
+    assert "of another version than the program" in looked.text
+    assert looked.headers["retry-after"] == "60"
+    assert "It is not known whether it was recorded" in asked.text
 
 
 def test_a_look_whose_answer_is_lost_changed_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:

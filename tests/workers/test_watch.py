@@ -51,6 +51,12 @@ def test_a_process_whose_background_failed_is_not_ready(gateway: Gateway, monkey
     assert problems(gateway.books) == ["the projector failed: AssertionError"]
 
 
+def test_a_database_without_our_tables_is_no_ready_one(gateway: Gateway) -> None:
+    with gateway.books.pool.connection() as connection:
+        connection.execute("drop schema projections cascade")
+    assert problems(gateway.books) == ["the read models' own tables are not there, or of another version"]
+
+
 def test_what_another_process_tells_is_a_problem_until_it_is_over() -> None:
     watch = Watch()
     watch.hear("background process", "exit status -9")
