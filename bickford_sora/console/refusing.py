@@ -15,12 +15,12 @@ from bickford_sora.errors import (
     Gone,
     InvalidRequest,
     NotFound,
-    NotRebuilt,
     OutcomeUnknown,
     ProtocolError,
     TryLater,
     Unauthorized,
 )
+from bickford_sora.http.refusals import not_rebuilt
 from ledger.errors import Erased, Unavailable
 from projections.errors import OtherVersion
 
@@ -80,9 +80,7 @@ def _known(error: Exception) -> ProtocolError | None:
         code = str(getattr(error, "code", "unavailable"))
         return TryLater("The server cannot reach its storage. Nothing was changed.", code=code)
     if isinstance(error, OtherVersion):
-        log.error("read_model_of_another_version", run="bickford-sora replay", exc_info=error)
-        said = "What this page shows is of another version than the program, until an operator has rebuilt it."
-        return NotRebuilt(said, code=OtherVersion.code)
+        return not_rebuilt(error)
     if isinstance(error, Erased):
         return Gone("What this key asked for was erased.", code="erased")
     if isinstance(error, RequestValidationError):

@@ -96,16 +96,17 @@ def _erased(_: Exception) -> JSONResponse:
     return answer(Gone("What this key asked for was erased. Use another API key.", code="erased"))
 
 
-def _other_version(error: Exception) -> JSONResponse:
+def not_rebuilt(error: Exception) -> NotRebuilt:
+    """The refusal where a read model is of another version. The log tells the operator what to do."""
     log.error("read_model_of_another_version", run="bickford-sora replay", exc_info=error)
-    said = "What this is answered from is of another version. It has to be rebuilt by an operator."
-    return answer(NotRebuilt(said, code=OtherVersion.code))
+    said = "What this is answered from is of another version than the program, until an operator has rebuilt it."
+    return NotRebuilt(said, code=OtherVersion.code)
 
 
 _REFUSALS: Mapping[type[Exception], Callable[[Exception], JSONResponse]] = {
     Unavailable: _unavailable,
     AssetStoreUnavailable: _unavailable,
     Erased: _erased,
-    OtherVersion: _other_version,
+    OtherVersion: lambda error: answer(not_rebuilt(error)),
 }
 """Errors that are not the protocol's own, and what is answered then."""
