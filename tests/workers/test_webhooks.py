@@ -20,8 +20,9 @@ pytestmark = pytest.mark.xdist_group("webhooks")  # they share a running server
 
 SIZE = "128x96"
 SIMULATED = SimulatorSettings(
-    render_time_s=0.5, frame_rate=4, seconds=("1",), sizes=(SIZE,), webhook_attempts_max=2, webhook_backoff_s=0.1
+    render_time_s=1.5, frame_rate=4, seconds=("1",), sizes=(SIZE,), webhook_attempts_max=2, webhook_backoff_s=0.1
 )
+"""Renders that a busy machine's first question, right after the submission, still finds under way."""
 SOON_S = 20.0
 """Much less than the poll interval of `by_webhook`: what ends within it was not polled for."""
 
