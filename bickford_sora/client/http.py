@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from bickford_sora.egress import usual_authorities
+
 AsyncClient = httpx.AsyncClient
 Client = httpx.Client
 FAILURES = (httpx.RequestError,)
@@ -107,6 +109,7 @@ def _options(base_url: str, api_key: str, timeout_s: float) -> dict[str, Any]:
         "follow_redirects": True,
         # proxies and certificates of the environment are not read: settings are the only place that does
         "trust_env": False,
+        "verify": usual_authorities(),
     }
 
 

@@ -4,6 +4,7 @@ Until a policy is published the built-in one decides, by the same evaluation: ev
 cost for each render.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,6 +87,7 @@ def built_in_text(render_cost_max_micro: int | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+@functools.cache
 def built_in(render_cost_max_micro: int | None = None) -> Policy:
     """The policy until one is published."""
     return Policy(read_policy(built_in_text(render_cost_max_micro).encode()))

@@ -20,6 +20,7 @@ import httpx
 from pydantic import SecretStr
 
 from bickford_sora.egress import resolve as resolve_by_system
+from bickford_sora.egress import usual_authorities
 from bickford_sora.renderers.elsewhere import NotAllowed, Place, Resolve, place_of
 from bickford_sora.tracing import Tracing
 
@@ -191,7 +192,7 @@ class Transport:
                 keepalive_expiry=self.limits.connection_idle_s,
             ),
             follow_redirects=False,
-            verify=tls or True,
+            verify=tls or usual_authorities(),
             trust_env=False,
         )
 

@@ -12,6 +12,7 @@ from typing import Literal
 import httpx
 import structlog
 
+from bickford_sora.egress import usual_authorities
 from bickford_sora.simulator.faults import Fault, FaultKind, FaultPlan
 from bickford_sora.simulator.flavours import OpenAI
 from bickford_sora.simulator.jobs import Job
@@ -109,7 +110,9 @@ class WebhookSender:
 
     async def open(self) -> None:
         """Get ready to deliver."""
-        self._client = httpx.AsyncClient(timeout=self._settings.webhook_timeout_s, trust_env=False)
+        self._client = httpx.AsyncClient(
+            timeout=self._settings.webhook_timeout_s, verify=usual_authorities(), trust_env=False
+        )
 
     async def close(self) -> None:
         """Let go of every connection."""

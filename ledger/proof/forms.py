@@ -4,6 +4,7 @@ It is made from the fact's own rules, and takes nothing that they refuse. It may
 a number that is written as text): then the fact's rules are asked themselves, which also know what is wrong.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -45,10 +46,11 @@ class _NoFormError(Exception):
     """The rules of a type are more than a form can say."""
 
 
+@functools.cache
 def form_of(cls: type[Fact]) -> Check | None:
     """Checks that bytes are a payload of a fact's present schema, as `FactMapper` reads it.
 
-    None where the rules of a fact are more than a form can say.
+    None where the rules of a fact are more than a form can say. Made once: of all types it takes 30 milliseconds.
     """
     rules: Any = cls.__pydantic_core_schema__
     shared = rules.get("definitions", ())
