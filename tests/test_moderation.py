@@ -71,12 +71,12 @@ def test_without_a_proper_answer_nobody_looked(reply: Reply) -> None:
 def test_a_server_that_is_slow_did_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moderation, "MODERATION_S", 0.3)
     with (
-        FakeServer(Reply([b"HTTP/1.1 200 OK\r\n", b"x"], pause_s=2.0)) as slow,
+        FakeServer(Reply([b"HTTP/1.1 200 OK\r\n", b"x"], pause_s=30.0)) as slow,
         FakeServer(answering(200, CLEAN)) as next_,
     ):
         began = time.monotonic()
         assert look(slow, next_, names="audience characters") == {}
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 15
         assert next_.requests == []
 
 

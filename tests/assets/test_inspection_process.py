@@ -118,7 +118,7 @@ def test_an_endless_check_ends_at_the_deadline(child: str) -> None:
         begin = time.monotonic()
         with pytest.raises(MediaInspectionTimeout):
             inspector.inspect_video(b"a file")
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 30  # it would take a minute
 
 
 def test_the_real_child_ends_at_the_deadline(video: bytes) -> None:

@@ -1,16 +1,20 @@
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg_pool import PoolTimeout
+from psycopg_pool import ConnectionPool, PoolTimeout
 
-from bickford_sora.database.pool import RETRY_MAX_S, open_pool
+from bickford_sora.database.pool import open_pool
 
 AWAY_S = 0.3
 POOLS_OWN_PAUSE_S = 0.9
 """The first of a psycopg pool's own pauses, a tenth less for chance."""
+ATTEMPTS_MAX = 4
+CLOSED_S_MAX = 4.0
+"""Less than the five seconds after which a pool gives up waiting for its threads."""
 
 
 def test_connections_carry_their_name_and_limits(database_url: str) -> None:
@@ -46,38 +50,57 @@ def test_a_lost_connection_costs_no_error(database_url: str) -> None:
 
 
 def test_connections_that_were_lost_together_are_not_waited_for_one_by_one(database_url: str) -> None:
-    with (
-        open_pool(database_url, size_max=5, size_min=5) as pool,
-        psycopg.connect(database_url, autocommit=True) as other,
-    ):
-        pool.wait()
-        other.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
-        )
-        began = time.monotonic()
-        with pool.connection() as connection:
-            assert connection.execute("SELECT 1").fetchone() == (1,)
-        assert time.monotonic() - began < POOLS_OWN_PAUSE_S
+    def lose_them() -> float:
+        with (
+            open_pool(database_url, size_max=5, size_min=5) as pool,
+            psycopg.connect(database_url, autocommit=True) as other,
+        ):
+            pool.wait()
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+            return connected_after_s(pool)
+
+    assert soonest(lose_them) < POOLS_OWN_PAUSE_S
 
 
 def test_who_waits_for_a_server_is_back_as_soon_as_it_is(database_url: str, tmp_path: Path) -> None:
     known = psycopg.conninfo.conninfo_to_dict(database_url)
     name = f".s.PGSQL.{known.get('port') or 5432}"
-    comes = threading.Timer(AWAY_S, (tmp_path / name).symlink_to, [Path(str(known["host"])) / name])
-    with open_pool(psycopg.conninfo.make_conninfo(database_url, host=str(tmp_path)), size_max=1) as pool:
-        comes.start()
-        began = time.monotonic()
-        with pool.connection() as connection:
-            assert connection.execute("SELECT 1").fetchone() == (1,)
-        assert AWAY_S <= time.monotonic() - began < POOLS_OWN_PAUSE_S
+
+    def come_late() -> float:
+        (tmp_path / name).unlink(missing_ok=True)
+        comes = threading.Timer(AWAY_S, (tmp_path / name).symlink_to, [Path(str(known["host"])) / name])
+        with open_pool(psycopg.conninfo.make_conninfo(database_url, host=str(tmp_path)), size_max=1) as pool:
+            comes.start()
+            after_s = connected_after_s(pool)
+        assert after_s >= AWAY_S
+        return after_s
+
+    assert soonest(come_late) < POOLS_OWN_PAUSE_S
+
+
+def connected_after_s(pool: ConnectionPool) -> float:
+    began = time.monotonic()
+    with pool.connection() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    return time.monotonic() - began
+
+
+def soonest(attempt: Callable[[], float]) -> float:
+    """Of some attempts: a busy machine is late at one, a pool that pauses is late at all of them."""
+    found: list[float] = []
+    while len(found) < ATTEMPTS_MAX and min(found, default=POOLS_OWN_PAUSE_S) >= POOLS_OWN_PAUSE_S:
+        found.append(attempt())
+    return min(found)
 
 
 def test_a_pool_that_waits_for_a_server_is_closed_at_once() -> None:
     pool = open_pool("host=/nowhere", size_max=1)
     began = time.monotonic()
     pool.close()
-    assert time.monotonic() - began < 2 * RETRY_MAX_S
+    assert time.monotonic() - began < CLOSED_S_MAX
 
 
 def test_a_connection_that_answered_just_now_and_is_lost_costs_no_error(database_url: str) -> None:

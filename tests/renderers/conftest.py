@@ -16,10 +16,10 @@ from tests.renderers.stages import Stage, staged
 SECRET = "sk-planted-0123456789abcdef"
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 IMPATIENT = TransportLimits(
-    connect_timeout_s=1.5,
-    pool_timeout_s=1.0,
-    answer_timeout_s=1.5,
-    silence_timeout_s=1.2,
+    connect_timeout_s=4.0,
+    pool_timeout_s=4.0,
+    answer_timeout_s=3.0,
+    silence_timeout_s=2.5,
     json_bytes_max=200_000,
     download_bytes_max=200_000,
 )

@@ -19,7 +19,7 @@ from ledger.clock import system_clock
 WAIT_S = 10.0
 SUBMIT_TIMEOUT_S = 4.0
 """Some tests wait for its end; a busy machine takes a second for what has to be answered within it."""
-LIMITS = TransportLimits(connect_timeout_s=1, answer_timeout_s=2, silence_timeout_s=2)
+LIMITS = TransportLimits(connect_timeout_s=4, answer_timeout_s=4, silence_timeout_s=4)
 SETTINGS = SimulatorSettings(
     sizes=("128x96",),
     seconds=("1",),

@@ -131,7 +131,7 @@ def test_an_answer_of_exactly_the_limit_is_read_and_one_byte_more_is_not(tls: ss
 
 def test_a_pool_without_a_free_connection_sends_nothing(tls: ssl.SSLContext) -> None:
     limits = TransportLimits(connections_max=1, pool_timeout_s=0.05)
-    with FakeServer(Reply([http(200, b"")], pause_s=0.4)) as server, transport_to(server, tls, limits) as transport:
+    with FakeServer(Reply([http(200, b"")], pause_s=2.0)) as server, transport_to(server, tls, limits) as transport:
         busy = threading.Thread(target=transport.request, args=("GET", "/slow"))
         busy.start()
         while not server.requests:

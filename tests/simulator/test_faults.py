@@ -103,13 +103,13 @@ def test_latency_delays_the_call(client: OpenAI, server: SimulatorServer) -> Non
     server.simulator.faults.add(Fault(kind=FaultKind.LATENCY, operation=Operation.LIST, delay_s=0.3))
     begun = time.monotonic()
     client.videos.list()
-    assert 0.3 <= time.monotonic() - begun < 2
+    assert time.monotonic() - begun >= 0.3
 
 
 def test_a_create_that_times_out_for_the_client_is_accepted_and_billed(server: SimulatorServer) -> None:
-    server.simulator.faults.add(Fault(kind=FaultKind.LATENCY_AFTER_ACCEPT, delay_s=5))
+    server.simulator.faults.add(Fault(kind=FaultKind.LATENCY_AFTER_ACCEPT, delay_s=8))
     with (
-        OpenAI(api_key="sk-simulator", base_url=server.url, max_retries=0, timeout=0.3) as client,
+        OpenAI(api_key="sk-simulator", base_url=server.url, max_retries=0, timeout=1.5) as client,
         pytest.raises(openai.APITimeoutError),
     ):
         create(client)

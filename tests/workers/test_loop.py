@@ -214,7 +214,7 @@ def test_stopping_does_not_wait_for_a_call_that_hangs() -> None:
     with running(crew(leases, hang, drain_s=0.3)):
         assert begun.wait(5)
         stopped_at = time.monotonic()
-    assert time.monotonic() - stopped_at < 3
+    assert time.monotonic() - stopped_at < 15  # it would hang for thirty seconds
     assert leases.released == []
     go_on.set()
 
