@@ -7,15 +7,18 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import settings
-from psycopg import sql
+from psycopg import conninfo, sql
 
 from bickford_sora.database.embedded import EmbeddedPostgres
+from bickford_sora.database.migrations import migrate
+from tests.authorities import trust_one_authority
 from tests.benchmarks.database import temporary_database
 from tests.cli.commands import Served, served
 from tests.logs import log_plainly
@@ -39,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     folder = temporary_folder()
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)  # for this process, and for those it starts
+    trust_one_authority(folder)
     config.stash[_FOLDER] = folder
 
 
@@ -126,3 +130,11 @@ def database_url(server_url: str) -> Iterator[str]:
     """The address of an empty database of this test's own."""
     with temporary_database(server_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def ledger_template(server_url: str) -> Iterator[str]:
+    """The name of a database with an empty ledger, to be copied: to migrate takes as long as a test."""
+    with temporary_database(server_url) as url:
+        migrate(url, files("ledger.migrations"), schema="ledger")
+        yield str(conninfo.conninfo_to_dict(url)["dbname"])

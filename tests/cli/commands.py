@@ -24,7 +24,7 @@ from bickford_sora.cli import application
 from bickford_sora.composition.books import Books, open_books
 from bickford_sora.settings import Settings
 from bickford_sora.simulator.faults import Fault, FaultKind, Operation
-from tests.cli.forking import IS_POSSIBLE, Forked
+from tests.cli.forking import IS_POSSIBLE, Forked, asking
 from tests.clusters import copy_cluster
 from tests.logs import log_plainly
 
@@ -70,15 +70,30 @@ def run(data_dir: Path, *arguments: str, status: int = 0, **given: str) -> Said:
 
 def run_process(data_dir: Path, *arguments: str, status: int = 0, **given: str) -> Said:
     """Runs one command in a process of its own. It must end with this status."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(data_dir, given),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_TIMEOUT_S,
-        check=False,
-    )
-    return _checked(Said(done.stdout, done.stderr), arguments, done.returncode, status)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = start(arguments, environment(data_dir, given), errors)
+        impatience = threading.Timer(COMMAND_TIMEOUT_S, process.kill)  # so that reading its output ends
+        impatience.start()
+        try:
+            assert process.stdout is not None
+            with process.stdout:
+                said = process.stdout.read()
+            ended = process.wait(COMMAND_TIMEOUT_S)
+        finally:
+            impatience.cancel()
+        errors.seek(0)
+        return _checked(Said(said, errors.read()), arguments, ended, status)
+
+
+@contextmanager
+def shell_function() -> Iterator[tuple[str, list[int]]]:
+    """`bickford-sora` for a shell of bash, and what descriptors the shell has to be given for it."""
+    if not IS_POSSIBLE:
+        yield f'bickford-sora() {{ "{sys.executable}" -m bickford_sora "$@"; }}', []
+        return
+    script = Path(__file__).with_name("forked.py")
+    with asking() as forker:
+        yield f'bickford-sora() {{ "{sys.executable}" -S "{script}" {forker.fileno()} "$@"; }}', [forker.fileno()]
 
 
 def _checked(said: Said, arguments: Sequence[str], ended: int, status: int) -> Said:
@@ -181,7 +196,7 @@ def served(*, render_time_s: float = 0.3, **given: str) -> Iterator[Served]:
         log = folder / "serve.log"
         with log.open("w") as errors:
             arguments = ("serve", "--simulator", "--port", "0", "--render-time", str(render_time_s))
-            process = _start(arguments, environment(folder / "data", {**SMALL_AND_QUICK, **given}), errors)
+            process = start(arguments, environment(folder / "data", {**SMALL_AND_QUICK, **given}), errors)
         impatience = threading.Timer(START_TIMEOUT_S, process.kill)  # so that reading its output ends
         impatience.start()
         try:
@@ -193,7 +208,8 @@ def served(*, render_time_s: float = 0.3, **given: str) -> Iterator[Served]:
             stop(process)
 
 
-def _start(arguments: Sequence[str], known: Mapping[str, str], errors: IO[str]) -> Process:
+def start(arguments: Sequence[str], known: Mapping[str, str], errors: IO[str]) -> Process:
+    """Starts a command with this environment, and has it write its errors there."""
     if IS_POSSIBLE:
         return Forked(arguments, known, errors)
     return subprocess.Popen([*COMMAND, *arguments], env=known, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -222,7 +238,7 @@ def _announced(process: Process, log: Path) -> str:
 def running(known: Mapping[str, str], log: Path, *arguments: str) -> Iterator[Process]:
     """A command in a process with this environment; stopped by SIGTERM unless it has ended."""
     with log.open("w") as errors:
-        process = _start(arguments, known, errors)
+        process = start(arguments, known, errors)
     try:
         yield process
     finally:

@@ -2,6 +2,7 @@
 
 To import what `serve` needs takes two seconds of a processor. A forked process is what a fresh one is, but for its
 command line and the environment that /proc shows of it. Tests that are about how a program starts start a fresh one.
+A shell has its commands forked by [forked.py](forked.py).
 """
 
 import atexit
@@ -14,7 +15,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -79,12 +81,18 @@ _FORKER: list[tuple[socket.socket, subprocess.Popen[bytes]]] = []
 
 
 def _ask(asked: bytes, fds: list[int]) -> None:
+    with asking() as forker:
+        socket.send_fds(forker, [asked], fds)
+        assert forker.recv(1) == b"+", "it was not forked"
+
+
+@contextmanager
+def asking() -> Iterator[socket.socket]:
+    """Where to ask, for whoever has it: one at a time."""
     with _LOCK:
         if not _FORKER:
             _FORKER.append(_started())
-        asking = _FORKER[0][0]
-        socket.send_fds(asking, [asked], fds)
-        assert asking.recv(1) == b"+", "it was not forked"
+        yield _FORKER[0][0]
 
 
 def _started() -> tuple[socket.socket, subprocess.Popen[bytes]]:
@@ -168,7 +176,9 @@ def main() -> None:
     import bickford_sora.cli.stand_in  # noqa: PLC0415 - as above
     import bickford_sora.cli.worker  # noqa: F401, PLC0415 - as above
     from bickford_sora.cli.application import run  # noqa: PLC0415 - as above
+    from bickford_sora.egress import usual_authorities  # noqa: PLC0415 - as above
 
+    usual_authorities()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the commands, too
     arguments = Forker(socket.socket(fileno=int(sys.argv[1]))).next_command()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs.pages import ROOT
 
-from .commands import environment, reachable_folder, run, served
+from .commands import environment, reachable_folder, run, served, shell_function
 
 pytestmark = pytest.mark.xdist_group("watch")
 
@@ -30,14 +30,16 @@ def shell(commands: str, data_dir: Path, given: Mapping[str, str]) -> str:
     """What the commands say. Each of them must succeed."""
     programs = Path(sys.executable).parent
     variables = {**given, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        ["/bin/bash", "-eu", "-c", f'bickford-sora() {{ "{sys.executable}" -m bickford_sora "$@"; }}\n{commands}'],
-        env=environment(data_dir, variables),
-        capture_output=True,
-        text=True,
-        timeout=SHELL_TIMEOUT_S,
-        check=False,
-    )
+    with shell_function() as (function, descriptors):
+        done = subprocess.run(
+            ["/bin/bash", "-eu", "-c", f"{function}\n{commands}"],
+            env=environment(data_dir, variables),
+            capture_output=True,
+            text=True,
+            timeout=SHELL_TIMEOUT_S,
+            check=False,
+            pass_fds=descriptors,
+        )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
 

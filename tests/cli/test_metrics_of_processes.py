@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
 import time
 
 import httpx
 import pytest
 
-from .commands import COMMAND, Served, environment, served, stop
+from .commands import Served, environment, first_line, running, served
 
 pytestmark = pytest.mark.xdist_group("watch")
 
@@ -40,24 +39,15 @@ def test_a_server_tells_what_its_background_did_and_a_worker_tells_for_itself() 
 
 
 def _a_worker_tells(server: Served) -> None:
-    worker = subprocess.Popen(
-        [*COMMAND, "worker", "--metrics-port", "0"],
-        env=environment(server.data_dir, {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "sk-none"}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert worker.stderr is not None
-        line = next(line for line in worker.stderr if line.startswith("Probes and metrics are at "))
-        url = line.split()[-1]
+    known = environment(server.data_dir, {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "sk-none"})
+    log = server.folder / "worker.log"
+    with running(known, log, "worker", "--metrics-port", "0") as worker:
+        first_line(worker)
+        said = log.read_text()
+        url = said.partition("Probes and metrics are at ")[2].split()[0]
         assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
         assert httpx.get(f"{url}/readyz").json() == {"status": "ready"}
         told = httpx.get(f"{url}/metrics").text
         assert 'process="worker"' in told
         assert "bickford_spend" not in told, "everybody may ask a worker's port"
         assert httpx.get(f"{url}/v1/videos").status_code == 404
-    finally:
-        stop(worker)
-        if worker.stderr is not None:
-            worker.stderr.close()

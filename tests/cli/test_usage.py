@@ -1,7 +1,6 @@
 """Help, refusals and exit statuses: what needs no server."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -224,7 +223,7 @@ def test_ctrl_c_is_status_130_without_a_traceback(tmp_path: Path) -> None:
             text=True,
         )
         while not server.requests and process.poll() is None:
-            os.sched_yield()
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -243,7 +242,7 @@ def test_ctrl_c_while_waiting_says_that_the_render_goes_on(tmp_path: Path) -> No
             text=True,
         )
         while len(server.requests) < 2 and process.poll() is None:
-            os.sched_yield()
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=20)
     assert process.returncode == 130

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.authorities import environment_to_fetch
+
 REQUIREMENT = "litellm[proxy]==1.106.2"
 WANTED = "BICKFORD_TEST_LITELLM"
 """Set to anything, this tier is run; without it, it is skipped: an install takes a minute and 750 MB."""
@@ -30,7 +32,14 @@ def programs() -> Path:
         if not done.exists():
             venv.create(folder, clear=True, with_pip=True)
             command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", REQUIREMENT]
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
+            ran = subprocess.run(
+                command,
+                env=environment_to_fetch(),
+                capture_output=True,
+                text=True,
+                timeout=INSTALL_TIMEOUT_S,
+                check=False,
+            )
             if ran.returncode != 0:
                 pytest.skip(f"{REQUIREMENT} cannot be installed: {ran.stderr[-300:]}")
             done.touch()

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.authorities import environment_to_fetch
+
 SCRIPTS = Path(__file__).parent / "node"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "vercel-ai-sdk" / "bickford-sora.mjs"
 INSTALL_TIMEOUT_S = 300.0
@@ -53,7 +55,13 @@ def _installed(npm: str) -> Path:
         if not done.exists():
             (folder / "package.json").write_bytes(listed)
             ran = subprocess.run(
-                [npm, *INSTALL], cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
+                [npm, *INSTALL],
+                cwd=folder,
+                env=environment_to_fetch(),
+                capture_output=True,
+                text=True,
+                timeout=INSTALL_TIMEOUT_S,
+                check=False,
             )
             if ran.returncode != 0:
                 assert not os.environ.get("CI"), ran.stderr

@@ -1,7 +1,7 @@
 """A page in a browser, watched: what it says on its console, and whom it asks."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -108,3 +108,33 @@ def watched(browser: "Browser", url: str, *, key: str | None = None, **look: Any
         yield found
     finally:
         context.close()
+
+
+class Visitors:
+    """People who come again: each has one page.
+
+    To begin with a page of its own takes a browser longer than most tests: a process, and every script compiled anew.
+    """
+
+    def __init__(self, browser: "Browser", url: str, stack: ExitStack) -> None:
+        self._browser = browser
+        self._url = url
+        self._stack = stack
+        self._pages: dict[str | None, Watched] = {}
+
+    def visit(self, key: str | None) -> Watched:
+        """The page of who signed in with `key`, in light. Nothing was noticed of it yet, nothing is cached."""
+        if key not in self._pages:
+            self._pages[key] = self._begin(key)
+        found = self._pages[key]
+        found.page.goto("about:blank")  # what the last one still says is its own
+        found.page.emulate_media(color_scheme="light")
+        found.problems.clear()
+        return found
+
+    def _begin(self, key: str | None) -> Watched:
+        found = self._stack.enter_context(watched(self._browser, self._url, key=key))
+        devtools = found.page.context.new_cdp_session(found.page)
+        devtools.send("Network.enable")
+        devtools.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        return found

@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 import httpx
 
 from tests.cli.commands import environment
+from tests.cli.forking import IS_POSSIBLE, Forked
 
 Role = Literal["api", "background", "keeper", "worker", "postgres", "backend", "everything"]
 KEY = "bk_live_only-for-the-storm"
@@ -58,10 +59,14 @@ class Program:
     arguments: list[str]
     environment: Mapping[str, str]
     log: IO[bytes]
-    process: subprocess.Popen[bytes] | None = None
+    is_forked: bool = False
+    process: Forked | subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it, and does not wait until it is ready."""
+        if self.is_forked:
+            self.process = Forked(self.arguments, self.environment, self.log)
+            return
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bickford_sora", *self.arguments],
             env=self.environment,
@@ -81,6 +86,8 @@ class Program:
         assert self.process is not None, self.name
         self.process.kill()
         self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def end(self) -> None:
         """SIGTERM, and SIGKILL when that does not help."""
@@ -89,6 +96,8 @@ class Program:
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(END_S_MAX)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -102,6 +111,8 @@ class Site:
     apis: int = 2
     forgets: bool = False
     """Whether the renderer is one that bills nothing, keeps its jobs in memory, and has what it forgot made again."""
+    is_forked: bool = False
+    """Whether programs have no start of their own: how soon a killed one is there again, is not what users see then."""
 
     def __post_init__(self) -> None:
         self.data_dir = self.folder / "data"
@@ -225,7 +236,7 @@ class Site:
         return found
 
     def _program(self, name: str, known: Mapping[str, str], *arguments: str) -> Program:
-        return Program(name, list(arguments), known, self.log)
+        return Program(name, list(arguments), known, self.log, is_forked=self.is_forked and IS_POSSIBLE)
 
     def _answers(self, url: str) -> bool:
         try:

@@ -16,7 +16,7 @@ SEED = 354
 
 def test_a_short_storm_loses_nothing_and_pays_nothing_twice() -> None:
     with reachable_folder() as folder:
-        site = Site(folder, apis=1)
+        site = Site(folder, apis=1, is_forked=True)
         try:
             outcome = storm(site, kills=KILLS, seed=SEED, client_pause_s=1.0)
         finally:

@@ -1,3 +1,4 @@
+import functools
 import re
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from tests.docs.pages import ROOT, anchors, markdown_files, shown, without_fence
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<(?:img|a)\s[^>]*?(?:src|href)=\"([^\"]+)\"")
 
 
+@functools.cache
 def links(page: Path) -> list[str]:
-    """The relative links of a page."""
+    """The relative links of a page. Read once: whether a page is reached is asked of all."""
     found = [first or second for first, second in LINK.findall(without_fences(page.read_text("utf-8")))]
     return [link for link in found if not re.match(r"[a-z]+:", link)]
 

@@ -1,11 +1,8 @@
 from collections.abc import Iterator
-from importlib.resources import files
 
-import psycopg
 import pytest
 from hypothesis import settings
 
-from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.memory import MemoryRecorder
@@ -19,20 +16,11 @@ settings.register_profile("ledger", deadline=None)  # a busy machine is slow now
 settings.load_profile("ledger")
 
 
-@pytest.fixture(scope="session")
-def shared_database_url(server_url: str) -> Iterator[str]:
-    """The address of one database for all tests of the ledger; making one a test would take most of their time."""
-    with temporary_database(server_url) as url:
-        yield url
-
-
 @pytest.fixture
-def ledger_url(shared_database_url: str) -> str:
+def ledger_url(server_url: str, ledger_template: str) -> Iterator[str]:
     """The address of a database with a new, empty ledger."""
-    with psycopg.connect(shared_database_url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS ledger CASCADE")
-    migrate(shared_database_url, files("ledger.migrations"), schema="ledger")
-    return shared_database_url
+    with temporary_database(server_url, like=ledger_template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ from ledger.proof.leaves import leaf_of
 from ledger.proof.notes import Signer
 from ledger.proof.tiles import Edge
 from ledger.recorder import PostgresRecorder
+from tests.benchmarks.database import temporary_database
 
 from .examples import EXAMPLES
 from .ledger_facts import NOON, new_id, new_stream
@@ -86,13 +87,12 @@ def rows_of(connection: psycopg.Connection) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture(scope="module")
-def written(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one ledger in both formats, which no test changes."""
     folder = tmp_path_factory.mktemp("written")
-    with psycopg.connect(shared_database_url, autocommit=True) as connection:
-        connection.execute("drop schema if exists ledger cascade")
-        migrate(shared_database_url, files("ledger.migrations"), schema="ledger")
-        with open_pool(shared_database_url, size_max=2) as pool, closing(PostgresRecorder(pool)) as recorder:
+    with temporary_database(server_url) as url, psycopg.connect(url, autocommit=True) as connection:
+        migrate(url, files("ledger.migrations"), schema="ledger")
+        with open_pool(url, size_max=2) as pool, closing(PostgresRecorder(pool)) as recorder:
             fill(Ledger(recorder))
         for form in Format:
             export_file(connection, EVERYTHING, folder / f"ledger.{form}", form, quiet)

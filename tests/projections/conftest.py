@@ -1,10 +1,10 @@
 from collections.abc import Iterator  # noqa: INP001 - tests/ holds rooms, it is no package
-from importlib.resources import files
+from contextlib import closing
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from render_histories import Author, Tables
 
-from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.recorder import PostgresRecorder
@@ -18,15 +18,28 @@ from projections.rebuild import Rebuild
 from projections.spend import SPEND
 from projections.videos import VIDEOS
 from projections.work import WORK
+from tests.benchmarks.database import temporary_database
 
 POOL_CONNECTIONS_MAX = 12
 
 
+ALL = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str, ledger_template: str) -> Iterator[str]:
+    """The name of a database with an empty ledger and the empty tables that follow it, to be copied."""
+    with temporary_database(server_url, like=ledger_template) as url:
+        with open_pool(url, size_max=2) as pool, closing(PostgresRecorder(pool)) as recorder:
+            assert Projector(Ledger(recorder), pool, ALL).ensure() == []
+        yield str(conninfo_to_dict(url)["dbname"])
+
+
 @pytest.fixture
-def ledger_database(database_url: str) -> str:
+def ledger_database(server_url: str, template: str) -> Iterator[str]:
     """The address of a database with an empty ledger."""
-    migrate(database_url, files("ledger.migrations"), schema="ledger")
-    return database_url
+    with temporary_database(server_url, like=template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -44,7 +57,7 @@ def ledger(pool: Pool) -> Iterator[Ledger]:
 
 @pytest.fixture
 def projections() -> list[Projection]:
-    return [VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND]
+    return [*ALL]
 
 
 @pytest.fixture

@@ -22,24 +22,29 @@ from ledger.render import Render
 CALLER = Caller("main", "default", "req-1", "key_1")
 ORIGIN = Origin("main", "key_1")
 SIZE = "128x96"
+SIMULATED = SimulatorSettings(render_time_s=0.2, frame_rate=4, seconds=("1",), sizes=(SIZE,))
 WAIT_S = 30.0
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorServer]:
-    settings = SimulatorSettings(render_time_s=0.2, frame_rate=4, seconds=("1",), sizes=(SIZE,))
-    with SimulatorServer(settings) as server:
+    with SimulatorServer(SIMULATED) as server:
         yield server
 
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
+    return quick_settings(tmp_path, database_url)
+
+
+def quick_settings(data_dir: Path, database_url: str) -> Settings:
+    """A gateway whose patience is over soon."""
     return Settings(
-        data_dir=tmp_path,
+        data_dir=data_dir,
         database_url=SecretStr(database_url),
         seconds=("1",),
         sizes=(SIZE,),
-        submit_timeout_s=0.8,
+        submit_timeout_s=2.0,  # a busy machine is slow to answer; what is lost on purpose is waited for
         reconcile_grace_s=0.2,
         poll_interval_s=0.1,
         retry_after_max_s=0.2,

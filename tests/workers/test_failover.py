@@ -15,6 +15,8 @@ from ledger.render import Phase
 from tests.workers.harness import Harness, harness
 
 OUTCOMES = ["", "refuse", "busy", "lose request", "lose answer", "unreachable", "unauthorized", "not enabled"]
+DEADLINE_S = 1_800.0
+"""Of a render that waits for renderers that are all stopped. It is looked at every five seconds until then."""
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_a_render_that_waits_for_a_stopped_renderer_goes_on_when_it_is_resumed(s
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(first=st.lists(st.sampled_from(OUTCOMES), max_size=4), second=st.lists(st.sampled_from(OUTCOMES), max_size=4))
 def test_whatever_two_renderers_answer_there_is_one_paid_job_at_most(first: list[str], second: list[str]) -> None:
-    with harness() as shop:
+    with harness(render_deadline_s=DEADLINE_S) as shop:
         other = shop.another()
         shop.mischief.scripts["submit"] = list(first)
         other._mischief.scripts["submit"] = list(second)

@@ -1,12 +1,13 @@
 """One browser and one house for all tests in Chromium."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bickford_sora.http.serving import ServerThread
-from tests.console.browsing import Served
+from tests.console.browsing import Served, Visitors
 from tests.console.busy_week import a_busy_week
 from tests.console.chromium import chromium, found
 
@@ -35,3 +36,10 @@ def browser(served: Served) -> "Iterator[Browser]":
         pytest.skip("there is no Chromium here: install the package chromium")
     with chromium(path) as browser:
         yield browser
+
+
+@pytest.fixture(scope="package")
+def visitors(browser: "Browser", served: Served) -> Iterator[Visitors]:
+    """Who visits the house."""
+    with ExitStack() as stack:
+        yield Visitors(browser, served.url, stack)
