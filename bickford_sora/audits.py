@@ -30,6 +30,9 @@ class AuditQuery(Protocol):
     ) -> list[AuditEvent]:
         """A tenant's events with `after` < position < `before`, by position."""
 
+    def parked(self, tenant: str, /, *, after: int, before: int) -> int:
+        """How many of a tenant's events with `after` < position < `before` are not here: their streams are parked."""
+
     def event(self, tenant: str, event_id: UUID, /) -> AuditEvent | None:
         """One of a tenant's events."""
 
@@ -63,6 +66,8 @@ class AuditPage:
 
     events: tuple[AuditEvent, ...]
     has_more: bool
+    parked: int
+    """Facts of the tenant between the page's bounds that it may lack: this version could not read their streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,8 @@ class Audits:
         found = self.query.events(
             caller.tenant, _readable(caller, filters), after=low, before=high, limit=limit + 1, order=order
         )
-        return AuditPage(tuple(found[:limit]), has_more=len(found) > limit)
+        parked = self.query.parked(caller.tenant, after=low, before=high)
+        return AuditPage(tuple(found[:limit]), has_more=len(found) > limit, parked=parked)
 
     def positions(self, caller: Caller, filters: Filters, between: Between, *, most: int) -> list[int]:
         """Where the facts are that the caller reads and that match, in order; no more than `most`. Raises NotFound."""

@@ -56,13 +56,14 @@ def _change(state: Render, event: Event) -> "_Change":
     stream, version, event_id, context, fact, _, _ = event
     if version != state.version + 1:
         raise ImpossibleStep(f"version {version} after {state.version} in {stream}")
-    if not may_follow(state, type(fact)):
+    step = _STEPS.get(type(fact))
+    if step is None or not _is_next(state, step):
         raise ImpossibleStep(f"{fact.TYPE} cannot follow phase {state.phase} in {stream}")
-    step = _STEPS[type(fact)]
-    if step.attempt is not None:
-        _check_attempt(fact, state.attempts + step.attempt, stream)
+    _phases, _condition, attempt, change_of = step  # at once: each name would be looked up
+    if attempt is not None:
+        _check_attempt(fact, state.attempts + attempt, stream)
     at = context.occurred_at
-    change = step.change(state, fact, at)
+    change = change_of(state, fact, at)
     change["version"] = version
     change["last_event_at"] = at
     change["last_event_id"] = event_id
@@ -103,7 +104,12 @@ def _asked_for(event: Event) -> Render:
 def may_follow(state: Render, fact: type[Fact]) -> bool:
     """Whether a fact of this type may be recorded next."""
     step = _STEPS.get(fact)
-    return step is not None and state.phase in step.phases and (step.condition is None or step.condition(state))
+    return step is not None and _is_next(state, step)
+
+
+def _is_next(state: Render, step: "_Step") -> bool:
+    phases, condition, _attempt, _change = step
+    return state.phase in phases and (condition is None or condition(state))
 
 
 def _check_attempt(fact: Any, due: int, stream: str) -> None:

@@ -136,6 +136,14 @@ class Audit:
         # Not prepared: each set of filters deserves its own plan.
         return self._rows(statement, bounds, prepare=False)
 
+    def parked(self, tenant: str, *, after: int = 0, before: int = POSITION_MAX) -> int:
+        """How many of a tenant's events with `after` < position < `before` are not here: their streams are parked."""
+        asked = {"name": AUDIT.name, "tenant": tenant, "after": after, "before": before}
+        with reading(self._pool) as connection:
+            found = connection.execute(query("parked", AUDIT.package), asked).fetchone()
+        assert found is not None  # noqa: S101 - a count is always there
+        return int(found[0])
+
     def event(self, tenant: str, event_id: UUID) -> AuditEvent | None:
         """One of a tenant's events."""
         found = self._rows(_asked("event"), {"tenant": tenant, "event_id": event_id})

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain, groupby
 from operator import itemgetter
 
@@ -24,18 +24,20 @@ from ledger.sql import query
 from projections import tables
 from projections.errors import RebuildRefused
 from projections.port import Projection, Row
-from projections.shares import Share
+from projections.shares import Share, Unfolded
 from projections.story import Story
 
 READ_ROWS = 2_000
 """Rows that are fetched at a time."""
+VALIDATE_EVENTS = 5_000
+"""Positions whose events are validated at a time, if nobody folds them."""
 WRITE_ROWS_MAX = 1_000
 """Rows of a table that are held before they are written: few enough to be in the processor's cache still."""
 PROGRESS_EVENTS = 10_000
 """Events between two calls of the progress callback."""
 SORT_MEMORY = "64MB"
 """What the server may use to bring the ledger into the order of streams, where no index has it."""
-COLLECT_OBJECTS = 10_000
+COLLECT_OBJECTS = 1_000_000
 """New objects after which Python looks for cycles among them."""
 
 OnDone = Callable[[int], None]
@@ -65,8 +67,8 @@ class Replay:
             for share in shares:
                 with closing(_folded(source, share)) as batches:
                     self._fold(target, batches)
-                with closing(_unfolded(source, share)) as batches:
-                    self._validate(batches)
+                if share.unfolded is not None:
+                    self._validate(source, share.unfolded)
         for name, table in list(self._held):
             self._write(target, name, table)
         self._on_done(self._done)
@@ -76,22 +78,28 @@ class Replay:
         """Events by stream and version."""
         for stream, rows in groupby(chain.from_iterable(batches), key=itemgetter(_STREAM)):
             try:
-                story = Story(stream, [self._mapper.event_to_fold(row) for row in rows])
+                story = Story(stream, self._mapper.events_to_fold(rows))
             except Corrupt as error:
                 raise RebuildRefused(", ".join(self._by_name), stream, error) from error
             for projection in self._readers(streams.category(stream)):
                 self._hold(target, projection, story)
             self._add(len(story.events))
 
-    def _validate(self, batches: Iterable[list[Row]]) -> None:
+    def _validate(self, source: Connection[TupleRow], unfolded: Unfolded) -> None:
         """Events in whatever order. None is kept: there are streams that take part in everything, and have no end."""
-        for rows in batches:
-            for row in rows:
-                try:
-                    self._mapper.fact(row)
-                except Corrupt as error:
-                    raise RebuildRefused(", ".join(self._by_name), row[_STREAM], error) from error
-            self._add(len(rows))
+        for part in _parts(unfolded):
+            by_type = source.execute(query("replay_unfolded", _SQL), asdict(part), binary=True).fetchall()
+            if not all(self._mapper.are_facts(kind, states) for kind, states in by_type):
+                self._look_closely(source, part)
+            self._add(sum(len(states) for _, states in by_type))
+
+    def _look_closely(self, source: Connection[TupleRow], unfolded: Unfolded) -> None:
+        """Events one by one, with their places: some are of an older schema, in cold files, or none."""
+        for row in source.execute(query("replay_closely", _SQL), asdict(unfolded), binary=True):
+            try:
+                self._mapper.fact(row)
+            except Corrupt as error:
+                raise RebuildRefused(", ".join(self._by_name), row[_STREAM], error) from error
 
     def _add(self, events: int) -> None:
         before, self._done = self._done, self._done + events
@@ -146,9 +154,10 @@ def _folded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], 
         yield from _read(source, "replay", {"until": share.until, **asdict(part)})
 
 
-def _unfolded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], None, None]:
-    if share.unfolded is not None:
-        yield from _read(source, "replay_unfolded", asdict(share.unfolded))
+def _parts(unfolded: Unfolded) -> Iterator[Unfolded]:
+    """As many as are validated at a time."""
+    for after in range(unfolded.after, unfolded.until, VALIDATE_EVENTS):
+        yield replace(unfolded, after=after, until=min(after + VALIDATE_EVENTS, unfolded.until))
 
 
 def _read(source: Connection[TupleRow], name: str, bounds: dict[str, object]) -> Iterator[list[Row]]:

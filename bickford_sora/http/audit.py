@@ -118,6 +118,11 @@ class AuditEventPage(BaseModel):
     first_id: UUID | None
     last_id: UUID | None
     has_more: bool
+    parked: int
+    """Facts of the tenant, between the positions and moments asked for and behind `after`, that are in no page.
+
+    This version could not read their streams, so it is not known which of them match.
+    """
 
 
 class AuditEventInFull(AuditEvent):
@@ -194,7 +199,11 @@ def told_page(found: AuditPage) -> AuditEventPage:
     data = _told(found.events)
     ids = [each.id for each in data]
     return AuditEventPage(
-        data=data, first_id=ids[0] if ids else None, last_id=ids[-1] if ids else None, has_more=found.has_more
+        data=data,
+        first_id=ids[0] if ids else None,
+        last_id=ids[-1] if ids else None,
+        has_more=found.has_more,
+        parked=found.parked,
     )
 
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from bickford_sora.console.commands import Commands, Ended
 from bickford_sora.evidence.packing import Pack
 from tests.console.visits import no_parts, visitor
+from tests.http.folded_audit import FoldedAudit
 from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit
 
 HOSTILE = "<script>alert(1)</script>"
@@ -33,6 +34,18 @@ def test_facts_are_found_by_what_is_in_the_address_and_the_twin_says_the_same(ki
     html = somebody.get("/audit?type=render.intent").text
     assert re.findall(r'href="/facts/([0-9a-f-]+)"', html) == [each["id"] for each in page["facts"]]
     assert 'name="type" value="render.intent"' in html
+
+
+def test_a_page_says_how_many_facts_it_lacks_because_they_cannot_be_read(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit.create()
+    somebody = visitor(kit)
+    tenant = somebody.get("/audit.json").json()["facts"][0]["tenant"]
+    assert "facts are not here" not in somebody.get("/audit").text
+    monkeypatch.setattr(FoldedAudit, "unreadable", [(tenant, 1), (tenant, 2)])
+    assert somebody.get("/audit.json").json()["parked"] == 2
+    assert "2 facts are not here" in somebody.get("/audit").text
 
 
 def test_actors_are_told_by_the_names_of_their_keys_to_who_may_read_them(kit: Kit) -> None:

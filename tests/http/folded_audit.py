@@ -94,6 +94,9 @@ def marks(event: Event) -> set[tuple[str, str]]:
 class FoldedAudit:
     """Answers as `projections.audit.Audit`, but for words."""
 
+    unreadable: Sequence[tuple[str, int]] = ()
+    """Tenants and positions of facts that are taken for unreadable."""
+
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
@@ -120,6 +123,10 @@ class FoldedAudit:
             and _within(each.cost_micro, filters.cost_micro_min, filters.cost_micro_max)
         ]
         return (found[::-1] if order == "desc" else found)[:limit]
+
+    def parked(self, tenant: str, /, *, after: int, before: int) -> int:
+        """Of those that a test says cannot be read."""
+        return sum(theirs == tenant and after < position < before for theirs, position in self.unreadable)
 
     def event(self, tenant: str, event_id: UUID) -> AuditEvent | None:
         return next((each for each in self._of(tenant) if each.event_id == event_id), None)

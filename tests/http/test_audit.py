@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from ledger.events import CallerRecorded
+from tests.http.folded_audit import FoldedAudit
 from tests.http.houses import FOREIGN_ROOT_KEY, KEY, OTHER_KEY, ROOT_KEY, Kit, error_of, webhook
 
 EVENTS = "/v1/audit/events"
@@ -102,6 +103,20 @@ def test_pages_begin_behind_an_event_in_either_order(kit: Kit) -> None:
             has_more, after = page["has_more"], {"after": page["last_id"]}
         assert told == expected
     assert ask(kit, after=everything[-1]).json()["first_id"] is None
+
+
+def test_a_page_says_how_many_facts_it_lacks_because_they_cannot_be_read(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit.finished()
+    assert ask(kit).json()["parked"] == 0
+    tenant = found(kit)[0]["tenant"]
+    monkeypatch.setattr(FoldedAudit, "unreadable", [(tenant, 1), (tenant, 3), (tenant, 5), ("other", 3)])
+    assert ask(kit).json()["parked"] == 3
+    assert ask(kit, type="render.intent").json()["parked"] == 3
+    assert ask(kit, position_min=3, position_max=4).json()["parked"] == 1
+    behind = next(each["id"] for each in found(kit) if each["position"] == 3)
+    assert ask(kit, after=behind).json()["parked"] == 1
 
 
 def test_a_fact_is_told_with_its_words_its_causes_and_its_effects(kit: Kit) -> None:

@@ -6,10 +6,11 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from ledger.envelope import Fact
+from ledger.envelope import Context, Event, Fact
 from ledger.errors import Corrupt, InvalidEvent, Refused, UnknownEventType
 from ledger.events import BudgetSet, Money, RenderCompleted, RenderDenied, RenderProgress, SubjectErased, Verdict
-from ledger.mapper import FactMapper, RecordedRow, encode
+from ledger.mapper import NO_ID, FactMapper, RecordedRow, encode
+from ledger.payloads import MARK
 from ledger.streams import renderer
 
 from .ledger_facts import CONTEXT, NOON, allowed, event, intent, new_id, new_stream, small
@@ -34,6 +35,7 @@ class HeronSeen(Fact):
         return super().upcast(schema, fields)
 
 
+GOOD = orjson.dumps({"f": {"reason": "r", "subject": "key_1"}, "v": 1})
 TOY = FactMapper(types={HeronSeen.TYPE: HeronSeen})
 
 
@@ -73,30 +75,72 @@ def test_a_type_outside_the_dictionary_is_not_written() -> None:
         FactMapper().to_stored_event(event(new_stream(), 1, HeronSeen(place="pond", count=1)))
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b"",
-        b"not json",
-        b"[]",
-        b"{}",
-        b"null",
-        b'{"f":{}}',
-        b'{"v":1}',
-        stored([], 1),
-        stored(None, 1),
-        stored({}, 1),
-        stored({"subject": "key_1"}, 1),
-        stored({"subject": "key_1", "reason": 5}, 1),
-        stored({"subject": "key_1", "reason": "r", "more": 1}, 1),
-        stored({"subject": "key_1", "reason": "r"}, "1"),
-        stored({"subject": "key_1", "reason": "r"}, True),  # noqa: FBT003 - JSON's, not an argument's
-        stored({"subject": "key_1", "reason": "r"}, 2),
-    ],
-)
+NOT_FACTS = [
+    b"",
+    b"not json",
+    b"[]",
+    b"{}",
+    b"null",
+    b'{"f":{}}',
+    b'{"v":1}',
+    stored([], 1),
+    stored(None, 1),
+    stored({}, 1),
+    stored({"subject": "key_1"}, 1),
+    stored({"subject": "key_1", "reason": 5}, 1),
+    stored({"subject": "key_1", "reason": "r", "more": 1}, 1),
+    stored({"subject": "key_1", "reason": "r"}, "1"),
+    stored({"subject": "key_1", "reason": "r"}, True),  # noqa: FBT003 - JSON's, not an argument's
+    stored({"subject": "key_1", "reason": "r"}, 2),
+]
+"""Bytes that are no `subject.erased`."""
+
+
+@pytest.mark.parametrize("payload", NOT_FACTS)
 def test_bytes_that_are_not_a_valid_fact_name_the_place(payload: bytes) -> None:
     with pytest.raises(InvalidEvent, match=f"^{PLACE}: not a valid subject.erased"):
         FactMapper().decode("subject.erased", payload, place=PLACE)
+
+
+@pytest.mark.parametrize("payload", [*NOT_FACTS, MARK + b"moved", GOOD + b"," + GOOD, GOOD[:-1]])
+def test_what_is_looked_at_at_once_is_told_from_facts_one_by_one(payload: bytes) -> None:
+    mapper = FactMapper()
+    assert mapper.are_facts("subject.erased", [GOOD, GOOD])
+    assert not mapper.are_facts("subject.erased", [GOOD, payload, GOOD])
+    assert not mapper.are_facts("os:system", [GOOD])
+
+
+@pytest.mark.parametrize(("schema", "is_present"), [(1, False), (2, False), (3, True)])
+def test_what_is_looked_at_at_once_is_of_the_present_schema(schema: int, is_present: bool) -> None:
+    assert TOY.are_facts("heron.seen", [stored({"place": "pond", "count": 1}, schema)]) is is_present
+
+
+def test_what_is_folded_are_the_events_but_for_what_no_fold_needs() -> None:
+    herons = [stored({"where": "pond"}, 1), stored({"place": "pond", "count": 2}, 3)]
+    places = [(position, new_stream(), position + 3, "heron.seen") for position, _ in enumerate(herons, 1)]
+    columns = CONTEXT.occurred_at, CONTEXT.tenant, CONTEXT.actor
+    whole = [
+        (*place, new_id(), NOON, *columns, new_id(), new_id(), "trace", heron)
+        for place, heron in zip(places, herons, strict=True)
+    ]
+    lean = [(*place, NOON, *columns, heron) for place, heron in zip(places, herons, strict=True)]
+    events = FactMapper(types={HeronSeen.TYPE: HeronSeen}).events_to_fold(lean)
+    assert events == [
+        each._replace(event_id=NO_ID, context=Context(CONTEXT.tenant, CONTEXT.actor, CONTEXT.occurred_at))
+        for each in map(TOY.event, whole)
+    ]
+    assert {(type(each), type(each.context)) for each in events} == {(Event, Context)}
+
+
+@pytest.mark.parametrize("payload", NOT_FACTS)
+def test_what_is_folded_names_the_place_of_bytes_that_are_not_a_valid_fact(payload: bytes) -> None:
+    rows = [
+        (position, "render:acme:1", 6 + position, "subject.erased", NOON, NOON, "acme", "worker", state)
+        for position, state in enumerate([payload, GOOD])
+    ]
+    with pytest.raises(InvalidEvent, match=r"^render:acme:1 version 6: not a valid subject\.erased"):
+        FactMapper().events_to_fold(rows)
+    assert len(FactMapper().events_to_fold(rows[1:])) == 1
 
 
 def test_an_error_names_the_field_and_shows_nothing_of_its_contents() -> None:

@@ -21,8 +21,6 @@ from projections.work import WORK
 from tests.benchmarks.database import temporary_database
 
 POOL_CONNECTIONS_MAX = 12
-
-
 ALL = (VIDEOS, LINEAGE, AUDIT, WORK, ENDPOINTS, API_KEYS, SPEND)
 
 

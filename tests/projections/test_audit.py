@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from psycopg import sql
-from render_histories import SHA, START, Author
+from render_histories import SHA, START, Author, insert_raw
 
 from ledger import events as e
 from ledger.application import Ledger
@@ -52,6 +52,26 @@ def test_every_filter_finds_what_a_plain_reading_finds(
             _take_hashes_away(pool)
         assert [audit.events("acme", filters, **page) for filters, page in asked] == expected
         assert audit.events("other", Filters(type="render.intent")) == []
+
+
+def test_facts_whose_stream_is_parked_are_counted_for_their_tenant(
+    ledger_database: str, pool: Pool, projector: Projector, author: Author
+) -> None:
+    streams = [author.stored_render(), author.stored_render()]
+    head = author.flush()
+    audit = Audit(pool)
+    projector.catch_up()
+    assert audit.parked("acme") == 0
+    for stream in streams:
+        insert_raw(ledger_database, stream, author.heads[stream] + 1, "render.unheard_of", b'{"f":{},"v":1}')
+        insert_raw(ledger_database, stream, author.heads[stream] + 2, "render.unheard_of", b'{"f":{},"v":1}')
+    assert audit.parked("acme") == 0, "it is not that far"
+    projector.catch_up()
+    assert len(audit.events("acme")) == head
+    assert audit.parked("acme") == 4
+    assert audit.parked("other") == 0
+    assert audit.parked("acme", after=head + 1, before=head + 4) == 2
+    assert audit.parked("acme", before=head + 1) == 0
 
 
 def test_tables_of_another_version_are_named_as_that(pool: Pool, projector: Projector) -> None:

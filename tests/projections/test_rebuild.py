@@ -9,6 +9,9 @@ from render_histories import Author, Tables, insert_raw
 
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
+from ledger.events import JobClaimed
+from ledger.mapper import encode
+from ledger.streams import job
 from projections.audit import AUDIT
 from projections.errors import RebuildRefused, RebuildRunning, SwapBlocked, UnknownProjection
 from projections.port import Pool, Projection, TableRow
@@ -21,6 +24,7 @@ PAUSE_S = 0.002
 """Between two acts of who goes on for ever: the more they do, the longer a rebuild takes, and the more they do."""
 
 SWAP_S = 10.0
+CLAIM = encode(JobClaimed(renderer="vllm", credential="main", job_id="job_1", video_id="video_1"))
 
 
 def schemas(pool: Pool) -> list[str]:
@@ -68,6 +72,23 @@ def test_a_bad_event_refuses_the_rebuild_and_the_live_version_stays(
     assert "unknown_event_type" in str(refused.value)
     assert tables.everything() == live
     assert schemas(pool) == LIVE_SCHEMAS
+
+
+@pytest.mark.parametrize(
+    "payload", [b'{"f":{},"v":1}', CLAIM[:-1], CLAIM + b"," + CLAIM, CLAIM.replace(b'"v":1', b'"v":9')]
+)
+def test_a_bad_event_that_nobody_folds_refuses_the_rebuild(
+    *, ledger_database: str, rebuild: Rebuild, author: Author, payload: bytes
+) -> None:
+    author.stored_render()
+    author.flush()
+    stream = job("vllm", "main", "job_1")
+    insert_raw(ledger_database, stream, 1, "job.claimed", CLAIM)
+    rebuild.rebuild()
+    insert_raw(ledger_database, stream, 2, "job.claimed", payload)
+    with pytest.raises(RebuildRefused) as refused:
+        rebuild.rebuild()
+    assert refused.value.stream == stream
 
 
 def test_a_bad_event_that_comes_after_the_replay_refuses_the_swap(

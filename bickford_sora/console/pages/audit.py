@@ -78,6 +78,8 @@ class ListOfFacts(BaseModel):
     questions: Mapping[str, str]
     after: str | None
     """Where the next page begins; None: this is the last."""
+    parked: int
+    """Facts that are in no page, since this version cannot read their streams."""
 
 
 class AnswerToQuestion(BaseModel):
@@ -128,6 +130,7 @@ def _listed(visit: Visit, asked: Asked) -> ListOfFacts:
         actions=ACTIONS,
         questions=QUESTIONS,
         after=str(found.last_id) if found.has_more else None,
+        parked=found.parked,
     )
 
 
