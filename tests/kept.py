@@ -7,6 +7,7 @@ is started; `stays`: the server does not stop when it is told to.
 """
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -70,6 +71,7 @@ class Kept:
 def main(folder: Path, mode: str) -> int:
     """Runs until it is told to stop."""
     configure_logging(json=True)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests started by nohup(1) would have left it ignored
     kept = Kept(folder, mode)
     parts = [Part("server", kept.serve, listening=kept.bound), Part("background", kept.work, niceness=5)]
     return Keeper(parts, complain=lambda error: sys.stdout.write(f"never: {error}\n")).run()
