@@ -30,8 +30,8 @@ class AuditQuery(Protocol):
     ) -> list[AuditEvent]:
         """A tenant's events with `after` < position < `before`, by position."""
 
-    def parked(self, tenant: str, /, *, after: int, before: int) -> int:
-        """How many of a tenant's events with `after` < position < `before` are not here: their streams are parked."""
+    def parked(self, tenant: str, /) -> int:
+        """How many of a tenant's events are not here because their streams are parked, counted to a limit."""
 
     def event(self, tenant: str, event_id: UUID, /) -> AuditEvent | None:
         """One of a tenant's events."""
@@ -124,7 +124,7 @@ class Audits:
         found = self.query.events(
             caller.tenant, _readable(caller, filters), after=low, before=high, limit=limit + 1, order=order
         )
-        parked = self.query.parked(caller.tenant, after=low, before=high)
+        parked = self.query.parked(caller.tenant)
         return AuditPage(tuple(found[:limit]), has_more=len(found) > limit, parked=parked)
 
     def positions(self, caller: Caller, filters: Filters, between: Between, *, most: int) -> list[int]:

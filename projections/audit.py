@@ -23,6 +23,8 @@ from projections.port import Pool, Projection
 
 AUDIT_EVENTS_MAX = 1_000
 """Most events in one answer."""
+PARKED_COUNTED_MAX = 1_000
+"""Most facts that are counted as parked, in each stream and in all."""
 CAUSES_MAX = 100
 """Most steps that are followed from an event to what led to it, or to what it led to."""
 
@@ -136,9 +138,9 @@ class Audit:
         # Not prepared: each set of filters deserves its own plan.
         return self._rows(statement, bounds, prepare=False)
 
-    def parked(self, tenant: str, *, after: int = 0, before: int = POSITION_MAX) -> int:
-        """How many of a tenant's events with `after` < position < `before` are not here: their streams are parked."""
-        asked = {"name": AUDIT.name, "tenant": tenant, "after": after, "before": before}
+    def parked(self, tenant: str) -> int:
+        """How many of a tenant's events are not here because their streams are parked; `PARKED_COUNTED_MAX` at most."""
+        asked = {"name": AUDIT.name, "tenant": tenant, "most": PARKED_COUNTED_MAX}
         with reading(self._pool) as connection:
             found = connection.execute(query("parked", AUDIT.package), asked).fetchone()
         assert found is not None  # noqa: S101 - a count is always there

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import chain, groupby
 from operator import itemgetter
 
@@ -24,13 +24,11 @@ from ledger.sql import query
 from projections import tables
 from projections.errors import RebuildRefused
 from projections.port import Projection, Row
-from projections.shares import Share, Unfolded
+from projections.shares import Share
 from projections.story import Story
 
 READ_ROWS = 2_000
 """Rows that are fetched at a time."""
-VALIDATE_EVENTS = 5_000
-"""Positions whose events are validated at a time, if nobody folds them."""
 WRITE_ROWS_MAX = 1_000
 """Rows of a table that are held before they are written: few enough to be in the processor's cache still."""
 PROGRESS_EVENTS = 10_000
@@ -67,8 +65,8 @@ class Replay:
             for share in shares:
                 with closing(_folded(source, share)) as batches:
                     self._fold(target, batches)
-                if share.unfolded is not None:
-                    self._validate(source, share.unfolded)
+                with closing(_unfolded(source, share)) as batches:
+                    self._validate(batches)
         for name, table in list(self._held):
             self._write(target, name, table)
         self._on_done(self._done)
@@ -85,17 +83,19 @@ class Replay:
                 self._hold(target, projection, story)
             self._add(len(story.events))
 
-    def _validate(self, source: Connection[TupleRow], unfolded: Unfolded) -> None:
+    def _validate(self, batches: Iterable[list[Row]]) -> None:
         """Events in whatever order. None is kept: there are streams that take part in everything, and have no end."""
-        for part in _parts(unfolded):
-            by_type = source.execute(query("replay_unfolded", _SQL), asdict(part), binary=True).fetchall()
-            if not all(self._mapper.are_facts(kind, states) for kind, states in by_type):
-                self._look_closely(source, part)
-            self._add(sum(len(states) for _, states in by_type))
+        for rows in batches:
+            by_type: dict[str, list[bytes]] = defaultdict(list)
+            for _, _, _, kind, state in rows:
+                by_type[kind].append(state)
+            if not all(self._mapper.are_facts(kind, states) for kind, states in by_type.items()):
+                self._look_closely(rows)
+            self._add(len(rows))
 
-    def _look_closely(self, source: Connection[TupleRow], unfolded: Unfolded) -> None:
-        """Events one by one, with their places: some are of an older schema, in cold files, or none."""
-        for row in source.execute(query("replay_closely", _SQL), asdict(unfolded), binary=True):
+    def _look_closely(self, rows: Iterable[Row]) -> None:
+        """Events one by one: some are of an older schema, in cold files, or none."""
+        for row in rows:
             try:
                 self._mapper.fact(row)
             except Corrupt as error:
@@ -154,10 +154,9 @@ def _folded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], 
         yield from _read(source, "replay", {"until": share.until, **asdict(part)})
 
 
-def _parts(unfolded: Unfolded) -> Iterator[Unfolded]:
-    """As many as are validated at a time."""
-    for after in range(unfolded.after, unfolded.until, VALIDATE_EVENTS):
-        yield replace(unfolded, after=after, until=min(after + VALIDATE_EVENTS, unfolded.until))
+def _unfolded(source: Connection[TupleRow], share: Share) -> Generator[list[Row], None, None]:
+    if share.unfolded is not None:
+        yield from _read(source, "replay_unfolded", asdict(share.unfolded))
 
 
 def _read(source: Connection[TupleRow], name: str, bounds: dict[str, object]) -> Iterator[list[Row]]:

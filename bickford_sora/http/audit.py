@@ -119,9 +119,9 @@ class AuditEventPage(BaseModel):
     last_id: UUID | None
     has_more: bool
     parked: int
-    """Facts of the tenant, between the positions and moments asked for and behind `after`, that are in no page.
+    """Facts of the whole tenant that are in no page, whatever is asked for, counted to 1,000.
 
-    This version could not read their streams, so it is not known which of them match.
+    This version could not read their streams. 0: nothing was left out, up to where the audit has come.
     """
 
 

@@ -1,7 +1,6 @@
--- The payloads of events that are validated and of which Python makes no rows, by their type, in whatever order they lie.
-select type, array_agg(payload)
+-- Events that are validated and of which Python makes no rows, in whatever order they lie.
+select position, stream, version, type, payload
 from ledger.events
 where position > %(after)s and position <= %(until)s
   and (%(categories)s::text[] is null or split_part(stream, ':', 1) = any(%(categories)s))
   and split_part(stream, ':', 1) <> all(%(folded)s::text[])
-group by type

@@ -14,6 +14,7 @@ from ledger.events import TYPES, RenderCompleted, RenderDeleted, RenderFailed, R
 from ledger.following import PostgresBell
 from ledger.mapper import FactMapper
 from ledger.recorder import PostgresRecorder
+from projections import schemas
 from projections.audit import AUDIT
 from projections.port import Pool, Projection, TableRow
 from projections.projector import Projector
@@ -48,6 +49,10 @@ def test_ensure_may_run_again_and_in_many_processes_at_once(
 ) -> None:
     author.stored_render()
     author.flush()
+    with pool.connection() as connection:
+        for each in projections:
+            schemas.drop(connection, each.schema)
+        connection.execute("drop schema projections cascade")
     threads = [threading.Thread(target=Projector(ledger, pool, projections).ensure) for _ in range(4)]
     for thread in threads:
         thread.start()

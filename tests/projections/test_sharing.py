@@ -3,25 +3,21 @@
 import multiprocessing
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import chain, groupby
 
 import pytest
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from render_histories import Author, Tables, insert_raw
 
 from ledger.application import Ledger
-from ledger.sql import query
 from projections import shares
 from projections.audit import AUDIT
 from projections.errors import RebuildRefused, ShareLost
-from projections.port import Pool, Projection, Row, TableRow
+from projections.port import Pool, Projection, TableRow
 from projections.projector import Projector
 from projections.rebuild import Rebuild
-from projections.replay import _folded, _parts
-from projections.shares import Share
+from projections.replay import _folded, _unfolded
 from projections.spend import SPEND
 from projections.story import Story
 from projections.videos import VIDEOS
@@ -34,7 +30,6 @@ def _shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small ledgers are shared, too."""
     monkeypatch.setattr("projections.sharing.SHARED_EVENTS_MIN", 1)
     monkeypatch.setattr("projections.shares.SAMPLE_PERCENT", 100)
-    monkeypatch.setattr("projections.replay.VALIDATE_EVENTS", 20)
 
 
 @pytest.fixture
@@ -64,7 +59,7 @@ def test_every_event_is_in_one_share_and_every_stream_whole(
                 parts = shares.cut(connection, chosen, until=head, number=number)
                 for part in parts:
                     with connection.transaction():
-                        batches = [*_folded(connection, part), *_validated(connection, part)]
+                        batches = [*_folded(connection, part), *_unfolded(connection, part)]
                     for stream, rows in groupby(chain.from_iterable(batches), key=lambda row: row[1]):
                         of_stream = list(rows)
                         met.update(row[0] for row in of_stream)
@@ -74,17 +69,6 @@ def test_every_event_is_in_one_share_and_every_stream_whole(
             assert dict.fromkeys(wanted, 1) == met
             folded = {event.stream for event in events.values() if any(_folds(each, event.stream) for each in chosen)}
             assert {whole[stream] for stream in folded} <= {1}
-
-
-def _validated(connection: Connection[TupleRow], share: Share) -> Iterator[list[Row]]:
-    """What is validated only, with its places; by type there are the same payloads."""
-    for part in _parts(share.unfolded) if share.unfolded else ():
-        rows = connection.execute(query("replay_closely", "projections.sql"), asdict(part)).fetchall()
-        by_type = connection.execute(query("replay_unfolded", "projections.sql"), asdict(part)).fetchall()
-        assert Counter((kind, state) for kind, states in by_type for state in states) == Counter(
-            (row[3], row[4]) for row in rows
-        )
-        yield rows
 
 
 def _folds(projection: Projection, stream: str) -> bool:
