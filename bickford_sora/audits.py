@@ -67,7 +67,7 @@ class AuditPage:
     events: tuple[AuditEvent, ...]
     has_more: bool
     parked: int
-    """Facts of the tenant between the page's bounds that it may lack: this version could not read their streams."""
+    """Facts of the tenant that are in no page, whatever is asked for: this version could not read their streams."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,7 @@ from starlette.exceptions import HTTPException
 from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.console import rendering
 from bickford_sora.console.addresses import sign_in
-from bickford_sora.errors import (
-    Gone,
-    InvalidRequest,
-    NotFound,
-    OutcomeUnknown,
-    ProtocolError,
-    TryLater,
-    Unauthorized,
-)
+from bickford_sora.errors import Gone, InvalidRequest, NotFound, OutcomeUnknown, ProtocolError, TryLater, Unauthorized
 from bickford_sora.http.refusals import not_rebuilt
 from ledger.errors import Erased, Unavailable
 from projections.errors import OtherVersion
