@@ -81,8 +81,8 @@ class Recording:
         self.ledger.append(decision)
         return decision.events
 
-    def append_all(self, drafts: Sequence[tuple[Draft, Origin]]) -> list[LedgerError | None]:
-        """Appends drafts that know nothing of each other and are about no render.
+    async def append_all(self, drafts: Sequence[tuple[Draft, Origin]]) -> list[LedgerError | None]:
+        """Appends drafts that know nothing of each other and are about no render, from an event loop.
 
         The error of each, None where it was recorded.
         """
@@ -90,7 +90,7 @@ class Recording:
             Decision.of(draft.facts, heads=draft.heads, context=self._context(origin), new_id=self.new_id)
             for draft, origin in drafts
         ]
-        return [each if isinstance(each, LedgerError) else None for each in self.ledger.append_all(decisions)]
+        return [each if isinstance(each, LedgerError) else None for each in await self.ledger.append_all(decisions)]
 
     def on_spend(self, take: TakeAt, origin: Origin, *, on: Render | None = None) -> tuple[Event, ...]:
         """Decides on the spend as it is, in turn with everybody else who does, and appends what was decided.

@@ -1,8 +1,9 @@
 """The ledger's recorder, with a span for each append."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bickford_sora.tracing import Tracing
+from ledger.committer import Observe, unobserved
 from ledger.envelope import Appended
 from ledger.errors import LedgerError
 from ledger.mapper import Row
@@ -13,7 +14,7 @@ from ledger.sending import Pool
 class TracedRecorder(PostgresRecorder):
     """As `PostgresRecorder`. A span names the positions of its facts, and belongs to the trace that they carry."""
 
-    def __init__(self, pool: Pool, tracing: Tracing, *, observe: Callable[[int, float], None] | None = None) -> None:
+    def __init__(self, pool: Pool, tracing: Tracing, *, observe: Observe = unobserved) -> None:
         super().__init__(pool, observe=observe)
         self._tracing = tracing
 
@@ -26,9 +27,11 @@ class TracedRecorder(PostgresRecorder):
             span.set("last_position", appended.first_position + len(rows) - 1)
         return appended
 
-    def append_all(self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]) -> list[Appended | LedgerError]:
+    async def append_all(
+        self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]
+    ) -> list[Appended | LedgerError]:
         """As `PostgresRecorder.append_all`. The spans are made when all is done: they tell where, not how long."""
-        answers = super().append_all(decisions)
+        answers = await super().append_all(decisions)
         if not self._tracing.is_told:
             return answers
         for (rows, _), answer in zip(decisions, answers, strict=True):

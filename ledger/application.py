@@ -78,13 +78,16 @@ class Ledger(Application[str]):
         """
         return self._recorder.append(self._rows_of(decision), decision.heads)
 
-    def append_all(self, decisions: Sequence[Decision]) -> list[Appended | LedgerError]:
-        """Appends decisions that know nothing of each other, and answers each: the result of `append`, or its error."""
+    async def append_all(self, decisions: Sequence[Decision]) -> list[Appended | LedgerError]:
+        """Appends decisions that know nothing of each other, and answers each: the result of `append`, or its error.
+
+        For one event loop at a time, which is not held up while the ledger writes.
+        """
         rows = [self._rows_or_refusal(each) for each in decisions]
         sound = [
             (each, decision.heads) for each, decision in zip(rows, decisions, strict=True) if isinstance(each, list)
         ]
-        answers = iter(self._recorder.append_all(sound))
+        answers = iter(await self._recorder.append_all(sound))
         return [next(answers) if isinstance(each, list) else each for each in rows]
 
     def _rows_or_refusal(self, decision: Decision) -> list[Row] | Refused:

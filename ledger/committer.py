@@ -43,10 +43,34 @@ the batch cannot be stored.
 """
 
 
+Observe = Callable[[int, float], None]
+"""Told of each batch that was answered: how many decisions it had, and how long it took in seconds."""
+
+
 class ConnectionBroken(LedgerError):  # noqa: N818 - it is a state of the connection
     """The connection broke in the middle of an append."""
 
     code = "connection_broken"
+
+
+def unobserved(_decisions: int, _took_s: float) -> None:
+    """An `Observe` for nobody."""
+
+
+class Together:
+    """What a batch and those left behind touch, and so who may still go with it."""
+
+    def __init__(self) -> None:
+        self._touched: set[str] = set()
+        self._written: set[str] = set()
+
+    def takes(self, decision: Encoded) -> bool:
+        """Whether this one, the next in order, goes with the batch; else it waits for a later one."""
+        goes = self._written.isdisjoint(decision.heads) and self._touched.isdisjoint(decision.written)
+        # One that waits counts as touching too, so that nothing overtakes it on its own streams.
+        self._touched.update(decision.heads)
+        self._written |= decision.written
+        return goes
 
 
 class _Ticket:
@@ -191,8 +215,7 @@ class Committer:
     def _take_compatible(self) -> list[_Ticket]:
         batch: list[_Ticket] = []
         left: list[_Ticket] = []
-        touched: set[str] = set()
-        written: set[str] = set()
+        together = Together()
         size = 0
         while self._waiting and len(batch) < self._batch_decisions_max and len(left) < LOOK_AHEAD_DECISIONS_MAX:
             decision = self._waiting[0].decision
@@ -200,14 +223,11 @@ class Committer:
             if batch and size + bytes_ > self._batch_bytes_max:
                 break
             ticket = self._waiting.popleft()
-            if written.isdisjoint(decision.heads) and touched.isdisjoint(decision.written):
+            if together.takes(decision):
                 batch.append(ticket)
                 size += bytes_
             else:
                 left.append(ticket)
-            # One that waits counts as touching too, so that nothing overtakes it on its own streams.
-            touched.update(decision.heads)
-            written |= decision.written
         self._waiting.extendleft(reversed(left))
         return batch
 

@@ -32,7 +32,9 @@ class LedgerRecorder(ApplicationRecorder):
     def append(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:
         """Appends one decision. Raises Conflict, Refused or Unavailable."""
 
-    def append_all(self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]) -> list[Appended | LedgerError]:
+    async def append_all(
+        self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]
+    ) -> list[Appended | LedgerError]:
         """Appends decisions that know nothing of each other, and answers each: the result of `append`, or its error.
 
         Each is accepted or refused for itself, and later ones are judged on what earlier ones left behind.

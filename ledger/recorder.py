@@ -6,7 +6,7 @@ function mode loses order, and it has none of the ledger's columns. Its port, `A
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -16,13 +16,14 @@ from psycopg import Connection
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 
+from ledger.async_committer import AsyncCommitter
 from ledger.bounds import VERSION_MAX, check_decision
-from ledger.committer import Answer, Committer, Send
+from ledger.committer import Answer, Committer, Observe, Send, unobserved
 from ledger.envelope import Appended, Context
 from ledger.errors import LedgerError, Refused, Unavailable
 from ledger.mapper import RecordedRow, Row
 from ledger.port import POSITION_MAX, READ_EVENTS_MAX, LedgerRecorder
-from ledger.sending import Pool, Sender
+from ledger.sending import AsyncSender, Pool, Sender
 from ledger.sql import query
 from ledger.wire import Encoded, encode_decision
 
@@ -33,24 +34,27 @@ TURN_S_MAX = 1
 class PostgresRecorder(LedgerRecorder):
     """Appends through `ledger.append` and reads `ledger.events`. An answered append is on disk."""
 
-    def __init__(self, pool: Pool, *, observe: Callable[[int, float], None] | None = None) -> None:
-        """`observe` is told of each append: how many decisions it had, and how long it took in seconds."""
+    def __init__(self, pool: Pool, *, observe: Observe = unobserved) -> None:
         self._pool = pool
         self._sender = Sender(pool)
-        send = self._sender.send
-        self._committer = Committer(send if observe is None else _observed(send, observe))
+        self._async_sender = AsyncSender(pool)
+        self._committer = Committer(_observed(self._sender.send, observe))
+        self._async_committer = AsyncCommitter(self._async_sender, self._committer, observe=observe)
 
     def close(self) -> None:
         """Sends what is waiting. The pool stays its owner's to close."""
         self._committer.close()
         self._sender.close()
+        self._async_sender.close()
 
     def append(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:
         """Appends one decision. Raises Conflict, Refused or Unavailable."""
         check_decision(rows, heads)
         return self._committer.append(encode_decision(rows, heads))
 
-    def append_all(self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]) -> list[Appended | LedgerError]:
+    async def append_all(
+        self, decisions: Sequence[tuple[Sequence[Row], Mapping[str, int]]]
+    ) -> list[Appended | LedgerError]:
         """Appends decisions that know nothing of each other, in one go as far as they do not touch."""
         answers: list[Appended | LedgerError | None] = []
         sound: list[Encoded] = []
@@ -61,7 +65,7 @@ class PostgresRecorder(LedgerRecorder):
                 answers.append(None)
             except Refused as error:
                 answers.append(error)
-        committed = iter(self._committer.append_all(sound))
+        committed = iter(await self._async_committer.append_all(sound))
         return [_answer(next(committed)) if each is None else each for each in answers]
 
     def select_events(
@@ -153,7 +157,7 @@ def _answer(answer: Appended | Exception) -> Appended | LedgerError:
     raise answer
 
 
-def _observed(send: Send, observe: Callable[[int, float], None]) -> Send:
+def _observed(send: Send, observe: Observe) -> Send:
     def measured(batch: Sequence[Encoded]) -> Sequence[Answer]:
         began = time.monotonic()
         answers = send(batch)

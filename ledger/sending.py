@@ -1,11 +1,12 @@
-"""Sends batches of decisions to `ledger.append`, always over one connection."""
+"""Sends batches of decisions to `ledger.append`, over one connection that is kept: from a thread or an event loop."""
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, generators
 from psycopg.errors import (
     DuplicatePreparedStatement,
     InvalidSqlStatementName,
@@ -15,6 +16,7 @@ from psycopg.errors import (
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import TupleRow
+from psycopg.waiting import wait_async
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from ledger.committer import Answer, ConnectionBroken
@@ -38,10 +40,10 @@ _GOING_DOWN = frozenset({"57P01", "57P02", "57P03"})
 """The server, or only this connection, is being shut down: its last message, before the connection is seen broken."""
 
 
-class Sender:
-    """Takes a connection from the pool at the first batch and keeps it until it breaks or `close`.
+class _Line:
+    """A connection of the pool that appends: taken at the first batch and kept until it breaks or `close`.
 
-    To check a connection out for each batch would cost as much again as the append. Used by one thread at a time.
+    To check a connection out for each batch would cost as much again as the append. Used for one batch at a time.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -50,17 +52,8 @@ class Sender:
         self._prepared = False
         """Whether the connection has the statement."""
 
-    def send(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
-        """One answer for each decision, in their order. Raises what `ledger.committer.Send` says."""
-        connection = self._connected()
-        try:
-            outcomes = self._append(connection.pgconn, batch)
-        except psycopg.Error as error:
-            raise self._cause(error, connection) from error
-        return [_answer(decision, outcomes[number]) for number, decision in enumerate(batch)]
-
     def close(self) -> None:
-        """Gives the connection back. `send` takes another one."""
+        """Gives the connection back. The next batch takes another one."""
         connection, self._connection, self._prepared = self._connection, None, False
         if connection is not None:
             with contextlib.suppress(PoolClosed):
@@ -74,20 +67,15 @@ class Sender:
                 raise Unavailable("no connection to the ledger's database could be had") from error
         return self._connection
 
-    def _append(self, pgconn: PGconn, batch: Sequence[Encoded]) -> dict[int, Outcome]:
-        """One call into libpq, without the interpreter's lock from the first byte sent to the last one read.
-
-        A cursor takes the lock back at each step of the exchange; with many writers it would wait for it, each time,
-        behind those who encode the next batch.
-        """
-        if not self._prepared:
-            _prepare(pgconn)
-            self._prepared = True
-        arguments = append_arguments(batch)
-        formats = [Format.BINARY] * len(arguments)
-        result = _checked(pgconn.exec_prepared(_STATEMENT, arguments, formats, Format.BINARY))
-        rows = ([result.get_value(row, column) for column in range(4)] for row in range(result.ntuples))
-        return {number: (name, position, at) for number, name, position, at in map(read_outcome, rows)}
+    def _prepare(self, pgconn: PGconn) -> None:
+        """Readies it for appends. Texts are sent as UTF-8, whatever the server or the URL would have them be."""
+        if self._prepared:
+            return
+        _checked(pgconn.exec_(b"set client_encoding to 'UTF8'"))
+        # It is still there when an earlier turn prepared it.
+        with contextlib.suppress(DuplicatePreparedStatement):
+            _checked(pgconn.prepare(_STATEMENT, query("append").encode(), ARGUMENT_OIDS))
+        self._prepared = True
 
     def _cause(self, error: psycopg.Error, connection: Connection[TupleRow]) -> Exception:
         """What the database's error means for the batch."""
@@ -110,12 +98,67 @@ class Sender:
         return Refused(f"the database refused the append: {type(error).__name__} ({error.sqlstate})")
 
 
-def _prepare(pgconn: PGconn) -> None:
-    """Readies a connection for appends. Texts are sent as UTF-8, whatever the server or the URL would have them be."""
-    _checked(pgconn.exec_(b"set client_encoding to 'UTF8'"))
-    # It is still there when an earlier turn prepared it.
-    with contextlib.suppress(DuplicatePreparedStatement):
-        _checked(pgconn.prepare(_STATEMENT, query("append").encode(), ARGUMENT_OIDS))
+class Sender(_Line):
+    """Sends from a thread, which waits for the answer."""
+
+    def send(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
+        """One answer for each decision, in their order. Raises what `ledger.committer.Send` says.
+
+        One call into libpq, without the interpreter's lock from the first byte sent to the last one read. A cursor
+        takes the lock back at each step of the exchange; with many writers it would wait for it, each time, behind
+        those who encode the next batch.
+        """
+        connection = self._connected()
+        try:
+            self._prepare(connection.pgconn)
+            arguments = append_arguments(batch)
+            formats = [Format.BINARY] * len(arguments)
+            return _answers(batch, connection.pgconn.exec_prepared(_STATEMENT, arguments, formats, Format.BINARY))
+        except psycopg.Error as error:
+            raise self._cause(error, connection) from error
+
+
+class AsyncSender(_Line):
+    """Sends from an event loop, which does other things until the answer is there."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to send on."""
+        return self._connection is not None
+
+    def connect(self) -> None:
+        """Takes a connection, unless there is one. It waits, so not for the event loop. Raises as `Sender.send`."""
+        connection = self._connected()
+        try:
+            self._prepare(connection.pgconn)
+        except psycopg.Error as error:
+            raise self._cause(error, connection) from error
+
+    async def send(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
+        """As `Sender.send`; ConnectionBroken also where there is no connection."""
+        connection = self._connection
+        if connection is None:
+            raise ConnectionBroken("there is none")
+        try:
+            return _answers(batch, await _executed(connection.pgconn, append_arguments(batch)))
+        except psycopg.Error as error:
+            raise self._cause(error, connection) from error
+        except asyncio.CancelledError:
+            connection.close()  # the answer that nobody waits for any more is still to come on it
+            self.close()
+            raise
+
+
+async def _executed(pgconn: PGconn, arguments: Sequence[bytes]) -> PGresult:
+    pgconn.send_query_prepared(_STATEMENT, arguments, [Format.BINARY] * len(arguments), Format.BINARY)
+    [result] = await wait_async(generators.execute(pgconn), pgconn.socket)
+    return result
+
+
+def _answers(batch: Sequence[Encoded], result: PGresult) -> Sequence[Answer]:
+    rows = ([result.get_value(row, column) for column in range(4)] for row in range(_checked(result).ntuples))
+    outcomes = {number: (name, position, at) for number, name, position, at in map(read_outcome, rows)}
+    return [_answer(decision, outcomes[number]) for number, decision in enumerate(batch)]
 
 
 def _checked(result: PGresult) -> PGresult:

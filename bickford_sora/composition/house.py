@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -15,6 +16,7 @@ from bickford_sora.composition.books import TENANT, Books, audits, problems
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.composition.packing import packing
 from bickford_sora.endpoints import WebhookEndpoints
+from bickford_sora.http.crossing import Crossing
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
@@ -61,7 +63,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         quoting=gateway.quoting,
         observations=gateway.observations,
         receiving=Gathering(webhooks.receive),
-        deciding=Gathering(gateway.intake.ask_all, pace_s=DECIDING_PACE_S),
+        deciding=Gathering(partial(Crossing(1).run, gateway.intake.ask_all), pace_s=DECIDING_PACE_S),
         callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,

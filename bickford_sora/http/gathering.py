@@ -7,13 +7,11 @@ webhook does. Here a batch of them costs that once.
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
-
-from bickford_sora.http.crossing import Crossing
 
 TOGETHER_MAX = 128
 """Most of them at a time, so that the first of a batch does not wait for ever more behind it."""
@@ -25,10 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 class Gathering(Generic[Item, Result]):
-    """Calls a synchronous function with the items of many requests. For one event loop."""
+    """Calls a function with the items of many requests. For one event loop."""
 
     def __init__(
-        self, together: Callable[[Sequence[Item]], Sequence[Result | Exception]], *, pace_s: float = 0.0
+        self, together: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]], *, pace_s: float = 0.0
     ) -> None:
         """`together` answers each item in their order, by an exception where it is to be raised.
 
@@ -37,7 +35,6 @@ class Gathering(Generic[Item, Result]):
         """
         self._together = together
         self._pace_s = pace_s
-        self._crossing = Crossing(1)
         self._waiting: list[tuple[Item, Callable[[Result | Exception], None]]] = []
         self._going: asyncio.Task[None] | None = None
 
@@ -68,7 +65,7 @@ class Gathering(Generic[Item, Result]):
 
     async def _answers(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         try:
-            return _one_each(items, await self._crossing.run(self._together, items))
+            return _one_each(items, await self._together(items))
         except Exception as error:  # noqa: BLE001 - it is raised where each of them waits
             return [error] * len(items)
 

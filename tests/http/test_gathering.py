@@ -22,10 +22,10 @@ class Recorder:
         self.gate.set()
         self.arrived = threading.Event()
 
-    def __call__(self, items: Sequence[int]) -> list[int | Exception]:
+    async def __call__(self, items: Sequence[int]) -> list[int | Exception]:
         self.batches.append(items)
         self.arrived.set()
-        assert self.gate.wait(TIMEOUT_S)
+        assert await asyncio.to_thread(self.gate.wait, TIMEOUT_S)
         if POISON in items:
             raise ZeroDivisionError
         return [2 * item if item >= 0 else ValueError(item) for item in items]

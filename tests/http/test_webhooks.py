@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -105,16 +106,15 @@ def test_of_those_that_come_together_each_has_its_own_answer(kit: Kit) -> None:
     intake = WebhookIntake(kit.recording, {"openai": source}.get, tenant="main", webhook_tolerance_s=300)
     (body, headers), (other, forged) = webhook("wh_1"), webhook("wh_2", secret="whsec_b3RoZXItb3RoZXI=")
     good, again, late = Webhook("openai", headers, body), Webhook("openai", headers, body), webhook("wh_3")
-    outcomes = intake.receive(
-        [
-            Webhook("openai", forged, other),
-            good,
-            Webhook("unknown", headers, body),
-            Webhook("openai", Unreadable(), body),
-            again,
-            Webhook("openai", late[1], late[0]),
-        ]
-    )
+    sent = [
+        Webhook("openai", forged, other),
+        good,
+        Webhook("unknown", headers, body),
+        Webhook("openai", Unreadable(), body),
+        again,
+        Webhook("openai", late[1], late[0]),
+    ]
+    outcomes = asyncio.run(intake.receive(sent))
     kinds = [each if isinstance(each, str) else type(each) for each in outcomes]
     assert kinds == [Unauthorized, "recorded", NotFound, ZeroDivisionError, "duplicate", "recorded"]
     assert kit.ledger.head() == 2

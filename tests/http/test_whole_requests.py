@@ -1,5 +1,6 @@
 """A webhook that came whole is answered as one that came in pieces: two doors, one house."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -119,14 +120,14 @@ def away(kit: Kit) -> None:
 
 
 def refusing(kit: Kit) -> None:
-    def refuse(decisions: Sequence[object]) -> list[Refused]:
+    async def refuse(decisions: Sequence[object]) -> list[Refused]:
         return [Refused("not today") for _ in decisions]
 
     kit.recorder.append_all = refuse
 
 
 def failing(kit: Kit) -> None:
-    def fail(_: Sequence[object]) -> None:
+    async def fail(_: Sequence[object]) -> None:
         raise ZeroDivisionError("a detail nobody outside may see")
 
     kit.recorder.append_all = fail
@@ -280,9 +281,9 @@ def test_a_sender_that_leaves_before_its_answer_harms_nobody_and_its_webhook_is_
 def test_stopping_lets_a_webhook_under_way_be_answered() -> None:
     entered, go_on = threading.Event(), threading.Event()
 
-    def slowly(webhooks: Sequence[object]) -> list[Status | Exception]:
+    async def slowly(webhooks: Sequence[object]) -> list[Status | Exception]:
         entered.set()
-        assert go_on.wait(10)
+        assert await asyncio.to_thread(go_on.wait, 10)
         return ["recorded"] * len(webhooks)
 
     kit = make_kit()
@@ -378,9 +379,9 @@ def test_a_webhook_whose_connection_ended_behind_another_request_is_counted_and_
     kit = make_kit()
     together = kit.house.receiving._together
 
-    def slowly(webhooks: Sequence[Any]) -> Sequence[Status | Exception]:
-        assert go_on.wait(10)
-        return together(webhooks)
+    async def slowly(webhooks: Sequence[Any]) -> Sequence[Status | Exception]:
+        assert await asyncio.to_thread(go_on.wait, 10)
+        return await together(webhooks)
 
     kit.app = create_app(replace(kit.house, receiving=Gathering(slowly)))
     log_plainly()

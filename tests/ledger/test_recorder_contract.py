@@ -1,5 +1,6 @@
 """What every recorder promises. One suite; PostgreSQL and memory both pass it."""
 
+import asyncio
 from datetime import datetime, timedelta
 from itertools import product
 
@@ -85,7 +86,7 @@ def test_decisions_appended_together_are_judged_each_for_itself(ledger: Ledger) 
     stale = decision((new_stream(), 0), reads={other: 3})
     unsound = Decision((), {})
     sent = [decision((stream, 0)), stale, decision((stream, 0)), unsound, decision((other, 0), facts=2)]
-    first, conflict, too_late, refused, last = ledger.append_all(sent)
+    first, conflict, too_late, refused, last = asyncio.run(ledger.append_all(sent))
     assert [type(each) for each in (first, conflict, too_late, refused, last)] == [
         Appended,
         Conflict,
@@ -99,7 +100,7 @@ def test_decisions_appended_together_are_judged_each_for_itself(ledger: Ledger) 
 
 def test_decisions_appended_together_to_a_closed_ledger_are_unavailable(ledger: Ledger) -> None:
     ledger.recorder.close()
-    answers = ledger.append_all([decision((new_stream(), 0)), decision((new_stream(), 0))])
+    answers = asyncio.run(ledger.append_all([decision((new_stream(), 0)), decision((new_stream(), 0))]))
     assert [type(each) for each in answers] == [Unavailable, Unavailable]
 
 
