@@ -44,7 +44,8 @@ State = TypeVar("State", bound=Foldable)
 class Ledger(Application[str]):
     """An event-sourced application whose events are facts saved directly; there are no aggregates.
 
-    Synchronous, and safe to use from several threads. Whatever gives events also raises SegmentUnreadable.
+    Synchronous but for `append_all`, and safe to use from several threads. Whatever gives events also raises
+    SegmentUnreadable.
     """
 
     name = "ledger"

@@ -151,6 +151,7 @@ class AsyncSender(_Line):
 
 async def _executed(pgconn: PGconn, arguments: Sequence[bytes]) -> PGresult:
     pgconn.send_query_prepared(_STATEMENT, arguments, [Format.BINARY] * len(arguments), Format.BINARY)
+    result: PGresult
     [result] = await wait_async(generators.execute(pgconn), pgconn.socket)
     return result
 

@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from pydantic import SecretStr
 
@@ -16,7 +15,7 @@ from bickford_sora.composition.books import TENANT, Books, audits, problems
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.composition.packing import packing
 from bickford_sora.endpoints import WebhookEndpoints
-from bickford_sora.http.crossing import Crossing
+from bickford_sora.http.crossing import in_thread
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
@@ -63,7 +62,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         quoting=gateway.quoting,
         observations=gateway.observations,
         receiving=Gathering(webhooks.receive),
-        deciding=Gathering(partial(Crossing(1).run, gateway.intake.ask_all), pace_s=DECIDING_PACE_S),
+        deciding=Gathering(in_thread(gateway.intake.ask_all), pace_s=DECIDING_PACE_S),
         callers=_callers(books, api_key),
         budgets=Budgets(gateway.recording, gateway.four_eyes),
         four_eyes=gateway.four_eyes,

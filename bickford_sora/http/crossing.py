@@ -1,6 +1,6 @@
-"""The one place where asynchronous code crosses to the synchronous ledger, its read models and asset storage."""
+"""The one place where requests cross to the synchronous ledger, its read models and asset storage: in threads."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -25,3 +25,13 @@ class Crossing:
     async def run(self, function: Callable[Params, Answer], *args: Params.args, **kwargs: Params.kwargs) -> Answer:
         """What `function` returns or raises."""
         return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
+
+
+def in_thread(function: Callable[Params, Answer]) -> Callable[Params, Awaitable[Answer]]:
+    """The synchronous function for an event loop, which runs it in a thread, one call at a time."""
+    crossing = Crossing(1)
+
+    async def run(*args: Params.args, **kwargs: Params.kwargs) -> Answer:
+        return await crossing.run(function, *args, **kwargs)
+
+    return run

@@ -1,7 +1,6 @@
 """Requests that are recorded together: those that come while others are being recorded go with the next ones.
 
-A thread's start and end, its wait for the ledger and the way back to the event loop cost more than recording one
-webhook does. Here a batch of them costs that once.
+The way to the ledger and back costs more than recording one webhook does. Here a batch of them costs that once.
 """
 
 import asyncio

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +31,7 @@ from bickford_sora.erasure_list import ErasureList, Listed
 from bickford_sora.erasures import Erasures
 from bickford_sora.evidence.packing import Packing
 from bickford_sora.four_eyes import FourEyes
-from bickford_sora.http.crossing import Crossing
+from bickford_sora.http.crossing import in_thread
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import Limits
 from bickford_sora.http.tide import Tide
@@ -228,7 +227,7 @@ def asking(ground: Ground, desk: Desk) -> dict[str, Any]:
         "quoting": Quoting(desk),
         "batches": Batches(ground.recording, ground.keys, intake),
         "receiving": Gathering(webhooks.receive),
-        "deciding": Gathering(partial(Crossing(1).run, intake.ask_all)),
+        "deciding": Gathering(in_thread(intake.ask_all)),
         "observations": Observations(ground.recording, ground.keys),
         "unknown": Unknown(
             recording=ground.recording,
