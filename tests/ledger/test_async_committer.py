@@ -160,7 +160,8 @@ def test_a_connection_that_breaks_off_costs_no_error_and_doubles_nothing(ledger:
             with held(ledger_url) as blocker:
                 task = asyncio.create_task(ledger.append_all(ended))
                 await until_it_waits(blocker)
-                blocker.execute(f"SELECT pg_terminate_backend(pid) FROM ({WAITING})")
+                for waiting in blocker.execute(WAITING).fetchall():
+                    blocker.execute("SELECT pg_terminate_backend(%s)", waiting)
                 blocker.execute(UNLOCK)
                 answers = await task
             assert [type(each) for each in answers] == [Appended] * 3
