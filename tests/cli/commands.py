@@ -251,7 +251,7 @@ def first_line(process: Process) -> str:
     return process.stdout.readline()
 
 
-def wait_until_gone(path: Path, timeout_s: float = 5.0) -> None:
+def wait_until_gone(path: Path, timeout_s: float = 20.0) -> None:
     """Waits for a file to be removed."""
     gives_up_at = time.monotonic() + timeout_s
     while path.exists():
