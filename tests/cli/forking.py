@@ -30,13 +30,16 @@ BYTES_MAX = 1 << 17
 class Forked:
     """A command that runs, as `subprocess.Popen` shows one. What it writes to its standard output is read here."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: IO[Any]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: IO[Any], *, leads: bool = False
+    ) -> None:
+        """Starts it, where it `leads` in a session of its own."""
         self.args = list(arguments)
         self.returncode: int | None = None
         reading, writing = os.pipe()
         self._told, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with told, os.fdopen(writing, "w"):
-            asked = {"arguments": self.args, "environment": dict(environment)}
+            asked = {"arguments": self.args, "environment": dict(environment), "leads": leads}
             _ask(json.dumps(asked).encode(), [writing, log.fileno(), told.fileno()])
         self.stdout = os.fdopen(reading, "r")
         self.pid = int(self._told.recv(64))
@@ -69,6 +72,10 @@ class Forked:
         """Sends a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """kill -15."""
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """kill -9."""
@@ -132,6 +139,8 @@ class Forker:
         asked = json.loads(content)
         pid = os.fork()
         if pid == 0:
+            if asked["leads"]:
+                os.setsid()
             self._become(asked["environment"], fds)
             return list(asked["arguments"])
         told = socket.socket(fileno=fds.pop())
