@@ -10,8 +10,7 @@ from psycopg import conninfo, sql
 from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
-from tests.cli.commands import environment, stop
-from tests.cli.forking import IS_POSSIBLE, Forked
+from tests.cli.commands import environment, start, stop
 
 from . import (
     accept,
@@ -100,12 +99,12 @@ def forked_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @contextmanager
     def begun(folder: Path, name: str, command: list[str], given: dict[str, str]) -> Iterator[object]:
-        if name != "ours" or not IS_POSSIBLE:
+        if name != "ours":
             with started(folder, name, command, given) as process:
                 yield process
             return
         with (folder / f"{name}.log").open("w") as log:
-            process = Forked(command[3:], environment(folder / "data", given), log, leads=True)
+            process = start(command[3:], environment(folder / "data", given), log, leads=True)
         try:
             yield process
         finally:
