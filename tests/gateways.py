@@ -11,13 +11,14 @@ from pydantic import SecretStr
 
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
-from bickford_sora.composition.gateway import Gateway, compose
+from bickford_sora.composition.gateway import Gateway
 from bickford_sora.composition.house import house
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from tests.benchmarks.database import temporary_database
+from tests.inspecting import compose
 
 KEY = "bk_live_only-for-this-test"
 WEBHOOK_SECRET = "whsec_b25seSBmb3IgdGhpcyB0ZXN0LCBub3QgYSBzZWNyZXQ="

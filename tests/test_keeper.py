@@ -4,8 +4,6 @@ import itertools
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bickford_sora.keeper import RESTART_FIRST_S
+from tests.cli.commands import start
 
 WAIT_S = 20.0
 REFUSED = 1
@@ -24,13 +23,8 @@ class Kept:
 
     def __init__(self, folder: Path, mode: str) -> None:
         self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.kept", str(folder), mode],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        with (folder / "log").open("w") as log:
+            self.process = start((str(folder), mode), os.environ, log, module="tests.kept", leads=True)
 
     def lines(self, name: str, count: int = 1) -> list[str]:
         """What was written into a file, once it has so many lines."""
@@ -62,7 +56,8 @@ def keeping(folder: Path, mode: str = "") -> Iterator[Kept]:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(kept.process.pid, signal.SIGKILL)
-        kept.process.communicate(timeout=WAIT_S)
+        kept.process.wait(WAIT_S)
+        kept.process.stdout.close()
 
 
 @pytest.fixture
@@ -147,8 +142,8 @@ def test_who_is_told_twice_breaks_off(tmp_path: Path) -> None:
 
 def test_a_server_that_never_began_is_not_started_again(tmp_path: Path) -> None:
     with keeping(tmp_path, "refuses") as kept:
-        said, _ = kept.process.communicate(timeout=WAIT_S)
-        assert (kept.process.returncode, said) == (REFUSED, "never: it cannot\n")
+        said = kept.process.stdout.read()
+        assert (kept.process.wait(WAIT_S), said) == (REFUSED, "never: it cannot\n")
         assert len(kept.lines("server")) == 1
         assert not (tmp_path / "background").exists()
 

@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
-from bickford_sora.composition.gateway import compose
 from bickford_sora.decisions.request import create_request
 from bickford_sora.http.app import create_app
 from bickford_sora.open_telemetry import OpenTelemetry
@@ -21,6 +20,7 @@ from bickford_sora.renderers.transport import Traced, Transport
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from tests.http.houses import make_kit
+from tests.inspecting import compose
 from tests.workers.conftest import CALLER, ORIGIN, renderer_at, wait_until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

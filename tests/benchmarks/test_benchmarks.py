@@ -1,4 +1,7 @@
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -7,6 +10,7 @@ from psycopg import conninfo, sql
 from bickford_sora.decisions.rules.backtest import compare
 from projections.port import Pool
 from projections.rebuild import Rebuild
+from tests.cli.commands import environment, start, stop
 
 from . import (
     accept,
@@ -21,6 +25,7 @@ from . import (
     poll,
     replay,
     rust_store,
+    servers,
     soak,
     spend,
     stock,
@@ -87,7 +92,29 @@ def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:
     assert len(progress) == create.ROUNDS
 
 
+@pytest.fixture
+def forked_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway begins without importing anything. How it begins else, the benchmark of creates shows."""
+    started = servers.started
+
+    @contextmanager
+    def begun(folder: Path, name: str, command: list[str], given: dict[str, str]) -> Iterator[object]:
+        if name != "ours":
+            with started(folder, name, command, given) as process:
+                yield process
+            return
+        with (folder / f"{name}.log").open("w") as log:
+            process = start(command[3:], environment(folder / "data", given), log, leads=True)
+        try:
+            yield process
+        finally:
+            stop(process)
+
+    monkeypatch.setattr(servers, "started", begun)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_gateway")
 def test_the_accept_benchmark_measures_an_offered_load(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accept, "WARM_UP_S", 0.1)
     monkeypatch.setattr(database, "WAL_MIB", 16)  # nobody looks at how fast it is
@@ -100,6 +127,7 @@ def test_the_accept_benchmark_measures_an_offered_load(server_url: str, monkeypa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_gateway")
 def test_the_intake_benchmark_counts_exactly(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "RENDERS", 2)
     monkeypatch.setattr(database, "WAL_MIB", 16)  # as above
@@ -132,6 +160,7 @@ def test_the_poll_benchmark_measures_few_and_many(server_url: str, monkeypatch: 
     assert len(progress) == 2
 
 
+@pytest.mark.usefixtures("forked_gateway")
 def test_the_soak_looks_at_a_whole_server(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soak, "LOOKS_EACH", 1)
     measured = soak.run(server_url, seconds=1.0, on_progress=lambda _: None)

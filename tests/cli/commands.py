@@ -25,6 +25,7 @@ from bickford_sora.composition.books import Books, open_books
 from bickford_sora.settings import Settings
 from bickford_sora.simulator.faults import Fault, FaultKind, Operation
 from tests.cli.forking import IS_POSSIBLE, Forked, asking
+from tests.cli.forking import OURS as PROGRAM
 from tests.clusters import copy_cluster
 from tests.logs import log_plainly
 
@@ -208,11 +209,16 @@ def served(*, render_time_s: float = 0.3, **given: str) -> Iterator[Served]:
             stop(process)
 
 
-def start(arguments: Sequence[str], known: Mapping[str, str], errors: IO[str]) -> Process:
-    """Starts a command with this environment, and has it write its errors there."""
+def start(
+    arguments: Sequence[str], known: Mapping[str, str], errors: IO[str], *, module: str = PROGRAM, leads: bool = False
+) -> Process:
+    """Starts a command with this environment, and has it write its errors there; in a new session if it `leads`."""
     if IS_POSSIBLE:
-        return Forked(arguments, known, errors)
-    return subprocess.Popen([*COMMAND, *arguments], env=known, stdout=subprocess.PIPE, stderr=errors, text=True)
+        return Forked(arguments, known, errors, module=module, leads=leads)
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(
+        command, env=known, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=leads
+    )
 
 
 def stop(process: Process) -> int:
@@ -251,7 +257,7 @@ def first_line(process: Process) -> str:
     return process.stdout.readline()
 
 
-def wait_until_gone(path: Path, timeout_s: float = 5.0) -> None:
+def wait_until_gone(path: Path, timeout_s: float = 20.0) -> None:
     """Waits for a file to be removed."""
     gives_up_at = time.monotonic() + timeout_s
     while path.exists():

@@ -11,7 +11,8 @@ import sys
 
 def main() -> int:
     """The command's exit status, when it has ended; its outputs are this process's own."""
-    asked = json.dumps({"arguments": sys.argv[2:], "environment": dict(os.environ)}).encode()
+    command = {"module": "bickford_sora", "arguments": sys.argv[2:], "leads": False}
+    asked = json.dumps({**command, "environment": dict(os.environ)}).encode()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, socket.socket(fileno=int(sys.argv[1])) as forker:
         with theirs:

@@ -9,6 +9,7 @@ import atexit
 import gc
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -23,6 +24,8 @@ from typing import IO, Any
 ROOT = Path(__file__).parents[2]
 IS_POSSIBLE = hasattr(os, "pidfd_open")
 """Whether the system, Linux, says when a process has ended."""
+OURS = "bickford_sora"
+"""The module that is the command."""
 BYTES_MAX = 1 << 17
 """Of a command with its environment."""
 
@@ -30,13 +33,22 @@ BYTES_MAX = 1 << 17
 class Forked:
     """A command that runs, as `subprocess.Popen` shows one. What it writes to its standard output is read here."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: IO[Any]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: IO[Any],
+        *,
+        module: str = OURS,
+        leads: bool = False,
+    ) -> None:
+        """Starts `python -m module`, where it `leads` in a session of its own."""
         self.args = list(arguments)
         self.returncode: int | None = None
         reading, writing = os.pipe()
         self._told, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with told, os.fdopen(writing, "w"):
-            asked = {"arguments": self.args, "environment": dict(environment)}
+            asked = {"module": module, "arguments": self.args, "environment": dict(environment), "leads": leads}
             _ask(json.dumps(asked).encode(), [writing, log.fileno(), told.fileno()])
         self.stdout = os.fdopen(reading, "r")
         self.pid = int(self._told.recv(64))
@@ -69,6 +81,10 @@ class Forked:
         """Sends a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """kill -15."""
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """kill -9."""
@@ -116,24 +132,26 @@ class Forker:
         self.selector = selectors.DefaultSelector()
         self.selector.register(asking, selectors.EVENT_READ)
 
-    def next_command(self) -> list[str]:
-        """The arguments of a command, in the process that is to run it. Does not return in the one that forks."""
+    def next_command(self) -> tuple[str, list[str]]:
+        """A module and its arguments, in the process that is to run it. Does not return in the one that forks."""
         while True:
             for key, _ in self.selector.select():
                 if key.fileobj is not self.asking:
                     self._tell(key.fd)
-                elif (arguments := self._fork()) is not None:
-                    return arguments
+                elif (command := self._fork()) is not None:
+                    return command
 
-    def _fork(self) -> list[str] | None:
+    def _fork(self) -> tuple[str, list[str]] | None:
         content, fds, _, _ = socket.recv_fds(self.asking, BYTES_MAX, 3)
         if not content:
             sys.exit(0)  # who asks has gone
         asked = json.loads(content)
         pid = os.fork()
         if pid == 0:
+            if asked["leads"]:
+                os.setsid()
             self._become(asked["environment"], fds)
-            return list(asked["arguments"])
+            return asked["module"], asked["arguments"]
         told = socket.socket(fileno=fds.pop())
         for each in fds:
             os.close(each)
@@ -181,8 +199,11 @@ def main() -> None:
     usual_authorities()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the commands, too
-    arguments = Forker(socket.socket(fileno=int(sys.argv[1]))).next_command()
-    sys.exit(run(arguments))
+    module, arguments = Forker(socket.socket(fileno=int(sys.argv[1]))).next_command()
+    if module == OURS:
+        sys.exit(run(arguments))
+    sys.argv[1:] = arguments
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

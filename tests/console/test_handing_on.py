@@ -14,6 +14,8 @@ from bickford_sora.http.serving import ServerThread
 from tests.http.houses import SettableClock
 
 SILENCE_S = 0.4
+PATIENT_S = 2.0
+"""As `SILENCE_S`, where a reader must never be that late, however busy the machine."""
 WAIT_S = 20.0
 PART = b"a part of the ledger\n" * 4_000
 WRITES = "import sys; [sys.stdout.buffer.write(b'a part of the ledger\\n' * 4_000) for _ in range({times})]"
@@ -24,10 +26,12 @@ def commands_that_write(times: int) -> Commands:
     return Commands(processes.run, processes.parts, SettableClock())
 
 
-def exporting(commands: Commands) -> ASGIApp:
+def exporting(commands: Commands, *, silence_s: float = SILENCE_S) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         parts = commands.parts("export", by="key_1")
-        answer = HandedOn(next(parts), parts, media_type="text/plain", headers={}, silence_s=SILENCE_S)
+        first = next(parts)
+        assert commands.standing("export") is not None
+        answer = HandedOn(first, parts, media_type="text/plain", headers={}, silence_s=silence_s)
         await answer(scope, receive, send)
 
     return app
@@ -35,13 +39,13 @@ def exporting(commands: Commands) -> ASGIApp:
 
 @contextmanager
 def asked(server: ServerThread) -> Iterator[socket.socket]:
-    """A client that has asked, and has the first byte of the answer."""
+    """A client that has asked, and is being answered."""
     with closing(socket.socket()) as client:
         client.settimeout(WAIT_S)
         host, _, port = server.url.removeprefix("http://").partition(":")
         client.connect((host, int(port)))
         client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
-        assert client.recv(1)
+        assert client.recv(12) == b"HTTP/1.1 200"
         yield client
 
 
@@ -57,33 +61,32 @@ def is_free(commands: Commands) -> bool:
 def test_a_reader_that_stalls_gives_its_place_back_though_it_stays() -> None:
     commands = commands_that_write(10_000)
     with ServerThread(exporting(commands)) as server, asked(server):
-        assert commands.standing("export") is not None
         assert is_free(commands)
 
 
 def test_a_reader_that_stalls_holds_up_no_stop_though_it_stays() -> None:
     commands = commands_that_write(10_000)
-    with ServerThread(exporting(commands), shutdown_timeout_s=int(WAIT_S)) as server, asked(server):
+    with ServerThread(exporting(commands), shutdown_timeout_s=int(3 * WAIT_S)) as server, asked(server):
         assert is_free(commands)
         began_at = time.monotonic()
         server.stop()
-        assert time.monotonic() - began_at < WAIT_S / 4
+        assert time.monotonic() - began_at < WAIT_S
 
 
 def test_a_reader_that_leaves_gives_its_place_back() -> None:
     commands = commands_that_write(10_000)
     with ServerThread(exporting(commands)) as server:
         with asked(server):
-            assert commands.standing("export") is not None
+            pass
         assert is_free(commands)
 
 
 def test_a_slow_reader_that_goes_on_reading_gets_everything() -> None:
     commands, got, began_at = commands_that_write(400), 0, time.monotonic()
-    with ServerThread(exporting(commands)) as server, asked(server) as client:
+    with ServerThread(exporting(commands, silence_s=PATIENT_S)) as server, asked(server) as client:
         while part := client.recv(256 * 1024):
             got += len(part)
-            time.sleep(0.01)
+            time.sleep(0.02)
     assert got > 400 * len(PART)
-    assert time.monotonic() - began_at > SILENCE_S
+    assert time.monotonic() - began_at > PATIENT_S
     assert is_free(commands)

@@ -14,6 +14,7 @@ from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import ServerStartError
 from bickford_sora.database.layout import Layout
 from bickford_sora.database.pool import open_pool
+from tests.clusters import copy_cluster
 
 from .processes import USE_UNTIL_TOLD, Home, select, wait_until
 
@@ -282,6 +283,7 @@ def test_closing_twice_is_closing_once(home: Home) -> None:
 
 def test_a_long_path_gets_a_short_socket_folder(parent: Path, fresh_home: Home) -> None:
     fresh_home.data_dir = parent / ("long" * 25)
+    copy_cluster(fresh_home.data_dir)
     with EmbeddedPostgres.acquire(fresh_home.data_dir) as server:
         assert select(server.url, "SELECT 1") == 1
     folder = Layout(fresh_home.data_dir).socket_folder

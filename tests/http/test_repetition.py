@@ -25,6 +25,7 @@ from tests.http.houses import KEY, OTHER_KEY, Kit, error_of, make_kit
 REPEATED = "bickford-repeated"
 AGAIN = {"x-stainless-retry-count": "1"}
 BODY = {"prompt": "A calm sea"}
+WAIT_S = 20.0
 
 
 def told(kit: Kit, kind: str) -> list[str]:
@@ -256,24 +257,24 @@ class Pondering(Policy):
 
     def decide(self, seen: Seen, currency: str | None = None) -> tuple[Verdict, Refusal | None]:
         self.begun.set()
-        assert self.may_go_on.wait(20)
+        assert self.may_go_on.wait(WAIT_S)
         return super().decide(seen, currency)
 
 
 def hang_up_while_it_is_decided(url: str, policy: Pondering, body: bytes) -> None:
     """Sends a create as an SDK does, and gives up before it is answered."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=WAIT_S) as connection:
         head = (
             f"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         connection.sendall(head.encode() + body)
-        assert policy.begun.wait(5)
+        assert policy.begun.wait(WAIT_S)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + WAIT_S
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -291,15 +292,37 @@ def test_over_a_socket_an_sdk_that_lost_its_connection_gets_the_render_it_made()
     assert [answer.headers[REPEATED]] == renders(kit)
 
 
+class ImpatientOnce(httpx.HTTPTransport):
+    """Loses its patience with the first request, in the middle of the decision."""
+
+    def __init__(self, policy: Pondering) -> None:
+        super().__init__()
+        self.policy = policy
+        self.is_patient = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.extensions["trace"] = self._lose_patience
+        return super().handle_request(request)
+
+    def _lose_patience(self, name: str, _: dict[str, Any]) -> None:
+        if name == "http11.receive_response_headers.started" and not self.is_patient:
+            assert self.policy.begun.wait(WAIT_S)
+            self.is_patient = True
+            raise httpx.ReadTimeout("it took too long")
+
+
 def test_over_a_socket_a_repetition_waits_for_the_request_it_repeats() -> None:
     """The SDK's own retry: its first try times out while the decision takes long, the second finds its end."""
     policy = Pondering()
     kit = make_kit(policy=policy)
-    with ServerThread(kit.app) as server, ThreadPoolExecutor(1) as pool:
-        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=2, timeout=1.0)
+    with (
+        ServerThread(kit.app) as server,
+        ThreadPoolExecutor(1) as pool,
+        httpx.Client(transport=ImpatientOnce(policy)) as http_client,
+    ):
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=1, http_client=http_client)
         answer = pool.submit(client.videos.create, prompt=BODY["prompt"])
-        assert policy.begun.wait(5)
-        time.sleep(1.7)  # the first try has timed out at 1.0 s, the second has begun by 1.5 s
+        eventually(lambda: [len(each) for each in [*kit.house.underway._answering.values()]] == [2])
         policy.may_go_on.set()
-        assert [answer.result(10).id] == renders(kit)
+        assert [answer.result(WAIT_S).id] == renders(kit)
     assert told(kit, "answer.repeated") == renders(kit)

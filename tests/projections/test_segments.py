@@ -1,8 +1,8 @@
 """Closed segments on a real database: everything is as it was, and a file that is not is named."""  # noqa: INP001
 
 import json
+import os
 import random
-import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from projections.audit import AUDIT
 from projections.inserting import Stretch, insert
 from projections.rebuild import Rebuild
 from tests.benchmarks.database import temporary_database
-from tests.cli.commands import COMMAND, environment, run
+from tests.cli.commands import Process, environment, run, start
 
 DEEDS = 150
 """In the ledger before the segment is closed."""
@@ -63,11 +63,11 @@ class Shelf:
                 on_progress=lambda _done, _total: None,
             )
 
-    def close_in_another_process(self, until: int) -> "subprocess.Popen[bytes]":
+    def close_in_another_process(self, until: int) -> Process:
         """Closing that has just begun to write its file."""
-        command = (*COMMAND, "segments", "close", "--until", str(until))
         given = environment(self.folder / "data", {"BICKFORD_DATABASE_URL": self.url})
-        closing = subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with Path(os.devnull).open("w") as nowhere:
+            closing = start(("segments", "close", "--until", str(until)), given, nowhere)
         begun = self.folder / "data" / "segments"
         while not [*begun.glob(f"*-{until}.*")] and closing.poll() is None:
             time.sleep(0.001)
@@ -310,6 +310,7 @@ def test_whoever_is_killed_while_closing_loses_nothing_and_the_next_one_finishes
         time.sleep(chance.uniform(0, CLOSING_S))
         closing.kill()
         closing.wait()
+        closing.stdout.close()
         assert shelf.books.ledger.read(0) == facts
         shelf.finish(until)
         assert shelf.books.ledger.read(0) == facts

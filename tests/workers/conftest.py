@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
-from bickford_sora.composition.gateway import Gateway, compose
+from bickford_sora.composition.gateway import Gateway
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.request import create_request
 from bickford_sora.recording import Origin
@@ -18,6 +18,7 @@ from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from ledger import streams
 from ledger.render import Render
+from tests.inspecting import compose
 
 CALLER = Caller("main", "default", "req-1", "key_1")
 ORIGIN = Origin("main", "key_1")

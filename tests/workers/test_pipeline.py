@@ -9,7 +9,7 @@ from PIL import Image as Picture
 
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
-from bickford_sora.composition.gateway import Gateway, compose
+from bickford_sora.composition.gateway import Gateway
 from bickford_sora.decisions.media import File
 from bickford_sora.decisions.request import create_request, remix_request
 from bickford_sora.settings import Settings
@@ -17,6 +17,7 @@ from bickford_sora.simulator import SimulatorServer
 from bickford_sora.simulator.faults import Fault, FaultKind, Operation
 from ledger.render import Phase
 from tests.benchmarks.database import temporary_database
+from tests.inspecting import compose
 from tests.workers.conftest import (
     CALLER,
     ORIGIN,

@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
-from bickford_sora.composition.gateway import compose
 from bickford_sora.composition.house import house
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+from tests.inspecting import compose
 
 KEY = "bk_live_only-for-this-test"
 SIZE = "128x96"

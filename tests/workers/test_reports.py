@@ -10,13 +10,14 @@ import yaml
 
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
-from bickford_sora.composition.gateway import Gateway, compose
+from bickford_sora.composition.gateway import Gateway
 from bickford_sora.decisions.request import create_request
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from ledger import streams
 from ledger.events import SpendSettled
 from ledger.render import Phase, Render
+from tests.inspecting import compose
 from tests.ledger.spending import usd
 from tests.workers.conftest import CALLER, ORIGIN, SIZE, wait_until
 

@@ -3,27 +3,49 @@
 import os
 import re
 import subprocess
-import sys
+from collections.abc import Mapping
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.cli.commands import COMMAND, OURS, Process, start
+
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "restart-renderers" / "run.py"
-TIMEOUT_S = 180.0
+
+
+def script_of_the_docs() -> Any:
+    spec = spec_from_file_location("restart_renderers", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 @pytest.mark.slow
-def test_ten_renders_outlive_the_kill_of_both_their_renderers_and_no_client_sees_it(database_url: str) -> None:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BICKFORD_", "OPENAI_"))}
-    told = subprocess.run(
-        [sys.executable, str(SCRIPT)],
-        env={**kept, "BICKFORD_DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert told.stdout.count("was killed, and started again") == 2
-    assert re.search(r"^[1-9]\d* jobs were forgotten, and submitted again$", told.stdout, re.MULTILINE)
-    assert "10 of 10 were completed and downloaded: ['completed']" in told.stdout
+@pytest.mark.timeout(180)
+def test_ten_renders_outlive_the_kill_of_both_their_renderers_and_no_client_sees_it(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The script runs in this process, and the programs it starts are forked."""
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("BICKFORD_DATABASE_URL", database_url)
+    log = tmp_path / "log"
+
+    def started(command: list[str], *, env: Mapping[str, str], stdout: int, text: bool) -> Process:
+        assert (tuple(command[:3]), stdout, text) == (COMMAND, subprocess.PIPE, True)
+        with log.open("a") as errors:
+            return start(command[3:], env, errors)
+
+    script = script_of_the_docs()
+    monkeypatch.setattr(script, "subprocess", SimpleNamespace(Popen=started, PIPE=subprocess.PIPE))
+    status = script.main()
+    told = capsys.readouterr().out
+    assert status == 0, told + log.read_text()
+    assert told.count("was killed, and started again") == 2
+    assert re.search(r"^[1-9]\d* jobs were forgotten, and submitted again$", told, re.MULTILINE)
+    assert "10 of 10 were completed and downloaded: ['completed']" in told
