@@ -10,7 +10,6 @@ in what the next batch is made of.
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 from ledger.committer import (
     ANSWER_WAIT_S,
@@ -28,10 +27,11 @@ from ledger.wire import Encoded
 
 
 class AsyncCommitter:
-    """Sends decisions in batches from one event loop at a time.
+    """Sends decisions in batches from an event loop.
 
-    It knows the ordinary way only. The committer has a connection sooner, sends again what broke off, and takes apart
-    what is refused; event ids give what was written already its first answer.
+    It knows the ordinary way only. The committer and a thread have the first batch, one that comes while another is
+    under way, what broke off, which is sent again, and what was refused, which is taken apart. Event ids give what was
+    written already its first answer.
     """
 
     def __init__(
@@ -46,37 +46,42 @@ class AsyncCommitter:
         self._committer = committer
         self._observe = observe
         self._answer_wait_s = answer_wait_s
-        self._turn = asyncio.Lock()
 
     async def append_all(self, decisions: Sequence[Encoded]) -> list[Appended | Exception]:
-        """As `Committer.append_all`. Who is cancelled does not learn what was written."""
+        """Appends decisions that know nothing of each other, each for itself. Who is cancelled learns of none."""
+        gives_up_at = asyncio.get_running_loop().time() + self._answer_wait_s
         answers: dict[int, Appended | Exception] = {}
-        async with self._turn:
-            left: Sequence[int] = range(len(decisions))
-            while left:
-                batch, left = _apart(decisions, left)
-                answers.update(zip(batch, await self._sent([decisions[number] for number in batch]), strict=True))
+        left: Sequence[int] = range(len(decisions))
+        while left:
+            batch, left = _apart(decisions, left)
+            sent = await self._sent([decisions[number] for number in batch], gives_up_at)
+            answers.update(zip(batch, sent, strict=True))
+            if all(isinstance(each, Unavailable) for each in sent):  # those behind it would only wait as long
+                answers.update(dict.fromkeys(left, sent[0]))
+                break
         return [answers[number] for number in range(len(decisions))]
 
-    async def _sent(self, batch: Sequence[Encoded]) -> Sequence[Appended | Exception]:
-        began = time.monotonic()
+    async def _sent(self, batch: Sequence[Encoded], gives_up_at: float) -> Sequence[Appended | Exception]:
         try:
-            async with asyncio.timeout(self._answer_wait_s):
-                answers = await self._sender.send(batch)
+            if self._sender.is_free:
+                async with asyncio.timeout_at(gives_up_at):
+                    return await self._observed(batch)
         except TimeoutError:
             return [Unavailable("no answer in time; it is not known whether the decision was written")] * len(batch)
         except Unavailable as error:
             return [error] * len(batch)
         except LedgerError:
-            return await asyncio.to_thread(self._leave_to_committer, batch)
-        self._observe(len(batch), time.monotonic() - began)
+            pass  # the committer finds out what of it can be written
+        wait_s = max(0.0, gives_up_at - asyncio.get_running_loop().time())
+        answers = await asyncio.to_thread(self._committer.append_all, batch, wait_s)
+        if any(isinstance(each, Appended) for each in answers):
+            self._sender.connect_soon()
         return answers
 
-    def _leave_to_committer(self, batch: Sequence[Encoded]) -> list[Appended | Exception]:
-        answers = self._committer.append_all(batch)
-        if any(isinstance(each, Appended) for each in answers):
-            with suppress(LedgerError):  # the next batch comes here, too
-                self._sender.connect()
+    async def _observed(self, batch: Sequence[Encoded]) -> Sequence[Appended | Exception]:
+        began = time.monotonic()
+        answers = await self._sender.send(batch)
+        self._observe(len(batch), time.monotonic() - began)
         return answers
 
 

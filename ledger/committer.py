@@ -141,9 +141,12 @@ class Committer:
             return answer
         raise answer
 
-    def append_all(self, decisions: Sequence[Encoded]) -> list[Appended | Exception]:
-        """Appends decisions that know nothing of each other, each for itself, and waits for all answers."""
-        gives_up_at = time.monotonic() + self._answer_wait_s
+    def append_all(self, decisions: Sequence[Encoded], wait_s: float) -> list[Appended | Exception]:
+        """Appends decisions that know nothing of each other, each for itself, and waits for all answers.
+
+        `wait_s`: for so long, in seconds; then they are Unavailable.
+        """
+        gives_up_at = time.monotonic() + wait_s
         tickets: list[_Ticket | Unavailable] = []
         for decision in decisions:
             try:

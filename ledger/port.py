@@ -22,8 +22,9 @@ class LedgerRecorder(ApplicationRecorder):
     Durability: an answered append survives whatever the recorder's storage survives, whole; a refused one left nothing.
     Order: positions are dense from 1 and follow appends, so a reader that has seen P has seen everything up to P;
     `recorded_at` never runs backwards along them.
-    Concurrency: from any number of threads. A decision is accepted only if every stream it names still has the head it
-    was decided on; its neighbours do not notice.
+    Concurrency: from any number of threads; `append_all` from an event loop, which does other things meanwhile where
+    there is a disk to wait for. A decision is accepted only if every stream it names still has the head it was decided
+    on; its neighbours do not notice.
     Retry: an append of the same event ids at the same places is answered with the first result.
     Errors: Conflict, Refused, Unavailable (`ledger.errors`).
     """

@@ -42,7 +42,7 @@ class PostgresRecorder(LedgerRecorder):
         self._async_committer = AsyncCommitter(self._async_sender, self._committer, observe=observe)
 
     def close(self) -> None:
-        """Sends what is waiting. The pool stays its owner's to close."""
+        """Sends what is waiting in threads; a batch of an event loop is finished there. The pool stays its owner's."""
         self._committer.close()
         self._sender.close()
         self._async_sender.close()

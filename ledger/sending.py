@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from ledger.committer import Answer, ConnectionBroken
 from ledger.envelope import Appended
-from ledger.errors import Conflict, Refused, Unavailable
+from ledger.errors import Conflict, LedgerError, Refused, Unavailable
 from ledger.sql import query
 from ledger.wire import ARGUMENT_OIDS, Encoded, append_arguments, read_outcome
 
@@ -33,6 +34,8 @@ Pool = ConnectionPool[Connection[TupleRow]]
 
 _STATEMENT = b"ledger_append"
 """The prepared statement's name: always the same, so that a connection that is taken again and again has one."""
+_LOOK_S = 1.0
+"""How often psycopg looks up from a wait. At its default of 0 it goes round and round until the answer is there."""
 _NOT_NOW = frozenset({"40", "53", "55", "57", "58"})
 """SQLSTATE classes that say nothing about the events: a rollback, no resources, a lock not had in time, an operator's
 act, a failing disk."""
@@ -41,7 +44,7 @@ _GOING_DOWN = frozenset({"57P01", "57P02", "57P03"})
 
 
 class _Line:
-    """A connection of the pool that appends: taken at the first batch and kept until it breaks or `close`.
+    """A connection of the pool that appends, kept until it breaks or `close`.
 
     To check a connection out for each batch would cost as much again as the append. Used for one batch at a time.
     """
@@ -49,48 +52,48 @@ class _Line:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._connection: Connection[TupleRow] | None = None
-        self._prepared = False
-        """Whether the connection has the statement."""
 
     def close(self) -> None:
-        """Gives the connection back. The next batch takes another one."""
-        connection, self._connection, self._prepared = self._connection, None, False
+        """Gives the connection back."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(PoolClosed):
-                self._pool.putconn(connection)
+            self._give_back(connection)
 
-    def _connected(self) -> Connection[TupleRow]:
-        if self._connection is None:
-            try:
-                self._connection = self._pool.getconn()
-            except (PoolTimeout, PoolClosed) as error:
-                raise Unavailable("no connection to the ledger's database could be had") from error
-        return self._connection
+    def _give_back(self, connection: Connection[TupleRow]) -> None:
+        with contextlib.suppress(PoolClosed):
+            self._pool.putconn(connection)
 
-    def _prepare(self, pgconn: PGconn) -> None:
-        """Readies it for appends. Texts are sent as UTF-8, whatever the server or the URL would have them be."""
-        if self._prepared:
-            return
-        _checked(pgconn.exec_(b"set client_encoding to 'UTF8'"))
-        # It is still there when an earlier turn prepared it.
-        with contextlib.suppress(DuplicatePreparedStatement):
-            _checked(pgconn.prepare(_STATEMENT, query("append").encode(), ARGUMENT_OIDS))
-        self._prepared = True
+    def _taken(self) -> Connection[TupleRow]:
+        """A connection that can append. Raises Unavailable, ConnectionBroken or Refused where there is none."""
+        try:
+            connection = self._pool.getconn()
+        except (PoolTimeout, PoolClosed) as error:
+            raise Unavailable("no connection to the ledger's database could be had") from error
+        try:
+            _prepare(connection.pgconn)
+        except psycopg.Error as error:
+            cause = self._cause(error, connection)
+            self._give_back(connection)
+            raise cause from error
+        return connection
 
     def _cause(self, error: psycopg.Error, connection: Connection[TupleRow]) -> Exception:
         """What the database's error means for the batch."""
         # Without an SQLSTATE it is libpq that speaks, not the server: the connection died in the middle of a call.
         if connection.broken or connection.closed or error.sqlstate is None or error.sqlstate in _GOING_DOWN:
-            self.close()
+            self._let_go()
             # The others are likely broken too, and those that nobody uses are replaced now: to be asked first, each of
             # them would take as long as it takes to find that a machine is lost.
             self._pool.drain()
             return ConnectionBroken(type(error).__name__)
         if isinstance(error, InvalidSqlStatementName):
-            self.close()  # a pooler put another session behind the connection; nothing was written
+            self._let_go()  # a pooler put another session behind the connection; nothing was written
             return ConnectionBroken(type(error).__name__)
         if isinstance(error, ReadOnlySqlTransaction):
-            self.close()  # after a failover the next connection may reach the primary
+            self._let_go()  # after a failover the next connection may reach the primary
             return Unavailable("the database is read-only; writes go to the primary")
         if (error.sqlstate or "")[:2] in _NOT_NOW:
             return Unavailable(f"the database cannot append now: {type(error).__name__}")
@@ -108,51 +111,94 @@ class Sender(_Line):
         takes the lock back at each step of the exchange; with many writers it would wait for it, each time, behind
         those who encode the next batch.
         """
-        connection = self._connected()
+        if self._connection is None:
+            self._connection = self._taken()
+        connection = self._connection
+        arguments = append_arguments(batch)
+        formats = [Format.BINARY] * len(arguments)
         try:
-            self._prepare(connection.pgconn)
-            arguments = append_arguments(batch)
-            formats = [Format.BINARY] * len(arguments)
             return _answers(batch, connection.pgconn.exec_prepared(_STATEMENT, arguments, formats, Format.BINARY))
         except psycopg.Error as error:
             raise self._cause(error, connection) from error
 
 
 class AsyncSender(_Line):
-    """Sends from an event loop, which does other things until the answer is there."""
+    """Sends from an event loop, which does other things until the answer is there.
+
+    Only a thread can wait for a connection of the pool, so `send` has none before `connect_soon` has had the time.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self._guard = threading.Lock()
+        """Of what follows: a thread that connects and `close` may come at any moment."""
+        self._is_connecting = False
+        self._is_closed = False
+        self._is_sending = False
 
     @property
-    def is_connected(self) -> bool:
-        """Whether there is a connection to send on."""
-        return self._connection is not None
+    def is_free(self) -> bool:
+        """Whether there is a connection, and nobody sends on it."""
+        return self._connection is not None and not self._is_sending
 
-    def connect(self) -> None:
-        """Takes a connection, unless there is one. It waits, so not for the event loop. Raises as `Sender.send`."""
-        connection = self._connected()
-        try:
-            self._prepare(connection.pgconn)
-        except psycopg.Error as error:
-            raise self._cause(error, connection) from error
+    def connect_soon(self) -> None:
+        """Has a thread take a connection, unless there is one, or one does so already."""
+        with self._guard:
+            if self._connection is not None or self._is_connecting or self._is_closed:
+                return
+            self._is_connecting = True
+        threading.Thread(target=self._connect, name="ledger-connecting", daemon=True).start()
+
+    def _connect(self) -> None:
+        connection = None
+        with contextlib.suppress(LedgerError):  # whoever needs it asks again
+            connection = self._taken()
+        with self._guard:
+            self._is_connecting = False
+            if connection is not None and not self._is_closed:
+                self._connection, connection = connection, None
+        if connection is not None:
+            self._give_back(connection)
 
     async def send(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
-        """As `Sender.send`; ConnectionBroken also where there is no connection."""
-        connection = self._connection
-        if connection is None:
-            raise ConnectionBroken("there is none")
+        """As `Sender.send`, where it `is_free`; ConnectionBroken also where there is no connection."""
+        connection = self._begun()
         try:
             return _answers(batch, await _executed(connection.pgconn, append_arguments(batch)))
         except psycopg.Error as error:
             raise self._cause(error, connection) from error
         except asyncio.CancelledError:
             connection.close()  # the answer that nobody waits for any more is still to come on it
-            self.close()
+            self._let_go()
             raise
+        finally:
+            self._ended()
+
+    def _begun(self) -> Connection[TupleRow]:
+        with self._guard:
+            if self._connection is None:
+                raise ConnectionBroken("there is none")
+            self._is_sending = True
+            return self._connection
+
+    def _ended(self) -> None:
+        with self._guard:
+            self._is_sending = False
+            if self._is_closed:
+                self._let_go()
+
+    def close(self) -> None:
+        """Takes no connection any more, and gives back the one there is: now, or when a batch under way is answered."""
+        with self._guard:
+            self._is_closed = True
+            if not self._is_sending:
+                self._let_go()
 
 
 async def _executed(pgconn: PGconn, arguments: Sequence[bytes]) -> PGresult:
     pgconn.send_query_prepared(_STATEMENT, arguments, [Format.BINARY] * len(arguments), Format.BINARY)
     result: PGresult
-    [result] = await wait_async(generators.execute(pgconn), pgconn.socket)
+    [result] = await wait_async(generators.execute(pgconn), pgconn.socket, interval=_LOOK_S)
     return result
 
 
@@ -160,6 +206,14 @@ def _answers(batch: Sequence[Encoded], result: PGresult) -> Sequence[Answer]:
     rows = ([result.get_value(row, column) for column in range(4)] for row in range(_checked(result).ntuples))
     outcomes = {number: (name, position, at) for number, name, position, at in map(read_outcome, rows)}
     return [_answer(decision, outcomes[number]) for number, decision in enumerate(batch)]
+
+
+def _prepare(pgconn: PGconn) -> None:
+    """Readies a connection for appends. Texts are sent as UTF-8, whatever the server or the URL would have them be."""
+    _checked(pgconn.exec_(b"set client_encoding to 'UTF8'"))
+    # It is still there when an earlier turn prepared it.
+    with contextlib.suppress(DuplicatePreparedStatement):
+        _checked(pgconn.prepare(_STATEMENT, query("append").encode(), ARGUMENT_OIDS))
 
 
 def _checked(result: PGresult) -> PGresult:

@@ -1,6 +1,6 @@
 """Decisions as PostgreSQL binary arrays, encoded where they are made and only joined where they are sent.
 
-Encoding the columns costs most of an append. It is done in the caller's thread, where several run at once; the
+Encoding the columns costs most of an append. It is done in the caller's thread, where several may run at once; the
 committer joins bytes. The format is PostgreSQL's `array_recv`: dimensions, a null flag, the element type's oid, one
 length and lower bound, then each element behind its length (-1 for null).
 """

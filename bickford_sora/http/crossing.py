@@ -1,4 +1,7 @@
-"""The one place where requests cross to the synchronous ledger, its read models and asset storage: in threads."""
+"""Where requests cross to the synchronous ledger, its read models and asset storage.
+
+Only `Ledger.append_all` is called by the event loop itself.
+"""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

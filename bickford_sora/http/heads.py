@@ -21,14 +21,11 @@ class BoundedHeads(HttpToolsProtocol):
 
     _unended_bytes = 0
     """What came since a head or a piece of a body ended."""
-    _head_bytes_max = 0
-    """No head that ends in what is read now is longer."""
     _head_is_over = False
 
     def data_received(self, data: bytes) -> None:
         """Parses what came."""
         self._unended_bytes += len(data)
-        self._head_bytes_max = self._unended_bytes
         super().data_received(data)
         if self._unended_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self.send_400_response("The headers of the request are too large.")
@@ -48,7 +45,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._head_is_over = True
         if len(self.pipeline) >= PIPELINED_MAX:
             raise httptools.HttpParserError("too many requests wait on this connection")
-        if self._head_bytes_max > HEAD_BYTES_MAX and self._head_bytes() > HEAD_BYTES_MAX:
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             raise httptools.HttpParserError("the headers are too large")
         self.begin()
         self._unended_bytes = 0
@@ -57,9 +54,6 @@ class BoundedHeads(HttpToolsProtocol):
         """A head is there, and within the limits: its request begins."""
         self.scope["state"][BREAK_OFF] = self.transport.abort
         super().on_headers_complete()
-
-    def _head_bytes(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser for each piece of a body."""

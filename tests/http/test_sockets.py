@@ -1,6 +1,7 @@
 """What only shows over a real socket: limits of bodies, races, draining, and clients that break off."""
 
 import os
+import re
 import socket
 import threading
 import time
@@ -158,6 +159,19 @@ def test_headers_that_do_not_end_are_cut_off_and_not_kept(served: Served, begun:
 def test_headers_within_the_limit_are_taken_and_larger_ones_refused(client: httpx.Client) -> None:
     assert client.get("/healthz", headers={"x-long": "x" * (HEAD_BYTES_MAX - 1_000)}).status_code == 200
     assert client.get("/healthz", headers={"x-long": "x" * HEAD_BYTES_MAX}).status_code == 400
+
+
+def test_a_larger_head_behind_another_request_is_refused_in_whatever_pieces_it_comes(served: Served) -> None:
+    _, url = served
+    host, port = url.removeprefix("http://").split(":")
+    first = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(first + b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"x" * HEAD_BYTES_MAX)
+        time.sleep(0.05)
+        connection.sendall(b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"400"]
 
 
 def test_head_and_ranges_over_the_wire(served: Served, client: httpx.Client) -> None:

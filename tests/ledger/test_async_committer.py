@@ -1,6 +1,7 @@
 """Appends from an event loop: what the committer's threads promise, without holding up the loop."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,13 +9,13 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from bickford_sora.database.pool import open_pool
+from bickford_sora.database.pool import CHECKOUT_TIMEOUT_S, open_pool
 from ledger.application import Ledger
-from ledger.async_committer import AsyncCommitter
-from ledger.committer import BATCH_DECISIONS_MAX
+from ledger.committer import BATCH_DECISIONS_MAX, Committer
 from ledger.envelope import Appended, Decision
 from ledger.errors import Conflict, Refused, Unavailable
 from ledger.recorder import PostgresRecorder
+from ledger.sending import Pool
 from ledger.wire import Encoded, encode_decision
 
 from .conftest import POOL_CONNECTIONS_MAX
@@ -61,11 +62,17 @@ async def until_it_waits(blocker: psycopg.Connection) -> None:
 
 
 async def connected(ledger: Ledger) -> list[Decision]:
-    """The first batch goes through threads and leaves a connection for those behind it."""
+    """The first batch goes through a thread and leaves a connection for those behind it."""
     first = some(1)
     assert [type(each) for each in await ledger.append_all(first)] == [Appended]
-    assert ledger.recorder._async_sender.is_connected
+    await until_free(ledger)
     return first
+
+
+async def until_free(ledger: Ledger) -> None:
+    """Until a connection is there."""
+    while not ledger.recorder._async_sender.is_free:  # noqa: ASYNC110 - a thread tells nobody
+        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         def refuse(*_: object) -> None:
             raise AssertionError("a thread")
 
-        monkeypatch.setattr(AsyncCommitter, "_leave_to_committer", refuse)
+        monkeypatch.setattr(Committer, "append_all", refuse)
 
     return forbid
 
@@ -126,7 +133,7 @@ def test_more_than_one_batch_takes_keep_their_order(ledger: Ledger, no_threads: 
     assert ids(many) == [each.event_id for each in ledger.read(1)]
 
 
-def test_callers_at_the_same_time_take_turns(ledger: Ledger) -> None:
+def test_callers_at_the_same_time_do_not_mix(ledger: Ledger) -> None:
     async def scenario() -> None:
         await connected(ledger)
         answers = await asyncio.gather(*(ledger.append_all(some()) for _ in range(8)))
@@ -165,7 +172,7 @@ def test_a_connection_that_breaks_off_costs_no_error_and_doubles_nothing(ledger:
                 blocker.execute(UNLOCK)
                 answers = await task
             assert [type(each) for each in answers] == [Appended] * 3
-            assert ledger.recorder._async_sender.is_connected
+            await until_free(ledger)
             assert [type(each) for each in await ledger.append_all(others)] == [Appended] * 3
             assert ids([*ended, *others]) == [each.event_id for each in ledger.read(ledger.head() - 6)]
 
@@ -207,8 +214,105 @@ def test_a_database_that_does_not_answer_is_given_up_and_takes_no_connection_awa
             assert [str(each) for each in answers if isinstance(each, Unavailable)] == [
                 "no answer in time; it is not known whether the decision was written"
             ] * 3
-            assert not ledger.recorder._async_sender.is_connected
+            assert ledger.recorder._async_sender._connection is None
             ledger.recorder._async_committer._answer_wait_s = TIMEOUT_S
+
+    run(scenario)
+
+
+def test_what_would_wait_behind_it_is_given_up_with_it(
+    ledger: Ledger, ledger_url: str, no_threads: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, sender, sent = new_stream(), ledger.recorder._async_sender, 0
+    send = sender.send
+
+    async def counted(batch: Sequence[Encoded]) -> Sequence[object]:
+        nonlocal sent
+        sent += 1
+        return await send(batch)
+
+    async def scenario() -> None:
+        await connected(ledger)
+        no_threads()
+        monkeypatch.setattr(sender, "send", counted)
+        ledger.recorder._async_committer._answer_wait_s = 0.1
+        with held(ledger_url):
+            answers = await ledger.append_all([decision((stream, 0)) for _ in range(6)])
+        assert [type(each) for each in answers] == [Unavailable] * 6
+        assert sent == 1
+
+    run(scenario)
+
+
+def test_the_event_loop_sleeps_while_it_waits(ledger: Ledger, ledger_url: str) -> None:
+    async def scenario() -> None:
+        await connected(ledger)
+        with held(ledger_url) as blocker:
+            task = asyncio.create_task(ledger.append_all(some()))
+            await until_it_waits(blocker)
+            began_s = time.thread_time()
+            await asyncio.sleep(1.0)
+            assert time.thread_time() - began_s < 0.5
+            blocker.execute(UNLOCK)
+            await task
+
+    run(scenario)
+
+
+def test_each_batch_is_observed(ledger_pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    observed: list[int] = []
+    recorder = PostgresRecorder(ledger_pool, observe=lambda decisions, _: observed.append(decisions))
+    ledger = Ledger(recorder)
+
+    async def scenario() -> None:
+        await connected(ledger)
+        await ledger.append_all(some(3))
+        monkeypatch.setattr("ledger.async_committer.BATCH_BYTES_MAX", 1)
+        await ledger.append_all(some(2))
+
+    run(scenario)
+    recorder.close()
+    assert observed == [1, 3, 1, 1]
+
+
+def test_a_ledger_that_is_closed_meanwhile_finishes_the_batch_and_keeps_no_connection(
+    ledger: Ledger, ledger_url: str, ledger_pool: Pool
+) -> None:
+    async def scenario() -> None:
+        await connected(ledger)
+        with held(ledger_url) as blocker:
+            task = asyncio.create_task(ledger.append_all(some()))
+            await until_it_waits(blocker)
+            await asyncio.to_thread(ledger.recorder.close)
+            blocker.execute(UNLOCK)
+            assert [type(each) for each in await task] == [Appended] * 3
+        assert ledger.recorder._async_sender._connection is None
+        assert [type(each) for each in await ledger.append_all(some(1))] == [Unavailable]
+
+    run(scenario)
+    assert ledger_pool.get_stats()["pool_available"] == ledger_pool.get_stats()["pool_size"]
+
+
+def test_an_answer_does_not_wait_for_the_connection_behind_it(ledger_url: str) -> None:
+    with open_pool(ledger_url, size_max=2) as pool, pool.connection():  # the committer has the other one
+        recorder = PostgresRecorder(pool)
+
+        async def scenario() -> None:
+            for _ in range(3):
+                assert [type(each) for each in await Ledger(recorder).append_all(some())] == [Appended] * 3
+
+        asyncio.run(asyncio.wait_for(scenario(), CHECKOUT_TIMEOUT_S))
+        recorder.close()
+
+
+def test_a_read_only_connection_is_given_back(ledger: Ledger, no_threads: Callable[[], None]) -> None:
+    async def scenario() -> None:
+        await connected(ledger)
+        no_threads()
+        sender = ledger.recorder._async_sender
+        sender._connection.execute("SET default_transaction_read_only = on")
+        assert [type(each) for each in await ledger.append_all(some(1))] == [Unavailable]
+        assert sender._connection is None
 
     run(scenario)
 
@@ -222,22 +326,24 @@ def test_who_is_cancelled_leaves_a_ledger_that_goes_on(ledger: Ledger, ledger_ur
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+        assert ledger.recorder._async_sender._connection is None
         await connected(ledger)
 
     run(scenario)
 
 
-def test_a_lock_that_is_not_had_in_time_is_unavailable_at_once(ledger_url: str) -> None:
+def test_a_lock_that_is_not_had_in_time_is_unavailable_at_once(ledger_url: str, no_threads: Callable[[], None]) -> None:
     with open_pool(ledger_url, size_max=3, lock_timeout_s=0.2) as pool:
         recorder = PostgresRecorder(pool)
         ledger = Ledger(recorder)
 
         async def scenario() -> None:
             await connected(ledger)
+            no_threads()
             with held(ledger_url):
                 answers = await ledger.append_all(some(1))
             assert [str(each) for each in answers] == ["the database cannot append now: LockNotAvailable"]
-            assert recorder._async_sender.is_connected
+            assert recorder._async_sender.is_free
 
         run(scenario)
         recorder.close()
@@ -247,7 +353,12 @@ def test_one_event_loop_may_come_after_another(ledger: Ledger, no_threads: Calla
     async def appended() -> None:
         assert [type(each) for each in await ledger.append_all(some())] == [Appended] * 3
 
+    async def together() -> None:
+        await asyncio.gather(*(appended() for _ in range(4)))
+
     run(lambda: connected(ledger))
+    for _ in range(3):
+        run(together)
     no_threads()
     for _ in range(3):
         run(appended)
