@@ -52,7 +52,7 @@ def test_what_libpq_itself_complains_of_is_a_broken_connection(pool: Pool, monke
         raise psycopg.DatabaseError("server closed the connection unexpectedly")
 
     sender = Sender(pool)
-    monkeypatch.setattr(sender, "_append", died)
+    monkeypatch.setattr("ledger.sending._prepare", died)
     with pytest.raises(ConnectionBroken):
         sender.send([])
     sender.close()
