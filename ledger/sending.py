@@ -151,11 +151,17 @@ class AsyncSender(_Line):
 
     def _connect(self) -> None:
         connection = None
-        with contextlib.suppress(LedgerError):  # whoever needs it asks again
+        try:
             connection = self._taken()
+        except LedgerError:
+            pass  # whoever needs it asks again
+        finally:
+            self._keep(connection)
+
+    def _keep(self, connection: Connection[TupleRow] | None) -> None:
         with self._guard:
             self._is_connecting = False
-            if connection is not None and not self._is_closed:
+            if not self._is_closed:
                 self._connection, connection = connection, None
         if connection is not None:
             self._give_back(connection)

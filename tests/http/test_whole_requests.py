@@ -64,7 +64,7 @@ class Sender:
         """What is answered to bytes that arrive in these pieces."""
         for number, piece in enumerate(pieces):
             if number:
-                time.sleep(0.02)  # the server has read the one before
+                time.sleep(0.1)  # the server has read the one before
             self._connection.sendall(piece)
         return [self._answer() for _ in range(count)]
 
