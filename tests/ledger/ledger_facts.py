@@ -11,6 +11,9 @@ from ledger.events import Money, Quote, RenderAllowed, RenderIntent, RenderRemix
 from ledger.identifiers import id_maker
 from ledger.mapper import FactMapper, Row
 
+LOCK = "SELECT pg_advisory_lock(7305809, 1)"
+"""Who has this lock, until `UNLOCK`, lets nobody append."""
+UNLOCK = "SELECT pg_advisory_unlock(7305809, 1)"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CONTEXT = Context(tenant="acme", actor="key_1", occurred_at=NOON)
 

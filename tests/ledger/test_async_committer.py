@@ -19,10 +19,8 @@ from ledger.sending import Pool
 from ledger.wire import Encoded, encode_decision
 
 from .conftest import POOL_CONNECTIONS_MAX
-from .ledger_facts import decision, new_stream, rows_of
+from .ledger_facts import LOCK, UNLOCK, decision, new_stream, rows_of
 
-LOCK = "SELECT pg_advisory_lock(7305809, 1)"
-UNLOCK = "SELECT pg_advisory_unlock(7305809, 1)"
 WAITING = (
     "SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database "
     "WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"

@@ -20,12 +20,10 @@ from ledger.recorder import PostgresRecorder
 from ledger.sending import Pool
 from ledger.wire import Encoded, encode_decision
 
-from .ledger_facts import decision, new_stream, rows_of
+from .ledger_facts import LOCK, UNLOCK, decision, new_stream, rows_of
 
 WRITERS = 16
 DECISIONS_PER_WRITER = 40
-LOCK = "SELECT pg_advisory_lock(7305809, 1)"
-UNLOCK = "SELECT pg_advisory_unlock(7305809, 1)"
 
 
 @contextmanager
