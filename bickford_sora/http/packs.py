@@ -40,8 +40,8 @@ async def pack(
 ) -> StreamingResponse:
     """One zip file about a video or a period: a page, facts, policies, prices, receipts, and the program that checks.
 
-    Texts that people wrote stay sealed in it. Facts behind the newest checkpoint are named as not covered yet. It says how
-    many facts could not be looked through for it, because this version cannot read their streams.
+    Texts that people wrote stay sealed in it. Facts behind the newest checkpoint are named as not covered yet. How many
+    facts could not be looked through for it, because this version cannot read their streams, is on the page.
     """
     return await archive(house, caller, Asked(video_id=video_id, since=since, until=until))
 
