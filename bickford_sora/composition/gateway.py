@@ -116,7 +116,7 @@ def compose(
     inspector = stack.enter_context(MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max)))
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
-    price_tables = PriceTables(recording)
+    price_tables = PriceTables(recording, tenant=TENANT)
     # Renderers are opened when they are first called. Closed with the rest, their calls would be cut off before whoever
     # works was let finish.
     calls = stack.enter_context(ExitStack())
@@ -239,7 +239,7 @@ def _configuring(
     return Configuring(
         configured(books.settings, renderers),
         stops=stops,
-        publish=lambda found: price_tables.publish(TENANT, found),
+        publish=price_tables.publish,
         keys=books.keys,
         apply=lambda found: fleet.configure(found.renderers),
     )

@@ -38,6 +38,8 @@ class Packing:
     verifiers: Callable[[], Sequence[Verifier]]
     """The keys that sign, or signed, checkpoints."""
     keys: Keys
+    operator: str
+    """The tenant that runs the server: what it pays renderers is every tenant's price."""
     built_in: CompiledPolicy
     """The policy that decided before any was published."""
     clock: Clock
@@ -49,7 +51,9 @@ class Packing:
 
         `parked` is how many facts of the tenant could not be looked through for them; the page says so.
         """
-        evidence = gather(self.ledger, self.rows_at, positions, tenant=tenant, built_in=self.built_in)
+        evidence = gather(
+            self.ledger, self.rows_at, positions, tenant=tenant, operator=self.operator, built_in=self.built_in
+        )
         made_at = self.clock()
         files = files_of(
             evidence,
