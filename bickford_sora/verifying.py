@@ -9,7 +9,7 @@ from bickford_sora.composition.books import Books
 from bickford_sora.kept_files import WATCHED, KeptFiles, OnProgress
 from bickford_sora.pushed_log import read_pushed
 from ledger.proof.checkpoints import open_checkpoint, origin_of
-from ledger.proof.errors import ProofError
+from ledger.proof.errors import ProofError, named
 from ledger.proof.findings import Findings
 from ledger.proof.notes import NOTE_BYTES_MAX, Verifier
 from ledger.proof.postgres import PostgresTree, TilesAhead
@@ -83,7 +83,7 @@ def _counted(tree: PostgresTree, on_progress: OnProgress) -> Iterator[Sequence[R
 
 
 def _held(path: Path, origin: str, verifiers: Sequence[Verifier]) -> Held:
-    with path.open("rb") as file:
+    with path.open("rb") as file, named(path.name):
         found = open_checkpoint(file.read(NOTE_BYTES_MAX + 1), origin=origin, verifiers=verifiers)
     return Held(found.size, found.root, str(path))
 

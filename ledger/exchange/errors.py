@@ -2,6 +2,7 @@
 
 LedgerError
 ├── ExportDamaged    a file is not what the export wrote; the message names the line or row
+│   └── ExportCut    its end is missing
 ├── ExportRefused    nothing can be exported as it was asked for
 └── ImportRefused    this export cannot go into this ledger
 """
@@ -18,6 +19,10 @@ class ExportDamaged(LedgerError):  # noqa: N818 - it says what happened
         super().__init__(f"{place}: {what}")
         self.place = place
         self.what = what
+
+
+class ExportCut(ExportDamaged):
+    """Get another copy of the export; its last facts are missing in this one."""
 
 
 class ExportRefused(LedgerError):  # noqa: N818

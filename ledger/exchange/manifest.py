@@ -79,8 +79,10 @@ def read_manifest(export: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['type']}" for each in error.errors())
-        raise ExportDamaged(path.name, wrong) from None
+        wrong = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['type']}" for each in error.errors() if each["loc"]
+        )
+        raise ExportDamaged(path.name, wrong or "it is not JSON") from None
 
 
 def described(selection: Selection) -> dict[str, str | list[str]]:
