@@ -68,9 +68,10 @@ def export(
 
 def _about(opened: Books, selection: Selection, video_id: str) -> Selection:
     opened.projector.catch_up()
-    positions = positions_about(Audit(opened.pool), TENANT, video_id)
+    tenant = selection.tenant or TENANT
+    positions = positions_about(Audit(opened.pool), tenant, video_id)
     if not positions:
-        raise CommandRefused("The ledger has no video with this id.", code="video_not_found")
+        raise CommandRefused(f"The tenant {tenant} has no video with this id.", code="video_not_found")
     return selection.at(positions)
 
 

@@ -7,6 +7,8 @@ LedgerError
 └── ImportRefused    this export cannot go into this ledger
 """
 
+from pydantic import ValidationError
+
 from ledger.errors import LedgerError
 
 
@@ -35,3 +37,9 @@ class ImportRefused(LedgerError):  # noqa: N818
     """Nothing was imported."""
 
     code = "import_refused"
+
+
+def in_words(error: ValidationError) -> str:
+    """Which fields of a manifest or of a key are wrong."""
+    wrong = [f"{'.'.join(map(str, each['loc']))}: {each['type']}" for each in error.errors() if each["loc"]]
+    return "; ".join(wrong) or "it is not a JSON object"
