@@ -124,8 +124,11 @@ class Audits:
         found = self.query.events(
             caller.tenant, _readable(caller, filters), after=low, before=high, limit=limit + 1, order=order
         )
-        parked = self.query.parked(caller.tenant)
-        return AuditPage(tuple(found[:limit]), has_more=len(found) > limit, parked=parked)
+        return AuditPage(tuple(found[:limit]), has_more=len(found) > limit, parked=self.parked(caller))
+
+    def parked(self, caller: Caller) -> int:
+        """How many facts of the tenant nobody finds here: this version could not read their streams."""
+        return self.query.parked(caller.tenant)
 
     def positions(self, caller: Caller, filters: Filters, between: Between, *, most: int) -> list[int]:
         """Where the facts are that the caller reads and that match, in order; no more than `most`. Raises NotFound."""

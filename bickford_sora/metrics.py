@@ -1,6 +1,6 @@
 """Numbers about an installation, for Prometheus: of this process, of the one behind it, and of the database.
 
-None of them tells whose they are, but for the spend, which is told by project, and only to who shows an API key.
+None of them tells whose they are, but for the spend, which is told by project, to who oversees it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,6 +33,10 @@ _GAUGES: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
 )
 
 
+Whose = tuple[str, str | None]
+"""A tenant and one of its projects; None: all of them."""
+
+
 class Metrics:
     """All numbers of one process and of what it looks up when somebody asks. Safe to use from several threads."""
 
@@ -42,15 +46,15 @@ class Metrics:
         standing: Callable[[], Standing] | None = None,
         *,
         backlog: Callable[[], Sequence[Waiting]] | None = None,
-        spend: Callable[[], Sequence[Total]] | None = None,
+        spend: Callable[[Whose], Sequence[Total]] | None = None,
         counts: Counts | None = None,
         background: Callable[[], bytes] | None = None,
         public: bool = False,
     ) -> None:
         """`lag` says how the read models stand, `standing` how the tree does, `backlog` what work waits.
 
-        `spend` says what today's renders cost by project. They may raise Unavailable. `counts` are this process's;
-        `background` gives the text of the process behind it.
+        `spend` says what somebody's renders of today cost, by project. They may raise Unavailable. `counts` are this
+        process's; `background` gives the text of the process behind it.
         """
         self.public = public
         """Whether everybody may read them, without an API key."""
@@ -62,19 +66,20 @@ class Metrics:
             self._looked_up.register(_Tree(standing))
         if backlog is not None:
             self._looked_up.register(_Backlog(backlog))
-        if spend is not None:
-            self._looked_up.register(_Spend(spend))
+        self._spend = spend
 
     def answered(self, method: str, route: str | None, status: int | None, duration_s: float) -> None:
         """Counts a request, see `Counts.answered`."""
         self.counts.answered(method, route, status, duration_s)
 
-    def text(self) -> bytes:
-        """All of it in Prometheus's text format."""
-        return generate_latest(_Together(self._families()))
+    def text(self, whose: Whose | None = None) -> bytes:
+        """All of it in Prometheus's text format; of the spend what is `whose`, nobody's for None."""
+        return generate_latest(_Together(self._families(whose)))
 
-    def _families(self) -> Iterator[Metric]:
+    def _families(self, whose: Whose | None) -> Iterator[Metric]:
         yield from self._looked_up.collect()
+        if self._spend is not None and whose is not None:
+            yield from _spent(self._spend, whose)
         others = _families(self._background() if self._background else b"")
         for family in self.counts.registry.collect():
             other = others.pop(family.name, None)
@@ -183,31 +188,21 @@ class _Backlog(Collector):
         yield overdue
 
 
-class _Spend(Collector):
-    """Looks up at each scrape what today's renders cost."""
-
-    def __init__(self, spend: Callable[[], Sequence[Total]]) -> None:
-        self._spend = spend
-
-    def describe(self) -> Iterator[Metric]:
-        """Nothing: to be registered is no reason to ask the database."""
-        return iter(())
-
-    def collect(self) -> Iterator[Metric]:
-        """Nothing without a database, which the read models tell."""
-        try:
-            totals = self._spend()
-        except Unavailable:
-            return
-        family = GaugeMetricFamily(
-            "bickford_spend_today",
-            "Money of the renders of today, in units of the currency.",
-            labels=["project", "currency", "state"],
-        )
-        for (project, currency), (reserved, settled, open_) in _by_project(totals).items():
-            for state, amount_micro in (("reserved", reserved), ("settled", settled), ("open", open_)):
-                family.add_metric([project, currency, state], amount_micro / 1_000_000)
-        yield family
+def _spent(spend: Callable[[Whose], Sequence[Total]], whose: Whose) -> Iterator[Metric]:
+    """Nothing without a database, which the read models tell."""
+    try:
+        totals = spend(whose)
+    except Unavailable:
+        return
+    family = GaugeMetricFamily(
+        "bickford_spend_today",
+        "Money of the renders of today, in units of the currency.",
+        labels=["project", "currency", "state"],
+    )
+    for (project, currency), (reserved, settled, open_) in _by_project(totals).items():
+        for state, amount_micro in (("reserved", reserved), ("settled", settled), ("open", open_)):
+            family.add_metric([project, currency, state], amount_micro / 1_000_000)
+    yield family
 
 
 def _by_project(totals: Sequence[Total]) -> dict[tuple[str, str], tuple[int, int, int]]:

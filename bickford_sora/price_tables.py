@@ -1,4 +1,4 @@
-"""The price tables of a tenant: on record before any decision is taken by them, and found by their hash."""
+"""The price tables: on record before any decision is taken by them, and found by their hash."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,42 +36,45 @@ class PriceTable:
 class PriceTables:
     """Publishes price tables and knows all of them. Safe to use from several threads.
 
+    Renderers are paid by the tenant that runs the server: the tables are in its stream, and hold for every tenant.
+
     Every method raises ledger.errors.Unavailable when the database does not answer.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, *, tenant: str) -> None:
         self._recording = recording
+        self._tenant = tenant
 
-    def publish(self, tenant: str, catalogue: Catalogue) -> None:
+    def publish(self, catalogue: Catalogue) -> None:
         """Records the catalogue's prices unless they were the last ones recorded; nothing where nothing is offered.
 
         Raises ledger.errors.Conflict when too many others publish at the same time.
         """
         if not catalogue.routes:
             return
-        stream = streams.prices(tenant)
+        stream = streams.prices(self._tenant)
         fact = PricesPublished(prices_hash=catalogue.prices_hash, text=catalogue.prices_text)
         for attempt in range(DECIDE_ATTEMPTS_MAX):
-            newest = self.newest(tenant)
+            newest = self.newest()
             if newest is not None and newest.prices_hash == fact.prices_hash:
                 return
             head = newest.version if newest else 0
             try:
-                self._recording.append(Draft(((stream, fact),), {stream: head}), Origin(tenant, ACTOR))
+                self._recording.append(Draft(((stream, fact),), {stream: head}), Origin(self._tenant, ACTOR))
             except Conflict:
                 if attempt == DECIDE_ATTEMPTS_MAX - 1:
                     raise
                 continue
             return
 
-    def newest(self, tenant: str) -> PriceTable | None:
+    def newest(self) -> PriceTable | None:
         """What was published last, None before anything was."""
-        tables = self.all(tenant)
+        tables = self.all()
         return tables[-1] if tables else None
 
-    def find(self, tenant: str, prices_hash: str) -> PriceTable:
+    def find(self, prices_hash: str) -> PriceTable:
         """The table that a decision names, as it was published last. Raises NotFound when there never was one."""
-        for each in reversed(self.all(tenant)):
+        for each in reversed(self.all()):
             if each.prices_hash == prices_hash:
                 return each
         raise NotFound("No price table with this hash was published.", code="prices_not_found", param="prices_hash")
@@ -80,9 +83,9 @@ class PriceTables:
         """The moment it is."""
         return self._recording.clock()
 
-    def all(self, tenant: str) -> list[PriceTable]:
+    def all(self) -> list[PriceTable]:
         """Every table that was published, oldest first."""
-        return [_table(event) for event in self._recording.ledger.history(streams.prices(tenant))]
+        return [_table(event) for event in self._recording.ledger.history(streams.prices(self._tenant))]
 
 
 def _table(event: Event) -> PriceTable:

@@ -130,13 +130,11 @@ def test_a_secret_that_is_not_set_is_named_and_never_shown(tmp_path: Path) -> No
 def kept() -> tuple[Stops, Callable[[Configuration], Configuring], list[Configuration]]:
     keys = Keys(b"m" * 32, MemoryKeyStore())
     recording = Recording(Ledger(MemoryRecorder(system_clock)), clock=system_clock, new_id=id_maker(system_clock))
-    tables = PriceTables(recording)
+    tables = PriceTables(recording, tenant="main")
     stops, applied = Stops(recording, tenant="main"), list[Configuration]()
 
     def start(found: Configuration) -> Configuring:
-        return Configuring(
-            found, stops=stops, publish=lambda offered: tables.publish("main", offered), keys=keys, apply=applied.append
-        )
+        return Configuring(found, stops=stops, publish=tables.publish, keys=keys, apply=applied.append)
 
     return stops, start, applied
 

@@ -102,19 +102,19 @@ def test_a_price_that_cannot_be_reckoned_with_is_refused(price: object, told: st
 
 
 def test_the_hash_in_a_decision_is_that_of_the_published_text(tmp_path: Path) -> None:
-    tables = PriceTables(recording())
+    tables = PriceTables(recording(), tenant="main")
     before, after = (configured({"micro_per_unit": {"*": micro}}, tmp_path) for micro in (100, 200))
     for found in (before, before, after, after, before):
-        tables.publish("main", found.catalogue)
-    assert [each.version for each in tables.all("main")] == [1, 2, 3], "what is known is not said again"
-    table = tables.find("main", after.catalogue.prices_hash)
+        tables.publish(found.catalogue)
+    assert [each.version for each in tables.all()] == [1, 2, 3], "what is known is not said again"
+    table = tables.find(after.catalogue.prices_hash)
     assert sha256(table.text.encode()).hexdigest() == table.prices_hash == after.catalogue.prices_hash
     assert json.loads(table.text)[0]["micro_per_unit"] == {"*": 200}
-    newest = tables.newest("main")
+    newest = tables.newest()
     assert newest is not None
     assert newest.prices_hash == before.catalogue.prices_hash
     with pytest.raises(NotFound):
-        tables.find("other", table.prices_hash)
+        tables.find("0" * 64)
 
 
 def test_the_order_of_a_file_is_no_other_table(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ class Shop:
 
     def __init__(self) -> None:
         made = recording()
-        self.tables = PriceTables(made)
+        self.tables = PriceTables(made, tenant="main")
         self.stops = Stops(made, tenant="main")
         self.is_away = False
 
@@ -156,19 +156,19 @@ class Shop:
     def _publish(self, catalogue: object) -> None:
         if self.is_away:
             raise Unavailable("away")
-        self.tables.publish("main", catalogue)  # type: ignore[arg-type]
+        self.tables.publish(catalogue)  # type: ignore[arg-type]
 
 
 def test_prices_are_published_before_they_are_used(tmp_path: Path) -> None:
     shop = Shop()
     first = configured({"micro_per_unit": {"*": 1}}, tmp_path)
     configuring = shop.keep(first)
-    assert shop.tables.find("main", first.catalogue.prices_hash).version == 1
+    assert shop.tables.find(first.catalogue.prices_hash).version == 1
     file = written({"micro_per_unit": {"*": 2}}, tmp_path)
     shop.is_away = True
     configuring.look(file, SECRETS)
     assert configuring.catalogue() == first.catalogue, "what could not be published is not used"
     shop.is_away = False
     configuring.look(file, SECRETS)
-    assert shop.tables.find("main", configuring.catalogue().prices_hash).version == 2
+    assert shop.tables.find(configuring.catalogue().prices_hash).version == 2
     assert shop.stops.record("gpu").version == 1, "another price is no other renderer"

@@ -112,9 +112,10 @@ class Checkpoint(NamedTuple):
 
 
 def read_keys(given: str) -> Keys:
-    """The key in a text, or those in the file of that name, one a line."""
+    """The key in a text, or those that begin the lines of the file of that name."""
     keys: Keys = {}
-    for line in (read_small(Path(given)) if Path(given).is_file() else given).split():
+    lines = (read_small(Path(given)) if Path(given).is_file() else given).splitlines()
+    for line in (each.split()[0] for each in lines if each.strip()):
         match = re.fullmatch(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})", line)
         body = unbase64(match[3]) if match else b""
         if match is None or body[0] != 1:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from bickford_sora.audits import Audits, Between
+from bickford_sora.cli import audited
 from bickford_sora.cli.checking import check
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
@@ -17,7 +18,7 @@ from bickford_sora.composition.books import TENANT, Books, audits
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.http.audit import correlation_of, told_answer, told_event
 from ledger.port import POSITION_MAX
-from projections.audit import AUDIT, AUDIT_EVENTS_MAX, EVERYTHING, AuditEvent, Filters, Order
+from projections.audit import AUDIT_EVENTS_MAX, EVERYTHING, AuditEvent, Filters, Order
 from projections.questions import QUESTIONS
 
 audit = typer.Typer(
@@ -146,13 +147,7 @@ audit.command()(pack)
 
 
 def _catch_up(opened: Books, *, words: bool) -> None:
-    opened.projector.catch_up()
-    left_out = [each.stream for each in opened.projector.parked() if each.name == AUDIT.name]
-    if left_out:
-        note(
-            f"Not every fact is here: {len(left_out)} streams have some that this version cannot read. "
-            "See 'bickford-sora projections parked list' and 'bickford-sora verify'."
-        )
+    audited.catch_up(opened)
     if words and opened.search is not None:
         with progress_shown("words", unit="events") as progress:
             opened.search.catch_up(progress)

@@ -8,13 +8,11 @@ import typer
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from bickford_sora.about import positions_about
+from bickford_sora.cli.audited import facts_about
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, progress_shown
-from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.signing import taken_checkpoint
-from bickford_sora.composition.books import TENANT, Books
 from ledger.exchange.checkpoint import write_checkpoint
 from ledger.exchange.errors import ExportRefused
 from ledger.exchange.exporting import OnProgress, export_file, export_stream
@@ -22,7 +20,6 @@ from ledger.exchange.key_bundle import export_keys, names_in
 from ledger.exchange.manifest import Format, Manifest, manifest_path
 from ledger.exchange.selection import Selection, identify, select_last
 from ledger.payloads import ReadPayload
-from projections.audit import Audit
 
 _MOMENT = "2026-11-20T12:00:00Z"
 _STDOUT = Path("-")
@@ -57,21 +54,13 @@ def export(
     )
     with books() as opened, opened.pool.connection() as connection:
         if render is not None:
-            selection = _about(opened, selection, render)
+            selection = selection.at(facts_about(opened, render))
         selection = selection.until(taken_checkpoint(opened))
         with progress_shown("export", unit="positions") as progress:
             path, manifest = _written(connection, selection, out, form, progress, payloads=opened.ledger.payloads)
         checkpoint = None if path is None else write_checkpoint(connection, path, manifest)
         keys = None if with_keys is None else _keys(connection, selection, manifest, with_keys, opened.ledger.payloads)
     _answer(path, manifest, checkpoint, f"{keys} in {with_keys}" if with_keys else None, as_json=as_json)
-
-
-def _about(opened: Books, selection: Selection, video_id: str) -> Selection:
-    opened.projector.catch_up()
-    positions = positions_about(Audit(opened.pool), TENANT, video_id)
-    if not positions:
-        raise CommandRefused("The ledger has no video with this id.", code="video_not_found")
-    return selection.at(positions)
 
 
 def _written(

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from bickford_sora.about import positions_about
+from bickford_sora.cli.audited import facts_about
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, in_a_folder, parse_moment
 from bickford_sora.cli.output import print_fields, print_json
@@ -41,11 +41,13 @@ def pack(
         raise typer.BadParameter("say what it is about: either --render or --period")
     with books() as opened:
         taken_checkpoint(opened)
+        parked = 0  # of a period every fact is read, or the command fails
         if render is not None:
-            title, positions = f"Evidence on {render}", _about(opened, render)
+            title, positions = f"Evidence on {render}", facts_about(opened, render)
+            parked = Audit(opened.pool).parked(TENANT)
         else:
             title, positions = f"Evidence from {period}", _recorded(opened, _period(period or ""))
-        made = packing(opened).pack(title, positions, tenant=TENANT, opens_texts=open_prompts)
+        made = packing(opened).pack(title, positions, tenant=TENANT, parked=parked, opens_texts=open_prompts)
         path = out or Path(f"{title.lower().replace(' ', '-').replace(':', '')}.zip")
         files = _written(made, path)
     told = {"file": path, "files": files, "facts": len(made.evidence.events), "renders": len(made.evidence.renders)}
@@ -53,14 +55,6 @@ def pack(
         print_json(told)
     else:
         print_fields(told)
-
-
-def _about(opened: Books, video_id: str) -> Sequence[int]:
-    opened.projector.catch_up()
-    positions = positions_about(Audit(opened.pool), TENANT, video_id)
-    if not positions:
-        raise CommandRefused("The ledger has no video with this id.", code="video_not_found")
-    return positions
 
 
 def _period(text: str) -> Selection:

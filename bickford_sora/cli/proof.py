@@ -22,7 +22,11 @@ from ledger.proof.receipts import RECEIPT_BYTES_MAX, Receipt
 
 PublicKeys = Annotated[
     list[str] | None,
-    typer.Option("--public-key", help="Trust this key, as 'checkpoint keys' shows it, and no other.", metavar="KEY"),
+    typer.Option(
+        "--public-key",
+        help="Trust this key, as 'checkpoint keys' shows it, or those in this file, and no other.",
+        metavar="KEY|FILE",
+    ),
 ]
 
 proof = typer.Typer(help="Prove that a fact is in the ledger, and that the ledger went on.", no_args_is_help=True)
@@ -106,10 +110,22 @@ def check_consistency(
     print(f"{file}: in order; the checkpoint of {later.size} facts goes on from that of {held.size}")
 
 
+def verifiers_of(public_keys: Sequence[str]) -> list[Verifier]:
+    """The keys that are named, or that begin the lines of files of these names. Raises Malformed."""
+    return [Verifier.parse(key) for each in public_keys for key in _keys(each)]
+
+
+def _keys(given: str) -> Sequence[str]:
+    if not Path(given).is_file():
+        return [given]
+    lines = _content(Path(given)).decode("utf-8", "replace").splitlines()
+    return [line.split()[0] for line in lines if line.strip()] or [""]
+
+
 def _trusted(public_keys: Sequence[str] | None) -> Sequence[Verifier]:
     """The keys that are named, else those the ledger has on record."""
     if public_keys:
-        return [Verifier.parse(each) for each in public_keys]
+        return verifiers_of(public_keys)
     with books() as ours:
         return ours.proving.signing.keys().verifiers
 

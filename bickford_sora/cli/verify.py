@@ -11,12 +11,11 @@ from bickford_sora.buckets import is_bucket
 from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_json, print_table, progress_shown
-from bickford_sora.cli.proof import PublicKeys
+from bickford_sora.cli.proof import PublicKeys, verifiers_of
 from bickford_sora.cli.proof_problems import proof_statuses, status_of
 from bickford_sora.cli.verify_export import verify_export
 from bickford_sora.verifying import Asked, verify_live
 from ledger.proof.findings import Finding
-from ledger.proof.notes import Verifier
 from ledger.proof.verify import Verified
 
 
@@ -53,7 +52,7 @@ def verify(
         raise typer.BadParameter("an export has no files: leave out --assets")
     began = time.monotonic()
     with proof_statuses():
-        verifiers = [Verifier.parse(each) for each in public_key or ()]
+        verifiers = verifiers_of(public_key or ())
         if export is not None:
             verified = verify_export(export, against=against or (), tiles=tiles, verifiers=verifiers)
         else:

@@ -116,7 +116,7 @@ def compose(
     inspector = stack.enter_context(MediaInspector(limits=MediaLimits(source_bytes_max=settings.asset_bytes_max)))
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
-    price_tables = PriceTables(recording)
+    price_tables = PriceTables(recording, tenant=TENANT)
     fleet = Fleet(opening(settings, books.clock, stack, books.counts, books.tracing))
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
@@ -236,7 +236,7 @@ def _configuring(
     return Configuring(
         configured(books.settings, renderers),
         stops=stops,
-        publish=lambda found: price_tables.publish(TENANT, found),
+        publish=price_tables.publish,
         keys=books.keys,
         apply=lambda found: fleet.configure(found.renderers),
     )

@@ -24,7 +24,7 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
-from bickford_sora.metrics import Metrics
+from bickford_sora.metrics import Metrics, Whose
 from bickford_sora.pasts import AS_OF_FACTS_MAX, Pasts
 from bickford_sora.queueing import Queueing
 from bickford_sora.reviews import Reviews
@@ -78,7 +78,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         wait_for_work=lambda timeout_s: books.projector.wait_for(WORK.name, books.ledger.head(), timeout_s),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
-        metrics=metrics(books, background, spend=None if settings.metrics_public else lambda: _spent_today(gateway)),
+        metrics=metrics(books, background, spend=lambda whose: _spent_today(gateway, *whose)),
         tracing=books.tracing,
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
@@ -147,7 +147,7 @@ def metrics(
     books: Books,
     background: Callable[[], bytes] | None = None,
     *,
-    spend: Callable[[], Sequence[Total]] | None = None,
+    spend: Callable[[Whose], Sequence[Total]] | None = None,
 ) -> Metrics:
     """The numbers of this process and of the database; those of the spend only where `spend` looks them up."""
     return Metrics(
@@ -161,10 +161,10 @@ def metrics(
     )
 
 
-def _spent_today(gateway: Gateway) -> Sequence[Total]:
+def _spent_today(gateway: Gateway, tenant: str, project: str | None) -> Sequence[Total]:
     """By project and currency."""
     today = gateway.recording.periods().day
-    return SpendTable(gateway.books.pool).totals(Span(TENANT, None, today, today), "project")
+    return SpendTable(gateway.books.pool).totals(Span(tenant, project, today, today), "project")
 
 
 def _wait_for_audit(books: Books, timeout_s: float) -> bool:

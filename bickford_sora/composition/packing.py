@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bickford_sora.composition.books import Books
+from bickford_sora.composition.books import TENANT, Books
 from bickford_sora.decisions.policy import built_in
 from bickford_sora.evidence.packing import Packing
 from ledger.exchange.selection import Selection, select_last, select_rows
@@ -24,6 +24,7 @@ def packing(books: Books) -> Packing:
         tree=books.proving.tree,
         verifiers=lambda: books.proving.signing.keys().verifiers,
         keys=books.keys,
+        operator=TENANT,
         built_in=built_in(books.settings.render_cost_max_micro).compiled,
         clock=books.clock,
     )

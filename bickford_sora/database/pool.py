@@ -69,7 +69,8 @@ def open_pool(
     def configure(connection: Connection[TupleRow]) -> None:
         # By SET and not through the URL's `options`, which the URL may use itself and poolers like PgBouncer refuse.
         connection.execute(
-            "SELECT set_config('lock_timeout', %s, false), "
+            # To compile a query takes longer than any of ours does: a quarter of a rebuild, where a server can.
+            "SELECT set_config('jit', 'off', false), set_config('lock_timeout', %s, false), "
             "set_config('idle_in_transaction_session_timeout', %s, false), " + KEEPALIVES,
             (_milliseconds(lock_timeout_s), _milliseconds(idle_in_transaction_timeout_s)),
         )

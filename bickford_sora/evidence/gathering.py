@@ -45,9 +45,11 @@ class Evidence:
 
 
 def gather(
-    ledger: Ledger, rows_at: RowsAt, positions: Iterable[int], *, tenant: str, built_in: CompiledPolicy
+    ledger: Ledger, rows_at: RowsAt, positions: Iterable[int], *, tenant: str, operator: str, built_in: CompiledPolicy
 ) -> Evidence:
     """The facts at `positions`, with the policies and prices they name. `built_in` decided before any was published.
+
+    Policies are the tenant's own, prices those of `operator`, the tenant that runs the server.
 
     Raises ledger.errors.Corrupt for a fact that cannot be read.
     """
@@ -57,7 +59,7 @@ def gather(
     price_hashes = {each.prices_hash for each in _quotes(events)}
     published = [
         event
-        for event in [*ledger.history(streams.policy(tenant)), *ledger.history(streams.prices(tenant))]
+        for event in [*ledger.history(streams.policy(tenant)), *ledger.history(streams.prices(operator))]
         if _hash(event) in policy_hashes | price_hashes
     ]
     rows = rows_at(sorted({*asked, *(event.position or 0 for event in published)}))

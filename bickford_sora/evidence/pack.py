@@ -31,6 +31,7 @@ def files_of(
     evidence: Evidence,
     *,
     title: str,
+    parked: int = 0,
     tree: TreeReader,
     verifiers: Sequence[Verifier],
     keys: Keys | None,
@@ -43,6 +44,7 @@ def files_of(
     checkpoint = tree.newest(covering=last) or tree.newest()
     about = About(
         title=title,
+        parked=parked,
         ledger_id=str(ledger_id),
         made_at=made_at,
         covered=_covered(evidence.rows, checkpoint),

@@ -38,17 +38,27 @@ class Packing:
     verifiers: Callable[[], Sequence[Verifier]]
     """The keys that sign, or signed, checkpoints."""
     keys: Keys
+    operator: str
+    """The tenant that runs the server: what it pays renderers is every tenant's price."""
     built_in: CompiledPolicy
     """The policy that decided before any was published."""
     clock: Clock
 
-    def pack(self, title: str, positions: Sequence[int], *, tenant: str, opens_texts: bool = False) -> Pack:
-        """A pack of the facts at these positions, and of those they rest on. Sealed texts stay sealed by default."""
-        evidence = gather(self.ledger, self.rows_at, positions, tenant=tenant, built_in=self.built_in)
+    def pack(
+        self, title: str, positions: Sequence[int], *, tenant: str, parked: int = 0, opens_texts: bool = False
+    ) -> Pack:
+        """A pack of the facts at these positions, and of those they rest on. Sealed texts stay sealed by default.
+
+        `parked` is how many facts of the tenant could not be looked through for them; the page says so.
+        """
+        evidence = gather(
+            self.ledger, self.rows_at, positions, tenant=tenant, operator=self.operator, built_in=self.built_in
+        )
         made_at = self.clock()
         files = files_of(
             evidence,
             title=title,
+            parked=parked,
             tree=self.tree,
             verifiers=self.verifiers(),
             keys=self.keys if opens_texts else None,

@@ -50,6 +50,8 @@ class About:
     title: str
     ledger_id: str
     made_at: datetime
+    parked: int
+    """Facts of the tenant that nobody could look through for those that belong in it."""
     covered: str
     """Which checkpoint covers it, or that none does."""
     opened: bool
@@ -75,6 +77,9 @@ def page(evidence: Evidence, about: About, texts: Texts) -> str:
 def _heading(evidence: Evidence, about: About) -> Iterator[tuple[str, str]]:
     yield "Ledger", about.ledger_id
     yield "Facts", f"{len(evidence.events)} in facts.jsonl, about {_counted(len(evidence.renders), 'render')}"
+    if about.parked:
+        left_out = f"{_counted(about.parked, 'fact')} of the tenant, which the version that made this could not read"
+        yield "Not looked through", f"{left_out}: some of them may belong here"
     yield "Checkpoint", about.covered
     yield "Made", moment(about.made_at)
     sealed = "opened here; in the facts they stay sealed" if about.opened else "sealed, here and in the facts"

@@ -9,8 +9,6 @@ HEAD_BYTES_MAX = 64 * 1024
 
 PIPELINED_MAX = 16
 """Requests of one connection that wait behind the one that is answered."""
-BREAK_OFF = "break_off"
-"""In a scope's state: ends its connection at once, with what was not read of it. To be closed, one waits to be read."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -52,7 +50,6 @@ class BoundedHeads(HttpToolsProtocol):
 
     def begin(self) -> None:
         """A head is there, and within the limits: its request begins."""
-        self.scope["state"][BREAK_OFF] = self.transport.abort
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

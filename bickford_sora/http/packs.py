@@ -40,7 +40,8 @@ async def pack(
 ) -> StreamingResponse:
     """One zip file about a video or a period: a page, facts, policies, prices, receipts, and the program that checks.
 
-    Texts that people wrote stay sealed in it. Facts behind the newest checkpoint are named as not covered yet.
+    Texts that people wrote stay sealed in it. Facts behind the newest checkpoint are named as not covered yet. How many
+    facts could not be looked through for it, because this version cannot read their streams, is on the page.
     """
     return await archive(house, caller, Asked(video_id=video_id, since=since, until=until))
 
@@ -66,7 +67,8 @@ def _packed(house: House, caller: Caller, asked: Asked) -> tuple[str, IO[bytes]]
     title, positions = _title(asked), _positions(house, caller, asked)
     content = tempfile.SpooledTemporaryFile(PACK_BYTES_IN_MEMORY_MAX)  # noqa: SIM115 - who sends it closes it
     try:
-        house.packs.pack(title, positions, tenant=caller.tenant).write(content)
+        parked = house.audits.parked(caller)
+        house.packs.pack(title, positions, tenant=caller.tenant, parked=parked).write(content)
         content.seek(0)
     except OSError as error:
         content.close()

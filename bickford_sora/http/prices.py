@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from bickford_sora.decisions.price_table import PriceRow, in_force
 from bickford_sora.http.documentation import REFUSALS
-from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
+from bickford_sora.http.house import House, TheHouse, authenticated
 from bickford_sora.http.roles import OVERSEES
 from bickford_sora.price_tables import PriceTable
 
@@ -38,30 +38,30 @@ class Prices(BaseModel):
 
 
 @router.get("", summary="See the prices in force", dependencies=[OVERSEES])
-async def retrieve(house: TheHouse, caller: TheCaller) -> Prices:
+async def retrieve(house: TheHouse) -> Prices:
     """The price table that was published last."""
-    return await house.crossing.run(newest_prices, house, caller.tenant)
+    return await house.crossing.run(newest_prices, house)
 
 
 @router.get("/{prices_hash}", summary="See the prices a decision was taken by", dependencies=[OVERSEES])
-async def retrieve_one(prices_hash: str, house: TheHouse, caller: TheCaller) -> Prices:
+async def retrieve_one(prices_hash: str, house: TheHouse) -> Prices:
     """The price table of this hash, however long ago it was in force."""
-    return await house.crossing.run(_found, house, caller.tenant, prices_hash)
+    return await house.crossing.run(_found, house, prices_hash)
 
 
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def newest_prices(house: House, tenant: str) -> Prices:
+def newest_prices(house: House) -> Prices:
     """The price table that was published last; an empty one before any was."""
-    newest = house.price_tables.newest(tenant)
+    newest = house.price_tables.newest()
     if newest is None:
         return Prices(prices_hash=None, version=0, published_at=None, text="[]", data=[])
     return _shown(newest, house.price_tables.now())
 
 
-def _found(house: House, tenant: str, prices_hash: str) -> Prices:
-    return _shown(house.price_tables.find(tenant, prices_hash), house.price_tables.now())
+def _found(house: House, prices_hash: str) -> Prices:
+    return _shown(house.price_tables.find(prices_hash), house.price_tables.now())
 
 
 def _shown(table: PriceTable, now: datetime) -> Prices:

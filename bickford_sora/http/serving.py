@@ -4,12 +4,14 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from bickford_sora.http.waits import BoundedWaits, Patience
 from bickford_sora.http.whole import WholeRequests
 
 KEEP_ALIVE_S = 75
@@ -20,6 +22,8 @@ CONNECTIONS_MAX = 2_000
 SHUTDOWN_TIMEOUT_S = 20
 """How long requests under way may take when the server is told to stop."""
 START_TIMEOUT_S = 15.0
+PATIENCE = Patience()
+"""How long clients are waited for, unless somebody else says."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -71,6 +75,7 @@ class ServerThread:
         port: int = 0,
         on_stopping: Callable[[], None] | None = None,
         shutdown_timeout_s: int = 5,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._stop = threading.Event()
         self._started = threading.Event()
@@ -78,7 +83,7 @@ class ServerThread:
         self.url = url_of(self._bound)
         """Where the server is, without a path."""
         config = _config(app, shutdown_timeout_s)
-        server = _Server(config, self._started.set, self._stop, on_stopping)
+        server = _Server(config, self._started.set, self._stop, on_stopping, patience)
         self._thread = threading.Thread(target=server.run, kwargs={"sockets": [self._bound]}, name="http")
 
     def start(self) -> None:
@@ -112,11 +117,14 @@ class _Server(uvicorn.Server):
         on_started: Callable[[], None],
         stop: threading.Event,
         on_stopping: Callable[[], None] | None,
+        patience: Patience = PATIENCE,
     ) -> None:
         super().__init__(config)
         self._on_started = on_started
         self._stop = stop
         self._on_stopping = on_stopping
+        self._patience = patience
+        self._looks_at = 0.0
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -130,10 +138,19 @@ class _Server(uvicorn.Server):
             self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
-        """Looks ten times a second whether to stop."""
+        """Looks ten times a second whether to stop, and now and then whether clients keep their connections waiting."""
         if self._stop.is_set():
             self.should_exit = True
+        self._look(time.monotonic())
         return await super().on_tick(counter)
+
+    def _look(self, now_s: float) -> None:
+        if now_s < self._looks_at:
+            return
+        self._looks_at = now_s + self._patience.look_s
+        for each in list(self.server_state.connections):
+            if isinstance(each, BoundedWaits):
+                each.look(now_s, self._patience)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends what would never end by itself, and waits for the rest."""

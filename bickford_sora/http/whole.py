@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from bickford_sora.http.heads import BoundedHeads
+from bickford_sora.http.waits import BoundedWaits
 
 _METHOD = b"POST"
 _VERSION = "1.1"
@@ -64,7 +64,7 @@ class WholeRequest:
         self._protocol.send_whole(status, head, body, keep_alive=self.keep_alive)
 
 
-class WholeRequests(BoundedHeads):
+class WholeRequests(BoundedWaits):
     """Reads requests off a connection, and offers those that came whole."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

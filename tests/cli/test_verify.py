@@ -113,6 +113,10 @@ def test_checkpoints_are_taken_shown_and_listed(shell: Shell) -> None:
     key = new.split("\t")[0]
     shell.run("verify", "--against", shell.file("second"), "--public-key", key)
     shell.run("verify", "--against", shell.file("checkpoint"), "--public-key", key, status=FAILED[Unsigned])
+    both = shell.file("keys", shell.run("checkpoint", "keys"))
+    shell.run("verify", "--against", shell.file("checkpoint"), "--against", shell.file("second"), "--public-key", both)
+    for text in ("", "no key\n", f"{key}\nno key\n"):
+        shell.run("verify", "--public-key", shell.file("bad-keys", text), status=FAILED[Malformed])
 
 
 def test_a_receipt_is_taken_and_checked_without_the_ledger(shell: Shell, tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def test_connections_carry_their_name_and_limits(database_url: str) -> None:
         assert connection.autocommit
         row = connection.execute(
             "SELECT current_setting('application_name'), current_setting('lock_timeout'), "
-            "current_setting('idle_in_transaction_session_timeout')"
+            "current_setting('idle_in_transaction_session_timeout'), current_setting('jit')"
         ).fetchone()
-    assert row == ("the tests", "1500ms", "7s")
+    assert row == ("the tests", "1500ms", "7s", "off")
 
 
 def test_a_lost_connection_costs_no_error(database_url: str) -> None:

@@ -79,7 +79,9 @@ class World:
 
     def evidence(self, *positions: int) -> Evidence:
         policy = built_in().compiled
-        return gather(self.ledger, self.rows_at, positions or range(3, 8), tenant=TENANT, built_in=policy)
+        return gather(
+            self.ledger, self.rows_at, positions or range(3, 8), tenant=TENANT, operator=TENANT, built_in=policy
+        )
 
     def pack(self, path: Path, *, keys: Keys | None = None) -> Mapping[str, bytes]:
         """Writes an archive, and returns what is in it."""

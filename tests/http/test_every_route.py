@@ -219,7 +219,7 @@ class Town:
 
     def __post_init__(self) -> None:
         kit = self.kit
-        kit.house.price_tables.publish("main", Catalogue(catalogue().routes, PRICES_HASH, "[]"))
+        kit.house.price_tables.publish(Catalogue(catalogue().routes, PRICES_HASH, "[]"))
         kit.app.state.house = kit.house = replace(kit.house, audits=replace(kit.house.audits, query=OneTurn(kit)))
         self.ids = {
             **OF_NOBODY,

@@ -1,15 +1,16 @@
 """What Prometheus is told, and who may ask."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from bickford_sora.metrics import OTHER_PROJECTS, PROJECTS_MAX, Metrics
+from bickford_sora.metrics import OTHER_PROJECTS, PROJECTS_MAX, Metrics, Whose
 from ledger.errors import Unavailable
 from ledger.proof.sequencer import Standing
 from projections.positions import Lag
 from projections.spend import Total
-from tests.http.houses import KEY, Kit, error_of
+from tests.http.houses import FOREIGN_ROOT_KEY, KEY, ROOT_KEY, Kit, error_of
 
 LAG = Lag("videos", 4, 40, 42, 2, 1.5, parked=1, skipped=0, gaps=3, rebuilding=True)
 
@@ -77,7 +78,8 @@ def test_spend_is_told_by_project_and_never_by_more_than_there_is_room_for() -> 
 
     many = [totals(f"p{number:03}", 1_000_000 + number) for number in range(PROJECTS_MAX + 2)]
     asked = [totals("films", 2_500_000), totals("films", 9_000_000, "EUR"), totals("free", 0, None), *many]
-    told = [line for line in Metrics(spend=lambda: asked).text().decode().splitlines() if "spend_today{" in line]
+    text = Metrics(spend=lambda _: asked).text(("main", None)).decode()
+    told = [line for line in text.splitlines() if "spend_today{" in line]
     for state, amount in (("reserved", 2.5), ("settled", 0.3), ("open", 2.2)):
         assert f'bickford_spend_today{{currency="USD",project="films",state="{state}"}} {amount}' in told
     assert 'bickford_spend_today{currency="EUR",project="films",state="reserved"} 9.0' in told
@@ -88,7 +90,19 @@ def test_spend_is_told_by_project_and_never_by_more_than_there_is_room_for() -> 
 
 
 def test_without_a_database_no_spend_is_told() -> None:
-    def away() -> list[Total]:
+    def away(_: Whose) -> list[Total]:
         raise Unavailable("gone")
 
-    assert "spend" not in Metrics(spend=away).text().decode()
+    assert "spend" not in Metrics(spend=away).text(("main", None)).decode()
+
+
+def test_a_key_is_told_of_the_spend_that_it_oversees_and_of_no_other(kit: Kit) -> None:
+    def totals(whose: Whose) -> list[Total]:
+        return [Total(f"{whose[0]}-{whose[1]}", "USD", 1, 4, 2_000_000, 0, 0, 2_000_000, 0)]
+
+    kit.app.state.house = kit.house = replace(kit.house, metrics=Metrics(spend=totals))
+    for key, project in ((ROOT_KEY, "main-None"), (KEY, "main-alpha"), (FOREIGN_ROOT_KEY, "acme-None")):
+        told = kit.request("GET", "/metrics", key=key).text
+        assert re.findall(r'spend_today{currency="USD",project="([^"]+)",state="open"}', told) == [project]
+    kit.app.state.house = kit.house = replace(kit.house, metrics=Metrics(spend=totals, public=True))
+    assert "spend_today" not in kit.request("GET", "/metrics", key=None).text

@@ -5,8 +5,10 @@ import zipfile
 from typing import Any
 
 import httpx
+import pytest
 from structlog.testing import capture_logs
 
+from tests.http.folded_audit import FoldedAudit
 from tests.http.houses import KEY, OTHER_KEY, ROOT_KEY, Kit, error_of
 
 
@@ -50,6 +52,16 @@ def test_a_period_has_the_facts_that_the_key_reads(kit: Kit) -> None:
     everything, own = (files(ask(kit, key=key, **period))["facts.jsonl"].splitlines() for key in (ROOT_KEY, KEY))
     assert len(everything) == kit.ledger.head() > len(own) > 0
     assert b'"beta"' not in b"".join(own)
+
+
+def test_the_page_says_how_many_facts_could_not_be_looked_through(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    video_id = kit.finished()
+    assert b"Not looked through" not in files(ask(kit, video_id=video_id))["index.html"]
+    tenant = kit.request("GET", "/v1/audit/events", key=ROOT_KEY).json()["data"][0]["tenant"]
+    monkeypatch.setattr(FoldedAudit, "unreadable", [(tenant, 3), ("other", 4)])
+    page = files(ask(kit, video_id=video_id))["index.html"]
+    assert b"Not looked through" in page
+    assert b"1 fact of the tenant" in page
 
 
 def test_a_pack_is_about_one_thing(kit: Kit) -> None:

@@ -94,5 +94,5 @@ def test_what_a_server_says_it_made_is_settled_by_the_published_price(
     reserved, settled = (usd(each) for each in amounts)
     assert quote.cost == reserved
     assert spent[-1] == SpendSettled(video_id=render.intent.video_id, cost=settled)
-    table = gateway.price_tables.find("main", quote.prices_hash)
+    table = gateway.price_tables.find(quote.prices_hash)
     assert json.loads(table.text)[0]["micro_per_unit"] == {"*": quote.micro_per_unit}

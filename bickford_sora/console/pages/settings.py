@@ -169,7 +169,7 @@ async def remove_budget(budget_id: str, act: TheAct) -> str:
 @pages.page("/settings/prices", "settings_prices.html", takes=OVERSEES)
 async def prices(visit: TheVisit) -> PricesPage:
     """Prices in force, and to come."""
-    return PricesPage(prices=await visit.read(lambda visit: newest_prices(visit.house, visit.caller.tenant)))
+    return PricesPage(prices=await visit.read(lambda visit: newest_prices(visit.house)))
 
 
 @pages.page("/settings/renderers", "settings_renderers.html", takes=OVERSEES)
