@@ -22,6 +22,12 @@ def quiet_settings() -> Settings:
     return settings
 
 
+def check_now(tenant: str | None) -> None:
+    """Raises typer.BadParameter for a tenant where a server is asked."""
+    if tenant is not None:
+        raise typer.BadParameter("--tenant goes with --as-of; a server goes by the API key")
+
+
 @contextmanager
 def past_books(as_of: str, url: str | None) -> Iterator[tuple[Books, Past]]:
     """The ledger, and its past as of a position or moment. It is folded here: a server that is named is not asked.

@@ -28,6 +28,9 @@ AsOf = Annotated[
     ),
 ]
 Tenant = Annotated[str, typer.Option(help="Facts of this tenant.")]
+PastTenant = Annotated[
+    str | None, typer.Option("--tenant", help="With --as-of: of this tenant. A server goes by the API key.")
+]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="Most rows to show.")]
 After = Annotated[str | None, typer.Option(help="Begin behind the row with this id.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the render to its end.")]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from bickford_sora.cli.looking import past_books
-from bickford_sora.cli.options import AsOf, Json, Url, in_a_folder
+from bickford_sora.cli.looking import check_now, past_books
+from bickford_sora.cli.options import AsOf, Json, PastTenant, Url, in_a_folder
 from bickford_sora.cli.output import note, print_json, print_table, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.talking import server
@@ -43,6 +43,7 @@ def report(
     until: Until = None,
     project: Project = None,
     as_of: AsOf = None,
+    tenant: PastTenant = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
@@ -50,7 +51,11 @@ def report(
     if context.invoked_subcommand is not None:
         return
     asked: dict[str, Any] = {"by": by, "since": since, "until": until, "project": project}
-    answer = _now(url, asked) if as_of is None else _past(as_of, url, **asked)
+    if as_of is None:
+        check_now(tenant)
+        answer = _now(url, asked)
+    else:
+        answer = _past(as_of, url, tenant or TENANT, **asked)
     if as_json:
         print_json(answer)
         return
@@ -146,7 +151,7 @@ def _now(url: str | None, asked: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def _past(
-    as_of: str, url: str | None, *, by: str, since: str | None, until: str | None, project: str | None
+    as_of: str, url: str | None, tenant: str, *, by: str, since: str | None, until: str | None, project: str | None
 ) -> dict[str, Any]:
     """As a server would answer, of every project of the tenant."""
     if by not in get_args(Property):
@@ -157,7 +162,7 @@ def _past(
         reports = SpendReports(
             Recording(opened.ledger, clock=clock, new_id=id_maker(clock), zone=zone), SpendTable(opened.pool)
         )
-        span = Span(TENANT, project, *reports.days(since, until, at=past.at))
+        span = Span(tenant, project, *reports.days(since, until, at=past.at))
         return told_spend(reports.report_past(past, span, named, progress)).model_dump(mode="json")
 
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import typer
 
 from bickford_sora.cli.lineage_tree import tree
-from bickford_sora.cli.looking import past_books, unknown_then
-from bickford_sora.cli.options import After, AsOf, IdempotencyKey, Json, Limit, Out, Url, Wait, in_a_folder
+from bickford_sora.cli.looking import check_now, past_books, unknown_then
+from bickford_sora.cli.options import After, AsOf, IdempotencyKey, Json, Limit, Out, PastTenant, Url, Wait, in_a_folder
 from bickford_sora.cli.output import moment, note, print_json, print_table, printable, progress_shown
 from bickford_sora.cli.talking import finish, server, show
 from bickford_sora.client.models import SoraVideo, SoraVideoPage
@@ -17,6 +17,7 @@ from bickford_sora.composition.books import TENANT
 from bickford_sora.families import family
 from bickford_sora.http.lineages import VideoLineage, told_lineage
 from bickford_sora.http.video_object import View, video_objects
+from bickford_sora.pasts import Past
 from bickford_sora.unsealing import ERASED
 from ledger import streams
 from ledger.keys import Keys
@@ -35,13 +36,15 @@ def list_(
     order: Annotated[Literal["asc", "desc"], typer.Option(help="desc: newest first.")] = "desc",
     after: After = None,
     as_of: AsOf = None,
+    tenant: PastTenant = None,
     as_json: Json = False,
     url: Url = None,
 ) -> None:
     """List videos."""
     if as_of is not None:
-        page = _past_page(as_of, url, limit=limit, order=order, after=after)
+        page = _past_page(as_of, url, tenant or TENANT, limit=limit, order=order, after=after)
     else:
+        check_now(tenant)
         with server(url) as client:
             page = client.list_sora_videos(limit=limit, order=order, after=after)
     if as_json:
@@ -62,23 +65,29 @@ def list_(
 
 
 @videos.command("show")
-def show_(video_id: VideoId, *, as_of: AsOf = None, as_json: Json = False, url: Url = None) -> None:
+def show_(
+    video_id: VideoId, *, as_of: AsOf = None, tenant: PastTenant = None, as_json: Json = False, url: Url = None
+) -> None:
     """Show one video."""
     if as_of is not None:
         with past_books(as_of, url) as (opened, past):
-            found = past.render(TENANT, video_id) if streams.is_video_id(video_id) else None
-            if found is None:
-                raise unknown_then(past)
-            show(_shown([found], opened.keys)[0], as_json=as_json)
+            show(_shown([_then(past, tenant or TENANT, video_id)], opened.keys)[0], as_json=as_json)
         return
+    check_now(tenant)
     with server(url) as client:
         show(client.retrieve_sora_video_job(video_id), as_json=as_json)
 
 
 @videos.command()
-def lineage(video_id: VideoId, *, as_of: AsOf = None, as_json: Json = False, url: Url = None) -> None:
+def lineage(
+    video_id: VideoId, *, as_of: AsOf = None, tenant: PastTenant = None, as_json: Json = False, url: Url = None
+) -> None:
     """Show what a video was made from, what was made from it, and what each step changed."""
-    found = _lineage(video_id, url) if as_of is None else _past_lineage(video_id, as_of, url)
+    if as_of is not None:
+        found = _past_lineage(video_id, as_of, url, tenant or TENANT)
+    else:
+        check_now(tenant)
+        found = _lineage(video_id, url)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -154,21 +163,27 @@ def _lineage(video_id: str, url: str | None) -> VideoLineage:
         return VideoLineage.model_validate(client.ask("GET", f"/videos/{quote(video_id, safe='')}/lineage"))
 
 
-def _past_lineage(video_id: str, as_of: str, url: str | None) -> VideoLineage:
+def _past_lineage(video_id: str, as_of: str, url: str | None, tenant: str) -> VideoLineage:
     with past_books(as_of, url) as (opened, past):
-        found = past.render(TENANT, video_id) if streams.is_video_id(video_id) else None
-        if found is None:
-            raise unknown_then(past)
-        return told_lineage(family(found, past.of_tenant(TENANT), opened.keys))
+        found = _then(past, tenant, video_id)
+        return told_lineage(family(found, past.of_tenant(tenant), opened.keys))
+
+
+def _then(past: Past, tenant: str, video_id: str) -> Render:
+    """The render as it was. Raises CommandRefused where there was none."""
+    found = past.render(tenant, video_id) if streams.is_video_id(video_id) else None
+    if found is None:
+        raise unknown_then(past)
+    return found
 
 
 def _past_page(
-    as_of: str, url: str | None, *, limit: int, order: Literal["asc", "desc"], after: str | None
+    as_of: str, url: str | None, tenant: str, *, limit: int, order: Literal["asc", "desc"], after: str | None
 ) -> SoraVideoPage:
     with past_books(as_of, url) as (opened, past), progress_shown("list", unit="events") as progress:
         if after is not None and not streams.is_video_id(after):
             raise unknown_then(past)
-        page = past.page(TENANT, None, after, limit, order, on_progress=progress)
+        page = past.page(tenant, None, after, limit, order, on_progress=progress)
         data = _shown(page.renders, opened.keys)
     last_id = data[-1].id if data else None
     return SoraVideoPage(

@@ -118,6 +118,14 @@ def test_of_another_tenants_video_everything_is_found_by_naming_the_tenant(
         assert acme.json("audit", "ask", "videos_without_decision")["data"] == []
         found = acme.json("audit", "ask", "videos_without_decision", "--tenant", "acme")["data"]
         assert [each["video_id"] for each in found] == VIDEOS
+        then = ("--as-of", "2")
+        for asked in (("videos", "show", video), ("videos", "lineage", video)):
+            assert "the ledger has no video with this id" in acme.complaint(*asked, *then)
+            assert video in acme.run(*asked, *then, "--tenant", "acme")
+            assert "--tenant goes with --as-of" in acme.complaint(*asked, "--tenant", "acme", status=2)
+        assert not acme.json("videos", "list", *then)["data"]
+        assert acme.json("videos", "list", *then, "--tenant", "acme")["data"]
+        assert not acme.json("spend", *then, "--tenant", "acme")["data"], "nothing was allowed, nothing reserved"
 
 
 def test_what_is_no_json_beside_an_export_is_said_to_be_none(shell: Shell, tmp_path: Path) -> None:
