@@ -180,12 +180,16 @@ class _Backlog(Collector):
         overdue = GaugeMetricFamily(
             "bickford_work_overdue_seconds", "How long the oldest step has been due that nobody is at.", labels=labels
         )
+        unknown = GaugeMetricFamily(
+            "bickford_unknown_outcomes", "Submissions whose outcome is unknown, and lost jobs.", labels=["renderer"]
+        )
         for each in waiting:
             place = [each.step, each.renderer or "none"]
             items.add_metric(place, each.items)
             overdue.add_metric(place, each.overdue_s)
-        yield items
-        yield overdue
+            if each.step == "reconcile":
+                unknown.add_metric(place[1:], each.unknown)
+        yield from (items, overdue, unknown)
 
 
 def _spent(spend: Callable[[Whose], Sequence[Total]], whose: Whose) -> Iterator[Metric]:

@@ -274,6 +274,8 @@ class Settings(BaseSettings):
     @field_validator("openai_base_url", "public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("an address begins with http:// or https://")
         return value.rstrip("/") if value else None
 
     @field_validator("oidc_groups", mode="before")

@@ -27,7 +27,9 @@ from ledger.render import Render, Submission
 
 REASON_CHARS_MAX = 1_000
 JOB_ID_CHARS_MAX = 1_000
-_NONE_HERE = "No render with this id has an unknown outcome or a lost job."
+_NONE_HERE = (
+    "No render with this id has an unknown outcome or a lost job (GET /v1/unknown, 'bickford-sora unknown list')."
+)
 
 
 class Verdict(BaseModel):

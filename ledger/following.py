@@ -15,6 +15,7 @@ import structlog
 from ledger.application import Ledger
 from ledger.envelope import Event
 from ledger.errors import Corrupt, Unavailable
+from ledger.keepalives import noticing
 
 POLL_S = 1.0
 """Longest time between two reads, in seconds."""
@@ -49,7 +50,7 @@ class PostgresBell:
         """Returns at the next NOTIFY, or after `timeout_s`. The first call only starts to listen."""
         try:
             if self._connection is None or self._connection.closed:
-                self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+                self._connection = psycopg.connect(noticing(self._url), autocommit=True)
                 self._connection.execute("listen ledger")
                 return  # what was appended before LISTEN took hold is read now, not waited for
             deadline = monotonic() + timeout_s

@@ -1,9 +1,36 @@
-"""What a session asks of the server, so that a machine that is lost is noticed."""
+"""What server and client ask of a connection, so that a machine that is lost is noticed."""
 
 from typing import LiteralString
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 KEEPALIVES: LiteralString = (
     "set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
     "set_config('tcp_keepalives_count', '3', false)"
 )
 """Columns of a select: the server lets go of what a lost machine held after 25 s. Nothing over a Unix socket."""
+CONNECT_TIMEOUT_S = 5
+"""How long a host has for an answer to a new connection, in seconds; then the address's next host is asked."""
+UNANSWERED_S = 10
+"""How long what was sent may stay unconfirmed by the other machine, in seconds; then the connection is broken.
+
+The system's own limit is a quarter of an hour, and two hours where nothing was sent: so long nobody would look for a
+primary elsewhere. It is machines that are waited for so long, not servers: one that computes confirms what it gets.
+"""
+
+
+def noticing(address: str) -> str:
+    """This libpq address, and what notices a lost machine where the address says nothing of it itself."""
+    wanted = {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": UNANSWERED_S * 1000,
+    }
+    try:
+        said = conninfo_to_dict(address)
+    except ProgrammingError:  # whoever connects is told
+        return address
+    return make_conninfo(address, **{name: value for name, value in wanted.items() if name not in said})

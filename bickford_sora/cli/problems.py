@@ -14,7 +14,6 @@ from bickford_sora.cli.output import printable
 from bickford_sora.client.errors import (
     SoraVideoError,
     SoraVideoFailed,
-    SoraVideoNotFound,
     SoraVideoTimeout,
     SoraVideoUnauthorized,
 )
@@ -59,20 +58,34 @@ def _from_server(error: Exception) -> tuple[str, str]:
     request = f" (request {error.request_id})" if error.request_id else ""
     if error.code == API_KEY_MISSING:  # its message says what to do already
         return error.code, error.message
-    advice = next((text for kind, text in _NEXT.items() if isinstance(error, kind)), "").format(id=error.video_id)
+    listed = _LISTS.get(error.code)
+    advice = f" List what there is with 'bickford-sora {listed}'." if listed else _next(error)
     stop = "." if advice and error.message[-1:].isalnum() else ""
     return error.code, f"{error.message}{stop}{advice}{request}"
+
+
+def _next(error: SoraVideoError) -> str:
+    return next((text for kind, text in _NEXT.items() if isinstance(error, kind)), "").format(id=error.video_id)
 
 
 API_KEY_MISSING = "api_key_missing"
 """Code of the one refusal that comes from the client itself, before it asks the server."""
 _NEXT = {
     SoraVideoUnauthorized: " Set BICKFORD_API_KEY to a key of this server; its first one lies in its keys/api.key.",
-    SoraVideoNotFound: " List what there is with 'bickford-sora videos list'.",
     SoraVideoFailed: " Ask again with 'bickford-sora videos retry {id}'.",
     SoraVideoTimeout: " See how it stands with 'bickford-sora videos show {id}'.",
 }
 """What to do next where the server cannot know that a command asked."""
+_LISTS = {
+    "video_not_found": "videos list",
+    "approval_not_found": "approvals list",
+    "hold_not_found": "holds list",
+    "api_key_not_found": "keys list",
+    "webhook_endpoint_not_found": "endpoints list",
+    "renderer_not_found": "renderers list",
+    "budget_not_found": "budgets list",
+}
+"""The command that lists what was not found, by the error's code."""
 
 
 def _settings(error: Exception) -> tuple[str, str]:

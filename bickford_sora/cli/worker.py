@@ -1,5 +1,6 @@
 """`bickford-sora worker`."""
 
+import os
 import signal
 import threading
 from contextlib import ExitStack
@@ -36,12 +37,24 @@ def worker(
         if metrics_port is not None:
             url = _probes(gateway, stack, host=metrics_host, port=metrics_port)
             note(f"Probes and metrics are at {url}")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        _heed(stop)
         names = ", ".join(each.name for each in gateway.configuring.renderers)
         print(f"Working with the renderer {names}", flush=True)
         stop.wait()
         note("Stopping: what was begun is finished first.")
+
+
+def _heed(stop: threading.Event) -> None:
+    """Signals that end `serve` end a worker: the first lets it finish, a second one breaks off, which loses nothing."""
+
+    def told(number: int, _: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup(1)
+            signal.signal(number, told)
 
 
 def _probes(gateway: Gateway, stack: ExitStack, *, host: str, port: int) -> str:

@@ -117,7 +117,10 @@ def compose(
     recording = _recording(books)
     stops = Stops(recording, tenant=TENANT)
     price_tables = PriceTables(recording, tenant=TENANT)
-    fleet = Fleet(opening(settings, books.clock, stack, books.counts, books.tracing))
+    # Renderers are opened when they are first called. Closed with the rest, their calls would be cut off before whoever
+    # works was let finish.
+    calls = stack.enter_context(ExitStack())
+    fleet = Fleet(opening(settings, books.clock, calls, books.counts, books.tracing))
     configuring = _configuring(books, renderers, stops, price_tables, fleet)
     egress = Egress(allow_private=settings.allow_private_addresses)
     references = _references(books, assets, inspector, egress)

@@ -20,6 +20,7 @@ from bickford_sora.database.errors import (
     MigrationFolderError,
     MigrationMissingError,
 )
+from ledger.keepalives import noticing
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -199,5 +200,5 @@ def _connect(
     target: str | ConnectionPool[Connection[TupleRow]],
 ) -> AbstractContextManager[Connection[TupleRow]]:
     if isinstance(target, str):
-        return psycopg.connect(target, autocommit=True)
+        return psycopg.connect(noticing(target), autocommit=True)
     return target.connection()

@@ -10,7 +10,7 @@ from psycopg import Connection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from ledger.keepalives import KEEPALIVES
+from ledger.keepalives import KEEPALIVES, noticing
 
 APPLICATION_NAME = "bickford-sora"
 LOCK_TIMEOUT_S = 10.0
@@ -50,7 +50,8 @@ def open_pool(
 
     `url` reaches libpq whole, so sslmode, several hosts and target_session_attrs mean what libpq says they mean. Every
     connection is checked when it is taken out: a restarted server costs a reconnect and not an error. A server that is
-    away is tried for as long as the pool is open. The pool opens without waiting for it.
+    away is tried for as long as the pool is open, and one whose machine is lost is taken for away after seconds
+    (`ledger.keepalives`). The pool opens without waiting for it.
 
     Args:
         url: a libpq URI or key=value string.
@@ -87,7 +88,7 @@ def open_pool(
             raise
 
     pool: ConnectionPool[Connection[TupleRow]] = ConnectionPool(
-        url,
+        noticing(url),
         connection_class=_Patient,
         min_size=size_min,
         max_size=size_max,

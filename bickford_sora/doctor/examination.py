@@ -1,6 +1,6 @@
 """All checks, in the order in which their problems have to be put right."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import psycopg
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from bickford_sora.database.binaries import candidate_folders, choose_binaries
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.layout import Layout
 from bickford_sora.doctor.books import check_books
-from bickford_sora.doctor.finding import Finding, ok, problem, skipped
+from bickford_sora.doctor.finding import Finding, ok, problem, skipped, warning
 from bickford_sora.doctor.machine import check_machine, check_port
 from bickford_sora.doctor.renderers import check_renderers
 from bickford_sora.doctor.server import check_server, connect, has_schema, unreachable
@@ -20,6 +20,9 @@ from bickford_sora.telemetry import log_threshold
 from ledger.clock import Clock
 
 OF_SETTINGS = "settings"
+OF_CLIENTS = frozenset({"BICKFORD_BASE_URL"})
+"""Settings that commands and clients read, and no server."""
+_PREFIX = "BICKFORD_"
 OF_BOOKS = ("master_key", "erasures", "read_models", "tree")
 """Checks that need a ledger to look at."""
 
@@ -33,7 +36,18 @@ def settings_or_problems() -> tuple[Settings | None, list[Finding]]:
         return None, [_wrong(each) for each in error.errors(include_input=False, include_url=False)]
     except ValueError as error:
         return None, [problem(OF_SETTINGS, f"log_level: {error}", "Correct BICKFORD_LOG_LEVEL.")]
-    return settings, [ok(OF_SETTINGS, "all can be read")]
+    return settings, [*_not_read(Settings.environment()), ok(OF_SETTINGS, "all can be read")]
+
+
+def _not_read(environment: Iterable[str]) -> Iterator[Finding]:
+    """Variables that look like settings of ours and are none: a slip of the pen leaves the default in force."""
+    read = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | OF_CLIENTS
+    for name in sorted(each for each in environment if each.startswith(_PREFIX) and each not in read):
+        yield warning(
+            OF_SETTINGS,
+            f"{name} is set, and is no setting",
+            "Correct its name (docs/reference/settings.md has all) or unset it, unless the renderer file names it.",
+        )
 
 
 def examine(settings: Settings, *, clock: Clock, listen: tuple[str, int] | None = None) -> Iterator[Finding]:

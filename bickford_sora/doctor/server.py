@@ -1,5 +1,6 @@
 """Checks of the PostgreSQL server: reached, new enough, writable, what stands between, rights, schema, clock."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.resources import files
@@ -33,7 +34,9 @@ def connect(url: str) -> Connection[TupleRow]:
 
 def unreachable(error: psycopg.Error) -> Finding:
     """Says that the server did not answer; libpq's own words may hold the password and are left out."""
-    reason = next((each for each in _REASONS if each in str(error)), type(error).__name__)
+    if isinstance(error, psycopg.ProgrammingError):
+        return problem("database", "BICKFORD_DATABASE_URL is no address that libpq can read", _FORM)
+    reason = next((said for known, said in _REASONS.items() if re.search(known, str(error))), type(error).__name__)
     return problem(
         "database",
         f"it does not answer: {reason}",
@@ -41,18 +44,21 @@ def unreachable(error: psycopg.Error) -> Finding:
     )
 
 
-_REASONS = (
-    "password authentication failed",
-    "no pg_hba.conf entry",
-    "does not exist",
-    "Connection refused",
-    "timeout expired",
-    "could not translate host name",
-    "Name or service not known",
-    "certificate verify failed",
-    "server does not support SSL",
-    "too many clients already",
-)
+_FORM = "Give postgresql://USER:PASSWORD@HOST:PORT/DATABASE; what else than letters and digits is in them as %XX."
+_REASONS = {
+    "password authentication failed": "password authentication failed",
+    "no pg_hba.conf entry": "no pg_hba.conf entry",
+    'role ".*" does not exist': "the role does not exist",
+    'database ".*" does not exist': "the database does not exist",
+    "root certificate file .* does not exist": "sslrootcert names no file that is there",
+    "Connection refused": "Connection refused",
+    "timeout expired": "timeout expired",
+    "could not translate host name|Name or service not known": "the host's name is not known",
+    "certificate verify failed": "certificate verify failed",
+    "server does not support SSL": "server does not support SSL",
+    "too many clients already|remaining connection slots": "too many clients already",
+}
+"""What libpq or the server says, and what is told of it."""
 
 
 def check_server(connection: Connection[TupleRow], url: str, settings: Settings, clock: Clock) -> Iterator[Finding]:

@@ -3,10 +3,12 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bickford_sora.simulator.control import control_router
@@ -37,10 +39,15 @@ def make_app(simulator: Simulator) -> FastAPI:
         problem = Problem(exception.status_code, str(exception.detail))
         return simulator.flavour.unrouted(problem, request)
 
+    async def answer_nobody(_: Request, _gone: Exception) -> Response:
+        """A client that left in the middle of its request, as ours does when it is too late to send the rest."""
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
+
     app = FastAPI(title="Bickford Sora simulator", openapi_url=None, lifespan=working)
     app.add_middleware(RequestIds)
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
+    app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.include_router(_videos_router(simulator))
     app.include_router(control_router(simulator))
     return app

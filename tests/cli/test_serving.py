@@ -132,6 +132,8 @@ def test_an_endpoint_is_created_listed_told_and_deleted(server: Served) -> None:
     assert server.run("endpoints", "delete", made["id"]) == f"deleted {made['id']}\n"
     told = run(server.data_dir, "endpoints", "deliveries", made["id"], status=1).stderr
     assert told.startswith("error (webhook_endpoint_not_found): ")
+    assert "'bickford-sora endpoints list'" in told
+    assert "videos list" not in told
 
 
 def test_a_video_is_reviewed(server: Served, rendered: Any) -> None:

@@ -1,3 +1,4 @@
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ import pytest
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bickford_sora.database.pool import open_pool
+from ledger.keepalives import CONNECT_TIMEOUT_S, UNANSWERED_S
 
 AWAY_S = 0.3
 POOLS_OWN_PAUSE_S = 0.9
@@ -34,6 +36,28 @@ def test_connections_carry_their_name_and_limits(database_url: str) -> None:
             "current_setting('idle_in_transaction_session_timeout'), current_setting('jit')"
         ).fetchone()
     assert row == ("the tests", "1500ms", "7s", "off")
+
+
+def test_a_host_that_never_answers_is_left_for_the_next_one(database_url: str) -> None:
+    # As after a failover, when the address names first the primary whose machine lost its power.
+    known = psycopg.conninfo.conninfo_to_dict(database_url)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts, ports = f"127.0.0.1,{known['host']}", f"{silent.getsockname()[1]},{known.get('port') or 5432}"
+        address = psycopg.conninfo.make_conninfo(database_url, host=hosts, port=ports)
+        with open_pool(address, size_max=1) as pool, pool.connection() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_notices_a_lost_machine_is_asked_for_where_the_address_says_nothing_of_it(database_url: str) -> None:
+    address = psycopg.conninfo.make_conninfo(database_url, tcp_user_timeout=2_000, keepalives_idle=1)
+    with open_pool(address, size_max=1) as pool, pool.connection() as connection:
+        given = connection.info.get_parameters()
+    assert (given["tcp_user_timeout"], given["keepalives_idle"]) == ("2000", "1")
+    with open_pool(database_url, size_max=1) as pool, pool.connection() as connection:
+        given = connection.info.get_parameters()
+    assert int(given["tcp_user_timeout"]) == UNANSWERED_S * 1000
+    assert int(given["connect_timeout"]) == CONNECT_TIMEOUT_S
+    assert int(given["keepalives_idle"]) + int(given["keepalives_interval"]) * int(given["keepalives_count"]) < 30
 
 
 def test_a_lost_connection_costs_no_error(database_url: str) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from psycopg.conninfo import conninfo_to_dict
 
 from bickford_sora.cli.application import COMMANDS, application
 from bickford_sora.http.worker_routes import create_worker_app
+from bickford_sora.keeper import RESTART_MAX_S
 from bickford_sora.settings import Settings
 from tests.docs.pages import REFERENCE, ROOT
 from tests.docs.test_settings import variable
@@ -84,6 +86,17 @@ def test_a_pod_has_time_to_finish_what_it_has_begun() -> None:
             assert "--no-workers" in container["args"]
 
 
+def test_a_database_that_is_to_prove_itself_is_held_to_authorities_that_are_named() -> None:
+    (secret,) = [each for each in MANIFESTS if each["kind"] == "Secret"]
+    address = conninfo_to_dict(secret["stringData"]["BICKFORD_DATABASE_URL"])
+    assert address["sslmode"] == "verify-full"
+    assert address["sslrootcert"], "else libpq looks for a file in the home folder, and refuses to connect"
+
+
+def test_a_restart_is_said_to_take_as_long_as_it_may() -> None:
+    assert f"{RESTART_MAX_S:.0f} s at most" in (DEPLOY / "README.md").read_text("utf-8")
+
+
 def test_services_select_pods_that_exist() -> None:
     labels = [each["spec"]["template"]["metadata"]["labels"] for each in MANIFESTS if each["kind"] == "Deployment"]
     (service,) = [each for each in MANIFESTS if each["kind"] == "Service"]
@@ -112,6 +125,7 @@ def test_the_image_runs_as_another_user_than_root_and_copies_what_there_is() -> 
     for line in re.findall(r"^COPY (?!--from)(.*)", text, flags=re.MULTILINE):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
+    assert re.search(rf"groupadd --gid {user[1]} \w+ .*useradd --uid {user[1]} --gid {user[1]} ", text, flags=re.DOTALL)
     command = re.search(r"^CMD \[(.*)\]", text, flags=re.MULTILINE)
     assert command is not None
     check_command([each.strip().strip('"') for each in command[1].split(",")])

@@ -33,7 +33,7 @@ def everything() -> Metrics:
     return Metrics(
         lambda: [Lag("videos", 1, 1, 1, 0, 0.0, parked=0, skipped=0, gaps=0, rebuilding=False)],
         lambda: Standing(1, 1, 1, 1.0),
-        backlog=lambda: [Waiting("submit", None, 1, 0.0)],
+        backlog=lambda: [Waiting("reconcile", None, 1, 0.0, 1)],
         spend=lambda _: [Total("films", "USD", 1, 4, 1, 1, 0, 0, 0)],
         counts=counts,
     )

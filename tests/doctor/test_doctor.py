@@ -177,6 +177,40 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(settings:
     assert found(away, "master_key").state == "skipped"
 
 
+def test_what_a_database_refuses_is_told_apart(settings: Settings) -> None:
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    for wrong, said in (
+        (make_conninfo(url, dbname="not_there"), "the database does not exist"),
+        (make_conninfo(url, user="nobody_here"), "the role does not exist"),
+        ("not an address", "no address that libpq can read"),
+        ("mysql://u:planted-secret@h/d", "no address that libpq can read"),
+    ):
+        found_there = problem(changed(settings, database_url=SecretStr(wrong)), "database")
+        assert said in found_there
+        assert "planted-secret" not in found_there
+
+
+def test_a_setting_whose_name_has_a_slip_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BICKFORD_REQUEST_MAX", "planted-value")
+    monkeypatch.setenv("BICKFORD_BASE_URL", "http://127.0.0.1:8000/v1")
+    _, findings = settings_or_problems()
+    told = " ".join(
+        each.found for each in findings if each.state == "warning"
+    )  # a run of the tests has some of its own
+    assert "BICKFORD_REQUEST_MAX is set, and is no setting" in told
+    assert "BICKFORD_BASE_URL" not in told
+    assert "planted-value" not in str(findings)
+
+
+@pytest.mark.parametrize("name", ["BICKFORD_PUBLIC_URL", "OPENAI_BASE_URL"])
+def test_an_address_without_its_scheme_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "videos.example.com")
+    settings, (finding,) = settings_or_problems()
+    assert settings is None
+    assert "begins with http" in finding.found
+
+
 def test_a_database_that_takes_no_writes_is_named(settings: Settings) -> None:
     assert settings.database_url is not None
     read_only = make_conninfo(settings.database_url.get_secret_value(), options="-c default_transaction_read_only=on")
@@ -334,6 +368,17 @@ def test_a_credential_that_is_not_accepted_is_named(settings: Settings) -> None:
     with SimulatorServer(SimulatorSettings(api_key="sk-another")) as strict:
         away = changed(settings, openai_base_url=strict.url)
         assert "renderer_unauthorized" in problem(away, "renderers")
+
+
+def test_an_address_that_lacks_its_path_is_told_of(settings: Settings, renderer: SimulatorServer) -> None:
+    away = found(changed(settings, openai_base_url=renderer.url.removesuffix("/v1")), "renderers")
+    assert away.state == "warning"
+    assert "/v1" in str(away.advice)
+
+
+def test_a_webhook_secret_that_could_be_guessed_is_told_of(settings: Settings) -> None:
+    weak = changed(settings, openai_webhook_secret=SecretStr("hello"), public_url="https://v.example")
+    assert "guess" in found(weak, "webhooks").found
 
 
 def test_a_renderer_file_that_cannot_be_read_is_named(settings: Settings, tmp_path: Path) -> None:

@@ -36,3 +36,22 @@ def test_what_waits_for_a_place_is_not_overdue_and_what_was_begun_and_left_is(st
     assert waiting(street)["submit"].overdue_s == pytest.approx(120, abs=0.1)
     street.leases.release(left, None)
     assert waiting(street)["submit"].overdue_s == 0.0
+
+
+def test_an_unknown_outcome_is_told_for_as_long_as_nobody_decides_however_often_it_is_looked_for(
+    street: Street,
+) -> None:
+    street.ask("studio")
+    (item,) = street.claim()
+    deadline = street.now + timedelta(seconds=60)
+    with street.pool.connection() as connection:  # as the read model has a submission that is under way
+        connection.execute("update projection_work.items set step = 'reconcile', due_at = %s", (deadline,))
+    assert waiting(street)["reconcile"].unknown == 0, "it may be answered yet"
+
+    street.now = deadline + timedelta(seconds=900)
+    street.leases.release(item, street.now + timedelta(seconds=300))
+    assert waiting(street)["reconcile"].unknown == 1
+
+    with street.pool.connection() as connection:  # as it has a job that was lost
+        connection.execute("update projection_work.items set due_at = null")
+    assert waiting(street)["reconcile"].unknown == 1

@@ -119,6 +119,21 @@ def test_a_create_that_times_out_for_the_client_is_accepted_and_billed(server: S
     assert billed(server) == 1
 
 
+def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_failure_of_the_simulator(
+    server: SimulatorServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = (
+        "POST /v1/videos HTTP/1.1\r\nhost: simulator\r\nauthorization: Bearer sk-simulator\r\n"
+        "content-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n--b\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=5) as connection:
+        connection.sendall(head.encode())
+        time.sleep(0.2)
+    time.sleep(0.3)
+    assert "Exception in ASGI application" not in caplog.text
+    assert billed(server) == 0
+
+
 @pytest.mark.parametrize(("kind", "expected"), [(FaultKind.RESET_BEFORE_ACCEPT, 0), (FaultKind.RESET_AFTER_ACCEPT, 1)])
 def test_a_reset_is_a_real_tcp_reset(server: SimulatorServer, kind: FaultKind, expected: int) -> None:
     server.simulator.faults.add(Fault(kind=kind))
