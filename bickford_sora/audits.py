@@ -162,9 +162,9 @@ class Audits:
     def ask(self, caller: Caller, name: str) -> Answer:
         """The answer to a ready-made question. Raises NotFound for an unknown one."""
         if name not in QUESTIONS:
-            raise NotFound(
-                f"No question has this name. There are {', '.join(QUESTIONS)}.", code="question_not_found", param="name"
-            )
+            # Their names are not listed here: what clients are told never has the plural of "video", and one name does.
+            message = "No question has this name. GET /v1/audit/questions lists them, as 'audit questions' does."
+            raise NotFound(message, code="question_not_found", param="name")
         return self.questions.ask(caller.tenant, caller.readable, name, self.clock())
 
     def _event(self, caller: Caller, event_id: str, *, param: str) -> AuditEvent:

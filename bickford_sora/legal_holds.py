@@ -29,9 +29,11 @@ class LegalHolds:
     four_eyes: FourEyes
 
     def place(self, caller: Caller, fields: object, *, origin: Origin) -> Hold:
-        """A new hold. Raises InvalidRequest and Conflicting."""
+        """A new hold. Raises InvalidRequest, Conflicting, and NotFound for a video that this tenant does not have."""
         decisions.check_manager(caller)
         asked = decisions.read(fields)
+        if asked.scope == "render":
+            self._check_known(caller, asked.subject or "")
         hold_id = streams.hold_id(self.recording.new_id())
         reason = self._sealed(caller, hold_id, "hold.placed.reason", asked.reason)
         self._decide(caller, lambda who, holds: decisions.placed(who, holds, hold_id, asked, reason), origin)
@@ -69,6 +71,11 @@ class LegalHolds:
             return self.keys.open(hold.placed.reason)
         except Erased:
             return None
+
+    def _check_known(self, caller: Caller, video_id: str) -> None:
+        known = streams.is_video_id(video_id) and self.recording.ledger.render(streams.render(caller.tenant, video_id))
+        if not known:
+            raise decisions.unknown_video()
 
     def _decide(self, caller: Caller, decision: Callable[[Caller, Holds], Draft], origin: Origin) -> None:
         def attempt(who: Caller) -> None:

@@ -65,6 +65,8 @@ def _plain(value: Any, keys: Keys) -> Any:
         return opened(value, keys)
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: _field(getattr(value, each.name), each.type, keys) for each in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(each, keys) for name, each in value._asdict().items()}
     if isinstance(value, tuple):
         return [_plain(each, keys) for each in value]
     return value.isoformat() if isinstance(value, datetime) else value

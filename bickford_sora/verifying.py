@@ -8,10 +8,10 @@ from bickford_sora.assets.opening import open_assets
 from bickford_sora.composition.books import Books
 from bickford_sora.kept_files import WATCHED, KeptFiles, OnProgress
 from bickford_sora.pushed_log import read_pushed
-from ledger.proof.checkpoints import open_checkpoint, origin_of
-from ledger.proof.errors import ProofError
+from ledger.proof.checkpoints import Checkpoint, open_checkpoint, origin_of
+from ledger.proof.errors import ProofError, named
 from ledger.proof.findings import Findings
-from ledger.proof.notes import NOTE_BYTES_MAX, Verifier
+from ledger.proof.notes import NOTE_BYTES_MAX, Note, Verifier
 from ledger.proof.postgres import PostgresTree, TilesAhead
 from ledger.proof.row_check import Row
 from ledger.proof.tiles import ReadTile
@@ -51,7 +51,7 @@ def verify_live(books: Books, asked: Asked, on_progress: OnProgress) -> Verified
     tiled = tree.size()
     if asked.tiles is not None:
         pushed, notes = read_pushed(asked.tiles)
-        kept = [open_checkpoint(each, origin=origin, verifiers=trusted) for each in notes]
+        kept = [_pushed(each, origin, trusted) for each in notes]
         held += [Held(each.size, each.root, f"the pushed checkpoint of {each.size} facts") for each in kept]
         tiles, tiled = pushed.tile, max((each.size for each in kept), default=0)
     held += _kept_here(tree, origin, (*keys.every_verifier, *asked.verifiers), findings)
@@ -82,8 +82,15 @@ def _counted(tree: PostgresTree, on_progress: OnProgress) -> Iterator[Sequence[R
             told = done
 
 
+def _pushed(note: bytes, origin: str, verifiers: Sequence[Verifier]) -> Checkpoint:
+    with named("a pushed checkpoint"):
+        size = Checkpoint.parse(Note.parse(note)).size
+    with named(f"the pushed checkpoint of {size} facts"):
+        return open_checkpoint(note, origin=origin, verifiers=verifiers)
+
+
 def _held(path: Path, origin: str, verifiers: Sequence[Verifier]) -> Held:
-    with path.open("rb") as file:
+    with path.open("rb") as file, named(path.name):
         found = open_checkpoint(file.read(NOTE_BYTES_MAX + 1), origin=origin, verifiers=verifiers)
     return Held(found.size, found.root, str(path))
 

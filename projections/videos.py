@@ -138,6 +138,11 @@ class Videos:
             found = cursor.execute(query("held", VIDEOS.package), bounds).fetchall()
         return Page(tuple(found[:limit]), has_more=len(found) > limit)
 
+    def tenants(self) -> list[str]:
+        """The tenants that asked for renders."""
+        with reading(self._pool) as connection:
+            return [each for (each,) in connection.execute(query("tenants", VIDEOS.package)).fetchall()]
+
     def readable(self, tenant: str, after: str | None, before: str, limit: int) -> list[str]:
         """Ids of ended renders with words that can be read, behind the video id `after` and before another."""
         bounds = {"tenant": tenant, "after": after, "before": before, "limit": limit, "ends": sorted(ENDS)}

@@ -22,7 +22,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ READ_BYTES_MAX = 512 * 1024
 """Longest line of an export, and largest receipt, checkpoint or file of keys, in bytes."""
 HASH_BYTES = 32
 TILE_WIDTH = 256
+LISTED_MAX = 10
+"""Most positions that are named in a line."""
 
 
 class Differs(Exception):  # noqa: N818 - it says what happened
@@ -166,7 +168,10 @@ def read_small(path: Path) -> str:
         content = file.read(READ_BYTES_MAX + 1)
     if len(content) > READ_BYTES_MAX:
         raise Differs(f"{path.name} is larger than {READ_BYTES_MAX} bytes")
-    return content.decode()
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Differs(f"{path.name} is not text") from None
 
 
 # --- The tree (RFC 6962 section 2.1).
@@ -339,10 +344,16 @@ def open_receipt(path: Path, keys: Keys) -> tuple[int, bytes, Checkpoint]:
 # --- Putting it together.
 
 
-def check_export(path: Path, checkpoints: list[Checkpoint], known: Known, *, part: bool) -> Iterator[str]:
-    """What holds of an export. Raises Differs at the first fact that is missing, or not what was recorded."""
+def check_export(
+    path: Path, checkpoints: list[Checkpoint], known: Known, seen: set[int], *, part: bool
+) -> Iterator[str]:
+    """What holds of an export. Raises Differs at the first fact that is missing, or not what was recorded.
+
+    Its positions come into `seen`.
+    """
     sizes = {each.size: each.root for each in checkpoints}
-    tree, before, covered, single, number = Tree(), 0, 0, 0, 0
+    tree, before, covered, number = Tree(), 0, 0, 0
+    unknown: list[int] = []
     versions: dict[str, int] = {}
     with path.open("rb") as file:
         while line := file.readline(READ_BYTES_MAX):
@@ -358,7 +369,8 @@ def check_export(path: Path, checkpoints: list[Checkpoint], known: Known, *, par
                     f"line {number}, position {position}: {stream} has version {version} here, where {due} is due"
                 )
             versions[stream] = version
-            single += known(position) is not None
+            unknown += [position] if known(position) is None else []
+            seen.add(position)
             before = position
             tree.append(leaf)
             if position in sizes and not part:
@@ -369,10 +381,27 @@ def check_export(path: Path, checkpoints: list[Checkpoint], known: Known, *, par
                 covered = position
     if not part and max(sizes) > number:
         raise Differs(f"after line {number}: positions {number + 1} to {max(sizes)} are missing")
-    covered = max(covered, single)
+    covered = max(covered, number - len(unknown))
     yield f"holds: {covered} of {number} facts are what was recorded at their positions"
-    if covered < number:
-        yield f"not covered yet: {number - covered} facts" + ("" if part else f", from position {covered + 1} on")
+    if part:
+        yield from uncovered(unknown, max(sizes))
+    elif covered < number:
+        yield f"not covered yet: {number - covered} facts, from position {covered + 1} on"
+
+
+def uncovered(unknown: Sequence[int], signed: int) -> Iterator[str]:
+    """What is said of facts of a part that nothing is known of; those up to `signed` are under a checkpoint."""
+    found = {
+        "without a receipt or tile": [each for each in unknown if each <= signed],
+        "not covered yet": [each for each in unknown if each > signed],
+    }
+    yield from (f"{said}: {len(each)} facts, at {listed(each)}" for said, each in found.items() if each)
+
+
+def listed(positions: Sequence[int]) -> str:
+    """The first of some positions, in words."""
+    more = f" and {len(positions) - LISTED_MAX} more" if len(positions) > LISTED_MAX else ""
+    return ", ".join(map(str, positions[:LISTED_MAX])) + more
 
 
 def check(given: argparse.Namespace) -> Iterator[str]:
@@ -394,8 +423,13 @@ def check(given: argparse.Namespace) -> Iterator[str]:
         leaves = read_tiles(given.tiles, newest)
         known = lambda position: leaves[(position - 1) * HASH_BYTES :][:HASH_BYTES] or None  # noqa: E731 - a table
         yield f"holds: the tiles lead to the checkpoint of size {newest.size}"
-    for path in [each for each in files if each.suffix != ".tlog-proof"]:
-        yield from (f"{said} ({path.name})" for said in check_export(path, checkpoints, known, part=given.part))
+    seen: set[int] = set()
+    exports = [each for each in files if each.suffix != ".tlog-proof"]
+    for path in exports:
+        yield from (f"{said} ({path.name})" for said in check_export(path, checkpoints, known, seen, part=given.part))
+    missing = sorted(set(proved) - seen) if exports else []
+    if missing:
+        raise Differs(f"facts that receipts prove are in none of these files: positions {listed(missing)}")
 
 
 def main() -> int:

@@ -10,13 +10,13 @@ from bickford_sora.audits import Audits, Between
 from bickford_sora.cli import audited
 from bickford_sora.cli.checking import check
 from bickford_sora.cli.looking import books
-from bickford_sora.cli.options import Json, parse_moment
+from bickford_sora.cli.options import Json, Tenant, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
 from bickford_sora.cli.packing import pack
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition.books import TENANT, Books, audits
 from bickford_sora.decisions.caller import Caller
-from bickford_sora.http.audit import correlation_of, told_answer, told_event
+from bickford_sora.http.audit import COST_MICRO_MAX, correlation_of, told_answer, told_event
 from ledger.port import POSITION_MAX
 from projections.audit import AUDIT_EVENTS_MAX, EVERYTHING, AuditEvent, Filters, Order
 from projections.questions import QUESTIONS
@@ -29,8 +29,11 @@ audit = typer.Typer(
 
 _MOMENT = "2026-11-20T12:00:00Z"
 _COLUMNS = ("position", "at", "fact", "by", "video", "because of", "")
-Tenant = Annotated[str, typer.Option(help="Facts of this tenant.")]
 FactId = Annotated[str, typer.Argument(help="Id of the fact, or its position.", metavar="ID|POSITION")]
+
+
+def _cost(help_: str) -> Any:
+    return typer.Option(min=-COST_MICRO_MAX, max=COST_MICRO_MAX, help=help_)
 
 
 @audit.callback()
@@ -51,8 +54,8 @@ def search(
     request_id: Annotated[str | None, typer.Option(help="Facts of the request that was answered with this id.")] = None,
     storage_uri: Annotated[str | None, typer.Option(help="Facts that name the file at this address.")] = None,
     sha256: Annotated[str | None, typer.Option(help="Facts that name a file with this hash.")] = None,
-    cost_micro_min: Annotated[int | None, typer.Option(help="Facts of this cost or more, in millionths.")] = None,
-    cost_micro_max: Annotated[int | None, typer.Option(help="Facts of this cost or less, in millionths.")] = None,
+    cost_micro_min: Annotated[int | None, _cost("Facts of this cost or more, in millionths.")] = None,
+    cost_micro_max: Annotated[int | None, _cost("Facts of this cost or less, in millionths.")] = None,
     currency: Annotated[str | None, typer.Option(help="Facts with a cost in this currency.")] = None,
     text: Annotated[str | None, typer.Option(help="Words of prompts and errors, as in a search box.")] = None,
     since: Annotated[str | None, typer.Option(help="Recorded at this moment or later.", metavar=_MOMENT)] = None,
@@ -128,12 +131,15 @@ def questions(*, as_json: Json = False) -> None:
 
 @audit.command()
 def ask(
-    name: Annotated[str, typer.Argument(help="Name of the question.", metavar="NAME")], *, as_json: Json = False
+    name: Annotated[str, typer.Argument(help="Name of the question.", metavar="NAME")],
+    *,
+    tenant: Tenant = TENANT,
+    as_json: Json = False,
 ) -> None:
     """Ask a ready-made question."""
     with books() as opened:
         _catch_up(opened, words=False)
-        found = audits(opened).ask(_auditor(TENANT), name)
+        found = audits(opened).ask(_auditor(tenant), name)
     if as_json:
         print_json(told_answer(found).model_dump(mode="json"))
         return

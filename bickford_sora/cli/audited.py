@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bickford_sora.about import positions_about
 from bickford_sora.cli.output import note
 from bickford_sora.cli.problems import CommandRefused
-from bickford_sora.composition.books import TENANT, Books
+from bickford_sora.composition.books import Books
 from projections.audit import AUDIT, Audit
 
 
@@ -20,10 +20,10 @@ def catch_up(opened: Books) -> None:
         )
 
 
-def facts_about(opened: Books, video_id: str) -> Sequence[int]:
+def facts_about(opened: Books, tenant: str, video_id: str) -> Sequence[int]:
     """Positions of all facts about a video. Raises CommandRefused when there is none of this id."""
     catch_up(opened)
-    positions = positions_about(Audit(opened.pool), TENANT, video_id)
+    positions = positions_about(Audit(opened.pool), tenant, video_id)
     if not positions:
-        raise CommandRefused("The ledger has no video with this id.", code="video_not_found")
+        raise CommandRefused(f"The tenant {tenant} has no video with this id.", code="video_not_found")
     return positions

@@ -13,6 +13,7 @@ from bickford_sora.cli.looking import books
 from bickford_sora.cli.options import Json, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, progress_shown
 from bickford_sora.cli.signing import taken_checkpoint
+from bickford_sora.composition.books import TENANT
 from ledger.exchange.checkpoint import write_checkpoint
 from ledger.exchange.errors import ExportRefused
 from ledger.exchange.exporting import OnProgress, export_file, export_stream
@@ -54,7 +55,7 @@ def export(
     )
     with books() as opened, opened.pool.connection() as connection:
         if render is not None:
-            selection = selection.at(facts_about(opened, render))
+            selection = selection.at(facts_about(opened, tenant or TENANT, render))
         selection = selection.until(taken_checkpoint(opened))
         with progress_shown("export", unit="positions") as progress:
             path, manifest = _written(connection, selection, out, form, progress, payloads=opened.ledger.payloads)

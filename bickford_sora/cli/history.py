@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from bickford_sora.cli.looking import books, unknown_then
-from bickford_sora.cli.options import AsOf, Json
+from bickford_sora.cli.options import AsOf, Json, Tenant
 from bickford_sora.cli.output import as_text, print_json, print_table, printable
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition.books import TENANT
@@ -26,6 +26,7 @@ def history(
     *,
     diff: Annotated[bool, typer.Option("--diff", help="Show what each fact changed of the render.")] = False,
     as_of: AsOf = None,
+    tenant: Tenant = TENANT,
     as_json: Json = False,
 ) -> None:
     """Show every fact of one render, from the ledger."""
@@ -33,7 +34,7 @@ def history(
         raise CommandRefused(f"Not a video id: {video_id[:80]!r}. Find it with 'videos list'.", code="video_not_found")
     with books() as looked:
         past = Pasts(looked.ledger, looked.clock).at(as_of, param="--as-of") if as_of is not None else None
-        stream = streams.render(TENANT, video_id)
+        stream = streams.render(tenant, video_id)
         events = looked.ledger.past(stream, past.position) if past else looked.ledger.history(stream)
         facts = [_told(event, looked.keys) for event in events]
         if diff:
@@ -43,7 +44,7 @@ def history(
         raise unknown_then(past)
     if not facts:
         raise CommandRefused(
-            "The ledger has no video with this id. Find it with 'videos list'.", code="video_not_found"
+            f"The tenant {tenant} has no video with this id. Find it with 'videos list'.", code="video_not_found"
         )
     if as_json:
         for fact in facts:

@@ -27,6 +27,7 @@ AsOf = Annotated[
         help="As it was then, folded from the ledger on this machine: a position, or a moment in ISO 8601.",
     ),
 ]
+Tenant = Annotated[str, typer.Option(help="Facts of this tenant.")]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="Most rows to show.")]
 After = Annotated[str | None, typer.Option(help="Begin behind the row with this id.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the render to its end.")]

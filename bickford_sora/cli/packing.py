@@ -10,7 +10,7 @@ import typer
 
 from bickford_sora.cli.audited import facts_about
 from bickford_sora.cli.looking import books
-from bickford_sora.cli.options import Json, in_a_folder, parse_moment
+from bickford_sora.cli.options import Json, Tenant, in_a_folder, parse_moment
 from bickford_sora.cli.output import print_fields, print_json
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.signing import taken_checkpoint
@@ -33,6 +33,7 @@ def pack(
     out: Annotated[
         Path | None, typer.Option(help="The new archive. Else one here.", dir_okay=False, callback=in_a_folder)
     ] = None,
+    tenant: Tenant = TENANT,
     open_prompts: Annotated[bool, typer.Option("--open-prompts", help="Show sealed texts on the page.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -43,11 +44,11 @@ def pack(
         taken_checkpoint(opened)
         parked = 0  # of a period every fact is read, or the command fails
         if render is not None:
-            title, positions = f"Evidence on {render}", facts_about(opened, render)
-            parked = Audit(opened.pool).parked(TENANT)
+            title, positions = f"Evidence on {render}", facts_about(opened, tenant, render)
+            parked = Audit(opened.pool).parked(tenant)
         else:
-            title, positions = f"Evidence from {period}", _recorded(opened, _period(period or ""))
-        made = packing(opened).pack(title, positions, tenant=TENANT, parked=parked, opens_texts=open_prompts)
+            title, positions = f"Evidence from {period}", _recorded(opened, _period(tenant, period or ""))
+        made = packing(opened).pack(title, positions, tenant=tenant, parked=parked, opens_texts=open_prompts)
         path = out or Path(f"{title.lower().replace(' ', '-').replace(':', '')}.zip")
         files = _written(made, path)
     told = {"file": path, "files": files, "facts": len(made.evidence.events), "renders": len(made.evidence.renders)}
@@ -57,12 +58,12 @@ def pack(
         print_fields(told)
 
 
-def _period(text: str) -> Selection:
+def _period(tenant: str, text: str) -> Selection:
     """A period as FROM..TO. Raises typer.BadParameter."""
     since, dots, before = text.partition("..")
     if not dots:
         raise typer.BadParameter(f"not a period like 2026-11-01..2026-12-01: {text!r}")
-    return Selection(tenant=TENANT, since=parse_moment(since), before=parse_moment(before))
+    return Selection(tenant=tenant, since=parse_moment(since), before=parse_moment(before))
 
 
 def _recorded(opened: Books, selection: Selection) -> Sequence[int]:

@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from bickford_sora.cli.looking import books
-from bickford_sora.cli.options import Json, in_a_folder
+from bickford_sora.cli.options import Json, Tenant, in_a_folder
 from bickford_sora.cli.output import print_fields, print_json
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.proof_problems import proof_statuses
@@ -37,13 +37,14 @@ def take(
     subject: Annotated[str, typer.Argument(help="Id of a video, or a position.", metavar="VIDEO_ID|POSITION")],
     *,
     version: Annotated[int | None, typer.Option(min=1, help="Which of the video's facts; else its last.")] = None,
+    tenant: Tenant = TENANT,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write it to this file.", dir_okay=False, callback=in_a_folder)
     ] = None,
 ) -> None:
     """Take the receipt of a fact: a .tlog-proof file that is checked without the ledger."""
     with proof_statuses(), books() as opened:
-        receipt = opened.proving.proofs.receipt(_position(opened.ledger, subject, version))
+        receipt = opened.proving.proofs.receipt(_position(opened.ledger, tenant, subject, version))
     if out is None:
         print(receipt, end="")
         return
@@ -135,12 +136,12 @@ def _content(file: Path) -> bytes:
         return opened.read(RECEIPT_BYTES_MAX + 1)
 
 
-def _position(ledger: Ledger, subject: str, version: int | None) -> int:
+def _position(ledger: Ledger, tenant: str, subject: str, version: int | None) -> int:
     if subject.isascii() and subject.isdecimal():
         return int(subject)
     if not streams.is_video_id(subject):
         raise CommandRefused(f"Neither a video id nor a position: {subject[:80]!r}.", code="video_not_found")
-    events = ledger.history(streams.render(TENANT, subject), after=(version or 1) - 1, until=version)
+    events = ledger.history(streams.render(tenant, subject), after=(version or 1) - 1, until=version)
     if not events:
-        raise CommandRefused("The ledger has no such fact of this video.", code="video_not_found")
+        raise CommandRefused(f"The tenant {tenant} has no such fact of this video.", code="video_not_found")
     return events[-1].position or 0

@@ -224,7 +224,6 @@ def _retain(books: Books, erasing: Erasing) -> Retain | None:
         query=Videos(books.pool),
         end_retention=erasing.end_retention,
         clock=books.clock,
-        tenant=TENANT,
         prompt_retention_s=prompt_retention_s,
     )
 

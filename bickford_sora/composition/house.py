@@ -20,6 +20,7 @@ from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.house import House
 from bickford_sora.http.house import Limits as HttpLimits
 from bickford_sora.http.rate_limits import RateLimit
+from bickford_sora.http.readiness import Readiness
 from bickford_sora.http.tide import Tide
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
@@ -99,7 +100,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         packs=packing(books),
         audited=lambda: books.projector.reached(AUDIT.name),
         tide=Tide(lambda: books.projector.reached(AUDIT.name)),
-        ready=lambda: [*problems(books), *filter(None, [gateway.configuring.problem])],
+        ready=Readiness(lambda: [*problems(books), *filter(None, [gateway.configuring.problem])]),
         new_id=gateway.recording.new_id,
         limits=HttpLimits(
             body_bytes_max=settings.body_bytes_max,

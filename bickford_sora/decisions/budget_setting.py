@@ -25,7 +25,9 @@ AMOUNT_MAX = 2**53 - 1
 """Largest cap, in millionths, renders or seconds: JSON readers keep larger integers only in part."""
 
 _BUDGET_ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_SCOPE = re.compile(rf"{TENANT}|project:{PROJECT}|key:key_[0-9a-f]{{16}}|requester:req-[0-9a-f]{{16}}")
+_REQUESTER = "req-[0-9a-f]{16}(?:[0-9a-f]{16})?"
+"""Whoever has a key, by half as many characters as whoever a key asks for."""
+_SCOPE = re.compile(rf"{TENANT}|project:{PROJECT}|key:key_[0-9a-f]{{16}}|requester:{_REQUESTER}")
 
 
 def _scope(text: str) -> str:

@@ -37,6 +37,8 @@ class HoldAsked(BaseModel):
     def _named(self) -> Self:
         if (self.subject is None) != (self.scope == "tenant"):
             raise ValueError("a hold names its subject, unless it covers the tenant")
+        if self.scope == "requester" and not (self.subject or "").startswith("req-"):
+            raise ValueError("a requester is named by its opaque id, req-…, as 'audit' shows it")
         return self
 
 
@@ -68,6 +70,11 @@ def check_manager(caller: Caller) -> None:
     """Raises RoleMissing: holds are the tenant's, whatever they cover."""
     if not caller.everywhere:
         raise RoleMissing("Legal holds take an admin's key that spans the tenant.", code="role_missing")
+
+
+def unknown_video() -> NotFound:
+    """The error for a video that is not there: a hold on it would keep nothing, and nobody would know."""
+    return NotFound("No video with this id exists.", code="video_not_found", param="subject")
 
 
 def sees(caller: Caller, hold: Hold) -> bool:

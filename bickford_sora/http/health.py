@@ -27,7 +27,7 @@ async def healthz() -> Health:
 @router.get("/readyz", summary="Requests can be served", response_model=Health)
 async def readyz(house: TheHouse) -> Health | Response:
     """503 with the problems while the database is away, its schema is old or the read models are far behind."""
-    problems = await house.crossing.run(house.ready)
+    problems = await house.ready.problems()
     if not problems:
         return Health(status="ready")
     error = TryLater(f"Not ready: {'; '.join(problems)}.", code="not_ready")

@@ -33,6 +33,7 @@ from bickford_sora.http.gate import BODIES_BYTES_MAX, REQUESTS_MAX
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
+from bickford_sora.http.readiness import Readiness
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Answer, Asking, Intake, Terms
@@ -120,8 +121,8 @@ class House:
     wait_for_videos: Callable[[float], bool]
     """Whether `videos` had everything recorded before the call within so many seconds."""
     assets: AssetStore
-    ready: Callable[[], Sequence[str]]
-    """What keeps this process from serving, in words for an operator; empty when it is ready."""
+    ready: Readiness
+    """What keeps this process from serving."""
     new_id: NewId
     limits: Limits
     links: Links

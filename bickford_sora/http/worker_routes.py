@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bickford_sora.http.readiness import Readiness
+
 
 def create_worker_app(numbers: Callable[[], bytes], ready: Callable[[], Sequence[str]]) -> Starlette:
     """The ASGI application of a worker. It asks for no API key: its port is for probes and Prometheus alone."""
@@ -16,8 +18,10 @@ def create_worker_app(numbers: Callable[[], bytes], ready: Callable[[], Sequence
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
+    readiness = Readiness(ready)
+
     async def readyz(_: Request) -> Response:
-        problems = await run_in_threadpool(ready)
+        problems = await readiness.problems()
         return JSONResponse({"problems": [*problems]}, 503) if problems else JSONResponse({"status": "ready"})
 
     async def metrics(_: Request) -> Response:

@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 class ReadableQuery(Protocol):
     """The read model of videos."""
 
+    def tenants(self) -> list[str]:
+        """The tenants that asked for renders."""
+
     def readable(self, tenant: str, after: str | None, before: str, limit: int, /) -> list[str]:
         """Ids of ended renders with words that can be read, behind the video id `after` and before another."""
 
@@ -39,7 +42,6 @@ class Retain:
     end_retention: Callable[[str], bool]
     """Decides on one render, by its stream; False when a legal hold keeps it: `Erasing.end_retention`."""
     clock: Clock
-    tenant: str
     prompt_retention_s: float
 
     def run(self, stop: threading.Event) -> None:
@@ -54,10 +56,14 @@ class Retain:
     def sweep(self, stop: threading.Event) -> int:
         """Looks at all that were asked for long enough ago. Returns how many are to be erased."""
         ends_at = self.clock() - timedelta(seconds=self.prompt_retention_s)
-        before, after, decided = streams.video_id(first_of(ends_at)), None, 0
+        before = streams.video_id(first_of(ends_at))
+        return sum(self._sweep(tenant, before, stop) for tenant in self.query.tenants())
+
+    def _sweep(self, tenant: str, before: str, stop: threading.Event) -> int:
+        after, decided = None, 0
         while not stop.is_set():
-            found = self.query.readable(self.tenant, after, before, PAGE_RENDERS_MAX)
-            decided += sum(self.end_retention(streams.render(self.tenant, each)) for each in found)
+            found = self.query.readable(tenant, after, before, PAGE_RENDERS_MAX)
+            decided += sum(self.end_retention(streams.render(tenant, each)) for each in found)
             if len(found) < PAGE_RENDERS_MAX:
                 break
             after = found[-1]

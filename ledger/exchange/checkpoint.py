@@ -7,6 +7,7 @@ from psycopg.rows import TupleRow
 
 from ledger.exchange.manifest import Manifest, checkpoint_path
 from ledger.proof.checkpoints import Checkpoint
+from ledger.proof.errors import named
 from ledger.proof.notes import NOTE_BYTES_MAX, Note
 from ledger.sql import query
 
@@ -29,5 +30,7 @@ def write_checkpoint(connection: Connection[TupleRow], export: Path, manifest: M
 def read_checkpoint(path: Path) -> tuple[Note, Checkpoint]:
     """A checkpoint and its note, whose signatures nobody has checked yet. Raises ledger.proof.errors.Malformed."""
     with path.open("rb") as file:
-        note = Note.parse(file.read(NOTE_BYTES_MAX + 1))
-    return note, Checkpoint.parse(note)
+        content = file.read(NOTE_BYTES_MAX + 1)
+    with named(path.name):
+        note = Note.parse(content)
+        return note, Checkpoint.parse(note)

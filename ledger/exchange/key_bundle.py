@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ledger.envelope import Moment
-from ledger.exchange.errors import ExportDamaged
+from ledger.exchange.errors import ExportDamaged, in_words
 from ledger.exchange.selection import Selection, select_rows
 from ledger.payloads import ReadPayload, unread
 from ledger.sql import query
@@ -110,5 +110,4 @@ def _key(line: bytes, place: str) -> WrappedKey:
     try:
         return WrappedKey.model_validate_json(line)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['type']}" for each in error.errors())
-        raise ExportDamaged(place, wrong) from None
+        raise ExportDamaged(place, in_words(error)) from None

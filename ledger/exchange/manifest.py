@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledger.envelope import Sha256
-from ledger.exchange.errors import ExportDamaged
+from ledger.exchange.errors import ExportDamaged, in_words
 from ledger.exchange.selection import Selection
 
 MANIFEST_BYTES_MAX = 16 * 1024 * 1024
@@ -79,8 +79,7 @@ def read_manifest(export: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['type']}" for each in error.errors())
-        raise ExportDamaged(path.name, wrong) from None
+        raise ExportDamaged(path.name, in_words(error)) from None
 
 
 def described(selection: Selection) -> dict[str, str | list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.exchange import cloudevents, parquet
-from ledger.exchange.errors import ExportDamaged
+from ledger.exchange.errors import ExportCut, ExportDamaged
 from ledger.exchange.manifest import Format, Manifest
 from ledger.mapper import RecordedRow
 from ledger.proof.checkpoints import Checkpoint, origin_of
@@ -49,9 +49,10 @@ def read_export(path: Path, manifest: Manifest, held: Sequence[Checkpoint] = ())
         yield read
     after = f"after {last.place}" if last else "at the beginning"
     if events != manifest.events:
-        raise ExportDamaged(after, f"the file ends with {events} facts, {manifest.events} were exported")
+        wrong = ExportCut if events < manifest.events else ExportDamaged
+        raise wrong(after, f"the file ends with {events} facts, {manifest.events} were exported")
     if events < max(roots, default=0):
-        raise ExportDamaged(after, f"positions {events + 1} to {max(roots)} are missing: a checkpoint has them")
+        raise ExportCut(after, f"positions {events + 1} to {max(roots)} are missing: a checkpoint has them")
     if manifest.tree is not None and (manifest.tree.size, manifest.tree.root) != (events, edge.root().hex()):
         raise ExportDamaged("the manifest", "the tree over these facts has another root")
     if _sha256(path) != manifest.file_sha256:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ledger import log_keys, streams
 from ledger.errors import InvalidEvent, UnknownEventType
-from ledger.exchange.errors import ExportDamaged
+from ledger.exchange.errors import ExportCut, ExportDamaged
 from ledger.exchange.manifest import Manifest
 from ledger.exchange.reading import read_export
 from ledger.lifecycle import ImpossibleStep
@@ -38,6 +38,7 @@ class ExportCheck:
         self._mapper = FactMapper()
         self._versions: dict[str, int] = {}
         self._read = 0
+        self._position = manifest.first - 1
 
     def verify(
         self, notes: Sequence[tuple[str, Note]], verifiers: Sequence[Verifier], on_progress: OnProgress
@@ -58,7 +59,7 @@ class ExportCheck:
         try:
             self._add_all(tree, findings, on_progress)
         except ExportDamaged as error:
-            findings.add("facts_changed", self._read + 1, str(error))
+            self._say_damaged(error, findings)
         else:
             tree.finish()
             # Behind what is damaged may be the keys: then the damage is what there is to say. A part may have none.
@@ -77,6 +78,7 @@ class ExportCheck:
         leaves: list[bytes] = []
         for read in read_export(self._path, self._manifest):
             self._read += 1
+            self._position = read.row.id
             leaves.append(read.leaf)
             self._in_turn(read.row, findings)
             self._decode(read.row, findings)
@@ -86,6 +88,14 @@ class ExportCheck:
                 on_progress(self._read, self._manifest.events)
         tree.add(leaves)
         on_progress(self._read, max(self._read, self._manifest.events))
+
+    def _say_damaged(self, error: ExportDamaged, findings: Findings) -> None:
+        """At the position behind the last one that was in order; where a filter leaves facts out, at one behind it."""
+        first, last, exact = self._position + 1, self._manifest.last, not self._manifest.filter
+        if isinstance(error, ExportCut):
+            findings.add("facts_missing", first, str(error), last=max(first, last), exact=exact)
+        else:
+            findings.add("facts_changed", first, str(error), last=first if exact else max(first, last), exact=exact)
 
     def _in_turn(self, row: RecordedRow, findings: Findings) -> None:
         """Each stream's versions go up without a gap: from 1 on, or from the first that a part has of it.

@@ -10,6 +10,9 @@ ProofError
 └── Diverged         the tree that was kept and the ledger are no longer of one history: nothing is signed
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ledger.errors import LedgerError
 
 
@@ -59,3 +62,12 @@ class Diverged(ProofError):  # noqa: N818
     """The tree that was kept and the ledger are not of one history any more. Run `bickford-sora verify`."""
 
     code = "proof_diverged"
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Has an error of a proof say which of several files it is about."""
+    try:
+        yield
+    except ProofError as error:
+        raise type(error)(f"{name}: {error}") from None

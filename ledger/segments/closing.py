@@ -76,8 +76,11 @@ def close_segment(
     """
     with _alone(connection):
         first = max((each.last for each in read_segments(connection)), default=0) + 1
-        if not first <= until <= min(checkpoint.size, select_last(connection, Selection())):
-            raise SegmentRefused(f"there is nothing to close from position {first} to {until}")
+        last = min(checkpoint.size, select_last(connection, Selection()))
+        if until < first:
+            raise SegmentRefused(f"there is nothing to close up to position {until}: segments end at {first - 1}")
+        if until > last:
+            raise SegmentRefused(f"position {until} is behind the ledger's last one that is signed, {last}")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"segment-{str(identify(connection))[:8]}-{first}-{until}.{Format.JSONL}"
         for left in _files(path):  # by a run that did not come to its end

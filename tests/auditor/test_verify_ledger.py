@@ -241,7 +241,7 @@ def test_a_version_that_is_not_due_in_its_stream_is_found(
 def test_a_part_may_leave_out_versions_and_they_only_rise(ledger: Files, capsys: pytest.CaptureFixture[str]) -> None:
     late = replace(ledger.rows[16], originator_version=7)
     ledger.write_rows([late])
-    assert "not covered yet: 1 facts" in said(capsys, *held_to(ledger, FACTS), "--part", status=0)[-1]
+    assert "without a receipt or tile: 1 facts, at 17" in said(capsys, *held_to(ledger, FACTS), "--part", status=0)[-1]
     ledger.write_rows([late, replace(ledger.rows[17], originator_id=late.originator_id, originator_version=7)])
     assert "version 7 here, where 8 is due" in said(capsys, *held_to(ledger, FACTS), "--part", status=1)[-1]
 
@@ -335,11 +335,32 @@ def test_a_selection_is_held_to_receipts_and_says_what_none_covers(
     arguments = (ledger.export, folder, "--public-key", ledger.key, "--part")
     assert [line.partition(" (")[0] for line in said(capsys, *arguments, status=0)[-2:]] == [
         "holds: 2 of 3 facts are what was recorded at their positions",
-        "not covered yet: 1 facts",
+        "without a receipt or tile: 1 facts, at 42",
     ]
     forged = replace(ledger.rows[39], topic="render.denied")
     ledger.write_rows([ledger.rows[2], forged])
     assert "line 2, position 40: not the fact" in said(capsys, *arguments, status=1)[-1]
+
+
+def test_a_fact_that_was_taken_out_of_a_pack_is_missed_by_its_receipt(
+    ledger: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receipts = [ledger.receipt(position, FACTS) for position in (3, 40)]
+    arguments = (ledger.export, *receipts, "--public-key", ledger.key, "--part")
+    lines = ledger.lines
+    ledger.write_lines([lines[2], lines[39]])
+    assert said(capsys, *arguments, status=0)[-1].startswith("holds: 2 of 2 facts")
+    for left, gone in (([lines[2]], "40"), ([], "3, 40")):
+        ledger.write_lines(left)
+        told = said(capsys, *arguments, status=1)[-1]
+        assert told == f"differs: facts that receipts prove are in none of these files: positions {gone}"
+
+
+def test_a_damaged_receipt_is_named(ledger: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    receipt = ledger.receipt(17, FACTS)
+    receipt.write_bytes(b"\xff" + receipt.read_bytes())
+    told = said(capsys, ledger.receipt(3, FACTS), receipt, "--public-key", ledger.key, status=1)[-1]
+    assert told == "differs: 17.tlog-proof is not text"
 
 
 def test_without_anything_to_hold_it_to_nothing_holds(ledger: Files, capsys: pytest.CaptureFixture[str]) -> None:

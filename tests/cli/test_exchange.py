@@ -51,7 +51,7 @@ def shell(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield made
 
 
-def ask_for_renders(shell: Shell) -> None:
+def ask_for_renders(shell: Shell, tenant: str = TENANT) -> None:
     settings = Settings(data_dir=shell.folder, database_url=shell.url)
     with open_books(settings) as books:
         for video in VIDEOS:
@@ -64,8 +64,8 @@ def ask_for_renders(shell: Shell) -> None:
                 size="1280x720",
                 prompt=books.keys.seal("a heron", requester="key_1", subject=video, field="render.intent.prompt"),
             )
-            facts = [(streams.render(TENANT, video), each) for each in (intent, RenderCancelled(reason="operator"))]
-            context = Context(tenant=TENANT, actor="key_1", occurred_at=NOON)
+            facts = [(streams.render(tenant, video), each) for each in (intent, RenderCancelled(reason="operator"))]
+            context = Context(tenant=tenant, actor="key_1", occurred_at=NOON)
             books.ledger.append(Decision.of(facts, heads={}, context=context, new_id=new_id))
 
 
@@ -98,6 +98,39 @@ def test_a_damaged_export_is_named_by_line_and_status(shell: Shell, tmp_path: Pa
     assert "export_refused" in shell.complaint("export", "--out", export)
     assert "video_not_found" in shell.complaint("export", "--out", tmp_path, "--render", "video_" + "0" * 32)
     shell.complaint("verify", export, "--assets", status=2)
+
+
+def test_of_another_tenants_video_everything_is_found_by_naming_the_tenant(
+    shell: Shell, server_url: str, tmp_path: Path
+) -> None:
+    video = VIDEOS[0]
+    with temporary_database(server_url) as url:
+        acme = Shell(url, shell.folder)
+        ask_for_renders(acme, "acme")
+        for asked in (
+            ("history", video),
+            ("export", "--out", tmp_path / "part.jsonl", "--render", video),
+            ("audit", "pack", "--out", tmp_path / "pack.zip", "--render", video),
+            ("proof", "take", video),
+        ):
+            assert "The tenant main has no" in acme.complaint(*asked)
+            assert acme.run(*asked, "--tenant", "acme")
+        assert acme.json("audit", "ask", "videos_without_decision")["data"] == []
+        found = acme.json("audit", "ask", "videos_without_decision", "--tenant", "acme")["data"]
+        assert [each["video_id"] for each in found] == VIDEOS
+
+
+def test_what_is_no_json_beside_an_export_is_said_to_be_none(shell: Shell, tmp_path: Path) -> None:
+    export = tmp_path / "ledger.jsonl"
+    shell.run("export", "--out", export)
+    manifest, checkpoint = (export.with_name(f"ledger.jsonl.{name}") for name in ("manifest.json", "checkpoint"))
+    kept = checkpoint.read_text("utf-8")
+    checkpoint.write_text("torn", "utf-8")
+    assert "ledger.jsonl.checkpoint: not a signed note" in shell.complaint("verify", export, status=20)
+    assert "ledger.jsonl.checkpoint: not a signed note" in shell.complaint("verify", "--against", checkpoint, status=20)
+    checkpoint.write_text(kept, "utf-8")
+    manifest.write_text("torn", "utf-8")
+    assert "ledger.jsonl.manifest.json: it is not a JSON object" in shell.complaint("verify", export)
 
 
 def test_an_export_goes_to_standard_output_as_parquet_too(shell: Shell, tmp_path: Path) -> None:

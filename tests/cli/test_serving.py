@@ -84,6 +84,7 @@ def test_history_tells_what_each_fact_changed(server: Served, rendered: Any) -> 
     changed = {fact["type"]: fact["changed"] for fact in facts}
     assert changed["render.intent"]["intent.prompt"] == [None, "A kite"]
     assert changed["render.allowed"]["phase"] == ["intent", "allowed"]
+    assert changed["render.submission_started"]["submission.attempt"] == [None, 1]
     assert changed["render.stored"]["phase"] == ["completed", "stored"]
     assert changed["render.stored"]["assets.0.sha256"][0] is None
     assert all(fact["changed"] for fact in facts)

@@ -50,7 +50,15 @@ def test_version_is_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("nonsense",), ("render",), ("serve", "--port", "70000"), ("videos", "show")]
+    "arguments",
+    [
+        (),
+        ("nonsense",),
+        ("render",),
+        ("serve", "--port", "70000"),
+        ("videos", "show"),
+        ("audit", "--cost-micro-max", str(2**63)),
+    ],
 )
 def test_wrong_usage_is_status_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     run(tmp_path, *arguments, status=2)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,20 @@ def test_a_place_that_nothing_was_pushed_to_proves_nothing(shell: Shell, tmp_pat
         said = shell.run("verify", *subject, "--tiles", str(tmp_path / "empty"), status=FAILED[NotCovered])
         assert "no checkpoint was ever pushed to" in said
         shell.run("verify", *subject, "--tiles", shell.file("pushed"))
+
+
+def test_a_damaged_pushed_checkpoint_is_named(shell: Shell, tmp_path: Path) -> None:
+    pushed = tmp_path / "damaged"
+    shutil.copytree(shell.file("pushed"), pushed)
+    for damaged, name in ((b"torn", "a pushed checkpoint"), (None, f"the pushed checkpoint of {FACTS} facts")):
+        last = pushed / "checkpoints" / str(FACTS)
+        last.write_bytes(damaged or _of_another_key(Path(shell.file("pushed")) / "checkpoints" / str(FACTS)))
+        assert f"): {name}: " in shell.run("verify", "--tiles", str(pushed), status=20 if damaged else 21)
+
+
+def _of_another_key(checkpoint: Path) -> bytes:
+    text, _, signature = checkpoint.read_text("utf-8").rpartition(" ")
+    return f"{text} {'A' * (len(signature.strip()) - 1)}=\n".encode()
 
 
 def test_a_cut_is_found_and_which_checkpoint_was_changed(shell: Shell) -> None:

@@ -27,6 +27,7 @@ from bickford_sora.http.app import create_app
 from bickford_sora.http.house import House
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
+from bickford_sora.http.readiness import Readiness
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.references import asset_subject
 from bickford_sora.renderers.openai import CAPABILITIES
@@ -324,7 +325,7 @@ def make_kit(
         rate_limit=RateLimit(requests_per_minute_max, ground.clock.seconds),
         keys=ground.keys,
         assets=ground.assets,
-        ready=ready,
+        ready=Readiness(ready),
         new_id=id_maker(ground.clock),
         limits=limits_of(limits),
     )

@@ -206,3 +206,4 @@ def test_questions_are_listed_and_answered_by_name(kit: Kit) -> None:
         assert kit.request("GET", "/v1/audit/questions/expired_approvals", key=key).json()["data"] == []
     unknown = kit.request("GET", "/v1/audit/questions/why")
     assert error_of(unknown) == (404, "invalid_request_error", "name", "question_not_found")
+    assert "video_without" not in unknown.text, "messages lose the plural of video, and so would name no question"

@@ -102,6 +102,16 @@ def test_only_an_admin_of_the_tenant_sets_budgets(kit: Kit) -> None:
         assert error_of(answer) == (403, "permission_error", None, "tenant_admin_needed")
 
 
+def test_a_budget_holds_whoever_a_key_asks_for(kit: Kit) -> None:
+    video_id = ask(kit, key=ROOT_KEY, **{"Bickford-Requester": "mia@example.com"}).json()["id"]
+    requester = kit.render(video_id).intent.requester
+    cap = {"amount_micro": 2 * COST_MICRO, "currency": "USD"}
+    assert put(kit, "mia", scope=f"requester:{requester}", cap=cap).status_code == 200
+    asked = [ask(kit, key=ROOT_KEY, **{"Bickford-Requester": "mia@example.com"}).status_code for _ in range(2)]
+    assert (asked, ask(kit, key=ROOT_KEY).status_code) == ([200, 429], 200)
+    assert error_of(put(kit, "cut", scope=f"requester:{requester[:-1]}"))[3] == "invalid_value"
+
+
 def test_a_project_sees_its_own_budgets_and_the_tenants(kit: Kit) -> None:
     put(kit, "all")
     put(kit, "alpha", scope="project:alpha")

@@ -166,6 +166,9 @@ def test_a_hold_is_placed_shown_and_lifted(kit: Kit) -> None:
         ({"scope": "render"}, "invalid_value"),
         ({"scope": "tenant", "subject": "x"}, "invalid_value"),
         ({"scope": "world"}, "invalid_value"),
+        ({"scope": "render", "subject": "video_019a"}, "video_not_found"),
+        ({"scope": "render", "subject": "video_019a00000000700080000000000000ff"}, "video_not_found"),
+        ({"scope": "requester", "subject": "mia@example.com"}, "invalid_value"),
         ({}, "missing_required_parameter"),
     ],
 )
@@ -188,5 +191,6 @@ def test_another_tenant_erases_and_holds_nothing_of_ours(kit: Kit) -> None:
     assert error_of(erase(kit, FOREIGN_ROOT_KEY, render=video_id))[3] == "video_not_found"
     requester = kit.render(video_id).intent.requester
     assert error_of(erase(kit, FOREIGN_ROOT_KEY, requester=requester))[3] == "requester_not_found"
-    hold(kit, FOREIGN_ROOT_KEY, scope="render", subject=video_id)
+    refused = hold(kit, FOREIGN_ROOT_KEY, scope="render", subject=video_id)
+    assert error_of(refused)[::3] == (404, "video_not_found")
     assert erase(kit, render=video_id).status_code == 200

@@ -78,6 +78,27 @@ def test_a_changed_line_is_named_and_what_follows_is_not_believed(ledger: Files)
     assert finding.message.startswith("line 42: position 42: its columns are not those that were recorded")
 
 
+def test_a_cut_export_lacks_facts_and_says_which(ledger: Files) -> None:
+    ledger.checkpoint(FACTS)
+    ledger.write_lines(ledger.lines[:-7])
+    (finding,) = verified(ledger, FACTS).findings
+    assert (finding.kind, finding.first, finding.last) == ("facts_missing", FACTS - 6, FACTS)
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_changed_line_of_a_part_is_named_by_its_position_in_the_ledger(ledger: Files, filtered: bool) -> None:
+    manifest = manifest_of(ledger.export, FACTS)
+    part = manifest.model_copy(
+        update={"first": 50, "tree": None, "events": FACTS - 49, "filter": {"tenant": "main"} if filtered else {}}
+    )
+    lines = ledger.lines[49:]
+    lines[2] = lines[2].replace(b'"tenant":"main"', b'"tenant":"mail"')
+    ledger.write_lines(lines)
+    (finding,) = ExportCheck(ledger.export, part).verify([], (), lambda *_: None).findings
+    expected = (52, FACTS, False) if filtered else (52, 52, True)
+    assert (finding.kind, finding.first, finding.last, finding.exact) == ("facts_changed", *expected)
+
+
 @pytest.mark.parametrize("position", [1, 100, 101, FACTS])
 def test_a_fact_made_again_with_all_hashes_is_found_between_checkpoints_or_exactly_by_tiles(
     position: int, ledger: Files

@@ -139,6 +139,17 @@ def test_pages_meet_without_gap_or_overlap_in_both_orders(pool: Pool, projector:
             videos.page("acme", "film", limit=limit)
 
 
+def test_every_tenant_that_asked_for_a_render_is_named_once(pool: Pool, projector: Projector, author: Author) -> None:
+    videos = Videos(pool)
+    assert videos.tenants() == []
+    others = [Author(author.ledger, tenant=each, now=author.now, job_prefix=each) for each in ("zeta", "main")]
+    for each in (author, *others):
+        each.intent()
+        each.intent(project="other")
+        publish(each, projector)
+    assert videos.tenants() == ["acme", "main", "zeta"]
+
+
 def test_deleted_and_denied_videos_are_not_listed(pool: Pool, projector: Projector, author: Author) -> None:
     kept, deleted, denied = author.stored_render(), author.stored_render(), author.intent()
     author.write(deleted, e.RenderDeleted())

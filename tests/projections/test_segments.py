@@ -295,8 +295,10 @@ def test_a_run_that_was_cut_off_left_everything_and_the_next_one_goes_on(shelf: 
     for ending in ("", ".part", ".manifest.json", ".checkpoint", ".index"):
         left.with_name(left.name + ending).write_text("cut of", "utf-8")
     assert shelf.close(head).moved
-    with pytest.raises(SegmentRefused, match="nothing to close"):
+    with pytest.raises(SegmentRefused, match=f"nothing to close up to position {head}: segments end at {head}"):
         shelf.close(head)
+    with pytest.raises(SegmentRefused, match=r"position 99999 is behind the ledger's last one that is signed, \d+"):
+        shelf.close(99_999)
     assert [each[:3] for each in shelf.stored()] == [each[:3] for each in before]
     assert shelf.json("verify")["held"]
 

@@ -488,6 +488,8 @@ class Harness:
         self.offering = [self.renderer]
         self.accepted: list[str] = []
         self._due: dict[tuple[str, Step], datetime] = {}
+        self._next: dict[str, tuple[int, Step | None]] = {}
+        """Of each render: how many facts it had when it was looked at, and what was next."""
         self._claims: Counter[tuple[str, Step]] = Counter()
         self.start()
 
@@ -644,9 +646,17 @@ class Harness:
     def waiting(self) -> Iterator[tuple[datetime, str]]:
         """What is left to do: when it is due, and of which render."""
         for video_id in self.accepted:
-            step = next_step(self.render(video_id))
+            stream = streams.render("main", video_id)
+            step = self._next_step(stream, video_id)
             if step is not None:
-                yield self._due.get((streams.render("main", video_id), step), NOON), video_id
+                yield self._due.get((stream, step), NOON), video_id
+
+    def _next_step(self, stream: str, video_id: str) -> Step | None:
+        """It depends on the facts alone, which are folded again when there are more of them."""
+        facts = len(self.ledger.stored_history(stream))
+        if self._next.get(stream, (0, None))[0] != facts:
+            self._next[stream] = (facts, next_step(self.render(video_id)))
+        return self._next[stream][1]
 
 
 @contextmanager

@@ -335,6 +335,9 @@ class Readable:
     def __init__(self, there: Harness) -> None:
         self._there = there
 
+    def tenants(self) -> list[str]:
+        return ["main"]
+
     def readable(self, _tenant: str, after: str | None, before: str, limit: int) -> list[str]:
         found = [
             each
@@ -354,7 +357,6 @@ def test_the_end_of_the_prompts_retention_leaves_the_files(there: Harness) -> No
         query=Readable(there),
         end_retention=there.erasing.end_retention,
         clock=there.clock,
-        tenant="main",
         prompt_retention_s=1800.0,
     )
     assert retain.sweep(threading.Event()) == 1
@@ -371,11 +373,33 @@ def test_the_end_of_the_prompts_retention_leaves_the_files(there: Harness) -> No
     check_gone(there, old)
 
 
+def test_the_prompts_of_every_tenant_end_with_their_retention(there: Harness) -> None:
+    asked: list[str] = []
+
+    class OneEach:
+        def tenants(self) -> list[str]:
+            return ["acme", "main"]
+
+        def readable(self, tenant: str, _after: str | None, before: str, _limit: int) -> list[str]:
+            return [before] if tenant in self.tenants() else []
+
+    def end_retention(stream: str) -> bool:
+        asked.append(stream)
+        return True
+
+    retain = Retain(query=OneEach(), end_retention=end_retention, clock=there.clock, prompt_retention_s=1.0)
+    assert retain.sweep(threading.Event()) == 2
+    assert [streams.tenant_of(each) for each in asked] == ["acme", "main"]
+
+
 def test_the_sweep_waits_for_a_database_that_is_away(there: Harness) -> None:
     stop = threading.Event()
     asked = []
 
     class Away:
+        def tenants(self) -> list[str]:
+            return ["main"]
+
         def readable(self, _tenant: str, _after: str | None, _before: str, _limit: int) -> list[str]:
             asked.append(1)
             stop.set()
@@ -385,7 +409,6 @@ def test_the_sweep_waits_for_a_database_that_is_away(there: Harness) -> None:
         query=Away(),
         end_retention=there.erasing.end_retention,
         clock=there.clock,
-        tenant="main",
         prompt_retention_s=1.0,
     )
     retain.run(stop)

@@ -175,7 +175,7 @@ def _health(visit: Visit, line: QueueNow) -> Health:
     doubts = unknown.found_page(house, caller, 100, None)
     asked = FactsAsked(type="webhook.received")
     return Health(
-        problems=[*house.ready()],
+        problems=[*house.ready.look()],
         renderers=_renderers(visit, line.renderers),
         queued=line.data,
         steps=[
