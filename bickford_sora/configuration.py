@@ -53,7 +53,7 @@ class Configuration:
     renderers: tuple[ConfiguredRenderer, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
     weights: Mapping[str, int] = field(default_factory=dict)
-    """By project: how many turns it has in the queue where others have one; 1 for those not named."""
+    """By `tenant/project`: how many turns it has in the queue where others have one; 1 for those not named."""
 
 
 def resolve_by_system(name: str, port: int) -> list[str]:
@@ -88,7 +88,7 @@ def of_settings(settings: Settings, renderers: Sequence[RendererSettings]) -> Co
 def of_file(file: RendererFile, environment: Mapping[str, str], resolve: Resolve = resolve_by_system) -> Configuration:
     """What the renderer file says. Raises RendererFileInvalid when a secret is missing or a name has no address."""
     renderers = tuple(_configured(entry, environment, resolve) for entry in file.renderers)
-    return Configuration(renderers, catalogue_of(file), MappingProxyType(file.weights))
+    return Configuration(renderers, catalogue_of(file), MappingProxyType(file.weights_by_place))
 
 
 def catalogue_of(file: RendererFile) -> Catalogue:

@@ -55,7 +55,7 @@ class Configuring:
         return self._current.catalogue
 
     def weights(self) -> Mapping[str, int]:
-        """How many turns each project has in the queue, where that is not one."""
+        """How many turns each project has in the queue, where that is not one; by `tenant/project`."""
         return self._current.weights
 
     def renderer(self, name: str) -> ConfiguredRenderer | None:

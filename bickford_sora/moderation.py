@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import structlog
 
-from bickford_sora.decisions.rules.guardrails import GuardrailsEntry, ModerationsEntry
+from bickford_sora.decisions.rules.guardrails import GuardrailsEntry, ModerationsEntry, may_name
 from bickford_sora.egress import Egress, EgressError
 
 MODERATION_S = 6.0
@@ -41,12 +41,19 @@ class Moderation:
     environment: Mapping[str, str]
     """Where their keys are."""
 
-    def look(self, guardrails: GuardrailsEntry, text: str, image: Image | None) -> dict[str, bool]:
-        """By category, whether it was flagged. One that somebody was to look at, and did not, is missing."""
+    def look(self, guardrails: GuardrailsEntry, text: str, image: Image | None, *, tenant: str) -> dict[str, bool]:
+        """By category, whether it was flagged. One that somebody was to look at, and did not, is missing.
+
+        Nobody looks by a key that is not the tenant's whose guardrails they are.
+        """
         ends_at = time.monotonic() + MODERATION_S
         flagged: dict[str, bool] = {}
         missing: set[str] = set()
         for detector, shown in _questions(guardrails, image):
+            if detector.api_key_env is not None and not may_name(tenant, detector.api_key_env):
+                log.warning("moderation_key_of_another_tenant", tenant=tenant)
+                missing.update(detector.categories)
+                continue
             found = self._asked(detector, text, shown, timeout_s=ends_at - time.monotonic())
             for category in detector.categories:
                 if category in found:

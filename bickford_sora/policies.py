@@ -81,7 +81,7 @@ class Policies:
         """
         _check_governs(caller)
         try:
-            policy = read_policy(content, models=self._models())
+            policy = read_policy(content, models=self._models(), tenant=caller.tenant)
         except PolicyInvalid as error:
             place = error.problems[0].place or "policy"
             raise InvalidRequest(f"The policy cannot be used. {error}.", code=error.code, param=place) from None

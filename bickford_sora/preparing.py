@@ -79,7 +79,10 @@ class Preparing:
         destination = choose(found, self._desk.is_stopped, _draw(video_id))
         picture = references.picture(request.reference, wanted.size) if request.reference else None
         moderation = self._desk.moderation.look(
-            policy.compiled.document.guardrails, "\n".join(texts_read(wanted.prompt, wanted.fields)), _image(picture)
+            policy.compiled.document.guardrails,
+            "\n".join(texts_read(wanted.prompt, wanted.fields)),
+            _image(picture),
+            tenant=caller.tenant,
         )
         asked = Asked(
             video_id=video_id,

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from bickford_sora.decisions.caller import MAIN
 from bickford_sora.decisions.catalogue import OnLost, OnUnknown, Unit
 from bickford_sora.decisions.fields import FIELDS
 from bickford_sora.decisions.prices import ANY_SIZE, PIXELS_MAX
@@ -224,7 +225,10 @@ class RendererFile(_Entry):
     routes: dict[str, RouteEntry] = Field(default_factory=dict)
     """By model. A model without a route is made by every renderer that has it, in their order."""
     weights: dict[str, Annotated[int, Field(ge=1, le=WEIGHT_MAX)]] = Field(default_factory=dict)
-    """By project: how many turns it has in the queue where others have one. A project without a weight has one."""
+    """By project, of another tenant as `tenant/project`: how many turns it has in the queue where others have one.
+
+    A project without a weight has one.
+    """
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
@@ -235,7 +239,14 @@ class RendererFile(_Entry):
             for step in route.renderers:
                 if model not in known.get(step.renderer, ()):
                     raise ValueError(f"the route of {model!r} names {step.renderer!r}, which does not offer it")
+        if len(self.weights_by_place) < len(self.weights):
+            raise ValueError("two weights are of the same project")
         return self
+
+    @property
+    def weights_by_place(self) -> dict[str, int]:
+        """The weights by `tenant/project`: projects of two tenants may have one name."""
+        return {name if "/" in name else f"{MAIN}/{name}": weight for name, weight in self.weights.items()}
 
 
 def read_renderer_file(path: Path) -> RendererFile:

@@ -108,6 +108,8 @@ class Unknown:
         asked = _read(Adoption, fields)
         render = self._find(caller, video_id)
         opened = _opened(render)
+        # Before the renderer is asked: what differs would tell of another project's, or tenant's, render.
+        self._check_free(opened, asked.job_id)
         news = self._looked_up(opened, asked.job_id)
         self._check_match(render, opened, news)
         job = Job(asked.job_id, news.status, news.progress)

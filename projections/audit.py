@@ -244,7 +244,7 @@ def _joined(*names: str) -> sql.Composed:
 
 AUDIT = Projection(
     name="audit",
-    version=6,
+    version=7,
     tables={
         "events": tuple(field.name for field in fields(AuditEvent)),
         "marks": ("position", "stream", "tenant", "kind", "value"),

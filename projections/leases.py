@@ -80,7 +80,7 @@ class Rooms:
 
     rooms: Collection[Room] = ()
     weights: Mapping[str, int] = field(default_factory=dict)
-    """By project, how many turns it has where others have one; 1 for those not named."""
+    """By `tenant/project`, how many turns it has where others have one; 1 for those not named."""
     overdue: datetime | None = None
     """Renders that were asked for before this are claimed whoever's turn it is: they waited too long."""
 

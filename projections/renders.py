@@ -203,6 +203,7 @@ def _small_set(connection: Connection[TupleRow], wanted: Wanted) -> list[str] | 
     """The ids of the small sets that are asked for, all of which must hold; None: no such set is."""
     asked = {
         "tenant": wanted.tenant,
+        "project": wanted.project,
         "words": wanted.words,
         "tag": wanted.tag,
         "stuck_before": wanted.stuck_before,

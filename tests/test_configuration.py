@@ -64,6 +64,15 @@ def test_a_route_says_who_is_asked_and_at_what_weight() -> None:
     assert (routes["final"].choice, [offer.weight for offer in routes["final"].offers]) == ("weight", [3, 1])
 
 
+def test_a_weight_is_of_the_servers_own_tenant_unless_it_names_another(tmp_path: Path) -> None:
+    text = one() + yaml.safe_dump({"weights": {"films": 3, "acme/films": 2}})
+    found = of_file(read(text, tmp_path), SECRETS, lambda _name, _port: TWO)
+    assert found.weights == {"main/films": 3, "acme/films": 2}
+    twice = one() + yaml.safe_dump({"weights": {"films": 3, "main/films": 2}})
+    with pytest.raises(RendererFileInvalid, match="two weights are of the same project"):
+        read(twice, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

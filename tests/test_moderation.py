@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bickford_sora import moderation
+from bickford_sora.decisions.rules.guardrails import may_name
 from bickford_sora.decisions.rules.reading import read_policy
 from bickford_sora.egress import Egress
 from bickford_sora.moderation import Image, Moderation
@@ -16,7 +17,9 @@ CLEAN = {"results": [{"flagged": False, "categories": {"sexual": False, "violenc
 FLAGGED = {"results": [{"flagged": True, "categories": {"sexual": False, "violence": True}}]}
 
 
-def look(*servers: FakeServer, names: str = "audience", image: Image | None = None, key: str = "") -> dict[str, bool]:
+def look(
+    *servers: FakeServer, names: str = "audience", image: Image | None = None, key: str = "", tenant: str = "main"
+) -> dict[str, bool]:
     guards = "".join(
         f"  {name}: {{enabled: true, detector: {{kind: moderations, url: '{server.url}', model: m{key},"
         " categories: [sexual, violence]}}\n"
@@ -24,7 +27,7 @@ def look(*servers: FakeServer, names: str = "audience", image: Image | None = No
     )
     policy = read_policy(f"version: 1\ndefault: allow\nguardrails:\n{guards}".encode())
     asker = Moderation(Egress(allow_private=("127.0.0.0/8",)), {"MODERATION_KEY": "sk-moderation"})
-    return asker.look(policy.document.guardrails, "A cat", image)
+    return asker.look(policy.document.guardrails, "A cat", image, tenant=tenant)
 
 
 def body(request: bytes) -> Any:
@@ -84,6 +87,33 @@ def test_a_key_is_shown_to_the_server_it_is_for() -> None:
     with FakeServer(answering(200, CLEAN)) as server:
         look(server, key=", api_key_env: MODERATION_KEY")
         assert b"authorization: bearer sk-moderation" in server.requests[0].lower()
+
+
+def test_the_servers_own_key_is_not_shown_to_a_server_of_another_tenants_choice() -> None:
+    with FakeServer(answering(200, CLEAN)) as server:
+        assert look(server, key=", api_key_env: MODERATION_KEY", tenant="acme") == {}, "nobody looked"
+        assert server.requests == []
+        assert look(server, key=", api_key_env: MODERATION_ACME__KEY", tenant="acme") != {}
+
+
+@pytest.mark.parametrize(
+    ("tenant", "variable", "may"),
+    [
+        ("main", "MODERATION_KEY", True),
+        ("main", "MODERATION_ACME__KEY", True),
+        ("acme", "MODERATION_ACME__KEY_2", True),
+        ("acme", "MODERATION_KEY", False),
+        ("acme", "MODERATION_ACME_KEY", False),
+        ("a", "MODERATION_A_B__KEY", False),
+        ("a-b", "MODERATION_A_B__KEY", True),
+        ("a", "MODERATION_A__B__KEY", False),
+        ("a--b", "MODERATION_A__B__KEY", True),
+        ("a", "MODERATION_A___KEY", False),
+        ("a-", "MODERATION_A___KEY", True),
+    ],
+)
+def test_a_variable_is_of_one_tenant_whatever_tenants_are_called(*, tenant: str, variable: str, may: bool) -> None:
+    assert may_name(tenant, variable) is may
 
 
 def test_equal_questions_are_asked_once() -> None:

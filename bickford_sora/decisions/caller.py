@@ -10,6 +10,8 @@ ROLES: tuple[Role, ...] = ("requester", "approver", "auditor", "admin")
 """Every role there is, in the order they are shown in."""
 SPANNING: tuple[Role, ...] = ("auditor", "admin")
 """The roles that may span the tenant; whoever asks and whoever approves does so in one project."""
+MAIN = "main"
+"""The tenant that runs the server."""
 PERSON = "oidc_"
 """What the id of somebody begins with who has no API key, and was signed in by an issuer."""
 

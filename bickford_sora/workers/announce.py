@@ -16,10 +16,11 @@ import structlog
 from bickford_sora.decisions import deliveries
 from bickford_sora.recording import Origin, Recording
 from ledger import streams
-from ledger.envelope import Event, Fact
+from ledger.envelope import Event
 from ledger.errors import Conflict
-from ledger.events import RenderIntent
+from ledger.events import BudgetThreshold, RenderIntent
 from ledger.following import Bell, keep_up
+from ledger.spend import TENANT
 from projections.endpoints import EndpointRow
 
 ACTOR = "announcer"
@@ -31,6 +32,8 @@ READ_MODEL_WAIT_S = 5.0
 """Longest wait for the read model of endpoints to have seen what is told of, before it is tried again, in seconds."""
 PROJECT_SCOPE = "project:"
 """How the scope of a project's budget begins."""
+NO_PROJECT = ""
+"""No project has this name: nobody is told."""
 
 log = structlog.get_logger(__name__)
 
@@ -140,12 +143,22 @@ class Announce:
     def _concerned(self, event: Event) -> tuple[str | None, str | None]:
         """The project whose business it is (None: the whole tenant's) and the video it is about."""
         if streams.category(event.stream) != "render":
-            return _project_of_budget(event.fact), None
+            return self._project_of_budget(event), None
         intent = self._recording.ledger.history(event.stream, until=1)[0].fact
         assert isinstance(intent, RenderIntent), event.stream  # noqa: S101 - the lifecycle says so
         return intent.project, intent.video_id
 
-
-def _project_of_budget(fact: Fact) -> str | None:
-    scope: str = getattr(fact, "scope", "")
-    return scope.removeprefix(PROJECT_SCOPE) if scope.startswith(PROJECT_SCOPE) else None
+    def _project_of_budget(self, event: Event) -> str | None:
+        """A key's or requester's budget is the business of whose render passed its threshold; no other is shown it."""
+        fact = event.fact
+        assert isinstance(fact, BudgetThreshold), event.stream  # noqa: S101 - the triggers say so
+        if fact.scope == TENANT:
+            return None
+        if fact.scope.startswith(PROJECT_SCOPE):
+            return fact.scope.removeprefix(PROJECT_SCOPE)
+        # The reservation is recorded right before the thresholds it passes.
+        for version in range(event.version - 1, 0, -1):
+            [before] = self._recording.ledger.history(event.stream, after=version - 1, until=version)
+            if not isinstance(before.fact, BudgetThreshold):
+                return getattr(before.fact, "project", None) or NO_PROJECT
+        return NO_PROJECT

@@ -6,7 +6,7 @@ import pytest
 from bickford_sora.console.policy import PAGE_POLICY
 from bickford_sora.console.static import MEDIA_TYPES
 from tests.console.visits import visitor
-from tests.http.houses import Kit
+from tests.http.houses import KEY, OTHER_KEY, Kit
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> {{ 7 * 7 }} ${7*7}"
 PAGE_BYTES_MAX = 150_000
@@ -153,6 +153,19 @@ def test_the_page_of_a_render_shows_what_was_decided_and_every_fact(kit: Kit) ->
     html = somebody.get(f"/renders/{video_id}").text
     assert page["files"][0]["sha256"] in html
     assert f'src="/files/{video_id}/video"' in html
+
+
+def test_nobody_writes_into_the_timeline_of_another_projects_render(kit: Kit) -> None:
+    video_id = kit.finished()
+    seen = {"video_id": video_id, "status": "failed"}
+    for key in (KEY, OTHER_KEY):
+        answer = kit.request("POST", "/v1/threads/ours/observations", key=key, json=seen)
+        assert answer.status_code == 201
+    somebody = visitor(kit)
+    for now_or_then in ("", f"?as_of={kit.ledger.head()}"):
+        timeline = somebody.get(f"/renders/{video_id}.json{now_or_then}").json()["timeline"]
+        mine = kit.house.callers.authenticate({"api-key": KEY}).key_id
+        assert [each["actor"] for each in timeline if each["type"] == "caller.recorded"] == [mine]
 
 
 def test_every_line_of_the_timeline_leads_to_how_it_was_then(kit: Kit) -> None:

@@ -22,7 +22,7 @@ from projections.spend import SPEND
 from projections.videos import VIDEOS
 from projections.work import WORK
 from tests.console.visits import FoldedRenders
-from tests.http.houses import NOW, Kit
+from tests.http.houses import KEY, NOW, OTHER_KEY, Kit
 
 
 @pytest.fixture
@@ -147,6 +147,18 @@ def test_a_rare_match_far_back_is_found_by_several_looks(kit: Kit, pool: Pool, m
     first = slow.page(rare)
     assert (first.renders, first.has_more) == ((), True), "time is over after the first look"
     assert _walked(slow, rare) == [oldest]
+
+
+@pytest.mark.parametrize("among", [{"tag": "spring"}, {"among": "stuck"}])
+def test_what_another_project_has_of_a_small_set_hides_nothing(
+    kit: Kit, pool: Pool, monkeypatch: pytest.MonkeyPatch, among: Any
+) -> None:
+    monkeypatch.setattr("projections.renders.IDS_MAX", 3)
+    asked = {"prompt": "A calm sea", "tags": ["spring"]}
+    mine, *_ = [kit.request("POST", "/v1/videos", key=key, json=asked).json()["id"] for key in (KEY, *[OTHER_KEY] * 3)]
+    later = NOW + timedelta(hours=9)
+    found = copied(kit, pool).page(Wanted(tenant="main", project="alpha", stuck_before=later, **among))
+    assert [each.video_id for each in found.renders] == [mine]
 
 
 @pytest.mark.parametrize("limit", [0, PAGE_RENDERS_MAX + 1])

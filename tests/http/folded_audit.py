@@ -30,8 +30,10 @@ def audit_event(event: Event, first: Callable[[str], Event | None]) -> AuditEven
     context, known = event.context, vars(event.fact)
     assert event.position is not None
     assert event.recorded_at is not None
-    video_id = _video_id(event, first)
-    about = first(streams.render(context.tenant, video_id)) if video_id and streams.is_video_id(video_id) else None
+    claim = _claim(event, first)
+    tenant = claim.context.tenant if claim is not None else context.tenant
+    video_id = _video_id(event, claim)
+    about = first(streams.render(tenant, video_id)) if video_id and streams.is_video_id(video_id) else None
     asked = vars(about.fact) if about is not None and (about.position or 0) < event.position else {}
     project = known.get("project") or asked.get("project")
     theirs = asked.get("requester") if project == asked.get("project") else None
@@ -44,7 +46,7 @@ def audit_event(event: Event, first: Callable[[str], Event | None]) -> AuditEven
         event.event_id,
         event.recorded_at,
         context.occurred_at,
-        context.tenant,
+        tenant,
         context.actor,
         context.correlation,
         context.causation,
@@ -61,14 +63,18 @@ def audit_event(event: Event, first: Callable[[str], Event | None]) -> AuditEven
     )
 
 
-def _video_id(event: Event, first: Callable[[str], Event | None]) -> str | None:
+def _claim(event: Event, first: Callable[[str], Event | None]) -> Event | None:
+    """The claim on the job that a webhook is about."""
+    claim = first(event.fact.job_stream) if isinstance(event.fact, WebhookReceived) else None
+    is_known = claim is not None and (claim.position or 0) < (event.position or 0)
+    return claim if is_known and claim is not None and isinstance(claim.fact, JobClaimed) else None
+
+
+def _video_id(event: Event, claim: Event | None) -> str | None:
     if event.stream.startswith("render:"):
         return f"video_{event.stream.rpartition(':')[2]}"
-    if isinstance(event.fact, WebhookReceived):
-        claim = first(event.fact.job_stream)
-        if claim is not None and isinstance(claim.fact, JobClaimed) and (claim.position or 0) < (event.position or 0):
-            return claim.fact.video_id if claim.context.tenant == event.context.tenant else None
-    return vars(event.fact).get("video_id")
+    known = event.fact if claim is None else claim.fact
+    return vars(known).get("video_id")
 
 
 def _costs(known: dict[str, Any]) -> Iterator[Any]:

@@ -22,7 +22,7 @@ from ledger import streams
 from ledger.events import PolicyPublished, RenderAllowed, RenderDenied, RenderIntent, Verdict, VerdictWarning
 from tests.renderers.fake_server import FakeServer, Reply, answering
 
-from .houses import KEY, ROOT_KEY, Kit, error_of, make_kit
+from .houses import FOREIGN_ROOT_KEY, KEY, ROOT_KEY, Kit, error_of, make_kit
 
 HEAD = "version: 1\ndefault: allow\n"
 NO_PRO = f"{HEAD}rules:\n- {{id: no-pro, effect: deny, when: {{models: [sora-2-pro]}}, message: Use sora-2.}}\n"
@@ -360,6 +360,17 @@ def test_a_moderation_server_is_asked_and_must_have_looked(flagged: bool | None,
         fact = next(event.fact for event in kit.ledger.read(0) if isinstance(event.fact, RenderAllowed | RenderDenied))
         assert fact.verdict.saw["moderation"] == ({} if flagged is None else {"sexual": flagged})
         assert b"A cat" in server.requests[0]
+
+
+def test_another_tenants_policy_names_no_key_of_the_server() -> None:
+    kit = make_kit()
+    text = HEAD + GUARDED.format("https://theirs.example").replace("model: m", "model: m, api_key_env: MODERATION_KEY")
+    answer = kit.request("POST", "/v1/policy", key=FOREIGN_ROOT_KEY, content=text.encode())
+    place = "guardrails.audience.detector.api_key_env"
+    assert error_of(answer) == (400, "invalid_request_error", place, "policy_invalid")
+    theirs = text.replace("MODERATION_KEY", "MODERATION_ACME__KEY")
+    assert kit.request("POST", "/v1/policy", key=FOREIGN_ROOT_KEY, content=theirs.encode()).status_code == 200
+    assert kit.request("POST", "/v1/policy", key=ROOT_KEY, content=text.encode()).status_code == 200
 
 
 def test_an_attestation_in_the_request_satisfies_its_guardrail() -> None:

@@ -14,7 +14,7 @@ from ledger import events as e
 from ledger import streams
 from ledger.events import RenderJobLost, RenderSubmissionStarted, RenderSubmissionUnknown
 from ledger.render import Phase
-from tests.http.houses import KEY, NOW, ROOT_KEY, Kit, error_of, make_kit
+from tests.http.houses import FOREIGN_KEY, KEY, NOW, ROOT_KEY, Kit, error_of, make_kit
 from tests.ledger.spending import books_of
 
 PLACE = {"renderer": "openai", "credential": "openai-default", "replica": "http://renderer"}
@@ -129,6 +129,19 @@ def test_a_job_that_another_render_has_is_not_adopted(kit: Kit) -> None:
     video_id = unanswered(kit)
     assert error_of(decide(kit, "adopt", video_id, SEEN)) == (409, "invalid_request_error", "job_id", "job_claimed")
     assert kit.render(video_id).phase is Phase.UNKNOWN
+
+
+def test_nothing_is_told_of_another_tenants_job_but_that_it_is_taken(kit: Kit, console: Console) -> None:
+    theirs = kit.create(key=FOREIGN_KEY)
+    kit.append(
+        streams.job("openai", "openai-default", "job_7"),
+        e.JobClaimed(renderer="openai", credential="openai-default", job_id="job_7", video_id=theirs),
+    )
+    video_id = unanswered(kit)
+    for prompt in ("A calm sea", "Their secret"):  # whether it is what was guessed is not said
+        console.show(prompt=prompt)
+        answer = decide(kit, "adopt", video_id, SEEN)
+        assert error_of(answer) == (409, "invalid_request_error", "job_id", "job_claimed")
 
 
 def test_a_job_the_renderer_does_not_know_is_not_adopted(kit: Kit, console: Console) -> None:

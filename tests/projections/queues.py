@@ -17,7 +17,7 @@ class Street:
     def __init__(self, pool: Pool, leases: Leases, *, in_flight_max: int | None = 4, **weights: int) -> None:
         self.pool, self.leases = pool, leases
         self.now = NOON
-        self.weights = weights
+        self.weights = {f"main/{project}": weight for project, weight in weights.items()}
         self.in_flight_max = in_flight_max
         self.submissions_per_minute_max: int | None = None
         self.closed: str | None = None

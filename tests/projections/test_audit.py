@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from psycopg import sql
-from render_histories import SHA, START, Author, insert_raw
+from render_histories import SHA, START, Author, Tables, insert_raw
 
 from ledger import events as e
 from ledger.application import Ledger
@@ -20,6 +20,7 @@ from projections.errors import OtherVersion
 from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.questions import QUESTIONS, UNUSED_DAYS, Questions
+from projections.rebuild import Rebuild
 from projections.spend import SPEND
 from projections.videos import VIDEOS
 from tests.http.folded_audit import FoldedAudit
@@ -72,6 +73,31 @@ def test_facts_whose_stream_is_parked_are_counted_for_their_tenant(
     assert audit.parked("other") == 0
     monkeypatch.setattr("projections.audit.PARKED_COUNTED_MAX", 3)
     assert audit.parked("acme") == 3, "counted to the limit"
+
+
+def test_a_renderers_webhook_is_told_to_the_tenant_whose_job_it_is_about_and_to_no_other(
+    *, pool: Pool, ledger: Ledger, projector: Projector, rebuild: Rebuild, author: Author, tables: Tables
+) -> None:
+    operator = Author(ledger, tenant="main", job_prefix="job")
+    stream = author.intent()
+    author.allow(stream)
+    author.start_submission(stream)
+    author.queue(stream, "job-1")
+    author.flush()
+    for job_id in ("job-1", "job-nobodys"):  # receipts are the operator's, who is asked for all of them
+        operator.webhook(job_id)
+    operator.flush()
+    projector.catch_up()
+    audit, webhooks = Audit(pool), Filters(type="webhook.received")
+    video_id = author.renders[stream].intent.video_id
+    [theirs] = audit.events("acme", Filters(type="webhook.received", project="film"))
+    assert (theirs.tenant, theirs.video_id, theirs.job_id) == ("acme", video_id, "job-1")
+    assert audit.events("acme", Filters(video_id=video_id))[-1] == theirs
+    assert [each.job_id for each in audit.events("main", webhooks)] == ["job-nobodys"]
+    assert audit.events("main", webhooks) == FoldedAudit(ledger).events("main", webhooks, limit=10)
+    live = tables.everything()
+    rebuild.rebuild()
+    assert tables.everything() == live
 
 
 def test_tables_of_another_version_are_named_as_that(pool: Pool, projector: Projector) -> None:

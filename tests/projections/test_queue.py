@@ -61,6 +61,21 @@ def test_a_project_of_twice_the_weight_has_two_turns_in_a_round(pool: Pool, leas
     assert street.started == {"studio": 8, "lab": 4}
 
 
+def test_a_weight_is_of_one_tenants_project_and_of_none_of_its_name_elsewhere(street: Street, pool: Pool) -> None:
+    street.weights = {"main/studio": 3}
+    street.in_flight_max = 1
+    street.ask("studio", 40)
+    street.ask("studio", 40, tenant="acme")
+    [first, *_] = Queue(pool).waiting("acme", None, None, street.weights, 1)
+    turns = Counter[str]()
+    for _ in range(8):
+        street.start()
+        turns.update(item.tenant for item in street.jobs)
+        street.end()
+    assert turns == {"main": 6, "acme": 2}
+    assert (first.place, turns.total()) == (2, 8), "places are told by the same weights"
+
+
 def test_who_was_idle_has_saved_nothing_up(street: Street) -> None:
     street.in_flight_max = 1
     street.ask("studio", 50)

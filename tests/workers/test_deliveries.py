@@ -195,6 +195,20 @@ def test_a_budgets_threshold_is_told_to_those_whose_budget_it_is(town: Town, sco
         assert body(films.received[0])["data"] == {"id": "b1", "percent": 80, "period": "2026-11"}
 
 
+@pytest.mark.parametrize("scope", ["key:key_films", "requester:req-films"])
+def test_a_keys_or_requesters_budget_is_told_to_the_project_that_passed_it_alone(town: Town, scope: str) -> None:
+    with WebhookReceiver() as films, WebhookReceiver() as games:
+        town.subscribe(films.url, "budget.threshold")
+        town.subscribe(games.url, "budget.threshold", caller=NEIGHBOUR)
+        passed = [e.BudgetThreshold(budget_id="b1", scope=scope, percent=percent) for percent in (50, 80)]
+        reserved = e.SpendReserved(video_id="video_1", project="films", key_id="key_films", requester="req-films")
+        town.record("spend:main", reserved, *passed)
+        town.record("spend:main", e.SpendReserved(video_id="video_2", project="games"))
+        town.tell()
+        assert games.received == []
+        assert sorted(body(each)["data"]["percent"] for each in films.received) == [50, 80]
+
+
 # --- who is told ----------------------------------------------------------------------------
 
 

@@ -202,9 +202,9 @@ def _looked(visit: Visit, video_id: str, as_of: str | None) -> _Looked:
         own = house.audits.ledger.history(render.stream)
     house.wait_for_audit(house.limits.projection_wait_s)
     before = past.position + 1 if past is not None else POSITION_MAX
-    about = house.audits.query.events(
-        caller.tenant, Filters(video_id=video_id), after=0, before=before, limit=FACTS_MAX, order="asc"
-    )
+    # Of its project alone: anybody of the tenant may write a video's id into a thread of their own.
+    filters = Filters(video_id=video_id, project=render.intent.project)
+    about = house.audits.query.events(caller.tenant, filters, after=0, before=before, limit=FACTS_MAX, order="asc")
     return _Looked(render, [*own], about, past)
 
 

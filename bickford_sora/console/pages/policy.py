@@ -192,7 +192,7 @@ def _in_force(visit: Visit) -> PolicyWithText:
 
 def _looked_at(visit: Visit, text: str) -> Lint:
     try:
-        read = read_policy(text.encode(), models=visit.console.catalogue().routes)
+        read = read_policy(text.encode(), models=visit.console.catalogue().routes, tenant=visit.caller.tenant)
     except PolicyInvalid as error:
         return Lint(policy_hash=None, rules=0, problems=_told(error.problems), diff=[])
     diff = _diff(_in_force(visit).text, text)

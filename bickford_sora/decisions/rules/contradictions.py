@@ -6,15 +6,22 @@ from typing import Any
 
 from bickford_sora.decisions.rules.conditions import WhenEntry
 from bickford_sora.decisions.rules.document import PolicyDocument
+from bickford_sora.decisions.rules.guardrails import ModerationsEntry, may_name, own_variables
 
 Place = tuple[str | int, ...]
 """Where in the document: keys and indexes from its top."""
 
 
-def contradictions(document: PolicyDocument, models: Collection[str] | None) -> Iterator[tuple[Place, str]]:
-    """Each place that contradicts another, or names a model that nobody offers (asked only when `models` is given)."""
+def contradictions(
+    document: PolicyDocument, models: Collection[str] | None, tenant: str
+) -> Iterator[tuple[Place, str]]:
+    """Each place that contradicts another, or names what is not this tenant's to name.
+
+    Models that nobody offers are asked for only when `models` is given.
+    """
     yield from _same_ids(document)
     yield from _opposites(document)
+    yield from _foreign_keys(document, tenant)
     if models is not None:
         yield from _unknown_models(document, models)
 
@@ -52,6 +59,15 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, tuple):
         return sorted({json.dumps(each) for each in value})
     return value
+
+
+def _foreign_keys(document: PolicyDocument, tenant: str) -> Iterator[tuple[Place, str]]:
+    for name, entry in document.guardrails.enabled():
+        detector = entry.detector
+        variable = detector.api_key_env if isinstance(detector, ModerationsEntry) else None
+        if variable is not None and not may_name(tenant, variable):
+            place = ("guardrails", name, "detector", "api_key_env")
+            yield place, f"the key in {variable} is not this tenant's; its variables are {own_variables(tenant)}"
 
 
 def _unknown_models(document: PolicyDocument, models: Collection[str]) -> Iterator[tuple[Place, str]]:

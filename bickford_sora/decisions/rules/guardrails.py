@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
+from bickford_sora.decisions.caller import MAIN
 from bickford_sora.decisions.fields import texts
 from bickford_sora.decisions.rules.checks import Check, Guard, Test
 from bickford_sora.decisions.rules.entries import (
@@ -49,9 +50,24 @@ class ModerationsEntry(Entry):
     api_key_env: Annotated[str, Field(pattern=r"^MODERATION_[A-Z0-9_]+$", max_length=200)] | None = None
     """The environment variable that holds the key. None: the server wants none.
 
-    Its name begins so, since whoever publishes a policy must not have another secret sent to a server of theirs.
+    Its name begins so, since whoever publishes a policy must not have another secret sent to a server of theirs; that
+    of another tenant than the one that runs the server is of `may_name`, besides.
     """
     categories: Labels
+
+
+def may_name(tenant: str, variable: str) -> bool:
+    """Whether a tenant's policy may name this variable: those of the server's own are for its own policies alone."""
+    return tenant == MAIN or variable.rpartition("__")[0] == _begin_of(tenant)
+
+
+def own_variables(tenant: str) -> str:
+    """What the variables of another tenant are called, in words for whoever names one."""
+    return f"{_begin_of(tenant)}__ and a name without '__'"
+
+
+def _begin_of(tenant: str) -> str:
+    return f"MODERATION_{tenant.upper().replace('-', '_')}"
 
 
 class AttestationEntry(Entry):

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from bickford_sora.decisions.caller import MAIN
 from bickford_sora.decisions.rules.contradictions import Place, contradictions
 from bickford_sora.decisions.rules.document import PolicyDocument
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy, compile_policy
@@ -54,12 +55,13 @@ class PolicyInvalid(ValueError):  # noqa: N818 - the name states the cause
         return self.problems[0].reason
 
 
-def read_policy(content: bytes, *, models: Collection[str] | None = None) -> CompiledPolicy:
+def read_policy(content: bytes, *, models: Collection[str] | None = None, tenant: str = MAIN) -> CompiledPolicy:
     """The policy in a file's bytes. Raises PolicyInvalid, with every problem.
 
     Args:
         content: YAML in UTF-8.
         models: What renderers offer. Given, a policy that names another model is refused.
+        tenant: Whose it is to be. One that names a key which is not this tenant's is refused.
     """
     if len(content) > POLICY_BYTES_MAX:
         raise PolicyInvalid([Problem(None, "", f"larger than {POLICY_BYTES_MAX} bytes")])
@@ -72,7 +74,7 @@ def read_policy(content: bytes, *, models: Collection[str] | None = None) -> Com
         document = PolicyDocument.model_validate(plain)
     except ValidationError as error:
         raise _invalid(((each["loc"], _reason(each)) for each in error.errors()), lines) from None
-    if wrong := [*contradictions(document, models)]:
+    if wrong := [*contradictions(document, models, tenant)]:
         raise _invalid(wrong, lines)
     return compile_policy(document, text)
 

@@ -6,7 +6,7 @@ with recursive rooms as (
     )
 ),
 weights as (
-    select key as project, value::double precision as weight from jsonb_each_text(%(weights)s)
+    select key as place, value::double precision as weight from jsonb_each_text(%(weights)s)
 ),
 awaited as (
     (select renderer from projection_work.items where step = 'submit' order by renderer limit 1)
@@ -64,7 +64,7 @@ heads as (
            greatest(w.clock, t.clock) + (i.number - 1) / coalesce(g.weight, 1) as turn
     from waiting w
     left join work.turns t on t.renderer = w.renderer and t.tenant = w.tenant and t.project = w.project
-    left join weights g on g.project = w.project
+    left join weights g on g.place = w.tenant || '/' || w.project
     cross join lateral (
         select h.*, row_number() over (order by h.rank, h.created_at, h.stream) as number
         from (

@@ -1,7 +1,7 @@
 -- The order in which renders will be submitted if nothing else comes: sql/leases/turns.sql, carried on to the last one.
 with waiting as (
     select i.renderer, i.tenant, i.project, i.video_id, i.created_at, a.due_at, c.clock, c.closed,
-           coalesce((%(weights)s::jsonb ->> i.project)::double precision, 1) as weight, t.clock as turns_clock,
+           coalesce((%(weights)s::jsonb ->> (i.tenant || '/' || i.project))::double precision, 1) as weight, t.clock as turns_clock,
            row_number() over (
                partition by i.renderer, i.tenant, i.project order by i.rank, i.created_at, i.stream
            ) as number
