@@ -274,7 +274,7 @@ class Settings(BaseSettings):
     @field_validator("openai_base_url", "public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
-        if value and not value.startswith(("http://", "https://")):
+        if value and not value.lower().startswith(("http://", "https://")):
             raise ValueError("an address begins with http:// or https://")
         return value.rstrip("/") if value else None
 

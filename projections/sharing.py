@@ -19,7 +19,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from ledger.keepalives import KEEPALIVES
+from ledger.keepalives import KEEPALIVES, noticing
 from ledger.mapper import FactMapper
 from ledger.payloads import ReadPayload
 from projections.errors import ShareLost
@@ -147,9 +147,10 @@ def _replay_shares(work: Work, shares: Sequence[Share], numbers: Pipe, pipe: Pip
     """The whole life of the other process. It ends, and takes back what it wrote, when nobody listens any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     sys.stdout = sys.stderr  # what is logged here is no part of a command's answer
+    url = noticing(work.url)
     with suppress(BrokenPipeError):
         try:
-            with psycopg.connect(work.url, autocommit=True) as source, psycopg.connect(work.url) as target:
+            with psycopg.connect(url, autocommit=True) as source, psycopg.connect(url) as target:
                 _hold_tables(target, work.projections)
                 own = Replay(FactMapper(payloads=work.payloads), work.projections, pipe.send)
                 own.run(source, target, _taken(shares, numbers))

@@ -114,10 +114,10 @@ class Checkpoint(NamedTuple):
 
 
 def read_keys(given: str) -> Keys:
-    """The key in a text, or those that begin the lines of the file of that name."""
+    """The key in a text, or those that begin the lines of the file of that name, without those listed as stolen."""
     keys: Keys = {}
     lines = (read_small(Path(given)) if Path(given).is_file() else given).splitlines()
-    for line in (each.split()[0] for each in lines if each.strip()):
+    for line in (each.split()[0] for each in lines if each.strip() and each.split()[-1] != "stolen"):
         match = re.fullmatch(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})", line)
         body = unbase64(match[3]) if match else b""
         if match is None or body[0] != 1:
@@ -390,12 +390,16 @@ def check_export(
 
 
 def uncovered(unknown: Sequence[int], signed: int) -> Iterator[str]:
-    """What is said of facts of a part that nothing is known of; those up to `signed` are under a checkpoint."""
-    found = {
-        "without a receipt or tile": [each for each in unknown if each <= signed],
-        "not covered yet": [each for each in unknown if each > signed],
-    }
-    yield from (f"{said}: {len(each)} facts, at {listed(each)}" for said, each in found.items() if each)
+    """What is said of facts of a part that nothing is known of and that are behind the checkpoint of `signed` facts.
+
+    Raises Differs where some are under it: whether they are what was recorded, nobody can say.
+    """
+    behind = [each for each in unknown if each > signed]
+    if behind:
+        yield f"not covered yet: {len(behind)} facts, at {listed(behind)}"
+    unproved = [each for each in unknown if each <= signed]
+    if unproved:
+        raise Differs(f"facts under the checkpoint that no receipt or tile proves: positions {listed(unproved)}")
 
 
 def listed(positions: Sequence[int]) -> str:
@@ -421,7 +425,7 @@ def check(given: argparse.Namespace) -> Iterator[str]:
     if given.tiles:
         newest = max(checkpoints, key=lambda each: each.size)
         leaves = read_tiles(given.tiles, newest)
-        known = lambda position: leaves[(position - 1) * HASH_BYTES :][:HASH_BYTES] or None  # noqa: E731 - a table
+        known = lambda position: leaves[(position - 1) * HASH_BYTES : position * HASH_BYTES] or None  # noqa: E731 - a table
         yield f"holds: the tiles lead to the checkpoint of size {newest.size}"
     seen: set[int] = set()
     exports = [each for each in files if each.suffix != ".tlog-proof"]

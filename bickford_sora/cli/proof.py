@@ -1,5 +1,6 @@
 """`bickford-sora proof`: receipts and consistency proofs, taken and checked."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -112,15 +113,19 @@ def check_consistency(
 
 
 def verifiers_of(public_keys: Sequence[str]) -> list[Verifier]:
-    """The keys that are named, or that begin the lines of files of these names. Raises Malformed."""
+    """The keys that are named, or that begin the lines of files of these names, but for those listed as stolen.
+
+    Raises Malformed.
+    """
     return [Verifier.parse(key) for each in public_keys for key in _keys(each)]
 
 
 def _keys(given: str) -> Sequence[str]:
-    if not Path(given).is_file():
-        return [given]
-    lines = _content(Path(given)).decode("utf-8", "replace").splitlines()
-    return [line.split()[0] for line in lines if line.strip()] or [""]
+    with contextlib.suppress(OSError):  # a key is longer than a file's name may be
+        if Path(given).is_file():
+            lines = [line.split() for line in _content(Path(given)).decode("utf-8", "replace").splitlines()]
+            return [words[0] for words in lines if words and words[-1] != "stolen"] or [""]
+    return [given]
 
 
 def _trusted(public_keys: Sequence[str] | None) -> Sequence[Verifier]:

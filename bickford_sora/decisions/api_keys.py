@@ -27,6 +27,8 @@ SECRET_BYTES = 32
 """Randomness in a key we make."""
 PROJECT = "[a-z0-9][a-z0-9_-]{0,62}"
 """What can name a project."""
+REQUESTER = "req-[0-9a-f]{16}(?:[0-9a-f]{16})?"
+"""What a requester's opaque id is like: whoever has a key by half as many characters as whoever a key asks for."""
 ANY_PROJECT = "*"
 """What a key is for that spans its tenant."""
 API_KEYS_MAX = 500

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bickford_sora.decisions.api_keys import PROJECT
+from bickford_sora.decisions.api_keys import PROJECT, REQUESTER
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.wrong import invalid
@@ -25,9 +25,7 @@ AMOUNT_MAX = 2**53 - 1
 """Largest cap, in millionths, renders or seconds: JSON readers keep larger integers only in part."""
 
 _BUDGET_ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_REQUESTER = "req-[0-9a-f]{16}(?:[0-9a-f]{16})?"
-"""Whoever has a key, by half as many characters as whoever a key asks for."""
-_SCOPE = re.compile(rf"{TENANT}|project:{PROJECT}|key:key_[0-9a-f]{{16}}|requester:{_REQUESTER}")
+_SCOPE = re.compile(rf"{TENANT}|project:{PROJECT}|key:key_[0-9a-f]{{16}}|requester:{REQUESTER}")
 
 
 def _scope(text: str) -> str:

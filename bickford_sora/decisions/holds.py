@@ -1,10 +1,12 @@
 """Deciding to place and lift legal holds. Pure."""
 
+import re
 from collections.abc import Iterable
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bickford_sora.decisions.api_keys import REQUESTER
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.wrong import invalid
@@ -37,7 +39,7 @@ class HoldAsked(BaseModel):
     def _named(self) -> Self:
         if (self.subject is None) != (self.scope == "tenant"):
             raise ValueError("a hold names its subject, unless it covers the tenant")
-        if self.scope == "requester" and not (self.subject or "").startswith("req-"):
+        if self.scope == "requester" and re.fullmatch(REQUESTER, self.subject or "") is None:
             raise ValueError("a requester is named by its opaque id, req-…, as 'audit' shows it")
         return self
 

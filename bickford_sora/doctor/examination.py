@@ -1,5 +1,6 @@
 """All checks, in the order in which their problems have to be put right."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import psycopg
@@ -23,6 +24,8 @@ OF_SETTINGS = "settings"
 OF_CLIENTS = frozenset({"BICKFORD_BASE_URL"})
 """Settings that commands and clients read, and no server."""
 _PREFIX = "BICKFORD_"
+_SERVICE = re.compile(r"BICKFORD_SORA_(?:SERVICE_(?:HOST|PORT)|PORT(?:_\w+)?)\w*")
+"""What Kubernetes sets in every pod for a Service of our name."""
 OF_BOOKS = ("master_key", "erasures", "read_models", "tree")
 """Checks that need a ledger to look at."""
 
@@ -42,7 +45,8 @@ def settings_or_problems() -> tuple[Settings | None, list[Finding]]:
 def _not_read(environment: Iterable[str]) -> Iterator[Finding]:
     """Variables that look like settings of ours and are none: a slip of the pen leaves the default in force."""
     read = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | OF_CLIENTS
-    for name in sorted(each for each in environment if each.startswith(_PREFIX) and each not in read):
+    found = (each for each in environment if each.startswith(_PREFIX) and _SERVICE.fullmatch(each) is None)
+    for name in sorted(each for each in found if each not in read):
         yield warning(
             OF_SETTINGS,
             f"{name} is set, and is no setting",

@@ -11,7 +11,7 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from bickford_sora.http.waits import BoundedWaits, Patience
+from bickford_sora.http.waits import Looker, Patience
 from bickford_sora.http.whole import WholeRequests
 
 KEEP_ALIVE_S = 75
@@ -123,8 +123,7 @@ class _Server(uvicorn.Server):
         self._on_started = on_started
         self._stop = stop
         self._on_stopping = on_stopping
-        self._patience = patience
-        self._looks_at = 0.0
+        self._looker = Looker(patience)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -141,16 +140,8 @@ class _Server(uvicorn.Server):
         """Looks ten times a second whether to stop, and now and then whether clients keep their connections waiting."""
         if self._stop.is_set():
             self.should_exit = True
-        self._look(time.monotonic())
+        self._looker.look(time.monotonic(), list(self.server_state.connections))
         return await super().on_tick(counter)
-
-    def _look(self, now_s: float) -> None:
-        if now_s < self._looks_at:
-            return
-        self._looks_at = now_s + self._patience.look_s
-        for each in list(self.server_state.connections):
-            if isinstance(each, BoundedWaits):
-                each.look(now_s, self._patience)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends what would never end by itself, and waits for the rest."""

@@ -104,6 +104,7 @@ class WholeRequests(BoundedWaits):
             super().on_message_complete()
             return
         body, self._body = self._body, None
+        self._is_within_message = False
         before, request = self.cycle, WholeRequest(self, bytes(body))
         self.cycle = cast("Any", request)  # what comes behind it on this connection waits for it
         if not cast("Taker", self._taker).take(request):

@@ -239,11 +239,14 @@ def test_a_version_that_is_not_due_in_its_stream_is_found(
 
 
 def test_a_part_may_leave_out_versions_and_they_only_rise(ledger: Files, capsys: pytest.CaptureFixture[str]) -> None:
-    late = replace(ledger.rows[16], originator_version=7)
+    first, second = ledger.rows[-2:]
+    late = replace(first, originator_version=7)
     ledger.write_rows([late])
-    assert "without a receipt or tile: 1 facts, at 17" in said(capsys, *held_to(ledger, FACTS), "--part", status=0)[-1]
-    ledger.write_rows([late, replace(ledger.rows[17], originator_id=late.originator_id, originator_version=7)])
-    assert "version 7 here, where 8 is due" in said(capsys, *held_to(ledger, FACTS), "--part", status=1)[-1]
+    told = said(capsys, *held_to(ledger, FACTS - 20), "--part", status=0)[-1]
+    assert f"not covered yet: 1 facts, at {FACTS - 1}" in told
+    ledger.write_rows([late, replace(second, originator_id=late.originator_id, originator_version=7)])
+    told = said(capsys, *held_to(ledger, FACTS - 20), "--part", status=1)[-1]
+    assert "version 7 here, where 8 is due" in told
 
 
 def test_a_forged_fact_behind_the_checkpoint_is_not_said_to_hold(
@@ -333,9 +336,9 @@ def test_a_selection_is_held_to_receipts_and_says_what_none_covers(
     lines = ledger.lines
     ledger.write_lines([lines[2], lines[39], lines[41]])
     arguments = (ledger.export, folder, "--public-key", ledger.key, "--part")
-    assert [line.partition(" (")[0] for line in said(capsys, *arguments, status=0)[-2:]] == [
+    assert [line.partition(" (")[0] for line in said(capsys, *arguments, status=1)[-2:]] == [
         "holds: 2 of 3 facts are what was recorded at their positions",
-        "without a receipt or tile: 1 facts, at 42",
+        "differs: facts under the checkpoint that no receipt or tile proves: positions 42",
     ]
     forged = replace(ledger.rows[39], topic="render.denied")
     ledger.write_rows([ledger.rows[2], forged])
@@ -354,6 +357,24 @@ def test_a_fact_that_was_taken_out_of_a_pack_is_missed_by_its_receipt(
         ledger.write_lines(left)
         told = said(capsys, *arguments, status=1)[-1]
         assert told == f"differs: facts that receipts prove are in none of these files: positions {gone}"
+
+
+def test_a_fact_that_was_changed_and_its_receipt_taken_away_is_found(
+    ledger: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (ledger.export, ledger.receipt(3, FACTS), "--public-key", ledger.key, "--part")
+    ledger.write_rows([ledger.rows[2], replace(ledger.rows[39], topic="render.denied")])
+    assert said(capsys, *arguments, status=1)[-1].endswith("no receipt or tile proves: positions 40")
+
+
+def test_a_key_that_is_listed_as_stolen_is_not_trusted(ledger: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = ledger.folder / "keys.txt"
+    arguments = (ledger.receipt(3, FACTS), "--public-key", listed)
+    key = Path(ledger.key).read_text("utf-8").strip()
+    listed.write_text(f"{key}\t2026-11-20\t2026-11-21\trotated\n", "utf-8")
+    said(capsys, *arguments, status=0)
+    listed.write_text(f"{key}\t2026-11-20\t2026-11-21\tstolen\n", "utf-8")
+    assert "no key that was given signed" in said(capsys, *arguments, status=1)[-1]
 
 
 def test_a_damaged_receipt_is_named(ledger: Files, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,6 +116,9 @@ def test_checkpoints_are_taken_shown_and_listed(shell: Shell) -> None:
     shell.run("verify", "--against", shell.file("checkpoint"), "--public-key", key, status=FAILED[Unsigned])
     both = shell.file("keys", shell.run("checkpoint", "keys"))
     shell.run("verify", "--against", shell.file("checkpoint"), "--against", shell.file("second"), "--public-key", both)
+    stolen = shell.file("stolen", f"{key}\t2026-11-20\t2026-11-21\tstolen\n")
+    shell.run("verify", "--against", shell.file("second"), "--public-key", stolen, status=FAILED[Malformed])
+    shell.run("verify", "--public-key", "x" * 5_000, status=FAILED[Malformed])
     for text in ("", "no key\n", f"{key}\nno key\n"):
         shell.run("verify", "--public-key", shell.file("bad-keys", text), status=FAILED[Malformed])
 

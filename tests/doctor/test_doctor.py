@@ -194,10 +194,15 @@ def test_what_a_database_refuses_is_told_apart(settings: Settings) -> None:
 def test_a_setting_whose_name_has_a_slip_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BICKFORD_REQUEST_MAX", "planted-value")
     monkeypatch.setenv("BICKFORD_BASE_URL", "http://127.0.0.1:8000/v1")
+    monkeypatch.setenv("BICKFORD_SORA_API_KEY", "planted-value")
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"):
+        monkeypatch.setenv(f"BICKFORD_SORA_{name}", "of Kubernetes")
     _, findings = settings_or_problems()
-    told = " ".join(
-        each.found for each in findings if each.state == "warning"
-    )  # a run of the tests has some of its own
+    # A run of the tests has some of its own.
+    told = " ".join(each.found for each in findings if each.state == "warning")
+    assert "BICKFORD_SORA_API_KEY is set, and is no setting" in told
+    assert "BICKFORD_SORA_SERVICE" not in told
+    assert "BICKFORD_SORA_PORT" not in told
     assert "BICKFORD_REQUEST_MAX is set, and is no setting" in told
     assert "BICKFORD_BASE_URL" not in told
     assert "planted-value" not in str(findings)

@@ -179,11 +179,16 @@ def test_a_hold_on_nothing_is_refused(kit: Kit, asked: dict[str, Any], code: str
 @pytest.mark.parametrize("key", [KEY, OTHER_KEY])
 def test_whoever_does_not_span_the_tenant_neither_holds_nor_erases_a_requester(kit: Kit, key: str) -> None:
     assert error_of(hold(kit, key, scope="project", subject="alpha"))[3] == "role_missing"
-    hold(kit, scope="requester", subject="req-1")
+    hold(kit, scope="requester", subject="req-" + "1" * 16)
     assert kit.request("GET", "/v1/holds", key=key).json()["data"] == []
     theirs = hold(kit, scope="project", subject="alpha" if key == KEY else "beta").json()
     assert kit.request("GET", "/v1/holds", key=key).json()["data"] == [theirs]
-    assert error_of(erase(kit, key, requester="req-1"))[3] == "role_missing"
+    assert error_of(erase(kit, key, requester="req-" + "1" * 16))[3] == "role_missing"
+
+
+@pytest.mark.parametrize("name", ["alice", "req-alice", "req-" + "1" * 15])
+def test_a_hold_on_a_requester_by_name_is_refused_since_it_would_keep_nothing(kit: Kit, name: str) -> None:
+    assert error_of(hold(kit, scope="requester", subject=name))[0] == 400
 
 
 def test_another_tenant_erases_and_holds_nothing_of_ours(kit: Kit) -> None:

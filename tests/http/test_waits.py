@@ -7,17 +7,19 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 
 import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from bickford_sora.http.serving import ServerThread
-from bickford_sora.http.waits import Patience
+from bickford_sora.http.waits import BoundedWaits, Looker, Patience
 
 WAIT_S = 20.0
 """How long what is to happen is waited for, on a machine that is busy."""
-STRICT = Patience(head_wait_s=0.3, read_silence_s=0.3, look_s=0.05)
+STRICT = Patience(head_wait_s=1.0, read_silence_s=0.3, look_s=0.1)
 LARGE_BYTES = 40_000_000
 """More than the system takes for a client that does not read."""
 HEAD = b"GET / HTTP/1.1\r\nHost: here\r\n"
@@ -102,7 +104,7 @@ def test_the_rest_of_a_body_that_was_answered_is_not_waited_for_without_end() ->
 
 
 def test_a_body_that_goes_on_after_its_answer_is_read_to_its_end() -> None:
-    with connected(hello, Patience(head_wait_s=1.0, look_s=0.05)) as client:
+    with connected(hello, Patience(head_wait_s=1.0, look_s=0.1)) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 40\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
         for _ in range(40):
@@ -113,7 +115,7 @@ def test_a_body_that_goes_on_after_its_answer_is_read_to_its_end() -> None:
 
 
 def test_heads_that_come_in_pieces_one_after_the_other_are_all_answered() -> None:
-    with connected(hello, Patience(head_wait_s=1.0, look_s=0.01)) as client:
+    with connected(hello, Patience(head_wait_s=1.0, look_s=0.1)) as client:
         began = time.monotonic()
         while time.monotonic() - began < 1.5:
             client.sendall(HEAD)
@@ -145,9 +147,46 @@ def test_an_answer_that_nobody_reads_is_ended_with_its_source() -> None:
         assert ended.wait(WAIT_S)
 
 
+def test_an_answer_ends_with_its_source_also_where_a_request_waits_behind_it() -> None:
+    for leaves in (False, True):
+        ended = threading.Event()
+        with connected(endless(ended)) as client:
+            client.sendall(2 * (HEAD + b"\r\n"))
+            assert client.recv(12) == b"HTTP/1.1 200"
+            if leaves:
+                client.close()
+            assert ended.wait(WAIT_S)
+
+
+def test_who_sends_its_body_after_the_answer_may_be_idle_as_others() -> None:
+    with connected(hello, Patience(head_wait_s=0.3, look_s=0.1)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        client.sendall(b"body")
+        time.sleep(1.0)
+        client.sendall(HEAD + b"\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_process_that_stood_still_waited_for_nobody_meanwhile() -> None:
+    waited: list[float] = []
+
+    class Connection(BoundedWaits):
+        def __init__(self) -> None:
+            """Of no socket."""
+
+        def look(self, now_s: float, _: Patience) -> None:
+            waited.append(now_s)
+
+    looker = Looker(Patience(look_s=1.0))
+    for now in (1_000.0, 1_000.5, 1_001.0, 9_000.0, 9_001.0):
+        looker.look(now, [Connection()])
+    assert [later - earlier for earlier, later in pairwise(waited)] == [1.0, 2.0, 1.0]
+
+
 def test_an_answer_that_is_read_slowly_goes_on() -> None:
     ended = threading.Event()
-    with connected(endless(ended), Patience(read_silence_s=2.0, look_s=0.01)) as client:
+    with connected(endless(ended), Patience(read_silence_s=2.0, look_s=0.1)) as client:
         client.sendall(HEAD + b"\r\n")
         began = time.monotonic()
         while time.monotonic() - began < 3.0:
@@ -160,7 +199,10 @@ def test_the_end_of_an_answer_that_nobody_reads_holds_no_connection() -> None:
     async def large(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("x" * LARGE_BYTES)(scope, receive, send)
 
-    with connected(large) as client:
+    with capture_logs() as logged, connected(large) as client:
         client.sendall(HEAD + b"Connection: close\r\n\r\n")
-        time.sleep(1.0)
+        gives_up_at = time.monotonic() + WAIT_S
+        while not logged and time.monotonic() < gives_up_at:
+            time.sleep(0.05)
+        assert [each["event"] for each in logged] == ["reader_stalled"]
         assert len(until_closed(client)) < LARGE_BYTES

@@ -63,7 +63,7 @@ from projections.videos import Page
 from projections.work import next_step
 from tests.ledger.spending import books_of, check_balanced
 
-CALLER = Caller("main", "default", "req-1", "key_1")
+CALLER = Caller("main", "default", "req-" + "1" * 16, "key_1")
 ORIGIN = Origin("main", "key_1")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIMITS = Limits(
