@@ -147,7 +147,7 @@ def test_an_erased_render_reaches_its_end_whatever_the_renderer_says(shop: Harne
     shop.mischief.scripts.update({"submit": ["lose answer"], "status": ["away", "fails"]})
     video_id = shop.ask()
     shop.work(video_id)
-    shop.keys.destroy(requester="req-1", subject=video_id)
+    shop.keys.destroy(requester=CALLER.requester, subject=video_id)
     shop.run(run_s_max=600)
     render = shop.render(video_id)
     assert render.failure is not None
