@@ -11,7 +11,7 @@ def find(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -> Render
     """A render of the caller's project. Raises NotFound when there is none, it is another's, or was deleted."""
     render = find_to_read(ledger, caller, video_id, param=param)
     if render.intent.project != caller.project:
-        raise _unknown(param)
+        raise unknown_video(param)
     return render
 
 
@@ -24,9 +24,10 @@ def find_to_read(ledger: Ledger, caller: Caller, video_id: str, *, param: str) -
 def readable(render: Render | None, caller: Caller, *, param: str) -> Render:
     """A render that was looked up, as far as the caller may know of it. Raises NotFound as `find_to_read`."""
     if render is None or not caller.reads(render.intent.project) or render.deleted:
-        raise _unknown(param)
+        raise unknown_video(param)
     return render
 
 
-def _unknown(param: str) -> NotFound:
+def unknown_video(param: str) -> NotFound:
+    """The error for a video that is not there, or that the caller is not to know of."""
     return NotFound("No video with this id exists.", code="video_not_found", param=param)

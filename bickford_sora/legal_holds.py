@@ -7,6 +7,7 @@ from bickford_sora.confirming import decided_as
 from bickford_sora.decisions import holds as decisions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
+from bickford_sora.finding import unknown_video
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.recording import Origin, Recording
 from ledger import streams
@@ -75,7 +76,7 @@ class LegalHolds:
     def _check_known(self, caller: Caller, video_id: str) -> None:
         known = streams.is_video_id(video_id) and self.recording.ledger.render(streams.render(caller.tenant, video_id))
         if not known:
-            raise decisions.unknown_video()
+            raise unknown_video("subject")  # a hold on it would keep nothing, and nobody would know
 
     def _decide(self, caller: Caller, decision: Callable[[Caller, Holds], Draft], origin: Origin) -> None:
         def attempt(who: Caller) -> None:

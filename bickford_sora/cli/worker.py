@@ -14,6 +14,7 @@ from bickford_sora.cli.stand_in import no_renderer
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.counts import Counts
 from bickford_sora.settings import Settings
+from bickford_sora.signals import STOPPING
 from bickford_sora.telemetry import configure_logging
 
 
@@ -52,7 +53,7 @@ def _heed(stop: threading.Event) -> None:
             os._exit(128 + number)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOPPING:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # ignored under nohup(1)
             signal.signal(number, told)
 

@@ -17,6 +17,7 @@ from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.migrations import migrate, pending
 from bickford_sora.database.pool import open_pool
+from bickford_sora.decisions.caller import MAIN
 from bickford_sora.log_signing import LogSigning
 from bickford_sora.proving import Proving
 from bickford_sora.recording import Recording
@@ -47,7 +48,7 @@ from projections.spend import SPEND
 from projections.videos import VIDEOS
 from projections.work import WORK
 
-TENANT = "main"
+TENANT = MAIN
 """The tenant of every key until tenants are configured."""
 
 MIGRATIONS = files("ledger.migrations")

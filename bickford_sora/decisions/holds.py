@@ -74,11 +74,6 @@ def check_manager(caller: Caller) -> None:
         raise RoleMissing("Legal holds take an admin's key that spans the tenant.", code="role_missing")
 
 
-def unknown_video() -> NotFound:
-    """The error for a video that is not there: a hold on it would keep nothing, and nobody would know."""
-    return NotFound("No video with this id exists.", code="video_not_found", param="subject")
-
-
 def sees(caller: Caller, hold: Hold) -> bool:
     """Whether a hold is shown to a caller: of the tenant's, a project's key sees those on its own project."""
     placed = hold.placed
