@@ -117,7 +117,7 @@ def open_books(
         keys = Keys(_master_key(pool, settings), PostgresKeyStore(recorder))
         projector = Projector(ledger, pool, PROJECTIONS)
         for name in projector.ensure():
-            log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
+            log.warning("read_model_to_be_rebuilt", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
         search = Search(ledger, keys, pool) if settings.full_text_search else None

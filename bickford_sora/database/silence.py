@@ -33,11 +33,11 @@ class HeedfulConnection(Connection[TupleRow]):
     silence_s_max: float | None = None
     """None: for ever, as long as work may take, such as making an index."""
 
-    def wait(self, gen: PQGen[Answer], interval: float = LOOK_S, **more: Any) -> Answer:
+    def wait(self, gen: PQGen[Answer], interval: float = LOOK_S, *more: Any, **named: Any) -> Answer:
         """What psycopg waits for. Raises Silent."""
         if self.silence_s_max is None:
-            return super().wait(gen, interval, **more)
-        return super().wait(self._heeded(gen, interval), interval, **more)
+            return super().wait(gen, interval, *more, **named)
+        return super().wait(self._heeded(gen, interval), interval, *more, **named)
 
     def _heeded(self, gen: PQGen[Answer], interval: float) -> PQGen[Answer]:
         """The same steps. Looks are counted and not the time: a process that was paused has not waited meanwhile."""
