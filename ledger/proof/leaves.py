@@ -18,6 +18,7 @@ from ledger.wire import POSTGRES_EPOCH
 LEAF_PREFIX = b"\x00"
 _MICROSECONDS = 1_000_000
 _MINUTE_MICROSECONDS = 60 * _MICROSECONDS
+_THREE_DIGITS = tuple(f"{number:03}" for number in range(1000))
 _LEAF = sha256(LEAF_PREFIX)
 
 
@@ -39,7 +40,8 @@ class Envelope(msgspec.Struct, gc=False):
     version: int
 
 
-canonical: Callable[[Envelope], bytes] = msgspec.json.Encoder().encode
+_ENCODER = msgspec.json.Encoder()
+canonical: Callable[[Envelope], bytes] = _ENCODER.encode
 """The bytes of an envelope. msgspec escapes what RFC 8785 section 3.2.2.2 escapes and nothing else."""
 
 
@@ -82,6 +84,18 @@ def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
     return leaves
 
 
+def envelope_hashes(envelopes: Iterable[Envelope]) -> list[bytes]:
+    """The leaf hashes of envelopes, each written into the same memory: that is less than to make the bytes of each."""
+    begun, write, written = _LEAF.copy, _ENCODER.encode_into, bytearray()
+    leaves = []
+    for envelope in envelopes:
+        write(envelope, written)
+        hashed = begun()
+        hashed.update(written)
+        leaves.append(hashed.digest())
+    return leaves
+
+
 def leaf_of(row: RecordedRow) -> bytes:
     """The leaf hash of a recorded row."""
     return leaf_hash(envelope_of(row))
@@ -112,8 +126,8 @@ class Moments:
         if not 0 <= into < _MICROSECONDS:
             into = microseconds % _MICROSECONDS
             self._begin(microseconds - into)
-        # The last six of seven digits: half of the time that filling up with zeros takes.
-        self._text = f"{self._up_to_point}{str(_MICROSECONDS + into)[1:]}Z"
+        # Two look-ups take a third of the time that filling up with zeros takes.
+        self._text = f"{self._up_to_point}{_THREE_DIGITS[into // 1000]}{_THREE_DIGITS[into % 1000]}Z"
         self._microseconds = microseconds
         return self._text
 

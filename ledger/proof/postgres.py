@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 from ledger.errors import Corrupt
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import Diverged, NotCovered
-from ledger.proof.leaves import Envelope, Moments, canonical, leaf_hashes
+from ledger.proof.leaves import Envelope, Moments, envelope_hashes
 from ledger.proof.merkle import HASH_BYTES
 from ledger.proof.microseconds import give_microseconds
 from ledger.proof.port import CHECKPOINTS_READ_MAX, KeptCheckpoint, TreeStore
@@ -140,7 +140,7 @@ class PostgresTurn:
         if rows and rows[-1][0] != after + len(rows):
             raise Corrupt(f"positions {after + 1} to {rows[-1][0]} have a gap")
         moments = Moments()
-        return leaf_hashes(canonical(_envelope(row, moments)) for row in rows)
+        return envelope_hashes(_envelope(row, moments) for row in rows)
 
     def tile(self, tile: Tile) -> bytes:
         """The hashes of a tile, of its width."""

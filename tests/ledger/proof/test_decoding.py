@@ -5,6 +5,8 @@ from typing import Self
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import model_validator
 
 from ledger.envelope import Fact
@@ -97,3 +99,26 @@ def test_a_rule_that_no_form_can_say_is_asked_for() -> None:
     assert form_of(Ranged) is None
     good, bad = encode(Ranged(first=1, last=2)), b'{"f":{"first":2,"last":1},"v":1}'
     assert found(Ranged(first=1, last=2), [good, bad]) == [False, True]
+
+
+@given(
+    st.text(alphabet="0123456789abcdef", min_size=63, max_size=65)
+    | st.text(alphabet="09afAFgx \n\t\x00\u0660", min_size=62, max_size=66)
+    | st.none()
+    | st.integers()
+    | st.lists(st.just("a"), min_size=64, max_size=64)
+    | st.dictionaries(st.text(), st.just("a"))
+)
+def test_a_digest_is_taken_where_its_rules_take_it_and_nowhere_else(digest: object) -> None:
+    fact = EXAMPLES["webhook.received"]
+    stored = orjson.loads(encode(fact))
+    stored["f"]["body_sha256"] = digest
+    payload = json.dumps(stored).encode()
+    check = form_of(TYPES["webhook.received"])
+    assert check is not None
+    try:
+        check(payload)
+    except ValueError:
+        assert is_refused(fact, payload)
+    else:
+        assert not is_refused(fact, payload)

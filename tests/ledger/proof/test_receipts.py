@@ -16,10 +16,12 @@ from ledger.envelope import Context
 from ledger.mapper import RecordedRow
 from ledger.proof.checkpoints import Checkpoint, origin_of
 from ledger.proof.errors import Malformed, Mismatch, OtherLedger, Unsigned
+from ledger.proof.findings import Findings
 from ledger.proof.leaves import Moments, envelope_of, leaf_hash, leaf_of, moment
 from ledger.proof.merkle import Leaves, inclusion_proof, root
 from ledger.proof.notes import Signer
 from ledger.proof.receipts import Receipt, receipt_of
+from ledger.proof.row_check import Row, RowCheck
 from ledger.wire import POSTGRES_EPOCH
 
 ID = UUID("0190A0B0-0000-7000-8000-00000000ABCD")
@@ -80,6 +82,48 @@ def test_moments_of_postgres_are_written_as_ours_whatever_was_written_before(whe
         with suppress(OverflowError):  # behind the last date, or in front of the first
             when += timedelta(microseconds=step)
         assert moments.text((when - POSTGRES_EPOCH) // timedelta(microseconds=1)) == moment(when)
+
+
+def _columns(row: RecordedRow) -> Row:
+    """As `sql/rows.sql` gives a recorded row."""
+    context = row.context
+    recorded, occurred = (
+        (at - POSTGRES_EPOCH) // timedelta(microseconds=1) for at in (row.recorded_at, context.occurred_at)
+    )
+    task, cause = (None if each is None else str(each) for each in (context.correlation, context.causation))
+    who = (context.tenant, context.actor, task, cause, context.trace)
+    place = (row.id, str(row.originator_id), row.originator_version, row.topic, str(row.event_id))
+    return (*place, recorded, occurred, *who, row.state)
+
+
+@given(
+    st.lists(
+        st.builds(
+            RecordedRow,
+            st.text(),
+            st.integers(1, 2**63 - 1),
+            st.text(),
+            st.binary() | st.binary(min_size=32, max_size=32).map(b"\0".__add__),
+            st.just(0),
+            st.uuids(),
+            st.builds(
+                Context,
+                st.text(),
+                st.text(),
+                st.datetimes(timezones=st.just(UTC)),
+                st.none() | st.uuids(),
+                st.none() | st.uuids(),
+                st.none() | st.text(),
+            ),
+            st.datetimes(timezones=st.just(UTC)),
+        ),
+        max_size=8,
+    )
+)
+def test_leaves_of_many_rows_are_those_of_each_row(rows: list[RecordedRow]) -> None:
+    placed = [replace(row, id=position) for position, row in enumerate(rows, start=1)]
+    leaves = RowCheck(Findings(), size_needed=0).leaves([_columns(row) for row in placed])
+    assert leaves == [leaf_of(row) for row in placed]
 
 
 def test_infinity_is_no_moment_however_often_it_is_looked_at() -> None:
