@@ -1,5 +1,6 @@
 import ast
 import inspect
+import re
 from functools import cache
 from typing import Any
 
@@ -25,9 +26,13 @@ PARTS_OF_FACTS = {
 def recorded_today() -> set[str]:
     """The type names of the facts that the program makes anywhere: `X(...)` or `X.model_validate(...)`."""
     by_class = {fact.__name__: name for name, fact in TYPES.items()}
+    named = re.compile(rf"\b(?:{'|'.join(by_class)})\b")
     made: set[str] = set()
     for module in (ROOT / "bickford_sora").rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        text = module.read_text("utf-8")
+        if not named.search(text):
+            continue  # parsing takes long
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call):
                 called = node.func
                 if isinstance(called, ast.Attribute) and called.attr == "model_validate":

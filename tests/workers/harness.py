@@ -80,7 +80,8 @@ LIMITS = Limits(
 APPROVAL_S = 3600.0
 LIST_LATE_S = 50.0
 """Behind the deadline of a submission (35 s) and within its grace (30 s)."""
-LOOKS_MAX = 5_000
+LOOKS_MAX = 20_000
+"""Two that wait behind an equal one look each second, for a quarter of an hour after each unknown outcome."""
 RUN_S_MAX = 48 * 3600.0
 FAILED_PAUSE_S = 5.0
 
