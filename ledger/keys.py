@@ -140,6 +140,10 @@ class Keys:
         """Everything that was ever sealed below a requester: ids of videos, characters and whatever else."""
         return [name.partition("/")[2] for name in self._store.below(_name(requester, None))]
 
+    def unwraps(self, name: str, wrapped: bytes) -> bool:
+        """Whether a requester's wrapped key opens with the master key."""
+        return _unwraps(self._wrapping, name, wrapped)
+
     def _opened(self, parts: tuple[str, str, bytes], known: Mapping[str, bytes]) -> str:
         name, field, raw = parts
         parent = _unwrapped(self._wrapping, name.partition("/")[0], known)
@@ -174,11 +178,7 @@ class Keys:
 
 def unwraps(master: bytes, name: str, wrapped: bytes) -> bool:
     """Whether a requester's wrapped key opens with this master key."""
-    try:
-        _unwrapped(_derive(master, WRAPPING), name, {name: wrapped})
-    except Corrupt:
-        return False
-    return True
+    return _unwraps(_derive(master, WRAPPING), name, wrapped)
 
 
 def owner_of(sealed: Sealed) -> tuple[str, str]:
@@ -219,6 +219,14 @@ def _encrypted(key: bytes, content: bytes, bound_to: str) -> bytes:
     """A nonce and the ciphertext behind it."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, content, bound_to.encode())
+
+
+def _unwraps(wrapping: bytes, name: str, wrapped: bytes) -> bool:
+    try:
+        _unwrapped(wrapping, name, {name: wrapped})
+    except Corrupt:
+        return False
+    return True
 
 
 def _unwrapped(wrapping: bytes, name: str, known: Mapping[str, bytes]) -> bytes:
