@@ -179,6 +179,8 @@ def problems(books: Books) -> list[str]:
         with books.pool.connection(timeout=ANSWER_READY_S):  # those who ask are impatient; requests wait for longer
             pass
         found += _unmigrated(books.pool)
+        if not books.keys.fits():
+            found.append("the master key is not the one that this ledger was sealed with")
         behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
     except (LedgerError, PoolTimeout, psycopg.Error) as error:
         return [*found, f"the database does not answer: {type(error).__name__}"]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +11,9 @@ from bickford_sora.composition.books import problems
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.workers import watch as watches
 from bickford_sora.workers.watch import Watch
+from ledger.keys import KEY_BYTES, Keys
+from ledger.keystore import PostgresKeyStore
+from ledger.recorder import PostgresRecorder
 
 
 def kept(watch: Watch, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
@@ -88,6 +92,15 @@ def test_a_schema_that_was_migrated_otherwise_is_told_as_that(gateway: Gateway) 
     with gateway.books.pool.connection() as connection:
         connection.execute("update ledger.migrations set sha256 = 'changed' where number = 1")
     assert problems(gateway.books) == ["the database's schema is not this program's: MigrationChangedError"]
+
+
+def test_a_process_with_another_master_key_than_the_ledgers_is_not_ready(gateway: Gateway) -> None:
+    books = gateway.books
+    theirs = replace(books, keys=Keys(bytes(KEY_BYTES), PostgresKeyStore(PostgresRecorder(books.pool))))
+    assert problems(theirs) == [], "nothing is sealed when both begin"
+    books.keys.seal("a kite", requester="req-1", subject="video_1", field="render.intent.prompt")
+    assert problems(theirs) == ["the master key is not the one that this ledger was sealed with"]
+    assert problems(books) == []
 
 
 def test_what_another_process_tells_is_a_problem_until_it_is_over() -> None:
