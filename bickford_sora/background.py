@@ -10,6 +10,7 @@ from bickford_sora.composition.books import Books, open_books
 from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.configuring import Configuring
 from bickford_sora.counts import Counts
+from bickford_sora.database.silence import SILENCE_S_MAX
 from bickford_sora.pushing import pushing_of
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
@@ -112,7 +113,7 @@ def working(
     Raises as `open_books`.
     """
     with ExitStack() as stack:
-        books = stack.enter_context(open_books(settings, watch=watch, counts=counts))
+        books = stack.enter_context(open_books(settings, watch=watch, counts=counts, silence_s_max=SILENCE_S_MAX))
         gateway = compose(books, renderers, stack, owner=heir_of)
         if heir_of is not None:
             gateway.crew.leases.end(heir_of, books.clock())

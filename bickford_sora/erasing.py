@@ -22,6 +22,7 @@ from bickford_sora.decisions.requesters import checked, id_of
 from bickford_sora.erasure_list import ErasureListDamaged
 from bickford_sora.erasures import Erasures
 from bickford_sora.errors import TryLater
+from bickford_sora.finding import unknown_video
 from bickford_sora.four_eyes import FourEyes
 from bickford_sora.recording import Origin
 from ledger import streams
@@ -172,7 +173,7 @@ class Erasing:
         found = self.erasures.renders(caller.tenant, [video_id])
         render = next((each for each in found if caller.reads(each.intent.project)), None)
         if render is None:
-            raise decisions.unknown_render()
+            raise unknown_video("render")
         return render
 
     def _requester(self, caller: Caller, asked: ErasureAsked) -> str:

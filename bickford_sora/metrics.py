@@ -76,10 +76,17 @@ class Metrics:
         """All of it in Prometheus's text format; of the spend what is `whose`, nobody's for None."""
         return generate_latest(_Together(self._families(whose)))
 
+    def text_of_process(self) -> bytes:
+        """What is told while the database says nothing: that, and what this process and the one behind it counted."""
+        return generate_latest(_Together((_database_up(0), *self._counted())))
+
     def _families(self, whose: Whose | None) -> Iterator[Metric]:
         yield from self._looked_up.collect()
         if self._spend is not None and whose is not None:
             yield from _spent(self._spend, whose)
+        yield from self._counted()
+
+    def _counted(self) -> Iterator[Metric]:
         others = _families(self._background() if self._background else b"")
         for family in self.counts.registry.collect():
             other = others.pop(family.name, None)
@@ -121,9 +128,9 @@ class _ReadModels(Collector):
         try:
             lags = self._lag()
         except Unavailable:
-            yield GaugeMetricFamily("bickford_database_up", "1 when the database answers.", value=0)
+            yield _database_up(0)
             return
-        yield GaugeMetricFamily("bickford_database_up", "1 when the database answers.", value=1)
+        yield _database_up(1)
         head = max((each.head for each in lags), default=0)
         yield GaugeMetricFamily("bickford_ledger_position", "The last position in the ledger.", value=head)
         for name, meaning, number in _GAUGES:
@@ -131,6 +138,10 @@ class _ReadModels(Collector):
             for each in lags:
                 family.add_metric([each.name], float(number(each)))
             yield family
+
+
+def _database_up(value: int) -> Metric:
+    return GaugeMetricFamily("bickford_database_up", "1 when the database answers.", value=value)
 
 
 class _Tree(Collector):

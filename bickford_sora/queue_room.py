@@ -1,4 +1,4 @@
-"""How many renders may wait in the queue: of one project, and of all."""
+"""How many renders may wait in the queue: of one project, of one tenant, and of all."""
 
 import threading
 import time
@@ -21,6 +21,7 @@ class QueueRoom:
     Args:
         waiting: how many renders wait, by tenant and project, at most `renders_max` in all.
         project_renders_max: most of one project. None: no limit.
+        tenant_renders_max: most of one tenant. None: no limit.
         renders_max: most of all. None: no limit.
     """
 
@@ -29,11 +30,13 @@ class QueueRoom:
         waiting: Callable[[], Mapping[tuple[str, str], int]],
         *,
         project_renders_max: int | None = None,
+        tenant_renders_max: int | None = None,
         renders_max: int | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._waiting = waiting
         self._project_max = project_renders_max
+        self._tenant_max = tenant_renders_max
         self._max = renders_max
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -42,19 +45,24 @@ class QueueRoom:
 
     def take(self, caller: Caller) -> None:
         """One more render of this caller is about to wait. Raises TooManyRequests, ledger.errors.Unavailable."""
-        if self._project_max is None and self._max is None:
+        if self._project_max is None and self._tenant_max is None and self._max is None:
             return
         with self._lock:
             now = self._monotonic()
             if self._counted_at is None or now - self._counted_at > FRESH_S:
                 self._counted, self._counted_at = dict(self._waiting()), now
+            self._check(caller)
             whose = (caller.tenant, caller.project)
-            waiting = self._counted.get(whose, 0)
-            if self._project_max is not None and waiting >= self._project_max:
-                raise _full(f"{self._project_max} renders of this project")
-            if self._max is not None and sum(self._counted.values()) >= self._max:
-                raise _full(f"{self._max} renders")
-            self._counted[whose] = waiting + 1
+            self._counted[whose] = self._counted.get(whose, 0) + 1
+
+    def _check(self, caller: Caller) -> None:
+        of_tenant = {project: waits for (tenant, project), waits in self._counted.items() if tenant == caller.tenant}
+        if self._project_max is not None and of_tenant.get(caller.project, 0) >= self._project_max:
+            raise _full(f"{self._project_max} renders of this project")
+        if self._tenant_max is not None and sum(of_tenant.values()) >= self._tenant_max:
+            raise _full(f"{self._tenant_max} renders of this tenant")
+        if self._max is not None and sum(self._counted.values()) >= self._max:
+            raise _full(f"{self._max} renders")
 
 
 def _full(of_what: str) -> TooManyRequests:

@@ -16,6 +16,7 @@ from bickford_sora.composition.gateway import compose
 from bickford_sora.composition.house import house
 from bickford_sora.console.app import with_console
 from bickford_sora.counts import Counts
+from bickford_sora.database.silence import SILENCE_S_MAX
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import serve
 from bickford_sora.keeper import Part
@@ -60,7 +61,7 @@ class Serving:
         with ExitStack() as stack:
             watch = Watch()
             lifeline.hear(watch.hear)
-            books = stack.enter_context(open_books(self.settings, watch=watch))
+            books = stack.enter_context(open_books(self.settings, watch=watch, silence_s_max=SILENCE_S_MAX))
             gateway = compose(books, self.renderers, stack)
             gateway.erasures.reapply()  # before anything is served: a restored backup revives nothing
             for each in gateway.configuring.renderers:

@@ -202,7 +202,9 @@ class Settings(BaseSettings):
     requests_per_minute_max: int | None = Field(default=None, ge=1)
     """Requests one API key may make a minute, counted by each process for itself. Unset: no limit."""
     queue_renders_max: int = Field(default=100_000, ge=1)
-    """Renders that may wait to be submitted, of all projects."""
+    """Renders that may wait to be submitted, of all tenants."""
+    queue_tenant_renders_max: int = Field(default=50_000, ge=1)
+    """Renders that may wait to be submitted, of one tenant."""
     queue_project_renders_max: int = Field(default=20_000, ge=1)
     """Renders that may wait to be submitted, of one project."""
     requests_max: int = Field(default=1_500, ge=1)

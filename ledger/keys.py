@@ -92,7 +92,7 @@ class Keys:
         """Whether the master key is the one that the stored keys are wrapped by. Every key is while there are none."""
         held = None if self._is_known_to_fit else self._store.some_requester()
         if held is not None:
-            self._is_known_to_fit = _opens(self._wrapping, *held)
+            self._is_known_to_fit = _unwraps(self._wrapping, *held)
             return self._is_known_to_fit
         return True
 
@@ -159,6 +159,10 @@ class Keys:
         """Everything that was ever sealed below a requester: ids of videos, characters and whatever else."""
         return [name.partition("/")[2] for name in self._store.below(_name(requester, None))]
 
+    def unwraps(self, name: str, wrapped: bytes) -> bool:
+        """Whether a requester's wrapped key opens with the master key."""
+        return _unwraps(self._wrapping, name, wrapped)
+
     def _opened(self, parts: tuple[str, str, bytes], known: Mapping[str, bytes]) -> str:
         name, field, raw = parts
         parent = _unwrapped(self._wrapping, name.partition("/")[0], known)
@@ -193,7 +197,7 @@ class Keys:
 
 def unwraps(master: bytes, name: str, wrapped: bytes) -> bool:
     """Whether a requester's wrapped key opens with this master key."""
-    return _opens(_derive(master, WRAPPING), name, wrapped)
+    return _unwraps(_derive(master, WRAPPING), name, wrapped)
 
 
 def owner_of(sealed: Sealed) -> tuple[str, str]:
@@ -240,7 +244,7 @@ def _encrypted(key: bytes, content: bytes, bound_to: str) -> bytes:
     return nonce + AESGCM(key).encrypt(nonce, content, bound_to.encode())
 
 
-def _opens(wrapping: bytes, name: str, wrapped: bytes) -> bool:
+def _unwraps(wrapping: bytes, name: str, wrapped: bytes) -> bool:
     try:
         _unwrapped(wrapping, name, {name: wrapped})
     except Corrupt:

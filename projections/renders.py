@@ -209,7 +209,8 @@ def _small_set(connection: Connection[TupleRow], wanted: Wanted) -> list[str] | 
         "stuck_before": wanted.stuck_before,
         "limit": IDS_MAX,
     }
-    names = [wanted.among, wanted.words and "words", wanted.tag and "tagged"]
+    worded = "words" if wanted.project is None else "words_of_project"
+    names = [wanted.among, wanted.words and worded, wanted.tag and "tagged"]
     sets = [
         {video_id for (video_id,) in connection.execute(query(name, _SQL), asked, prepare=False)}
         for name in names

@@ -15,6 +15,7 @@ from bickford_sora.checking.money import Money
 from bickford_sora.checking.patience import Patience
 from bickford_sora.checking.records import History, Record
 from bickford_sora.checking.renders import OpenRender, Renders
+from ledger.events import TYPES
 
 CATEGORIES = frozenset(
     {"render", "job", "webhook", "idempotency", "spend", "delivery", "character", "requester"},
@@ -70,6 +71,8 @@ class Check:
     def told(self, record: Record) -> None:
         """One more record."""
         self._in_order(record)
+        if record.type not in TYPES:
+            self._findings.add(Kind.TYPE_UNKNOWN, record.stream, record.position, f"type {record.type!r} is not known")
         category = record.category
         if category not in CATEGORIES:
             return

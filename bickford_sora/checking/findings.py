@@ -53,6 +53,7 @@ class Kind(StrEnum):
     SETTLED_WITHOUT_VIDEO = "settled_without_video"
     RELEASED_WITH_VIDEO = "released_with_video"
     NOT_RESERVED = "not_reserved"
+    TYPE_UNKNOWN = "type_unknown"
 
 
 VERDICTS: Mapping[Kind, Verdict] = MappingProxyType(
@@ -85,6 +86,7 @@ VERDICTS: Mapping[Kind, Verdict] = MappingProxyType(
         Kind.SETTLED_WITHOUT_VIDEO: Verdict.UNACCOUNTED,
         Kind.RELEASED_WITH_VIDEO: Verdict.UNACCOUNTED,
         Kind.NOT_RESERVED: Verdict.UNACCOUNTED,
+        Kind.TYPE_UNKNOWN: Verdict.UNACCOUNTED,
     }
 )
 """What each kind comes to."""
@@ -131,6 +133,10 @@ ADVICE: Mapping[Kind, str] = MappingProxyType(
         Kind.SETTLED_WITHOUT_VIDEO: _INVOICE,
         Kind.RELEASED_WITH_VIDEO: _INVOICE,
         Kind.NOT_RESERVED: _RULE_BROKEN,
+        Kind.TYPE_UNKNOWN: (
+            "This version does not know what such a fact says, and what else it found may be wrong for it: check with "
+            "the version that recorded it, or a later one."
+        ),
     }
 )
 """What to do about each kind."""

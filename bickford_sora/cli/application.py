@@ -1,12 +1,15 @@
 """All commands, and what becomes of their errors. A command is imported when it is the one that is run."""
 
 import gc
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from keyword import iskeyword
 
 import typer
+
+from bickford_sora.cli import INTERRUPTED, leave
 
 COMMANDS: Mapping[str, str] = {
     "demo": "Tell the main job as a story.",
@@ -58,11 +61,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app = application(asked)
         gc.enable()  # the command line's start switches it off
+        if signal.getsignal(signal.SIGINT) is leave:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         app(args=[*arguments], prog_name="bickford-sora")
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place where an error can be put into words
         from bickford_sora.cli.problems import explained  # noqa: PLC0415 - only needed when something is wrong
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bickford_sora.cli.looking import books
-from bickford_sora.cli.options import Json, parse_moment
+from bickford_sora.cli.options import Json, Tenant, parse_moment
 from bickford_sora.cli.output import note, print_fields, print_json, print_table, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition.books import TENANT, Books
@@ -31,12 +31,15 @@ _SHOWN_MAX = 20
 
 
 def explain(
-    video_id: Annotated[str, typer.Argument(help="Id of the video.", metavar="ID")], *, as_json: Json = False
+    video_id: Annotated[str, typer.Argument(help="Id of the video.", metavar="ID")],
+    *,
+    tenant: Tenant = TENANT,
+    as_json: Json = False,
 ) -> None:
     """Show why a render was allowed, held or denied: policy, rules, and what they saw."""
     with books() as opened:
-        past = _find(opened, video_id)
-        policy = _policy_of(opened, past)
+        past = _find(opened, tenant, video_id)
+        policy = _policy_of(opened, tenant, past)
         again = evaluate(policy, PastDecisions(opened.ledger, opened.keys).seen(past)) if policy else None
     told = _told(past, policy, again)
     if as_json:
@@ -59,13 +62,14 @@ def backtest(
     ] = None,
     since: Annotated[str | None, typer.Option(help="Asked for at this moment or later.", metavar=_MOMENT)] = None,
     until: Annotated[str | None, typer.Option(help="Asked for before this moment.", metavar=_MOMENT)] = None,
+    tenant: Annotated[str, typer.Option(help="What this tenant asked for.")] = TENANT,
     project: Annotated[str | None, typer.Option(help="What this project asked for.")] = None,
     as_json: Json = False,
 ) -> None:
     """Ask another policy about every render that was asked for, and show what would have changed."""
     policy = _policy(file)
     question = Question(
-        tenant=TENANT,
+        tenant=tenant,
         project=project,
         since=parse_moment(since) if since else None,
         until=parse_moment(until) if until else None,
@@ -81,20 +85,21 @@ def backtest(
         _show(report)
 
 
-def _find(opened: Books, video_id: str) -> Past:
+def _find(opened: Books, tenant: str, video_id: str) -> Past:
     known = streams.is_video_id(video_id)
-    past = PastDecisions(opened.ledger, opened.keys).find(TENANT, video_id) if known else None
+    past = PastDecisions(opened.ledger, opened.keys).find(tenant, video_id) if known else None
     if past is None:
         raise CommandRefused(
-            "The ledger has no decision on a video with this id. Find it with 'videos list'.", code="video_not_found"
+            f"The tenant {tenant} has no decision on a video with this id. Find it with 'videos list'.",
+            code="video_not_found",
         )
     return past
 
 
-def _policy_of(opened: Books, past: Past) -> CompiledPolicy | None:
+def _policy_of(opened: Books, tenant: str, past: Past) -> CompiledPolicy | None:
     default = built_in(opened.settings.render_cost_max_micro).compiled
     try:
-        return find_compiled(opened.ledger, TENANT, past.verdict.policy_hash, default)
+        return find_compiled(opened.ledger, tenant, past.verdict.policy_hash, default)
     except PolicyInvalid as error:
         raise CommandRefused(f"The policy that decided cannot be read here: {error}.", code=error.code) from None
 

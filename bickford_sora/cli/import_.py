@@ -28,7 +28,8 @@ def import_(
     """Read an export into a ledger without facts: the same bytes, positions and root."""
     with books() as opened:
         with opened.pool.connection() as connection, progress_shown("import", unit="facts") as progress:
-            manifest = import_file(connection, file, progress, keys=keys)
+            wrapped = None if keys is None else (keys, opened.keys)
+            manifest = import_file(connection, file, progress, keys=wrapped)
         # What endpoints were told of was told by the ledger these facts come from.
         Announced(opened.pool).skip_to(manifest.last)
         with progress_shown("replay", unit="events") as progress:

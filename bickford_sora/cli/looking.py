@@ -11,8 +11,7 @@ from bickford_sora.composition.books import Books, open_books
 from bickford_sora.pasts import Past, Pasts
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
-
-CONNECT_TIMEOUT_S = 5
+from ledger.keepalives import noticing
 
 
 def quiet_settings() -> Settings:
@@ -57,6 +56,6 @@ def books() -> Iterator[Books]:
     settings = quiet_settings()
     if settings.database_url is not None:
         # A pool would go on trying for half a minute, as a server should; somebody waits for this command.
-        psycopg.connect(settings.database_url.get_secret_value(), connect_timeout=CONNECT_TIMEOUT_S).close()
+        psycopg.connect(noticing(settings.database_url.get_secret_value())).close()
     with open_books(settings) as opened:
         yield opened

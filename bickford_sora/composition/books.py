@@ -94,17 +94,18 @@ def open_books(
     watch: Watch | None = None,
     counts: Counts | None = None,
     tracing: Tracing | None = None,
+    silence_s_max: float | None = None,
 ) -> Iterator[Books]:
     """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
 
     `watch` is told of what fails in the background, `counts` of what is counted, `tracing` of spans; None: one of its
-    own.
+    own. `silence_s_max`: how long a statement is waited for without a sign of the database, as in `open_pool`.
 
     Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
     """
     with ExitStack() as stack:
         url = stack.enter_context(database(settings))
-        pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max))
+        pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max, silence_s_max=silence_s_max))
         migrate(pool, MIGRATIONS, schema="ledger")
         counts = counts or Counts()
         counts.watch_pool(pool.get_stats)
@@ -116,7 +117,7 @@ def open_books(
         keys = Keys(_master_key(pool, settings), PostgresKeyStore(recorder))
         projector = Projector(ledger, pool, PROJECTIONS)
         for name in projector.ensure():
-            log.warning("read_model_of_another_version", read_model=name, run=f"bickford-sora replay {name}")
+            log.warning("read_model_to_be_rebuilt", read_model=name, run=f"bickford-sora replay {name}")
         Leases(pool).ensure()
         Announced(pool).ensure(ledger.head())
         search = Search(ledger, keys, pool) if settings.full_text_search else None

@@ -249,6 +249,7 @@ def _queue_room(books: Books) -> QueueRoom:
     return QueueRoom(
         lambda: queue.lengths(settings.queue_renders_max),
         project_renders_max=settings.queue_project_renders_max,
+        tenant_renders_max=settings.queue_tenant_renders_max,
         renders_max=settings.queue_renders_max,
     )
 

@@ -20,6 +20,7 @@ from bickford_sora.database.errors import (
     MigrationFolderError,
     MigrationMissingError,
 )
+from bickford_sora.database.silence import answered_within
 from ledger.keepalives import noticing
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -94,7 +95,7 @@ def migrate(target: str | ConnectionPool[Connection[TupleRow]], folder: Traversa
     migrations = read_migrations(folder)
     record = _record_table(schema)
     applied = []
-    with _connect(target) as connection:
+    with _connect(target) as connection, answered_within(connection, None):  # an index takes as long as it takes
         _lock(connection, schema)
         try:
             for migration in _unapplied(migrations, _read_record(connection, schema)):

@@ -10,7 +10,8 @@ from psycopg import Connection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from ledger.keepalives import KEEPALIVES, noticing
+from bickford_sora.database.silence import HeedfulConnection, answered_within
+from ledger.keepalives import CONNECT_TIMEOUT_S, KEEPALIVES, noticing
 
 APPLICATION_NAME = "bickford-sora"
 LOCK_TIMEOUT_S = 10.0
@@ -45,6 +46,7 @@ def open_pool(
     lock_timeout_s: float = LOCK_TIMEOUT_S,
     idle_in_transaction_timeout_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S,
     checkout_timeout_s: float = CHECKOUT_TIMEOUT_S,
+    silence_s_max: float | None = None,
 ) -> ConnectionPool[Connection[TupleRow]]:
     """Return an open pool of autocommit connections; the caller closes it.
 
@@ -61,6 +63,8 @@ def open_pool(
         lock_timeout_s: how long a statement waits for a lock before PostgreSQL refuses it (SQLSTATE 55P03).
         idle_in_transaction_timeout_s: after that long PostgreSQL ends a connection that forgot its transaction.
         checkout_timeout_s: how long a caller waits for a connection before psycopg_pool.PoolTimeout.
+        silence_s_max: how long a statement is waited for without a sign of the server before psycopg.OperationalError;
+            None: as long as it takes. An append is not such a statement: `ledger.committer` waits for its answer.
 
     Raises:
         ValueError: the sizes do not fit together.
@@ -69,12 +73,13 @@ def open_pool(
 
     def configure(connection: Connection[TupleRow]) -> None:
         # By SET and not through the URL's `options`, which the URL may use itself and poolers like PgBouncer refuse.
-        connection.execute(
-            # To compile a query takes longer than any of ours does: a quarter of a rebuild, where a server can.
-            "SELECT set_config('jit', 'off', false), set_config('lock_timeout', %s, false), "
-            "set_config('idle_in_transaction_session_timeout', %s, false), " + KEEPALIVES,
-            (_milliseconds(lock_timeout_s), _milliseconds(idle_in_transaction_timeout_s)),
-        )
+        with answered_within(connection, CONNECT_TIMEOUT_S):
+            connection.execute(
+                # To compile a query takes longer than any of ours does: a quarter of a rebuild, where a server can.
+                "SELECT set_config('jit', 'off', false), set_config('lock_timeout', %s, false), "
+                "set_config('idle_in_transaction_session_timeout', %s, false), " + KEEPALIVES,
+                (_milliseconds(lock_timeout_s), _milliseconds(idle_in_transaction_timeout_s)),
+            )
         checks.opened(connection)
 
     def check(connection: Connection[TupleRow]) -> None:
@@ -93,7 +98,12 @@ def open_pool(
         min_size=size_min,
         max_size=size_max,
         timeout=checkout_timeout_s,
-        kwargs={"autocommit": True, "application_name": application_name, "is_wanted": lambda: not pool.closed},
+        kwargs={
+            "autocommit": True,
+            "application_name": application_name,
+            "is_wanted": lambda: not pool.closed,
+            "silence_s_max": silence_s_max,
+        },
         configure=configure,
         check=check,
         name=application_name,
@@ -103,7 +113,7 @@ def open_pool(
     return pool
 
 
-class _Patient(Connection[TupleRow]):
+class _Patient(HeedfulConnection):
     """A connection to a server that may be away.
 
     A pool's own pauses between tries begin at 1 s and double for five minutes, so that its callers would be back long
@@ -111,7 +121,9 @@ class _Patient(Connection[TupleRow]):
     """
 
     @classmethod
-    def connect(cls, conninfo: str = "", *, is_wanted: Callable[[], bool], **given: Any) -> Self:  # type: ignore[override] # one argument more
+    def connect(  # type: ignore[override] # two arguments more
+        cls, conninfo: str = "", *, is_wanted: Callable[[], bool], silence_s_max: float | None, **given: Any
+    ) -> Self:
         """Tries until there is a connection. Raises psycopg.OperationalError when none is wanted any more."""
         pause_s, began = RETRY_FIRST_S, time.monotonic()
         while True:
@@ -125,6 +137,7 @@ class _Patient(Connection[TupleRow]):
             else:
                 if pause_s > RETRY_FIRST_S:
                     _log.info("database_back", after_s=round(time.monotonic() - began, 2))
+                connection.silence_s_max = silence_s_max
                 return connection
             time.sleep(pause_s)
             is_long = time.monotonic() - began > AWAY_LONG_S
@@ -155,7 +168,8 @@ class _Checks:
         connection.pgconn.consume_input()  # the end behind it
         now = time.monotonic()
         if now - self._asked.get(connection, -ASKED_S) >= ASKED_S:
-            ConnectionPool.check_connection(connection)
+            with answered_within(connection, CONNECT_TIMEOUT_S):  # as long as a new one would be waited for
+                ConnectionPool.check_connection(connection)
             self._asked[connection] = now
 
     def first_lost(self, connection: Connection[TupleRow]) -> bool:

@@ -120,11 +120,6 @@ def erased_all(erasure: Erasure) -> Draft:
     return Draft(((erasure.stream, fact),), {erasure.stream: erasure.version})
 
 
-def unknown_render() -> NotFound:
-    """The error for a render that is not there, or another's."""
-    return NotFound("No video with this id exists.", code="video_not_found", param="render")
-
-
 def unknown_requester() -> NotFound:
     """The error for a requester of whom this tenant has nothing."""
     return NotFound("Nothing of this requester is known.", code="requester_not_found", param="requester")

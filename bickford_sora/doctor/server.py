@@ -16,9 +16,9 @@ from bickford_sora.database.migrations import pending
 from bickford_sora.doctor.finding import Finding, ok, problem, skipped, warning
 from bickford_sora.settings import Settings
 from ledger.clock import Clock
+from ledger.keepalives import noticing
 from ledger.sql import query
 
-CONNECT_TIMEOUT_S = 5
 SKEW_S_MAX = 1.0
 """Distance between this machine's clock and the database's that an operator is told of, in seconds."""
 SKEW_S_WRONG = 30.0
@@ -29,7 +29,7 @@ CONNECTIONS_OF_OTHERS = 10
 
 def connect(url: str) -> Connection[TupleRow]:
     """A connection for the checks. Raises psycopg.OperationalError."""
-    return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
+    return psycopg.connect(noticing(url), autocommit=True)
 
 
 def unreachable(error: psycopg.Error) -> Finding:

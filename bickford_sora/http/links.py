@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlencode
 
-from bickford_sora.errors import LinkRefused, NotFound
+from bickford_sora.errors import LinkRefused
+from bickford_sora.finding import unknown_video
 from ledger import streams
 from ledger.application import Ledger
 from ledger.clock import Clock
@@ -84,7 +85,7 @@ class Links:
         if render is None or not matches:
             raise _invalid()
         if render.deleted:
-            raise NotFound("No video with this id exists.", code="video_not_found", param="video_id")
+            raise unknown_video("video_id")
         return render
 
     def _signature(self, tenant: str, project: str, video_id: str, variant: str, expires: int) -> str:

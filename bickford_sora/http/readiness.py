@@ -1,7 +1,8 @@
-"""Whether a process can serve, said in time: also while what is asked gives no answer at all."""
+"""What the database is asked for operators and probes, told in time: also while it gives no answer at all."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
 
 from bickford_sora.http.crossing import Crossing
 
@@ -9,23 +10,44 @@ READY_WAIT_S = 3.0
 """How long a look may take before its silence is the answer, in seconds; probes wait for 5."""
 SILENT = "the database gives no answer"
 
+Told = TypeVar("Told")
+
+
+class Looks(Generic[Told]):
+    """Looks at each thing once at a time, for all who ask it meanwhile. For one event loop.
+
+    A database that hangs confirms what it is sent and does not answer it: a look may take half a minute.
+    """
+
+    def __init__(self, *, wait_s: float = READY_WAIT_S) -> None:
+        self._wait_s = wait_s
+        self._crossing = Crossing(1)
+        self._looking: dict[Hashable, asyncio.Task[Told]] = {}
+
+    async def ask(self, name: Hashable, look: Callable[[], Told]) -> Told | None:
+        """What `look` says, or raises, in a thread; None where it says nothing in time. `name` is what it looks at."""
+        looking = self._looking.get(name)
+        if looking is None:
+            looking = self._looking[name] = asyncio.create_task(self._crossing.run(look))
+            looking.add_done_callback(lambda done: self._ended(name, done))
+        done, _ = await asyncio.wait({looking}, timeout=self._wait_s)
+        return looking.result() if done else None
+
+    def _ended(self, name: Hashable, done: asyncio.Task[Told]) -> None:
+        del self._looking[name]
+        if not done.cancelled():
+            done.exception()  # whoever waits is told; where nobody does it is nobody's
+
 
 class Readiness:
-    """Looks one time after the other, for all who ask meanwhile. For one event loop.
-
-    A database that hangs confirms what it is sent and does not answer it: a look may take for ever.
-    """
+    """Whether a process can serve."""
 
     def __init__(self, look: Callable[[], Sequence[str]], *, wait_s: float = READY_WAIT_S) -> None:
         """`look` says what keeps the process from serving, in words for an operator; nothing when it is ready."""
         self.look = look
-        self._wait_s = wait_s
-        self._crossing = Crossing(1)
-        self._looking: asyncio.Task[Sequence[str]] | None = None
+        self._looks = Looks[Sequence[str]](wait_s=wait_s)
 
     async def problems(self) -> Sequence[str]:
         """What `look` says, or that it says nothing."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._crossing.run(self.look))
-        done, _ = await asyncio.wait({self._looking}, timeout=self._wait_s)
-        return self._looking.result() if done else (SILENT,)
+        said = await self._looks.ask("ready", self.look)
+        return (SILENT,) if said is None else said

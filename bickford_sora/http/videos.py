@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.request import create_request, remix_request
-from bickford_sora.errors import NotFound
+from bickford_sora.finding import unknown_video
 from bickford_sora.http import asking, documentation
 from bickford_sora.http.as_of import AsOf, told
 from bickford_sora.http.house import House, TheCaller, TheHouse, TheLinks, TheOrder, authenticated, order_of
@@ -168,7 +168,7 @@ def _page(house: House, caller: Caller, links: Links, asked: PageAsked) -> Video
     limit, after = asked.limit, asked.after
     house.wait_for_videos(house.limits.projection_wait_s)
     if after is not None and not _is_known(house, caller, after):
-        raise NotFound("No video with this id exists.", code="video_not_found", param="after")
+        raise unknown_video("after")
     page = house.videos.page(caller.tenant, caller.readable, after, max(limit, 1), asked.order)
     data = video_objects([View.of_row(row) for row in page.videos[:limit]], house.keys, links)
     return _listed(data, has_more=page.has_more or len(page.videos) > limit)

@@ -13,6 +13,7 @@ from ledger.exchange.errors import ExportDamaged, ImportRefused
 from ledger.exchange.key_bundle import import_keys
 from ledger.exchange.manifest import Manifest, checkpoint_path, read_manifest
 from ledger.exchange.reading import Read, read_export
+from ledger.keys import Keys
 from ledger.mapper import FactMapper, RecordedRow
 from ledger.sql import query
 
@@ -29,16 +30,18 @@ OnProgress = Callable[[int, int], None]
 
 
 def import_file(
-    connection: Connection[TupleRow], path: Path, on_progress: OnProgress, *, keys: Path | None = None
+    connection: Connection[TupleRow], path: Path, on_progress: OnProgress, *, keys: tuple[Path, Keys] | None = None
 ) -> Manifest:
-    """Reads an export and the wrapped `keys` beside it into a ledger without facts, and takes over its ledger id.
+    """Reads an export into a ledger without facts, and takes over its ledger id.
+
+    `keys`: the wrapped keys that were exported with it, and the keys of here, whose master key has to open them.
 
     A checkpoint that lies beside has to have the same root; whoever wants to know who signed it verifies the export.
 
     `connection` is the owner's: the application's role may not write rows of its own. Raises ImportRefused for a
-    ledger that has facts, an export that does not begin with the first fact or leaves any out, or events of types this
-    version does not know or that are not valid; ExportDamaged, naming the place. After an error the ledger is as empty
-    as before.
+    ledger that has facts, an export that does not begin with the first fact or leaves any out, events of types this
+    version does not know or that are not valid, or keys of another master key; ExportDamaged, naming the place. After
+    an error the ledger is as empty as before.
     """
     manifest = read_manifest(path)
     beside = checkpoint_path(path)
@@ -65,7 +68,7 @@ def import_file(
             raise ExportDamaged(f"the stream {gap[0]}", "its versions do not follow one another from 1")
         connection.execute(query("adopt_ledger_id"), (manifest.ledger_id,))
         if keys is not None:
-            import_keys(connection, keys)
+            import_keys(connection, *keys)
     # Committed: facts, identity and keys are there together. Before this line there was nothing.
     return manifest
 

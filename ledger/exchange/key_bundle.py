@@ -16,8 +16,9 @@ from psycopg.rows import TupleRow
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ledger.envelope import Moment
-from ledger.exchange.errors import ExportDamaged, in_words
+from ledger.exchange.errors import ExportDamaged, ImportRefused, in_words
 from ledger.exchange.selection import Selection, select_rows
+from ledger.keys import Keys
 from ledger.payloads import ReadPayload, unread
 from ledger.sql import query
 
@@ -54,6 +55,11 @@ class WrappedKey(BaseModel):
     def wrapped_bytes(self) -> bytes | None:
         """The wrapped key; None when it was destroyed."""
         return None if self.wrapped is None else base64.b64decode(self.wrapped)
+
+    def opens_with(self, keys: Keys) -> bool:
+        """Whether the master key of `keys` opens it: a requester's own, which those below it are wrapped by."""
+        wrapped = self.wrapped_bytes
+        return wrapped is None or "/" in self.name or keys.unwraps(self.name, wrapped)
 
 
 def key_names(payload: bytes) -> set[str]:
@@ -94,13 +100,22 @@ def export_keys(connection: Connection[TupleRow], path: Path, names: Collection[
     return written
 
 
-def import_keys(connection: Connection[TupleRow], path: Path) -> None:
-    """Stores the keys of a bundle; a name that is there keeps what it has. Raises ExportDamaged, naming the line."""
+def import_keys(connection: Connection[TupleRow], path: Path, keys: Keys) -> None:
+    """Stores the keys of a bundle; a name that is there keeps what it has.
+
+    Raises ImportRefused where the master key of `keys` does not open one, ExportDamaged; both name the line.
+    """
     with path.open("rb") as file, connection.cursor() as cursor:
         number = 0
         while line := file.readline(LINE_BYTES_MAX):
             number += 1
-            key = _key(line, f"line {number} of {path.name}")
+            place = f"line {number} of {path.name}"
+            key = _key(line, place)
+            if not key.opens_with(keys):
+                raise ImportRefused(
+                    f"{place}: the master key here does not open this key. Put the one of the ledger that they come "
+                    "from in its place, and import again"
+                )
             cursor.execute(query("import_key"), (key.name, key.wrapped_bytes, key.created_at, key.destroyed_at))
 
 

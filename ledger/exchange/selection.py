@@ -10,7 +10,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ledger.errors import Corrupt
+from ledger.events import WebhookReceived
 from ledger.exchange.errors import ExportRefused
+from ledger.exchange.tenancy import of_tenant
 from ledger.mapper import RecordedRow
 from ledger.payloads import ReadPayload, is_moved, unread
 from ledger.recorder import recorded_row
@@ -29,6 +31,7 @@ class Selection:
     last: int | None = None
     """The last position; None: the ledger's last one."""
     tenant: str | None = None
+    """Facts of this tenant, as `ledger.exchange.tenancy` says."""
     types: tuple[str, ...] = ()
     since: datetime | None = None
     before: datetime | None = None
@@ -71,9 +74,13 @@ def select_rows(
     bounds: dict[str, Any] = {**asdict(selection), "last": last}
     bounds["types"] = list(selection.types) or None
     bounds["positions"] = None if selection.positions is None else list(selection.positions)
+    bounds["receipt"] = WebhookReceived.TYPE
     with connection.transaction(), connection.cursor("export") as cursor:
         connection.execute(query("read_for_long"))
         cursor.itersize = READ_ROWS
         cursor.execute(query("selected"), bounds, binary=True)
-        for row in map(recorded_row, cursor):
+        rows: Iterator[RecordedRow] = map(recorded_row, cursor)
+        if selection.tenant is not None:
+            rows = of_tenant(connection, rows, selection.tenant, payloads=payloads)
+        for row in rows:
             yield replace(row, state=payloads(row.id, row.state)) if is_moved(row.state) else row

@@ -147,6 +147,7 @@ PLANTED: dict[str, tuple[Kind, Plant]] = {
         Kind.NOT_RESERVED,
         lambda: Story().render("intent").render("allowed").submitting().queued().completed().stored(),
     ),
+    "a fact of a type nobody knows": (Kind.TYPE_UNKNOWN, lambda: Story().whole().render("unheard_of")),
 }
 
 
@@ -155,6 +156,12 @@ def test_what_is_planted_is_found_and_nothing_else(name: str) -> None:
     kind, plant = PLANTED[name]
     later = IN_FLIGHT if kind is Kind.WEBHOOK_IGNORED else LONG_AFTER
     assert plant().kinds(later=later) == [kind]
+
+
+def test_a_fact_nobody_knows_is_named_where_it_stands_in_whatever_stream() -> None:
+    (finding,) = Story().whole().fact("weather:main", "weather.changed").report().findings
+    assert (finding.stream, finding.position) == ("weather:main", 10)
+    assert "weather.changed" in finding.message
 
 
 def test_a_job_the_renderer_bills_and_nobody_claims_is_found() -> None:

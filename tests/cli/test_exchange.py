@@ -1,6 +1,7 @@
 """Exports, imports and evidence as a shell sees them."""
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,21 @@ def test_a_ledger_moves_to_another_database_and_is_the_same(shell: Shell, server
         again = other.json("export", "--out", tmp_path / "again.jsonl", "--to", 5)
         assert Path(again["file"]).read_bytes() == export.read_bytes()
         assert "import_refused" in other.complaint("import", export)
+
+
+def test_wrapped_keys_of_another_master_key_are_refused_before_anything_is_imported(
+    shell: Shell, server_url: str, tmp_path: Path
+) -> None:
+    export, wrapped = tmp_path / "ledger.jsonl", tmp_path / "wrapped.keys"
+    shell.run("export", "--out", export, "--with-keys", wrapped)
+    with temporary_database(server_url) as url:
+        other = Shell(url, tmp_path / "elsewhere")  # where a master key of its own is made
+        said = other.complaint("import", export, "--keys", wrapped)
+        assert "import_refused" in said
+        assert "line 1 of wrapped.keys: the master key here does not open this key" in said
+        shutil.copy(shell.folder / "keys" / "master.key", other.folder / "keys" / "master.key")
+        assert other.json("import", export, "--keys", wrapped)["facts"] == 5
+        assert "a heron" in other.run("history", VIDEOS[0])
 
 
 def test_a_damaged_export_is_named_by_line_and_status(shell: Shell, tmp_path: Path) -> None:

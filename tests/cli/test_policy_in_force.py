@@ -75,6 +75,7 @@ def test_another_policy_is_tried_on_what_was_asked(
     assert report["total"]["was_cost_micro"] == {"USD": 500_000}
     assert report["total"]["would_cost_micro"] == {"USD": 900_000}
     assert server.json("policy", "backtest", str(file), "--project", "nobodys")["total"]["intents"] == 0
+    assert server.json("policy", "backtest", str(file), "--tenant", "acme")["total"]["intents"] == 0
     shown = server.run("policy", "backtest", short)
     assert "allowed -> denied: 1\n" in shown
     assert ids["before"] in shown

@@ -240,6 +240,28 @@ def test_ctrl_c_is_status_130_without_a_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ctrl_c_is_heard")
+@pytest.mark.parametrize("module", ["typer", "bickford_sora.cli.application", "bickford_sora.cli.serve", "pydantic"])
+def test_ctrl_c_while_modules_load_is_status_130_and_nothing_else(module: str, tmp_path: Path) -> None:
+    program = f"""
+import os, signal, sys
+class Interrupter:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+            sum(range(100_000))
+sys.meta_path.insert(0, Interrupter())
+sys.argv[1:] = ["serve"]
+from bickford_sora.cli import main
+main()
+"""
+    given = {"BICKFORD_DATABASE_URL": "postgresql://127.0.0.1:9/none"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(tmp_path, given), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_while_waiting_says_that_the_render_goes_on(tmp_path: Path) -> None:
     with FakeServer(answering(200, video()), Reply([], pause_s=30)) as server:
         settings = {"BICKFORD_BASE_URL": server.url, "BICKFORD_API_KEY": "bk_live_1"}

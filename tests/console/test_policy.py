@@ -1,5 +1,5 @@
 from tests.console.visits import visitor
-from tests.http.houses import FOREIGN_ROOT_KEY, ROOT_KEY, Kit
+from tests.http.houses import FOREIGN_KEY, FOREIGN_ROOT_KEY, ROOT_KEY, Kit
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -67,9 +67,15 @@ def test_an_admin_of_one_project_asks_about_that_project_alone_and_publishes_not
     assert visitor(kit, kit.issue("requester")).get("/policy").status_code == 403
 
 
-def test_another_tenant_sees_its_own_policy_and_not_this_past(kit: Kit) -> None:
+def test_another_tenant_sees_and_tries_out_its_own_policy_on_its_own_past(kit: Kit) -> None:
     text = _another(kit)
+    kit.create()
+    kit.create(key=FOREIGN_KEY)
+    kit.create(key=FOREIGN_KEY)
     visitor(kit, ROOT_KEY).post("/policy/publish", text=text)
     foreign = visitor(kit, FOREIGN_ROOT_KEY)
     assert foreign.get("/policy.json").json()["versions"] == []
-    assert foreign.post("/policy/backtest", text=text).status_code == 403
+    assert foreign.post("/policy/backtest", text=text).status_code == 303
+    page = foreign.get("/policy/backtest.json").json()
+    assert page["report"]["total"]["intents"] == 2
+    assert "--tenant acme" in page["check"]["command"]

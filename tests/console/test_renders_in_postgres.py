@@ -149,7 +149,7 @@ def test_a_rare_match_far_back_is_found_by_several_looks(kit: Kit, pool: Pool, m
     assert _walked(slow, rare) == [oldest]
 
 
-@pytest.mark.parametrize("among", [{"tag": "spring"}, {"among": "stuck"}])
+@pytest.mark.parametrize("among", [{"tag": "spring"}, {"among": "stuck"}, {"words": "calm"}])
 def test_what_another_project_has_of_a_small_set_hides_nothing(
     kit: Kit, pool: Pool, monkeypatch: pytest.MonkeyPatch, among: Any
 ) -> None:

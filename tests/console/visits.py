@@ -162,7 +162,8 @@ class FakedCommands:
                 return Ended(0, orjson.dumps({"rebuilt": rebuilt, "events": head, "took_s": 0.1}))
             case ["policy", "backtest", *_]:
                 past = PastDecisions(self._kit.ledger, self._kit.keys)
-                report = compare(read_policy(text.encode()), past.recorded(Question("main"), lambda *_: None))
+                asked = Question(arguments[arguments.index("--tenant") + 1])
+                report = compare(read_policy(text.encode()), past.recorded(asked, lambda *_: None))
                 return Ended(0, orjson.dumps(as_document(report)))
         raise OSError("no such command")
 

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from bickford_sora.cli.application import COMMANDS, application
 from bickford_sora.http.worker_routes import create_worker_app
 from bickford_sora.keeper import RESTART_MAX_S
+from bickford_sora.metrics import Metrics
 from bickford_sora.settings import Settings
 from tests.docs.pages import REFERENCE, ROOT
 from tests.docs.test_settings import variable
@@ -65,7 +66,7 @@ def test_every_container_runs_a_command_that_exists_without_rights() -> None:
 
 
 def test_probes_ask_paths_that_exist_on_ports_that_are_open() -> None:
-    worker_paths = {route.path for route in create_worker_app(bytes, list).routes}  # type: ignore[attr-defined]
+    worker_paths = {route.path for route in create_worker_app(Metrics(), list).routes}  # type: ignore[attr-defined]
     for _, container in containers():
         probes = [value for key, value in container.items() if key.endswith("Probe")]
         assert probes or container["args"] == ["migrate"]

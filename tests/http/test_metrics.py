@@ -1,10 +1,15 @@
 """What Prometheus is told, and who may ask."""
 
 import re
+import threading
 from dataclasses import replace
 
+import anyio
+import httpx
 import pytest
 
+from bickford_sora.http.readiness import Looks
+from bickford_sora.http.worker_routes import create_worker_app
 from bickford_sora.metrics import OTHER_PROJECTS, PROJECTS_MAX, Metrics, Whose
 from ledger.errors import Unavailable
 from ledger.proof.sequencer import Standing
@@ -106,3 +111,43 @@ def test_a_key_is_told_of_the_spend_that_it_oversees_and_of_no_other(kit: Kit) -
         assert re.findall(r'spend_today{currency="USD",project="([^"]+)",state="open"}', told) == [project]
     kit.app.state.house = kit.house = replace(kit.house, metrics=Metrics(spend=totals, public=True))
     assert "spend_today" not in kit.request("GET", "/metrics", key=None).text
+
+
+def test_a_database_that_hangs_is_told_of_in_time_beside_what_the_process_counted(kit: Kit) -> None:
+    released = threading.Event()
+
+    def hanging() -> list[Lag]:
+        released.wait()
+        return [LAG]
+
+    looks = Looks[bytes](wait_s=0.05)
+    kit.app.state.house = kit.house = replace(kit.house, metrics=Metrics(hanging, public=True), metric_looks=looks)
+    try:
+        answer = kit.request("GET", "/metrics", key=None)
+        assert answer.status_code == 200
+        assert "bickford_database_up 0.0" in answer.text
+        assert "bickford_deliveries_total" in answer.text
+        assert "bickford_projection_position" not in answer.text
+    finally:
+        released.set()
+
+
+def test_a_worker_tells_its_numbers_while_the_database_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def hanging() -> list[Lag]:
+        released.wait()
+        return [LAG]
+
+    monkeypatch.setattr("bickford_sora.http.worker_routes.READY_WAIT_S", 0.05)
+    app = create_worker_app(Metrics(hanging), list)
+
+    async def scraped() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://worker") as client:
+            answer = await client.get("/metrics")
+            released.set()
+            return answer
+
+    answer = anyio.run(scraped)
+    assert answer.status_code == 200
+    assert "bickford_database_up 0.0" in answer.text

@@ -80,7 +80,11 @@ def test_more_bytes_of_bodies_than_may_be_held_are_refused_and_given_back(kit: K
 
 @pytest.mark.parametrize(
     ("limits", "of_what"),
-    [({"project_renders_max": 2}, "2 renders of this project"), ({"renders_max": 3}, "3 renders wait")],
+    [
+        ({"project_renders_max": 2}, "2 renders of this project"),
+        ({"tenant_renders_max": 3}, "3 renders of this tenant"),
+        ({"renders_max": 3}, "3 renders wait"),
+    ],
 )
 def test_a_queue_that_is_full_takes_nothing_more_until_something_has_started(
     limits: dict[str, int], of_what: str
@@ -103,6 +107,18 @@ def test_a_full_queue_of_one_project_is_not_anothers() -> None:
     with pytest.raises(TooManyRequests):
         room.take(CALLER)
     room.take(OTHER)
+
+
+def test_a_tenant_that_fills_its_queue_with_many_projects_leaves_room_for_another() -> None:
+    waiting = {("acme", f"project-{number}"): 1 for number in range(5)}
+    room = QueueRoom(lambda: waiting, project_renders_max=5, tenant_renders_max=6, renders_max=10)
+    room.take(Caller("acme", "project-0", "req-3", "key_3"))
+    with pytest.raises(TooManyRequests, match="6 renders of this tenant"):
+        room.take(Caller("acme", "project-9", "req-3", "key_3"))
+    for _ in range(4):
+        room.take(CALLER)
+    with pytest.raises(TooManyRequests, match="10 renders wait"):
+        room.take(OTHER)
 
 
 def test_a_full_queue_is_told_over_http_and_binds_nothing(kit: Kit) -> None:

@@ -28,7 +28,7 @@ from ledger.exchange.key_bundle import export_keys, key_names
 from ledger.exchange.manifest import Format, Manifest, TreeHead, checkpoint_path, manifest_path, read_manifest
 from ledger.exchange.reading import read_export
 from ledger.exchange.selection import Selection, identify
-from ledger.keys import KEY_BYTES, Keys
+from ledger.keys import KEY_BYTES, Keys, MemoryKeyStore
 from ledger.keystore import PostgresKeyStore
 from ledger.mapper import RecordedRow
 from ledger.proof.checkpoints import Checkpoint, origin_of
@@ -407,7 +407,7 @@ def test_wrapped_keys_go_beside_and_what_was_destroyed_stays_so(
     begin_again(connection, ledger_url)
     keys.seal("new", requester="key_1", subject="video_1", field="render.intent.prompt")
     connection.execute("delete from ledger.keys where name = 'key_1'")
-    import_file(connection, exported, quiet, keys=bundle)
+    import_file(connection, exported, quiet, keys=(bundle, keys))
     assert keys.open(sealed[0]) == "a heron"
     for gone in sealed[1:]:
         with pytest.raises(Erased):
@@ -421,7 +421,7 @@ def test_a_damaged_bundle_is_named_and_leaves_the_ledger_empty(
     bundle = tmp_path / "wrapped.keys"
     bundle.write_text(damage)
     with pytest.raises(ExportDamaged, match=r"line 1 of wrapped\.keys"):
-        import_file(connection, exported, quiet, keys=bundle)
+        import_file(connection, exported, quiet, keys=(bundle, Keys(bytes(KEY_BYTES), MemoryKeyStore())))
     assert rows_of(connection) == []
 
 

@@ -19,12 +19,13 @@ from bickford_sora.cli.proof_problems import FOUND
 from bickford_sora.composition.books import PROJECTIONS, Books, open_books
 from bickford_sora.settings import Settings
 from ledger.errors import SegmentUnreadable
+from ledger.exchange.selection import Selection, select_last, select_rows
 from ledger.proof.errors import Mismatch
 from ledger.render import Phase
 from ledger.segments.closing import Closed, SegmentRefused, close_segment
 from ledger.segments.files import index_path
 from ledger.segments.table import read_segments
-from projections.audit import AUDIT
+from projections.audit import AUDIT, Audit, Filters
 from projections.inserting import Stretch, insert
 from projections.rebuild import Rebuild
 from tests.benchmarks.database import temporary_database
@@ -241,6 +242,44 @@ def test_a_missing_file_is_named_and_takes_nobody_for_bad(closed: Shelf) -> None
     path.with_suffix(".elsewhere").rename(path)
     assert closed.books.ledger.history(next(each for each in closed.author.renders.values() if each.ended).stream)
     assert closed.json("verify")["held"]
+
+
+def test_an_export_and_the_audit_say_the_same_of_whose_a_fact_is(shelf: Shelf) -> None:
+    author = Author(shelf.books.ledger, tenant="acme", job_prefix="job")
+    operator = shelf.author
+    early, late = author.intent(), author.intent()
+    for stream, job_id in ((early, "job-early"), (late, "job-late")):
+        author.allow(stream)
+        author.start_submission(stream)
+        author.flush()
+        if stream == early:
+            operator.webhook(job_id)  # before anybody can say whose it is
+            operator.flush()
+        author.queue(stream, job_id)
+        author.flush()
+        operator.webhook(job_id)
+        operator.flush()
+    operator.webhook("job-nobodys")
+    operator.flush()
+
+    def exported(tenant: str) -> list[int]:
+        selection = Selection(tenant=tenant)
+        with shelf.books.pool.connection() as connection:
+            last = select_last(connection, selection)
+            rows = select_rows(connection, selection, last=last, payloads=shelf.books.ledger.payloads)
+            return [row.id for row in rows]
+
+    shelf.books.projector.catch_up()
+    audit = Audit(shelf.books.pool)
+    told = {tenant: [each.position for each in audit.events(tenant)] for tenant in ("main", "acme", "other")}
+    head = shelf.books.ledger.head()
+    assert sorted([*told["main"], *told["acme"]]) == [*range(1, head + 1)]
+    assert [each.job_id for each in audit.events("acme", Filters(type="webhook.received"))] == ["job-early", "job-late"]
+    assert "job-nobodys" in {each.job_id for each in audit.events("main", Filters(type="webhook.received"))}
+    assert {tenant: exported(tenant) for tenant in told} == told
+    shelf.close(head)
+    assert shelf.moved()
+    assert {tenant: exported(tenant) for tenant in told} == told
 
 
 CLOSE = (

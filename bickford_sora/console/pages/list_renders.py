@@ -14,6 +14,7 @@ from bickford_sora.console.console import TheVisit, Visit
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.amounts import MICRO
 from bickford_sora.errors import InvalidRequest, NotFound
+from bickford_sora.finding import unknown_video
 from bickford_sora.http.forms import NO_NUL
 from bickford_sora.http.roles import READS
 from bickford_sora.http.video_object import failure_message
@@ -199,7 +200,7 @@ def _row(visit: Visit, video_id: str) -> ListedRender:
     ids = [video_id] if streams.is_video_id(video_id) else []
     found = visit.console.renders.some(visit.caller.tenant, visit.caller.readable, ids).renders
     if not found:
-        raise NotFound("No video with this id exists.", code="video_not_found", param="video_id")
+        raise unknown_video("video_id")
     return _shown(visit, found)[0]
 
 

@@ -1,0 +1,84 @@
+"""A database that hangs confirms what it is sent and answers nothing: whoever waits for it learns that in time."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from bickford_sora.database import pool as pools
+from bickford_sora.database.pool import open_pool
+from bickford_sora.database.silence import Silent, answered_within
+from ledger.errors import Unavailable
+from ledger.recorder import PostgresRecorder
+
+SILENCE_S = 0.5
+SOON_S = 10.0
+"""Much later than any of these limits, for a busy machine; and nowhere near for ever."""
+
+
+@contextmanager
+def hanging(connection: Connection[TupleRow]) -> Iterator[None]:
+    """The server's process behind the connection stands still."""
+    process = connection.info.backend_pid
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def test_a_statement_that_nobody_answers_ends_and_its_connection_is_replaced(database_url: str) -> None:
+    with open_pool(database_url, size_max=1, silence_s_max=SILENCE_S) as pool:
+        began = time.monotonic()
+        with pool.connection() as connection, hanging(connection), pytest.raises(Silent):
+            connection.execute("select 1")
+        assert SILENCE_S <= time.monotonic() - began < SOON_S
+        assert connection.closed
+        with pool.connection() as another:
+            assert another.execute("select 1").fetchone() == (1,)
+
+
+def test_what_goes_on_telling_something_is_waited_for_and_so_is_work_that_may_take_its_time(database_url: str) -> None:
+    row_slowly = "select pg_sleep(0.05), repeat('x', 20000) from generate_series(1, 25)"
+    with open_pool(database_url, size_max=1, silence_s_max=SILENCE_S) as pool, pool.connection() as connection:
+        assert len(connection.execute(row_slowly.encode()).fetchall()) == 25
+        with answered_within(connection, None):
+            connection.execute("select pg_sleep(1)")
+        with pytest.raises(Silent):
+            connection.execute("select pg_sleep(60)")
+
+
+def test_commands_wait_for_as_long_as_it_takes(database_url: str) -> None:
+    with open_pool(database_url, size_max=1) as pool, pool.connection() as connection:
+        assert connection.execute("select pg_sleep(1)").fetchone()
+
+
+def test_a_connection_that_hangs_in_the_pool_is_left_for_another_one(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "CONNECT_TIMEOUT_S", SILENCE_S)
+    monkeypatch.setattr(pools, "ASKED_S", 0.0)
+    with open_pool(database_url, size_max=1) as pool:
+        with pool.connection() as connection:
+            pass
+        with hanging(connection), pool.connection() as another:
+            assert another is not connection
+            assert another.execute("select 1").fetchone() == (1,)
+
+
+def test_a_reader_of_the_ledger_is_told_that_it_is_unavailable(database_url: str) -> None:
+    with open_pool(database_url, size_max=2, silence_s_max=SILENCE_S) as pool:
+        recorder = PostgresRecorder(pool)
+        try:
+            with pytest.raises(Unavailable), recorder.reading() as connection, hanging(connection):
+                connection.execute("select 1")
+        finally:
+            recorder.close()
+        with psycopg.connect(database_url) as other:
+            assert other.execute("select 1").fetchone() == (1,)
