@@ -27,8 +27,10 @@ from ledger.events import (
 from ledger.proof.findings import Findings
 
 File: TypeAlias = Asset | InputReference | SourceVideo
-OnProgress = Callable[[int, int], None]
-"""Told how many of how many are done."""
+OnProgress = Callable[[int, int, str], None]
+"""Told how many of how many are done, and of what."""
+PROGRESS_STEPS = 50
+"""How often progress is told."""
 WATCHED = tuple(
     each.TYPE
     for each in (
@@ -74,9 +76,11 @@ class KeptFiles:
     def check(self, assets: AssetStore, findings: Findings, on_progress: OnProgress) -> None:
         """Reads every file. Raises AssetStoreUnavailable: then nothing is known of the others."""
         files = [each for of_stream in self._files.values() for each in of_stream]
+        step = -(-len(files) // PROGRESS_STEPS)
         for done, (position, file) in enumerate(files, start=1):
             _check(assets, file, position, findings)
-            on_progress(done, len(files))
+            if done % step == 0 or done == len(files):
+                on_progress(done, len(files), "files")
 
 
 def _named(fact: Fact) -> Sequence[File]:

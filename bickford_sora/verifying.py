@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bickford_sora.assets.opening import open_assets
 from bickford_sora.composition.books import Books
-from bickford_sora.kept_files import WATCHED, KeptFiles, OnProgress
+from bickford_sora.kept_files import PROGRESS_STEPS, WATCHED, KeptFiles, OnProgress
 from bickford_sora.pushed_log import read_pushed
 from ledger.proof.checkpoints import Checkpoint, open_checkpoint, origin_of
 from ledger.proof.errors import ProofError, named
@@ -17,9 +17,6 @@ from ledger.proof.row_check import Row
 from ledger.proof.tiles import ReadTile
 from ledger.proof.tree_check import Held
 from ledger.proof.verify import Verified, verify_rows
-
-PROGRESS_STEPS = 50
-"""How often progress is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +75,7 @@ def _counted(tree: PostgresTree, on_progress: OnProgress) -> Iterator[Sequence[R
         yield batch
         done += len(batch)
         if done - told >= total // PROGRESS_STEPS or done == total:
-            on_progress(done, max(done, total))
+            on_progress(done, max(done, total), "facts")
             told = done
 
 

@@ -60,6 +60,9 @@ class KeyStore(Protocol):
     def below(self, name: str) -> list[str]:
         """The names of all keys ever stored below this one, those that were destroyed too, in order."""
 
+    def some_requester(self) -> tuple[str, bytes] | None:
+        """The name and wrapped key of one of the requesters, None while there are none."""
+
 
 class Plain(NamedTuple):
     """A text to be sealed, and where it belongs.
@@ -83,6 +86,15 @@ class Keys:
         self._store = store
         self._wrapping = _derive(master, WRAPPING)
         self._hashing = _derive(master, b"bickford-sora keyed hash")
+        self._is_known_to_fit = False
+
+    def fits(self) -> bool:
+        """Whether the master key is the one that the stored keys are wrapped by. Every key is while there are none."""
+        held = None if self._is_known_to_fit else self._store.some_requester()
+        if held is not None:
+            self._is_known_to_fit = _unwraps(self._wrapping, *held)
+            return self._is_known_to_fit
+        return True
 
     def seal(self, text: str, *, requester: str, subject: str, field: str) -> Sealed:
         """Ciphertext of `text` under the key of `subject`, made when it does not exist yet; what they are says `Plain`.
@@ -96,12 +108,19 @@ class Keys:
         return sealed
 
     def seal_all(self, texts: Sequence[Plain]) -> list[Sealed | LedgerError]:
-        """As `seal` for each text, by itself, with one look for their keys and one for what has none yet."""
+        """As `seal` for each text, by itself, with one look for their keys and one for what has none yet.
+
+        All are Corrupt where another master key came first: a ledger that two seal opens with neither.
+        """
         names = [_name(each.requester, each.subject) for each in texts]
         for each in texts:
             _check_field(each.field)
         known = dict(self._store.get({*names, *(each.requester for each in texts)}))
-        known |= self._made({each.requester: self._wrapping for each in texts if each.requester not in known})
+        new = {each.requester: self._wrapping for each in texts if each.requester not in known}
+        if new and not self.fits():
+            return [Corrupt("the master key is not the one that this ledger was sealed with") for _ in texts]
+        known |= self._made(new)
+        self._is_known_to_fit = self._is_known_to_fit or bool(new)
         missing = {name: each.requester for name, each in zip(names, texts, strict=True) if name not in known}
         known |= self._made(self._above(missing, known))
         return [self._sealed(name, each, known) for name, each in zip(names, texts, strict=True)]
@@ -213,6 +232,10 @@ class MemoryKeyStore:
     def below(self, name: str) -> list[str]:
         """The names of all keys ever stored below this one."""
         return sorted(each for each in self._keys if each.startswith(f"{name}/"))
+
+    def some_requester(self) -> tuple[str, bytes] | None:
+        """The name and wrapped key of one of the requesters."""
+        return next(((name, key) for name, key in self._keys.items() if key is not None and "/" not in name), None)
 
 
 def _encrypted(key: bytes, content: bytes, bound_to: str) -> bytes:

@@ -47,6 +47,11 @@ class PostgresKeyStore:
         with self._recorder.reading() as connection:
             return [each for (each,) in connection.execute(query("keys_below"), (f"{name}/",)).fetchall()]
 
+    def some_requester(self) -> tuple[str, bytes] | None:
+        """The name and wrapped key of one of the requesters, None while there are none."""
+        with self._recorder.reading() as connection:
+            return connection.execute(query("key_of_some_requester")).fetchone()
+
 
 def any_sealed(connection: Connection[TupleRow]) -> bool:
     """Whether the ledger holds a key that was not destroyed, and so texts that can be opened."""

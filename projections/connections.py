@@ -5,7 +5,13 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import IdleInTransactionSessionTimeout, UndefinedColumn, UndefinedFunction, UndefinedTable
+from psycopg.errors import (
+    IdleInTransactionSessionTimeout,
+    UndefinedColumn,
+    UndefinedFunction,
+    UndefinedTable,
+    WrongObjectType,
+)
 from psycopg.rows import TupleRow
 
 from ledger.errors import Unavailable
@@ -16,6 +22,8 @@ _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, IdleInTransactionSess
 """The server is away, or ended a transaction of a process that was too slow: an error of another class for psycopg."""
 UNREACHABLE = (*_AWAY, Unavailable)
 """What is raised while the server is away. The pool's own errors are operational errors too."""
+_OTHER_TABLES = (UndefinedColumn, UndefinedFunction, UndefinedTable, WrongObjectType)
+"""What is raised by tables of another version. A column `rank` that is not there is taken for the function."""
 
 
 @contextmanager
@@ -30,5 +38,5 @@ def reading(pool: Pool) -> Iterator[Connection[TupleRow]]:
             yield connection
     except _AWAY as error:
         raise Unavailable(f"the projections' database does not answer: {type(error).__name__}") from error
-    except (UndefinedColumn, UndefinedFunction, UndefinedTable) as error:
+    except _OTHER_TABLES as error:
         raise OtherVersion from error

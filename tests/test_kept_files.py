@@ -10,6 +10,7 @@ from ledger.events import (
     CharacterRefused,
     CharacterRequested,
     ErasureDecided,
+    InputReference,
     RenderDeleted,
     RenderDenied,
     RenderExpired,
@@ -53,8 +54,11 @@ class Looked:
     def named(self, name: str) -> dict[str, str]:
         return {"storage_uri": self.files[name].storage_uri, "sha256": self.files[name].sha256}
 
+    def image(self) -> InputReference:
+        return REFERENCE.model_copy(update=self.named("image"))
+
     def intent(self) -> RenderIntent:
-        image = REFERENCE.model_copy(update=self.named("image"))
+        image = self.image()
         clip = SOURCE_VIDEO.model_copy(update=self.named("clip"))
         return intent().model_copy(update={"input_reference": image, "source_video": clip})
 
@@ -148,3 +152,13 @@ def test_a_characters_clip_goes_with_it_or_with_its_requester(looked: Looked, st
     assert looked.found() == [(1, "asset_missing")]
     looked.told(stream, fact)
     assert looked.found() == []
+
+
+@pytest.mark.parametrize(("number", "steps"), [(1, 1), (49, 49), (150, 50), (1_001, 48)])
+def test_progress_is_told_in_steps_however_many_files_there_are(number: int, steps: int) -> None:
+    looked, told = Looked(), list[tuple[int, int, str]]()
+    for video in range(number):
+        stream = streams.render("acme", f"video_{video:032x}")
+        looked.told(stream, intent().model_copy(update={"source_video": None, "input_reference": looked.image()}))
+    looked.kept.check(looked.store, Findings(), lambda *each: told.append(each))
+    assert (len(told), told[-1]) == (steps, (number, number, "files"))

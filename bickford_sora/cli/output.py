@@ -120,11 +120,13 @@ def progress_shown(what: str, *, unit: str = "%") -> Iterator[Progressing]:
 
 
 def _changes_as_lines(what: str, unit: str) -> Progressing:
-    last = ""
+    last = counted = ""
     began_s = time.monotonic()
 
     def say(done: int, total: int, word: str = "") -> None:
-        nonlocal last
+        nonlocal last, counted, began_s
+        if word != counted:  # something else is counted from here on, at a pace of its own
+            counted, began_s = word, time.monotonic()
         pace = _pace(done, total, time.monotonic() - began_s)
         amount = f"{done} %" if unit == "%" else f"{done} of {total} {unit}{pace}"
         line = printable(" ".join(filter(None, (what, word, amount))))

@@ -62,7 +62,7 @@ def verify(
 
 
 def _live(asked: Asked) -> Verified:
-    with books() as opened, progress_shown("verify", unit="facts") as progress:
+    with books() as opened, progress_shown("verify", unit="read") as progress:
         return verify_live(opened, asked, progress)
 
 

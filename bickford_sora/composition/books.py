@@ -14,7 +14,7 @@ from bickford_sora.audits import Audits
 from bickford_sora.callers import KeyInvalid, kept_master_key, load_or_make_master_key
 from bickford_sora.counts import Counts
 from bickford_sora.database.embedded import EmbeddedPostgres
-from bickford_sora.database.errors import DatabaseSetupError
+from bickford_sora.database.errors import DatabaseNewerError, MigrationError
 from bickford_sora.database.migrations import migrate, pending
 from bickford_sora.database.pool import open_pool
 from bickford_sora.decisions.caller import MAIN
@@ -179,13 +179,26 @@ def problems(books: Books) -> list[str]:
     try:
         with books.pool.connection(timeout=ANSWER_READY_S):  # those who ask are impatient; requests wait for longer
             pass
-        found += [f"migration {each} is not applied" for each in pending(books.pool, MIGRATIONS, schema="ledger")]
+        found += _unmigrated(books.pool)
+        if not books.keys.fits():
+            found.append("the master key is not the one that this ledger was sealed with")
         behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
-    except (DatabaseSetupError, LedgerError, PoolTimeout, psycopg.Error) as error:
+    except (LedgerError, PoolTimeout, psycopg.Error) as error:
         return [*found, f"the database does not answer: {type(error).__name__}"]
     except OtherVersion:
         return [*found, "the read models' own tables are not there, or of another version"]
     return [*found, *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind)]
+
+
+def _unmigrated(pool: Pool) -> list[str]:
+    """What of the schema this process cannot work with, in words for an operator."""
+    try:
+        return [f"migration {each} is not applied" for each in pending(pool, MIGRATIONS, schema="ledger")]
+    except DatabaseNewerError:
+        # An upgrade: what runs goes on beside the newer version. A probe would take all out before that one is in.
+        return []
+    except MigrationError as error:
+        return [f"the database's schema is not this program's: {type(error).__name__}"]
 
 
 def audits(books: Books) -> Audits:

@@ -24,12 +24,18 @@ class Watch:
         self._failed: dict[str, tuple[str, float]] = {}
 
     def keep(self, name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
-        """Runs `run(stop)`, again after each failure, until `stop` is set."""
+        """Runs `run(stop)`, again after each failure, until `stop` is set.
+
+        Of failures that are the same in a row the first one is logged with where it was.
+        """
+        said, until = "", 0.0
         while not stop.is_set():
             try:
                 run(stop)
             except Exception as error:  # whatever it was: a thread that ends in silence would be worse
-                log.exception("background_failed", thread=name)
+                is_known = said == (said := f"{type(error).__name__}: {error}") and time.monotonic() < until
+                until = time.monotonic() + FAILED_FOR_S
+                log.exception("background_failed", thread=name, error=said, exc_info=not is_known)
                 self.note(name, type(error).__name__)
                 stop.wait(RESTART_S)
             except BaseException as error:

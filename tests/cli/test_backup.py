@@ -44,6 +44,10 @@ def shell(commands: str, data_dir: Path, given: Mapping[str, str]) -> str:
     return done.stdout
 
 
+def names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
 def test_what_was_backed_up_is_restored_and_what_was_erased_since_stays_erased() -> None:
     with served() as server, reachable_folder() as folder:
         given = {
@@ -56,6 +60,9 @@ def test_what_was_backed_up_is_restored_and_what_was_erased_since_stays_erased()
             for prompt in ("a kite that stays", "a kite to be erased")
         )
         shell(block("backup") + block("keys"), server.data_dir, given)
+        server.run("checkpoint", "rotate-key")
+        shell(block("keys"), server.data_dir, given)  # as the guide says of a key that was rotated
+        assert names(server.data_dir / "keys") <= names(folder / "keys")
         server.run("erase", "--render", erased, "--reason", "Ticket 4711")
         (server.data_dir / "erasures.jsonl").rename(folder / "erasures.jsonl")
         said = shell(block("restore"), folder / "restored", given)

@@ -325,7 +325,10 @@ def test_erasures_that_a_backup_revived_are_named(settings: Settings) -> None:
     decided = ErasureDecided(kind="requester", subject=REQUESTER, project="default", cause="asked")
     entry = Listed(at=system_clock(), tenant="main", actor="key_1", requester=REQUESTER, decided=decided)
     ErasureList(settings.data_dir / "erasures.jsonl").append(entry)
-    destroyed = "update ledger.keys set wrapped = null, destroyed_at = now() where name = 'req-doctor'"
+    destroyed = (  # with what is below it, which has no line of its own
+        "update ledger.keys set wrapped = null, destroyed_at = now() "
+        "where name = 'req-doctor' or name = 'req-doctor/thread-1'"
+    )
     assert found_in_books(settings, "erasures").state == "warning"
     assert found_in_books(settings, "erasures", destroyed).state == "ok"
     (settings.data_dir / "erasures.jsonl").unlink()

@@ -80,9 +80,11 @@ def test_texts_are_sealed_together_each_for_itself(keys: Keys) -> None:
 
 
 def test_a_requester_whose_key_was_changed_hinders_no_other(store: KeyStore) -> None:
+    keys = Keys(MASTER, store)
+    keys.seal("none", requester="key_0", subject="video_0", field=FIELD)
     store.add_all({"key_1": bytes(60)})
     texts = [Plain("one", "key_1", "video_1", FIELD), Plain("two", "key_2", "video_2", FIELD)]
-    one, two = Keys(MASTER, store).seal_all(texts)
+    one, two = keys.seal_all(texts)
     assert isinstance(one, Corrupt)
     assert not isinstance(two, Exception)
     assert Keys(MASTER, store).open(two) == "two"
@@ -100,6 +102,17 @@ def test_sealed_text_opens_and_shows_nothing(keys: Keys) -> None:
 def test_another_process_with_the_same_master_key_opens_it(store: KeyStore) -> None:
     sealed = seal(Keys(MASTER, store))
     assert Keys(MASTER, store).open(sealed) == PROMPT
+
+
+def test_two_processes_with_a_master_key_each_do_not_seal_one_ledger(store: KeyStore) -> None:
+    ours, theirs = Keys(MASTER, store), Keys(bytes(KEY_BYTES), store)
+    assert ours.fits()
+    assert theirs.fits(), "nothing is sealed when both begin"
+    ours.seal("a kite", requester="req-1", subject="video_1", field="render.intent.prompt")
+    with pytest.raises(Corrupt, match="not the one that this ledger was sealed with"):
+        theirs.seal("a boat", requester="req-2", subject="video_2", field="render.intent.prompt")
+    assert store.get(["req-2", "req-2/video_2"]) == {}
+    assert (ours.fits(), theirs.fits(), Keys(MASTER, store).fits()) == (True, False, True)
 
 
 def test_another_master_key_opens_nothing(store: KeyStore) -> None:

@@ -12,6 +12,7 @@ from queues import Street
 from render_histories import Author
 
 from ledger import events as e
+from projections.errors import OtherVersion
 from projections.leases import Leases, Room, Rooms, WorkItem
 from projections.port import Pool
 from projections.projector import Projector
@@ -383,3 +384,10 @@ def test_nobody_starves_whatever_arrives(
         take("end", "", 5)
         take("start", "w1", 5)
     assert not passers.is_waiting
+
+
+def test_a_queue_of_a_version_without_ranks_is_told_as_that(pool: Pool, leases: Leases) -> None:
+    with pool.connection() as connection:
+        connection.execute("alter table projection_work.items drop column rank cascade")
+    with pytest.raises(OtherVersion):
+        Queue(pool).waiting("acme", None, None, {}, 10)
