@@ -1,8 +1,8 @@
 """Calls that end when their time is over, whatever their answers are made of.
 
 A client's timeouts begin anew with every byte that comes. Whoever sends a head, a chunk's extension or a trailer one
-byte at a time, or one `103 Early Hints` after the other, would keep a thread for ever, since no look at what was read of
-a body ever comes to happen. So each read and write of a connection is given what is left of the whole call.
+byte at a time, or one `103 Early Hints` after the other, would keep a thread for ever, since no look at what was
+read of a body ever comes to happen. So each read and write of a connection is given what is left of the whole call.
 """
 
 import ssl
