@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -123,7 +123,7 @@ class WorkLoop:
             others = [step for step in steps if step != "submit"]
             self._begin(PUT_BACK_MAX, others, shares, rooms)
 
-    def _begin(self, limit: int, steps: list[Step], shares: Shares, rooms: Rooms) -> bool:
+    def _begin(self, limit: int, steps: Sequence[Step], shares: Shares, rooms: Rooms) -> bool:
         """Begins what is claimed, and puts back what has no worker left. Whether some of that waits for a slow one."""
         crew, asked_at = self._crew, self._crew.clock()
         until = asked_at + timedelta(seconds=crew.lease_s)

@@ -330,7 +330,7 @@ def test_an_endless_list_is_given_up(scripted: Scripted, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "ask", [lambda it: it.status("video_1"), lambda it: it.submit(ORDER)], ids=["status", "submit"]
 )
-def test_an_answer_about_one_job_is_not_as_long_as_a_list(
+def test_what_is_said_of_one_job_is_not_as_long_as_a_list(
     scripted: Scripted, ask: Callable[[Renderer], object]
 ) -> None:
     long = {**VIDEO, "error": [{}] * 1_000_000}
