@@ -76,12 +76,17 @@ class Together:
 class _Ticket:
     """A decision and its caller, who waits. Bare locks: a future's condition costs as much as encoding the decision."""
 
-    __slots__ = ("_answered", "_taken", "answer", "decision")
+    __slots__ = ("_answered", "_met", "_taken", "answer", "decision", "next", "wakes_next")
 
-    def __init__(self, decision: Encoded) -> None:
+    def __init__(self, decision: Encoded, *, wakes_next: bool = True) -> None:
         self.decision = decision
-        self.answer: Appended | Exception = Unavailable("not answered yet")
+        self.answer: Appended | Exception | None = None
+        self.next: _Ticket | None = None
+        """Whom its caller wakes, once woken."""
+        self.wakes_next = wakes_next
+        """Whether its caller does so at once: not one who waits for several answers in turn."""
         self._taken = threading.Lock()
+        self._met = threading.Lock()
         self._answered = threading.Lock()
         self._answered.acquire()
 
@@ -89,14 +94,33 @@ class _Ticket:
         """Whether it is ours: the committer takes it to send it, or its caller takes it back. Only one of them can."""
         return self._taken.acquire(blocking=False)
 
-    def give(self, answer: Appended | Exception) -> None:
-        """Answers the caller."""
-        self.answer = answer
+    def wake(self) -> bool:
+        """Wakes its caller. Whether one still waits, who wakes the next."""
+        if not self._met.acquire(blocking=False):
+            return False
         self._answered.release()
+        return self.wakes_next
 
-    def wait(self, timeout_s: float) -> bool:
-        """Whether the answer came in time."""
-        return self._answered.acquire(timeout=timeout_s)
+    def wait(self, timeout_s: float) -> Appended | Exception | None:
+        """The answer, None when it did not come in time."""
+        woken = False
+        try:
+            woken = self._answered.acquire(timeout=timeout_s)
+        finally:
+            # Whoever goes unwoken says so, and is passed over. If it is too late for that, it was woken just now.
+            if (woken or not self._met.acquire(blocking=False)) and self.wakes_next:
+                _wake(self.next)
+        return self.answer
+
+
+def _wake(ticket: _Ticket | None) -> None:
+    """Wakes the first who still waits, who wakes the next.
+
+    Woken all at once, they would stop each other and the committer at the interpreter's lock: each is woken twice
+    then, and a core is busy with that.
+    """
+    while ticket is not None and not ticket.wake():
+        ticket = ticket.next
 
 
 class Committer:
@@ -136,7 +160,7 @@ class Committer:
         Raises Conflict when a head moved on, Refused when it cannot be stored, Unavailable when the database does not
         answer, too many wait, or the committer is closed.
         """
-        answer = self._answer_to(self._queued(decision), self._answer_wait_s)
+        answer = self._answer_to(self._queued(_Ticket(decision)), self._answer_wait_s)
         if isinstance(answer, Appended):
             return answer
         raise answer
@@ -150,7 +174,7 @@ class Committer:
         tickets: list[_Ticket | Unavailable] = []
         for decision in decisions:
             try:
-                tickets.append(self._queued(decision))
+                tickets.append(self._queued(_Ticket(decision, wakes_next=False)))
             except Unavailable as error:
                 tickets.append(error)
         return [
@@ -158,10 +182,9 @@ class Committer:
             for each in tickets
         ]
 
-    def _queued(self, decision: Encoded) -> _Ticket:
+    def _queued(self, ticket: _Ticket) -> _Ticket:
         if self.waiting >= self._waiting_decisions_max:
             raise Unavailable(f"{self._waiting_decisions_max} decisions are waiting; retry later")
-        ticket = _Ticket(decision)
         with self._closing:
             if self._closed:
                 raise Unavailable("the ledger is closed")
@@ -169,8 +192,9 @@ class Committer:
         return ticket
 
     def _answer_to(self, ticket: _Ticket, wait_s: float) -> Appended | Exception:
-        if ticket.wait(wait_s):
-            return ticket.answer
+        answer = ticket.wait(wait_s)
+        if answer is not None:
+            return answer
         if ticket.take():
             return Unavailable("the decision had to wait too long and was not sent")
         return Unavailable("no answer in time; it is not known whether the decision was written")
@@ -185,8 +209,9 @@ class Committer:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            for ticket, answer in zip(batch, self._answers(batch), strict=True):
-                ticket.give(answer)
+            for ticket, answer, behind in zip(batch, self._answers(batch), [*batch[1:], None], strict=True):
+                ticket.next, ticket.answer = behind, answer
+            _wake(batch[0])
 
     def _answers(self, batch: Sequence[_Ticket]) -> Sequence[Answer | Exception]:
         """One answer for each. The thread must outlive whatever one batch does."""

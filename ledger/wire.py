@@ -8,6 +8,7 @@ length and lower bound, then each element behind its length (-1 for null).
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,7 +26,9 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """What PostgreSQL counts microseconds from."""
 _MICROSECOND = timedelta(microseconds=1)
 _NULL = _INT4.pack(-1)
-_UUID_LENGTH = _INT4.pack(16)
+_SIZED_UUID = struct.Struct("!i16s")
+_NAMES_KEPT = 1_024
+"""How many types, tenants and actors are kept encoded: they come again and again."""
 
 FACT_COLUMNS = ("text", "int4", "text", "uuid", "timestamptz", "text", "text", "uuid", "uuid", "text", "bytea")
 """Element types of `ledger.append`'s arguments from `streams` to `payloads`."""
@@ -57,18 +60,19 @@ class Encoded(NamedTuple):
 def encode_decision(rows: Sequence[Row], heads: Mapping[str, int]) -> Encoded:
     """Encodes the stored events of one decision, which `ledger.bounds` has checked."""
     streams = {stream: _text(stream) for stream in heads}
+    written: list[str] = [str(row.originator_id) for row in rows]
     return Encoded(
         facts=len(rows),
         columns=(
-            b"".join([streams[str(row.originator_id)] for row in rows]),
+            b"".join([streams[stream] for stream in written]),
             b"".join([_int4(row.originator_version) for row in rows]),
-            b"".join([_text(row.topic) for row in rows]),
-            b"".join([_UUID_LENGTH + row.event_id.bytes for row in rows]),
+            b"".join([_name(row.topic) for row in rows]),
+            b"".join([_uuid(row.event_id) for row in rows]),
             *_contexts([row.context for row in rows]),
             b"".join([_bytes(row.state) for row in rows]),
         ),
         heads=heads,
-        written=frozenset([str(row.originator_id) for row in rows]),
+        written=frozenset(written),
         head_streams=b"".join(streams.values()),
         head_versions=b"".join([_int4(head) for head in heads.values()]),
     )
@@ -84,8 +88,8 @@ def _contexts(contexts: Sequence[Context]) -> Iterable[bytes]:
 def _context(context: Context) -> tuple[bytes, ...]:
     return (
         _timestamptz(context.occurred_at),
-        _text(context.tenant),
-        _text(context.actor),
+        _name(context.tenant),
+        _name(context.actor),
         _uuid(context.correlation),
         _uuid(context.causation),
         _NULL if context.trace is None else _text(context.trace),
@@ -112,8 +116,17 @@ def read_outcome(row: Sequence[bytes | None]) -> tuple[int, str, int | None, dat
     number, outcome, position, at = row
     if number is None or outcome is None:
         raise ValueError("an answer without its decision or outcome")
-    moment = None if at is None else POSTGRES_EPOCH + timedelta(microseconds=_INT8.unpack(at)[0])
-    return _INT4.unpack(number)[0], outcome.decode(), None if position is None else _INT8.unpack(position)[0], moment
+    return (
+        _INT4.unpack(number)[0],
+        outcome.decode(),
+        None if position is None else _INT8.unpack(position)[0],
+        None if at is None else _moment(at),
+    )
+
+
+@lru_cache(1)  # all that is appended at once has one time
+def _moment(at: bytes) -> datetime:
+    return POSTGRES_EPOCH + timedelta(microseconds=_INT8.unpack(at)[0])
 
 
 def _bytes(value: bytes) -> bytes:
@@ -124,12 +137,17 @@ def _text(value: str) -> bytes:
     return _bytes(value.encode())
 
 
+@lru_cache(_NAMES_KEPT)
+def _name(value: str) -> bytes:
+    return _text(value)
+
+
 def _int4(value: int) -> bytes:
     return _SIZED_INT4.pack(4, value)
 
 
 def _uuid(value: UUID | None) -> bytes:
-    return _NULL if value is None else _UUID_LENGTH + value.bytes
+    return _NULL if value is None else _SIZED_UUID.pack(16, value.bytes)
 
 
 def _timestamptz(value: datetime) -> bytes:

@@ -1,16 +1,18 @@
 """How many events a second the ledger appends, beside the library's stock `Application.save`, in the same run.
 
 Both write to a database made for the run, in the same server and from the same number of threads. A decision has one
-to three events of about 335 bytes on a stream of its own; making and encoding the events counts. Short rounds of both
-alternate, so that a neighbour on the machine slows both alike, and medians are compared. UmaDB, an event store
+to three events of about 335 bytes on a stream of its own. What is measured is `append` and `save`, so encoding counts,
+and the events are ready before the clock runs; `making` says what is left where they are made while it does. Short
+rounds alternate, so that a neighbour on the machine slows all alike, and medians are compared. UmaDB, an event store
 written in Rust, appends the same decisions beside them where it is installed.
 """
 
+import gc
 import itertools
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -37,8 +39,18 @@ PROMPT_CHARS = 120
 STOCK_TEXT_CHARS = 200
 POOL_CONNECTIONS_MAX = 4
 
-Write = Callable[[int], int]
-"""Saves one decision, the writer's nth, and returns its number of events."""
+READY_EVENTS_PER_S = 40_000
+"""For how fast a side events are made ready. A round is over early where they run out."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Something that appends, and what it appends."""
+
+    make: Callable[[int], Any]
+    """A decision of so many events."""
+    save: Callable[[Any], object]
+    """Appends it."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +63,21 @@ class StockEvent(DomainEvent):
 
 def run(url: str, *, writers: int, seconds: float, on_progress: Callable[[str], None]) -> dict[str, Any]:
     """Measures for `seconds` in each round; events a second by name, ready for JSON. `url` may create databases."""
-    counts = sorted({1, writers})
+    kinds = [(count, _ready) for count in sorted({1, writers})] + [(writers, _making)]
     with ExitStack() as stack:
         database = stack.enter_context(temporary_database(url))
         sides = {"ours": stack.enter_context(_ours(database)), "stock": stack.enter_context(_stock(database, writers))}
         if rust_store.is_installed():
-            sides["umadb"] = stack.enter_context(_rust())
+            sides["umadb"] = Side(_decision, stack.enter_context(rust_store.rust_store()))
         else:
             on_progress(rust_store.ABSENT)
-        rates: dict[str, list[float]] = {f"{name}_{count}": [] for count in counts for name in sides}
-        for turn, count, (name, write) in itertools.product(range(1, ROUNDS + 1), counts, sides.items()):
-            rate = _rate(write, count, seconds)
-            rates[f"{name}_{count}"].append(rate)
-            on_progress(f"round {turn}/{ROUNDS}: {name}, {count} writers: {rate:,.0f} events/s")
+        rates: dict[str, list[float]] = {}
+        for turn, (count, kind), (name, side) in itertools.product(range(1, ROUNDS + 1), kinds, sides.items()):
+            measured = f"{name}_{count}{'_making' if kind is _making else ''}"
+            rate = _rate([kind(side, writer, seconds / count) for writer in range(count)], seconds)
+            rates.setdefault(measured, []).append(rate)
+            on_progress(f"round {turn}/{ROUNDS}: {measured}: {rate:,.0f} events/s")
     medians = {name: round(statistics.median(measured)) for name, measured in rates.items()}
-    ratios = {f"ratio_{name}": round(medians[f"ours_{writers}"] / medians[f"{name}_{writers}"], 2) for name in sides}
     return {
         "unit": "events/s",
         "writers": writers,
@@ -73,25 +85,57 @@ def run(url: str, *, writers: int, seconds: float, on_progress: Callable[[str], 
         "rounds": ROUNDS,
         **medians,
         "ratio_stock_1": round(medians["ours_1"] / medians["stock_1"], 2),
-        **{name: ratio for name, ratio in ratios.items() if name != "ratio_ours"},
+        **{
+            f"ratio_{name}{kind}": round(medians[f"ours_{writers}{kind}"] / medians[f"{name}_{writers}{kind}"], 2)
+            for kind in ("", "_making")
+            for name in sides
+            if name != "ours"
+        },
     }
 
 
-def _rate(write: Write, writers: int, seconds: float) -> float:
-    written = [0] * writers
+def _ready(side: Side, writer: int, seconds: float) -> Iterator[int]:
+    """Appends a decision at each turn, the number of its events. They are made before the first."""
+    numbers = range(writer, writer + int(READY_EVENTS_PER_S * seconds) // 2)
+    return _saved(side.save, [(events, side.make(events)) for events in map(_events, numbers)])
+
+
+def _saved(save: Callable[[Any], object], ready: list[tuple[int, Any]]) -> Iterator[int]:
+    for events, decision in ready:
+        save(decision)
+        yield events
+
+
+def _making(side: Side, writer: int, _seconds: float) -> Iterator[int]:
+    """Makes and appends a decision at each turn, the number of its events."""
+    for number in itertools.count(writer):
+        events = _events(number)
+        side.save(side.make(events))
+        yield events
+
+
+def _events(number: int) -> int:
+    return EVENTS_PER_DECISION[number % len(EVENTS_PER_DECISION)]
+
+
+def _rate(writers: Sequence[Iterator[int]], seconds: float) -> float:
+    """Events a second that they append together, each in a thread, until the time or what one of them has is over."""
+    written = [0] * len(writers)
     stop = threading.Event()
     failures: list[Exception] = []
 
-    def keep_writing(writer: int) -> None:
-        number = writer
+    def keep_writing(number: int) -> None:
         try:
-            while not stop.is_set():
-                written[writer] += write(number)
-                number += 1
+            for events in writers[number]:
+                written[number] += events
+                if stop.is_set():
+                    break
         except Exception as error:  # noqa: BLE001 - raised again in the main thread
             failures.append(error)
+        stop.set()
 
-    threads = [threading.Thread(target=keep_writing, args=(writer,)) for writer in range(writers)]
+    gc.freeze()  # what was made ready is no work of the appends
+    threads = [threading.Thread(target=keep_writing, args=(number,)) for number in range(len(writers))]
     begun = time.monotonic()
     for thread in threads:
         thread.start()
@@ -99,31 +143,20 @@ def _rate(write: Write, writers: int, seconds: float) -> float:
     stop.set()
     for thread in threads:
         thread.join()
+    took = time.monotonic() - begun
+    gc.unfreeze()
     if failures:
         raise failures[0]
-    return sum(written) / (time.monotonic() - begun)
+    return sum(written) / took
 
 
 @contextmanager
-def _ours(url: str) -> Iterator[Write]:
+def _ours(url: str) -> Iterator[Side]:
     migrate(url, files("ledger.migrations"), schema="ledger")
     with open_pool(url, size_max=POOL_CONNECTIONS_MAX) as pool:
         recorder = PostgresRecorder(pool)
-        ledger = Ledger(recorder)
-
-        def write(number: int) -> int:
-            decision = _decision(EVENTS_PER_DECISION[number % len(EVENTS_PER_DECISION)])
-            ledger.append(decision)
-            return len(decision.events)
-
-        yield write
+        yield Side(_decision, Ledger(recorder).append)
         recorder.close()
-
-
-@contextmanager
-def _rust() -> Iterator[Write]:
-    with rust_store.rust_store(_decision) as append:
-        yield lambda number: append(EVENTS_PER_DECISION[number % len(EVENTS_PER_DECISION)])
 
 
 def _decision(events: int) -> Decision:
@@ -164,25 +197,21 @@ def _allowed() -> RenderAllowed:
 
 
 @contextmanager
-def _stock(url: str, writers: int) -> Iterator[Write]:
+def _stock(url: str, writers: int) -> Iterator[Side]:
     settings = {**library_settings(url), "POSTGRES_POOL_SIZE": str(writers), "POSTGRES_MAX_OVERFLOW": "0"}
     with Application[Any](env=settings) as application:
+        yield Side(_stock_events, lambda events: application.save(*events))
 
-        def write(number: int) -> int:
-            stream = new_uuid7()
-            events = EVENTS_PER_DECISION[number % len(EVENTS_PER_DECISION)]
-            application.save(
-                *(
-                    StockEvent(
-                        originator_id=stream,
-                        originator_version=version,
-                        timestamp=system_clock(),
-                        status="queued",
-                        text="x" * STOCK_TEXT_CHARS,
-                    )
-                    for version in range(1, events + 1)
-                )
-            )
-            return events
 
-        yield write
+def _stock_events(events: int) -> list[StockEvent]:
+    stream = new_uuid7()
+    return [
+        StockEvent(
+            originator_id=stream,
+            originator_version=version,
+            timestamp=system_clock(),
+            status="queued",
+            text="x" * STOCK_TEXT_CHARS,
+        )
+        for version in range(1, events + 1)
+    ]

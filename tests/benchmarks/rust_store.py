@@ -30,26 +30,24 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def rust_store(decision_of: Callable[[int], Decision]) -> Iterator[Callable[[int], int]]:
-    """A function that makes and appends a decision of so many events, which it returns."""
+def rust_store() -> Iterator[Callable[[Decision], object]]:
+    """A function that appends a decision."""
     import umadb  # noqa: PLC0415 - not everybody has it
 
     with _server() as address, umadb.Client(address) as client:
 
-        def write(events: int) -> int:
-            decision = decision_of(events)
+        def append(decision: Decision) -> object:
             stream = decision.events[0].stream
             unwritten = umadb.AppendCondition(umadb.Query([umadb.QueryItem(tags=[stream])]))
-            client.append(
+            return client.append(
                 [
                     umadb.Event(each.fact.TYPE, encode(each.fact), tags=[each.stream], uuid=each.event_id)
                     for each in decision.events
                 ],
                 unwritten,
             )
-            return events
 
-        yield write
+        yield append
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The committer alone, with a ledger of a few lines behind it."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -78,6 +79,13 @@ def start(send: RecordingSend) -> Iterator[Start]:
         each.close()
 
 
+def wait_for(waiting: int, gatherer: Committer) -> None:
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    while gatherer.waiting < waiting:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 def queue(
     gatherer: Committer, send: RecordingSend, callers: ThreadPoolExecutor, decisions: Sequence[Encoded]
 ) -> list[Future[Appended]]:
@@ -87,10 +95,7 @@ def queue(
     assert send.arrived.wait(SETTLE_TIMEOUT_S)
     for number, each in enumerate(decisions, start=1):
         futures.append(callers.submit(gatherer.append, each))
-        deadline = time.monotonic() + SETTLE_TIMEOUT_S
-        while gatherer.waiting < number:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        wait_for(number, gatherer)
     return futures
 
 
@@ -234,6 +239,70 @@ def test_the_wait_is_bounded_and_what_was_not_sent_never_is(
     last = writing("z")
     gatherer.append(last)
     assert [list(batch[0].written) for batch in send.batches] == [["first"], ["z"]]
+
+
+def held_next(gatherer: Committer, send: RecordingSend) -> RecordingSend:
+    """Lets go of what `send` holds; the batch behind it is being sent, and held, when this returns."""
+    behind = RecordingSend()
+    behind.hold()
+    gatherer._send = behind
+    send.gate.set()
+    assert behind.arrived.wait(SETTLE_TIMEOUT_S)
+    return behind
+
+
+def test_who_stops_waiting_keeps_nobody_from_an_answer(
+    send: RecordingSend, start: Start, callers: ThreadPoolExecutor
+) -> None:
+    gatherer = start()
+    queue(gatherer, send, callers, [])
+    *impatient, patient = [gatherer._queued(committer._Ticket(writing(stream))) for stream in "abc"]
+    behind = held_next(gatherer, send)
+    assert all("not known" in str(gatherer._answer_to(each, 0.01)) for each in impatient)
+    answer = callers.submit(gatherer._answer_to, patient, 60)
+    behind.gate.set()
+    assert isinstance(answer.result(SETTLE_TIMEOUT_S), Appended)
+
+
+def test_who_waits_for_several_answers_keeps_nobody_from_one(
+    send: RecordingSend, start: Start, callers: ThreadPoolExecutor
+) -> None:
+    """Of three, the second goes with a later batch. The third has its answer, and so has who is behind it."""
+    gatherer = start()
+    queue(gatherer, send, callers, [])
+    three = callers.submit(gatherer.append_all, [writing("a"), writing("a"), writing("b")], 60)
+    wait_for(3, gatherer)
+    one = callers.submit(gatherer.append, writing("c"))
+    wait_for(4, gatherer)
+    behind = held_next(gatherer, send)
+    last = held_next(gatherer, behind)
+    assert [len(batch) for batch in behind.batches] == [3]
+    assert isinstance(one.result(SETTLE_TIMEOUT_S), Appended)
+    last.gate.set()
+    assert len(three.result(SETTLE_TIMEOUT_S)) == 3
+
+
+def test_who_is_interrupted_keeps_nobody_from_an_answer(
+    send: RecordingSend, start: Start, callers: ThreadPoolExecutor
+) -> None:
+    gatherer = start()
+    queue(gatherer, send, callers, [])
+    main = threading.get_ident()
+
+    def interrupted() -> tuple[RecordingSend, Future[Appended]]:
+        wait_for(1, gatherer)
+        one = callers.submit(gatherer.append, writing("b"))
+        wait_for(2, gatherer)
+        behind = held_next(gatherer, send)
+        signal.pthread_kill(main, signal.SIGINT)
+        return behind, one
+
+    conducting = callers.submit(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gatherer.append(writing("a"))
+    behind, one = conducting.result(SETTLE_TIMEOUT_S)
+    behind.gate.set()
+    assert isinstance(one.result(SETTLE_TIMEOUT_S), Appended)
 
 
 def test_closing_sends_what_waits_and_takes_no_more(

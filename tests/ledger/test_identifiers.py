@@ -1,9 +1,11 @@
+import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from uuid import RFC_4122
+from uuid import RFC_4122, UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +20,18 @@ def test_an_id_is_a_uuid7_of_its_clocks_millisecond(moment: datetime) -> None:
     made = new_uuid7(lambda: moment)
     assert (made.version, made.variant) == (7, RFC_4122)
     assert made.int >> 80 == int(moment.timestamp() * 1000)
+
+
+def test_an_id_is_as_its_constructor_would_make_it() -> None:
+    made = new_uuid7()
+    twin = UUID(int=made.int)
+    assert (made, hash(made), str(made), made.is_safe) == (twin, hash(twin), str(twin), twin.is_safe)
+    assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301 - our own bytes
+
+
+def test_no_id_is_made_of_a_time_it_cannot_hold() -> None:
+    with pytest.raises(ValueError, match="before 1970"):
+        new_uuid7(lambda: datetime(1969, 12, 31, tzinfo=UTC))
 
 
 def test_ids_sort_by_the_time_they_were_made_and_differ_within_it() -> None:
