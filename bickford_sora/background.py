@@ -60,8 +60,8 @@ class Background:
         else:
             index, told = books.search, PostgresBell(books.url, self._stop)
             runs["search"] = lambda stop: index.run(stop, told)
-        if (pushing := pushing_of(books.settings, books.proving.tree, books.clock)) is not None:
-            runs["pushing"] = pushing.run
+        for pushing in pushing_of(books.settings, books.proving.tree, books.clock):
+            runs[f"pushing to {pushing.name}"] = pushing.run
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run

@@ -6,7 +6,7 @@ from the one it has is not pushed, since that would be a second history, and is 
 
 import base64
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 import orjson
@@ -115,11 +115,16 @@ class WebhookTarget:
 
 
 class Pushing:
-    """Pushes every newest checkpoint to every target, each at its own pace."""
+    """Pushes every newest checkpoint to one target. Each target has its own: who hangs holds up no other."""
 
-    def __init__(self, tree: Pushes, targets: Sequence[Target]) -> None:
+    def __init__(self, tree: Pushes, target: Target) -> None:
         self._tree = tree
-        self._targets = targets
+        self._target = target
+
+    @property
+    def name(self) -> str:
+        """Of its target."""
+        return self._target.name
 
     def run(self, stop: threading.Event) -> None:
         """Follows until `stop` is set. What fails is tried again."""
@@ -132,10 +137,9 @@ class Pushing:
             stop.wait(pause_s)
 
     def step(self) -> bool:
-        """Pushes what is new. Whether every target has it now."""
+        """Pushes what is new. Whether the target has it now."""
         newest = self._tree.newest()
-        done = [newest is None or self._push(each, newest) for each in self._targets]
-        return all(done)
+        return newest is None or self._push(self._target, newest)
 
     def _push(self, target: Target, newest: KeptCheckpoint) -> bool:
         pushed = self._tree.pushed(target.name)
@@ -158,8 +162,8 @@ class Pushing:
         return True
 
 
-def pushing_of(settings: Settings, tree: Pushes, clock: Clock) -> Pushing | None:
-    """What pushes where the settings say, None where they say nothing.
+def pushing_of(settings: Settings, tree: Pushes, clock: Clock) -> list[Pushing]:
+    """What pushes where the settings say, one for each place.
 
     Raises BucketUnusable, and OSError for a bucket whose address is wrong.
     """
@@ -173,7 +177,7 @@ def pushing_of(settings: Settings, tree: Pushes, clock: Clock) -> Pushing | None
         egress = Egress(allow_private=settings.allow_private_addresses)
         target = WebhookTarget(url.get_secret_value(), secret.get_secret_value(), egress=egress, clock=clock)
         targets.append(target)
-    return Pushing(tree, targets) if targets else None
+    return [Pushing(tree, each) for each in targets]
 
 
 def _goes_on(tree: TreeReader, had: Checkpoint, checkpoint: KeptCheckpoint) -> None:

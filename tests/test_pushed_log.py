@@ -62,7 +62,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
 
 
 def pushing(history: MemoryTree, log: PushedLog) -> Pushing:
-    return Pushing(history, [LogTarget("others", log)])
+    return Pushing(history, LogTarget("others", log))
 
 
 def test_nothing_was_pushed_yet(opened: Opened) -> None:
@@ -183,8 +183,7 @@ def test_a_bucket_is_pushed_to_where_the_settings_say_so(bucket: Bucket, credent
     tree = MemoryTree(MemoryRecorder(), LEDGER_ID)
     settings = Settings(data_dir=tmp_path, checkpoint_push_folder=tmp_path, checkpoint_push_bucket=bucket.url(""))
     found = pushing_of(settings, tree, lambda: NOON)
-    assert found is not None
-    assert [each.name for each in found._targets] == ["folder", "bucket"]
+    assert [each.name for each in found] == ["folder", "bucket"]
 
 
 @pytest.mark.parametrize("url", ["https://bucket.example", "file:///etc", "memory:///", "s3:/bucket://"])

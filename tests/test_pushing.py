@@ -2,11 +2,13 @@
 
 import base64
 import json
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from uuid import UUID
 
 import pytest
@@ -15,7 +17,7 @@ from structlog.testing import capture_logs
 from bickford_sora import webhook_signatures
 from bickford_sora.egress import Egress
 from bickford_sora.pushed_folder import PushedFolder
-from bickford_sora.pushing import LogTarget, Pushing, WebhookTarget, pushing_of
+from bickford_sora.pushing import CALL_TIMEOUT_S, LogTarget, Pushing, WebhookTarget, pushing_of
 from bickford_sora.settings import Settings
 from ledger.application import Ledger
 from ledger.memory import MemoryRecorder
@@ -46,7 +48,7 @@ def tree_of(proven: Proven) -> MemoryTree:
 
 
 def pushing(proven: Proven, folder: Path) -> Pushing:
-    return Pushing(tree_of(proven), [LogTarget("folder", PushedFolder(folder))])
+    return Pushing(tree_of(proven), LogTarget("folder", PushedFolder(folder)))
 
 
 def checkpoint_of(note: bytes | str) -> Checkpoint:
@@ -110,7 +112,7 @@ def test_a_webhook_is_signed_and_proves_that_it_goes_on(proven: Proven) -> None:
     with endpoint([204, 500, 204]) as (url, told):
         egress = Egress(allow_private=("127.0.0.0/8",))
         target = WebhookTarget(url, SECRET, egress=egress, clock=lambda: NOON)
-        pushes = Pushing(tree_of(proven), [target])
+        pushes = Pushing(tree_of(proven), target)
         proven.grow(300)
         first = proven.sequencer.take()
         assert pushes.step()
@@ -133,31 +135,45 @@ def test_a_webhook_to_a_private_address_is_refused(proven: Proven) -> None:
     proven.sequencer.take()
     target = WebhookTarget("https://10.0.0.1/", SECRET, egress=Egress(allow_private=()), clock=lambda: NOON)
     with capture_logs() as logs:
-        assert not Pushing(tree_of(proven), [target]).step()
+        assert not Pushing(tree_of(proven), target).step()
     assert [(each["event"], each["cause"]) for each in logs] == [("push_failed", "address_refused")]
 
 
-def test_one_target_that_fails_does_not_hold_up_another(proven: Proven, tmp_path: Path) -> None:
-    proven.grow(1)
-    proven.sequencer.take()
-    (tmp_path / "file").write_text("")
-    targets = [
-        LogTarget("bad", PushedFolder(tmp_path / "file")),
-        LogTarget("good", PushedFolder(tmp_path / "good")),
-    ]
-    assert not Pushing(tree_of(proven), targets).step()
-    assert (tmp_path / "good" / "checkpoint").exists()
+def test_one_target_that_hangs_does_not_hold_up_another(proven: Proven, tmp_path: Path) -> None:
+    tree, stop, folder = tree_of(proven), Event(), tmp_path / "pushed" / "checkpoints"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = Settings(
+            data_dir=tmp_path,
+            allow_private_addresses="127.0.0.0/8",
+            checkpoint_push_folder=tmp_path / "pushed",
+            checkpoint_push_url=f"http://127.0.0.1:{silent.getsockname()[1]}/",
+            checkpoint_push_secret=SECRET,
+        )
+        threads = [
+            Thread(target=each.run, args=(stop,), daemon=True) for each in pushing_of(settings, tree, lambda: NOON)
+        ]
+        for thread in threads:
+            thread.start()
+        for size in (1, 2):
+            proven.grow(1)
+            proven.sequencer.take()
+            gives_up_at = time.monotonic() + CALL_TIMEOUT_S / 2
+            while not (folder / str(size)).exists():
+                assert time.monotonic() < gives_up_at
+                time.sleep(0.05)
+        stop.set()
+    for thread in threads:  # what hung was reset with its socket
+        thread.join(CALL_TIMEOUT_S)
 
 
 def test_where_to_push_is_what_the_settings_say(tmp_path: Path) -> None:
     tree = MemoryTree(MemoryRecorder(), LEDGER_ID)
     settings = Settings(data_dir=tmp_path)
-    assert pushing_of(settings, tree, lambda: NOON) is None
+    assert pushing_of(settings, tree, lambda: NOON) == []
     given = {
         "checkpoint_push_folder": tmp_path,
         "checkpoint_push_url": "https://a.example",
         "checkpoint_push_secret": SECRET,
     }
     found = pushing_of(Settings(data_dir=tmp_path, **given), tree, lambda: NOON)
-    assert found is not None
-    assert [each.name for each in found._targets] == ["folder", "webhook"]
+    assert [each.name for each in found] == ["folder", "webhook"]

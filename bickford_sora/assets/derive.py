@@ -7,7 +7,6 @@ from typing import BinaryIO
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from bickford_sora.assets.errors import MediaFault, MediaInvalid
 from bickford_sora.assets.limits import MediaLimits
 from bickford_sora.assets.video_decoding import checked_frames, open_video
 
@@ -60,7 +59,8 @@ def _pictures(file: BinaryIO, limits: MediaLimits, *, count: int, side_max: int)
                 yield from [picture] * repeats
             if number == wanted[-1]:
                 return
-    raise MediaInvalid(MediaFault.UNDECODABLE, f"the video has fewer frames than its {total} packets")
+        # Not every packet need be shown: an edit list may cut some away. The last frame stands for what is not there.
+        yield from [_scaled(frame, width, height)] * sum(each > number for each in wanted)
 
 
 def _fitted(width: int, height: int, *, side_max: int) -> tuple[int, int]:

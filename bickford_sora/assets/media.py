@@ -15,7 +15,7 @@ class VideoFacts(BaseModel):
         media_type: from the content, not from a declared type.
         container: the file format.
         video_codec: FFmpeg's canonical name, e.g. `h264`.
-        audio_codec: of the first audio stream; None without one. Audio is not decoded.
+        audio_codec: of the first audio stream; None without one, or when nobody here knows it. Audio is not decoded.
         has_audio: whether there is an audio stream.
         width: stored pixels, before any rotation a player applies.
         height: as `width`.

@@ -43,7 +43,7 @@ def decode_video(file: BinaryIO, limits: MediaLimits) -> dict[str, str | int | b
             "media_type": media_type,
             "container": "mp4",
             "video_codec": stream.codec.canonical_name,
-            "audio_codec": audio.codec.canonical_name if audio else None,
+            "audio_codec": audio.codec.canonical_name if audio and audio.codec_context else None,
             "has_audio": audio is not None,
             "width": stream.width,
             "height": stream.height,
@@ -65,6 +65,8 @@ def open_video(file: BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not container.streams.video:
             raise MediaInvalid(MediaFault.NO_VIDEO, "the MP4 has no video stream")
         stream = container.streams.video[0]
+        if stream.codec_context is None:  # also of one that is encrypted
+            raise MediaInvalid(MediaFault.CODEC_UNSUPPORTED, "there is no decoder for the video's codec")
         stream.codec_context.thread_count = 1  # memory and processor time then depend on the file alone
         yield container, stream
 

@@ -23,7 +23,7 @@ NO_NUL = r"^[^\x00]*$"
 VIDEO_ID_CHARS_MAX = 128
 """Longest id of a video in a query."""
 FORM_PARTS_MAX = 64
-"""Fields and files of one form together."""
+"""Fields and files of one form together, and names of a JSON object."""
 JSON_DEPTH_MAX = 16
 """How deep JSON may be nested."""
 
@@ -68,6 +68,8 @@ def json_object(body: bytes) -> dict[str, object]:
         raise _malformed("We could not parse the JSON body of your request.", "invalid_json") from None
     if not isinstance(parsed, dict):
         raise _malformed("The JSON body must be an object.", "invalid_json")
+    if len(parsed) > FORM_PARTS_MAX:
+        raise _too_many()
     for name, value in parsed.items():
         for text in (name, *_texts(value)):
             _check_text(name, text)
@@ -174,7 +176,7 @@ class _Parts:
 
     def _begin(self) -> None:
         if len(self.parts) >= FORM_PARTS_MAX:
-            raise _malformed(f"A form has at most {FORM_PARTS_MAX} fields.", "too_many_fields")
+            raise _too_many()
         self.parts.append(_Part())
 
     def _header(self) -> None:
@@ -248,6 +250,10 @@ def _shown(name: str) -> str:
 
 def _twice(name: str) -> InvalidRequest:
     return InvalidRequest(f"{_shown(name)!r} is given twice.", code="duplicate_parameter", param=_shown(name))
+
+
+def _too_many() -> InvalidRequest:
+    return _malformed(f"A form has at most {FORM_PARTS_MAX} fields.", "too_many_fields")
 
 
 def _malformed(message: str, code: str) -> InvalidRequest:

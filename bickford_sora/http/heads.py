@@ -45,6 +45,9 @@ class BoundedHeads(HttpToolsProtocol):
             raise httptools.HttpParserError("too many requests wait on this connection")
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             raise httptools.HttpParserError("the headers are too large")
+        if self.parser.should_upgrade() and any(_announces_body(*each) for each in self.headers):
+            # The parser takes what is behind such a head for another protocol, or for the next request.
+            raise httptools.HttpParserError("a request to change the protocol has no body here")
         self.begin()
         self._unended_bytes = 0
 
@@ -61,3 +64,8 @@ class BoundedHeads(HttpToolsProtocol):
         """Called by the parser at the end of a request."""
         super().on_message_complete()
         self._unended_bytes = 0
+
+
+def _announces_body(name: bytes, value: bytes) -> bool:
+    """Whether a header says that a body follows. Names are in lower case."""
+    return name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0") != b"")

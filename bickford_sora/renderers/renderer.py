@@ -1,5 +1,6 @@
 """A renderer that is asked over HTTP, whatever its dialect: calls, and how each answer is sorted."""
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,10 +25,13 @@ from bickford_sora.renderers.transport import (
     Transport,
     read_at_most,
 )
-from bickford_sora.renderers.wire import JobPage, NonsenseAnswer, read_character, read_deleted, read_job
+from bickford_sora.renderers.wire import JOBS_MAX, JobPage, NonsenseAnswer, read_character, read_deleted, read_job
 from ledger.clock import Clock
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
+"""How much of an error's body is looked at. JSON that is longer is read as text."""
+LIST_S_MAX = 1800.0
+"""Longest time a list is gone through, in seconds: a task that takes longer than an hour counts as lost."""
 UNSUPPORTED = "unsupported_by_renderer"
 _TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 _NO_SUCH_METHOD = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
@@ -123,6 +127,7 @@ class HttpRenderer:
             raise ReadFailed("renderer_list_unsupported")
         after: str | None = None
         seen: set[str] = set()
+        gives_up_at = time.monotonic() + LIST_S_MAX
         for _ in range(self._pages_max):
             page = self._page(after)
             fresh = [job for job in page.jobs if job.job_id not in seen]
@@ -130,7 +135,7 @@ class HttpRenderer:
             yield from fresh
             if page.next_after is None:
                 return
-            if not fresh or page.next_after == after:
+            if not fresh or page.next_after == after or len(seen) > JOBS_MAX or time.monotonic() > gives_up_at:
                 raise ReadFailed("renderer_list_endless")
             after = page.next_after
         raise ReadFailed("renderer_list_endless")
@@ -176,8 +181,9 @@ class HttpRenderer:
 
     def probe(self) -> None:
         """Ask whether the process is there; see the port."""
-        params = {"limit": "1"} if self.dialect.probe_path == "/videos" else None
-        answer = self._read("GET", self.dialect.probe_path, params)
+        is_list = self.dialect.probe_path == "/videos"
+        bytes_max = self._transport.limits.list_bytes_max if is_list else None
+        answer = self._read("GET", self.dialect.probe_path, {"limit": "1"} if is_list else None, bytes_max=bytes_max)
         if answer.status not in _ANSWERED:
             raise outcomes.of_list(self._error(answer), first_page=False)
 
@@ -231,15 +237,18 @@ class HttpRenderer:
             return None
         return news if news.status == "failed" and news.job_id == job_id else None
 
-    def _read(self, method: str, path: str, params: dict[str, str] | None = None) -> Answer:
+    def _read(
+        self, method: str, path: str, params: dict[str, str] | None = None, *, bytes_max: int | None = None
+    ) -> Answer:
         with _reads_sorted():
-            return self._transport.request(method, path, params=params)
+            return self._transport.request(method, path, params=params, bytes_max=bytes_max)
 
     def _page(self, after: str | None) -> JobPage:
         size = self.dialect.list_page_size
         paging = {} if size is None else {"limit": str(size)}
         cursor = {} if after is None else {"after": after}
-        answer = self._read("GET", "/videos", {**paging, "order": "desc", **cursor})
+        params = {**paging, "order": "desc", **cursor}
+        answer = self._read("GET", "/videos", params, bytes_max=self._transport.limits.list_bytes_max)
         if answer.status != HTTPStatus.OK:
             raise outcomes.of_list(self._error(answer), first_page=after is None)
         try:
@@ -273,6 +282,7 @@ class HttpRenderer:
         )
 
     def _error(self, answer: Answer) -> outcomes.ErrorAnswer:
+        answer = replace(answer, body=answer.body[:ERROR_BODY_BYTES_MAX])
         error = outcomes.read_error_answer(answer, now=self._clock())
         redacted = self._transport.redacted
         return replace(error, renderer_code=redacted(error.renderer_code), message=redacted(error.message))

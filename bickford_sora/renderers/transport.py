@@ -16,12 +16,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+import httpcore
 import httpx
 from pydantic import SecretStr
 
 from bickford_sora.egress import resolve as resolve_by_system
 from bickford_sora.egress import usual_authorities
 from bickford_sora.renderers.elsewhere import NotAllowed, Place, Resolve, place_of
+from bickford_sora.renderers.patience import PatientBackend, PatientUntil
 from bickford_sora.tracing import Tracing
 
 CREDENTIAL_CHARS_REDACTED_MIN = 8
@@ -78,8 +80,11 @@ class TransportLimits:
     silence_timeout_s: float = 30.0
     """Longest pause between two pieces of a download."""
     download_timeout_s: float = 900.0
-    json_bytes_max: int = 32 * 1024 * 1024
-    """A list page of 100 videos with prompts of 32,000 characters fits, escaped."""
+    """Longest time of a download, from the call on."""
+    answer_bytes_max: int = 2 * 1024 * 1024
+    """A video with a prompt of 32,000 characters fits, escaped."""
+    list_bytes_max: int = 32 * 1024 * 1024
+    """A list page of 100 such videos fits."""
     download_bytes_max: int = 2 * 1024 * 1024 * 1024
 
 
@@ -186,13 +191,8 @@ class Transport:
                 "user-agent": "bickford-sora",
                 **_authorization(credential, key_header),
             },
-            limits=httpx.Limits(
-                max_connections=self.limits.connections_max,
-                max_keepalive_connections=self.limits.connections_idle_max,
-                keepalive_expiry=self.limits.connection_idle_s,
-            ),
             follow_redirects=False,
-            verify=tls or usual_authorities(),
+            transport=_Patient(self.limits, tls or usual_authorities()),
             trust_env=False,
         )
 
@@ -220,18 +220,19 @@ class Transport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        bytes_max: int | None = None,
         is_too_late: Callable[[], bool] | None = None,
     ) -> Answer:
         """Make one call, once, and read its answer whole, whatever its status.
 
         `form` and `files` make a multipart body, also without a file; `json` makes a JSON body.
-        `timeout_s` takes the place of `answer_timeout_s`. `is_too_late` is asked when all but the last bytes of the
-        body have left.
+        `timeout_s` takes the place of `answer_timeout_s`, `bytes_max` that of `answer_bytes_max`. `is_too_late` is
+        asked when all but the last bytes of the body have left.
 
         Raises:
             TooLate: `is_too_late` said so.
             NotSent: nothing was sent.
-            NoAnswer: no whole answer came in time, or (AnswerTooLarge) it was larger than `json_bytes_max`.
+            NoAnswer: no whole answer came in time, or (AnswerTooLarge) it was larger than that.
         """
         wait_s = self.limits.answer_timeout_s if timeout_s is None else timeout_s
         request = self._client.build_request(
@@ -241,13 +242,14 @@ class Transport:
             json=json,
             params=params,
             headers=headers,
-            timeout=self._timeout(wait_s),
         )
+        deadline = time.monotonic() + wait_s
+        self._limit(request, wait_s, ends_at=deadline + wait_s)
         if is_too_late is not None:
             request.stream = _HeldBack(request.stream, is_too_late)
-        deadline = time.monotonic() + wait_s
         with closing(self._send(request)) as response:
-            chunks = _chunks(response, bytes_max=self.limits.json_bytes_max, deadline=deadline)
+            read_max = self.limits.answer_bytes_max if bytes_max is None else bytes_max
+            chunks = _chunks(response, bytes_max=read_max, deadline=deadline)
             return Answer(response.status_code, dict(response.headers), b"".join(chunks))
 
     @contextmanager
@@ -260,8 +262,7 @@ class Transport:
             NotSent: nothing was sent.
             NoAnswer: no answer began.
         """
-        timeout = self._timeout(self.limits.silence_timeout_s)
-        with self._streamed(self._client.build_request("GET", path, params=params, timeout=timeout)) as answer:
+        with self._streamed(self._client.build_request("GET", path, params=params)) as answer:
             yield answer
 
     @contextmanager
@@ -277,14 +278,14 @@ class Transport:
     def _streamed(self, request: httpx.Request) -> Generator[StreamedAnswer, None, None]:
         limits = self.limits
         deadline = time.monotonic() + limits.download_timeout_s
-        with closing(self._followed(request)) as response:
+        with closing(self._followed(request, deadline)) as response:
             chunks = _chunks(response, bytes_max=limits.download_bytes_max, deadline=deadline)
             yield StreamedAnswer(response.status_code, dict(response.headers), chunks)
 
-    def _followed(self, request: httpx.Request) -> httpx.Response:
+    def _followed(self, request: httpx.Request, deadline: float) -> httpx.Response:
         """The answer behind at most REDIRECTS_MAX redirects."""
         asked = str(request.url)
-        response = self._send(request)
+        response = self._sent_by(request, deadline)
         for _ in range(REDIRECTS_MAX):
             if response.status_code not in _REDIRECTS:
                 break
@@ -295,8 +296,13 @@ class Transport:
                 break
             response.close()
             asked = place.url
-            response = self._send(request)
+            response = self._sent_by(request, deadline)
         return response
+
+    def _sent_by(self, request: httpx.Request, deadline: float) -> httpx.Response:
+        """The beginning of a download's answer."""
+        self._limit(request, self.limits.silence_timeout_s, ends_at=deadline)
+        return self._send(request)
 
     def _request_for(self, place: Place) -> httpx.Request:
         """A GET of a place that may be asked, with the credential where that is shown."""
@@ -306,7 +312,7 @@ class Transport:
             raise NotAllowed("not a URL") from None
         if url.raw_host.decode("ascii") != place.host:
             raise NotAllowed("two readings of one URL")  # what was checked is not what would be called
-        request = self._client.build_request("GET", url, timeout=self._timeout(self.limits.silence_timeout_s))
+        request = self._client.build_request("GET", url)
         if not place.own:
             request.headers.pop(self._key_header, None)
         if place.address is not None:
@@ -340,9 +346,26 @@ class Transport:
         # Outside the `except`, here and below: a chained error of httpx quotes what a broken renderer sent.
         raise failure
 
-    def _timeout(self, wait_s: float) -> httpx.Timeout:
-        return httpx.Timeout(
-            wait_s, connect=min(wait_s, self.limits.connect_timeout_s), pool=self.limits.pool_timeout_s
+    def _limit(self, request: httpx.Request, wait_s: float, *, ends_at: float) -> None:
+        """Bounds each step of a call by `wait_s`, and all of it by `ends_at` (monotonic seconds)."""
+        step = PatientUntil(wait_s, ends_at)
+        connect_s = min(wait_s, self.limits.connect_timeout_s)
+        steps = {"connect": connect_s, "pool": self.limits.pool_timeout_s, "read": step, "write": step}
+        request.extensions["timeout"] = steps
+
+
+class _Patient(httpx.HTTPTransport):
+    """Connections whose reads and writes end with the call they belong to; see `patience`."""
+
+    def __init__(self, limits: TransportLimits, tls: ssl.SSLContext) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        # httpx has no way to say how connections are made; a test holds that this one is taken.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            max_connections=limits.connections_max,
+            max_keepalive_connections=limits.connections_idle_max,
+            keepalive_expiry=limits.connection_idle_s,
+            network_backend=PatientBackend(),
         )
 
 

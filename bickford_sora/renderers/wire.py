@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bickford_sora.renderers.port import Character, JobNews, JobStatus
 
 JOB_ID_CHARS_MAX = 512
+JOBS_MAX = 100_000
+"""Jobs of one page, and of a whole list: to read so many takes two seconds and 100 MB."""
 MESSAGE_CHARS_MAX = 2_000
 FIELD_CHARS_MAX = 256
 OUTPUTS_MAX = 100
@@ -160,7 +162,7 @@ class _Page(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    data: list[_Video]
+    data: Annotated[list[_Video], Field(max_length=JOBS_MAX)]
     has_more: bool | None = None
     last_id: str | None = Field(default=None, max_length=JOB_ID_CHARS_MAX)
 

@@ -58,6 +58,34 @@ def test_a_fragmented_video_is_accepted(inspector: MediaInspector, video_maker: 
     assert (facts.frame_count, facts.duration_ms) == (24, 1000)
 
 
+def entry_renamed(video: bytes, entry: bytes, *boxes: bytes) -> bytes:
+    """A sample entry, and boxes in it, by names that nobody knows."""
+    begin = video.index(entry, video.index(b"stsd"))
+    changed = video[:begin] + b"xxxx" + video[begin + 4 :]
+    for each in boxes:
+        changed = changed.replace(each, b"xxxx")
+    return changed
+
+
+def test_a_codec_that_nobody_knows_is_refused_for_good(inspector: MediaInspector, video: bytes) -> None:
+    assert verdict(inspector, entry_renamed(video, b"avc1")) == "media_codec_unsupported"
+
+
+def test_audio_that_nobody_knows_keeps_no_video_out(inspector: MediaInspector, video: bytes) -> None:
+    facts = inspector.inspect_video(entry_renamed(video, b"mp4a", b"esds"))
+
+    assert facts == FACTS.model_copy(update={"audio_codec": None})
+
+
+def test_a_video_that_is_cut_by_its_edit_list_gets_its_pictures(inspector: MediaInspector, video: bytes) -> None:
+    duration = video.index(b"elst") + 12
+    cut = video[:duration] + (250).to_bytes(4, "big") + video[duration + 4 :]
+
+    assert inspector.inspect_video(cut).frame_count < FACTS.frame_count // 2
+    for made in (inspector.make_thumbnail(cut), inspector.make_spritesheet(cut)):
+        assert inspector.inspect_image(made.content).width > 0
+
+
 @pytest.mark.parametrize("kept", [0.02, 0.3, 0.6, 0.9, 0.999])
 def test_a_truncated_video_is_refused(inspector: MediaInspector, video: bytes, kept: float) -> None:
     assert verdict(inspector, video[: int(len(video) * kept)]) == "media_truncated"

@@ -79,7 +79,7 @@ def shell(database_url: str, tmp_path: Path) -> Shell:
         for part in (facts, others):
             books.ledger.append(Decision.of(part, heads={}, context=Context("main", "key_1", NOON), new_id=new_id))
         taken = books.proving.sequencer.take()
-        Pushing(books.proving.tree, [LogTarget("folder", PushedFolder(tmp_path / "pushed"))]).step()
+        Pushing(books.proving.tree, LogTarget("folder", PushedFolder(tmp_path / "pushed"))).step()
     (tmp_path / "checkpoint").write_text(taken.note, "utf-8")
     return Shell(tmp_path, database_url, video_id)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -143,6 +143,27 @@ def test_a_trailer_is_no_header(served: Served) -> None:
     head = b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     trailer = f"2\r\n{{}}\r\n0\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
     assert raw(url, head + trailer).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_body_behind_a_wish_for_another_protocol_is_not_read_as_a_request(served: Served) -> None:
+    _, url = served
+    wish = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    length = b"Content-Length: %d\r\n\r\n" % len(hidden)
+    answer = raw(url, b"POST /v1/videos HTTP/1.1\r\n" + wish + length + hidden)
+    assert answer.split(b" ")[1] == b"400"
+    assert answer.count(b"HTTP/1.1 ") == 1
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+        connection.sendall(b"POST /v1/videos HTTP/1.1\r\n" + wish + length)
+        connection.settimeout(5.0)
+        answered = connection.recv(65_536)
+        with suppress(OSError):
+            connection.sendall(hidden)
+            answered += connection.recv(65_536)
+    assert (answered.split(b" ")[1], answered.count(b"HTTP/1.1 ")) == (b"400", 1)
+    asked = raw(url, b"GET /healthz HTTP/1.1\r\n" + wish.replace(b"Upgrade\r", b"close, Upgrade\r", 1) + b"\r\n")
+    assert asked.split(b" ")[1] == b"200", "without a body it is taken as if it had not wished"
 
 
 @pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\na: "], ids=["line", "header"])

@@ -20,7 +20,8 @@ IMPATIENT = TransportLimits(
     pool_timeout_s=4.0,
     answer_timeout_s=3.0,
     silence_timeout_s=2.5,
-    json_bytes_max=200_000,
+    answer_bytes_max=200_000,
+    list_bytes_max=200_000,
     download_bytes_max=200_000,
 )
 

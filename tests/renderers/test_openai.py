@@ -1,13 +1,17 @@
 """The OpenAI dialect: what it sends, and how tolerantly it reads."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from bickford_sora.renderers import renderer as renderers
 from bickford_sora.renderers.errors import ReadFailed, Refused, UnknownOutcome
-from bickford_sora.renderers.port import Character, JobNews, Source, Upload
+from bickford_sora.renderers.port import Character, JobNews, Renderer, Source, Upload
+from bickford_sora.renderers.transport import TransportLimits
+from bickford_sora.renderers.wire import JOBS_MAX
 from tests.renderers.conftest import ORDER, VIDEO, MakeRenderer, Scripted
 from tests.renderers.fake_server import Reply, answering, unused_url
 from tests.renderers.sent import fields_of, parts_of, target_of
@@ -305,6 +309,34 @@ def test_more_pages_than_the_limit_end_with_an_error(scripted: Scripted) -> None
     with pytest.raises(ReadFailed) as raised:
         list(renderer.jobs())
     assert (raised.value.code, len(server.requests)) == ("renderer_list_endless", 4)
+
+
+def test_more_jobs_than_can_be_are_not_read(scripted: Scripted) -> None:
+    body = b'{"has_more": false, "data": [' + b'{"id": "a"},' * JOBS_MAX + b'{"id": "a"}]}'
+    renderer, server = scripted(answering(200, body), limits=TransportLimits())
+    with pytest.raises(ReadFailed) as raised:
+        list(renderer.jobs())
+    assert (raised.value.code, len(server.requests)) == ("renderer_answer_invalid", 1)
+
+
+def test_an_endless_list_is_given_up(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renderers, "LIST_S_MAX", 0.0)
+    renderer, server = scripted(page("a", has_more=True, last_id="a"))
+    with pytest.raises(ReadFailed) as raised:
+        list(renderer.jobs())
+    assert (raised.value.code, len(server.requests)) == ("renderer_list_endless", 1)
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda it: it.status("video_1"), lambda it: it.submit(ORDER)], ids=["status", "submit"]
+)
+def test_what_is_said_of_one_job_is_not_as_long_as_a_list(
+    scripted: Scripted, ask: Callable[[Renderer], object]
+) -> None:
+    long = {**VIDEO, "error": [{}] * 1_000_000}
+    renderer, _ = scripted(answering(200, long), limits=TransportLimits())
+    with pytest.raises((ReadFailed, UnknownOutcome)):
+        ask(renderer)
 
 
 def test_a_page_lost_on_the_way_is_no_end_of_the_list(scripted: Scripted) -> None:

@@ -1,14 +1,24 @@
 """What the transport promises below any dialect."""
 
+import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from bickford_sora.renderers.transport import HELD_BACK_BYTES, NoAnswer, NotSent, TooLate, Transport, TransportLimits
+from bickford_sora.renderers.transport import (
+    HELD_BACK_BYTES,
+    FilePart,
+    NoAnswer,
+    NotSent,
+    TooLate,
+    Transport,
+    TransportLimits,
+)
 from tests.renderers.conftest import IMPATIENT, SECRET
 from tests.renderers.fake_server import FakeServer, Reply, answering, http
 
@@ -98,6 +108,54 @@ def test_a_chunked_answer_without_its_end_is_no_answer(tls: ssl.SSLContext, ende
             list(streamed.chunks)
 
 
+@pytest.mark.parametrize(
+    ("begun", "each"),
+    [
+        (b"HTTP/1.1 200 OK\r\nx: ", b"a"),
+        (b"HTTP/1.1 200 ", b"a"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;x=", b"a"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", b"a"),
+    ],
+    ids=["head", "status line", "interim answers", "chunk extension", "trailer", "body"],
+)
+def test_an_answer_that_trickles_is_left_when_its_time_is_over(tls: ssl.SSLContext, begun: bytes, each: bytes) -> None:
+    limits = TransportLimits(answer_timeout_s=0.4, silence_timeout_s=0.4, download_timeout_s=0.8)
+    trickle = Reply([begun, *[each] * 200], pause_s=0.05)
+    with FakeServer(trickle) as server, transport_to(server, tls, limits) as transport:
+        began = time.monotonic()
+        with pytest.raises(NoAnswer):
+            transport.request("GET", "/videos")
+        with pytest.raises(NoAnswer), transport.stream("/videos") as streamed:
+            list(streamed.chunks)
+        assert time.monotonic() - began < 6.0  # ten seconds each, left alone
+
+
+def test_a_request_that_is_read_by_drops_is_left_when_its_time_is_over(tls: ssl.SSLContext) -> None:
+    limits = TransportLimits(answer_timeout_s=0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stopping = threading.Event()
+
+        def sip() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while not stopping.wait(0.02) and connection.recv(4096):
+                    pass
+
+        sipping = threading.Thread(target=sip, daemon=True)
+        sipping.start()
+        began = time.monotonic()
+        with Transport(f"http://127.0.0.1:{server.getsockname()[1]}/v1", None, limits=limits, tls=tls) as transport:
+            with pytest.raises(NoAnswer):
+                transport.request("POST", "/videos", files=[FilePart("a", "a", "video/mp4", bytes(32 << 20))])
+            took_s = time.monotonic() - began
+        stopping.set()
+        sipping.join(5.0)
+    assert took_s < 5.0
+
+
 def test_a_packed_answer_is_not_unpacked(tls: ssl.SSLContext) -> None:
     with FakeServer(answering(200, b"\x1f\x8b", content_encoding="gzip")) as server, transport_to(server, tls) as to:
         with pytest.raises(NoAnswer):
@@ -117,7 +175,7 @@ def test_a_request_that_is_too_late_never_becomes_whole(tls: ssl.SSLContext, bod
 
 
 def test_an_answer_of_exactly_the_limit_is_read_and_one_byte_more_is_not(tls: ssl.SSLContext) -> None:
-    limits = TransportLimits(json_bytes_max=1_000, download_bytes_max=1_000)
+    limits = TransportLimits(answer_bytes_max=1_000, download_bytes_max=1_000)
     replies = [answering(200, b"x" * 1_000), answering(200, b"x" * 1_001)] * 2
     with FakeServer(*replies) as server, transport_to(server, tls, limits) as transport:
         assert len(transport.request("GET", "/videos").body) == 1_000
