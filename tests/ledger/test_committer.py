@@ -282,8 +282,16 @@ def test_who_waits_for_several_answers_keeps_nobody_from_one(
     assert len(three.result(SETTLE_TIMEOUT_S)) == 3
 
 
+@pytest.fixture
+def interrupted_by() -> Iterator[signal.Signals]:
+    """Raises KeyboardInterrupt in the thread that runs the tests; SIGINT is ignored where several processes do."""
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    yield signal.SIGUSR1
+    signal.signal(signal.SIGUSR1, before)
+
+
 def test_who_is_interrupted_keeps_nobody_from_an_answer(
-    send: RecordingSend, start: Start, callers: ThreadPoolExecutor
+    send: RecordingSend, start: Start, callers: ThreadPoolExecutor, interrupted_by: signal.Signals
 ) -> None:
     gatherer = start()
     queue(gatherer, send, callers, [])
@@ -294,7 +302,7 @@ def test_who_is_interrupted_keeps_nobody_from_an_answer(
         one = callers.submit(gatherer.append, writing("b"))
         wait_for(2, gatherer)
         behind = held_next(gatherer, send)
-        signal.pthread_kill(main, signal.SIGINT)
+        signal.pthread_kill(main, interrupted_by)
         return behind, one
 
     conducting = callers.submit(interrupted)
