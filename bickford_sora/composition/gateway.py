@@ -340,7 +340,6 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         drain_s=DELIVERY_TIMEOUT_S,
         observe=books.counts.worked,
         tracing=books.tracing,
-        waits_for=lambda item: f"{item.tenant}/{item.project}",
     )
 
 

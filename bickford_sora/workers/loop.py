@@ -2,15 +2,13 @@
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from bickford_sora.tracing import Tracing
-from bickford_sora.workers.shares import SLOW_MAX, SLOW_S, Shares
 from bickford_sora.workers.workshop import Task, Worker
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Unavailable
@@ -29,10 +27,6 @@ FAILING_TASKS_MAX = 10_000
 """How many failing tasks are remembered; after that, all are forgiven."""
 CLEANING_S = 60.0
 """How often the agenda is swept, in seconds."""
-PUT_BACK_MAX = 100
-"""How many tasks that have no worker left are put behind the others at a time."""
-TURN_PAUSE_S = 30.0
-"""Pause of a task that waits for one who is slow and holds enough workers already, in seconds."""
 TASK_S_MAX = 3600.0
 """How long a lease is renewed. A thread that takes longer counts as lost, and somebody else may take its task."""
 
@@ -57,8 +51,6 @@ class Crew:
     tracing: Tracing = field(default_factory=Tracing)
     rooms: Callable[[], Rooms] = lambda: ANY_ROOM
     """What the renderers take now."""
-    waits_for: Callable[[WorkItem], str | None] = lambda item: item.renderer
-    """Whom a task waits for: who is slow leaves workers to the others. None: for nobody in particular."""
 
 
 @dataclass(slots=True)
@@ -71,9 +63,6 @@ class _Begun:
     """Both in monotonic seconds."""
     until: datetime
     """When its first lease ends."""
-    waits_for: str | None = None
-    ended: float | None = None
-    """In monotonic seconds; None while it is worked on."""
     due_at: datetime | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -87,8 +76,6 @@ class WorkLoop:
         self._begun: list[_Begun] = []
         self._failures: dict[tuple[str, Step], int] = {}
         self._cleaned: float | None = None
-        self._slow: set[str | None] = set()
-        """Those whose last task took long."""
 
     def run(self, stop: threading.Event) -> None:
         """Claims, works and releases until `stop` is set.
@@ -115,50 +102,20 @@ class WorkLoop:
         free = self._crew.size - len(self._begun)
         if free <= 0:
             return
-        rooms = self._crew.rooms()
-        shares = self._shares(rooms)
-        steps = list(self._crew.workers)
-        if self._begin(free, steps, shares, shares.narrowed(rooms)):
-            # What waits for somebody slow stood first: it goes behind what waits for others.
-            others = [step for step in steps if step != "submit"]
-            self._begin(PUT_BACK_MAX, others, shares, rooms)
-
-    def _begin(self, limit: int, steps: Sequence[Step], shares: Shares, rooms: Rooms) -> bool:
-        """Begins what is claimed, and puts back what has no worker left. Whether some of that waits for a slow one."""
-        crew, asked_at = self._crew, self._crew.clock()
+        crew = self._crew
+        steps, asked_at = list(crew.workers), crew.clock()
         until = asked_at + timedelta(seconds=crew.lease_s)
-        put_back: list[tuple[WorkItem, datetime | None]] = []
-        for item in crew.leases.claim(crew.owner, limit, crew.lease_s, asked_at, steps, rooms):
-            waits_for = crew.waits_for(item)
-            # A submission that was claimed counts as begun: of those no more are claimed than may be.
-            if item.step == "submit" or shares.left(waits_for):
-                shares.take(waits_for)
-                self._start(item, until, waits_for)
-            else:
-                put_back.append((item, self._after(TURN_PAUSE_S) if shares.is_slow(waits_for) else None))
-        if put_back:
-            crew.leases.release_all(put_back)
-        return any(due_at for _, due_at in put_back)
-
-    def _start(self, item: WorkItem, until: datetime, waits_for: str | None) -> None:
-        now = time.monotonic()
-        begun = _Begun(item, since=now, renewed=now, until=until, waits_for=waits_for)
-        # A daemon: a call that hangs must not keep a process alive that was told to stop.
-        threading.Thread(target=self._work, args=(begun,), name=f"worker-{item.step}", daemon=True).start()
-        self._begun.append(begun)
-
-    def _shares(self, rooms: Rooms) -> Shares:
-        """What is held of this crew now, and by whom."""
-        now = time.monotonic()
-        slow = {each.waits_for for each in self._begun if now - each.since >= SLOW_S}
-        held = Counter(each.waits_for for each in self._begun)
-        return Shares(self._crew.size, held, self._slow | slow, alone=len(rooms.rooms) == 1)
+        for item in crew.leases.claim(crew.owner, free, crew.lease_s, asked_at, steps, crew.rooms()):
+            now = time.monotonic()
+            begun = _Begun(item, since=now, renewed=now, until=until)
+            # A daemon: a call that hangs must not keep a process alive that was told to stop.
+            threading.Thread(target=self._work, args=(begun,), name=f"worker-{item.step}", daemon=True).start()
+            self._begun.append(begun)
 
     def _work(self, begun: _Begun) -> None:
         try:
             begun.due_at = self._attempt(begun.item, begun.until)
         finally:
-            begun.ended = time.monotonic()
             begun.done.set()
             self._wake.set()
 
@@ -205,17 +162,6 @@ class WorkLoop:
             # Forgotten only after they were released: while the database is away it is tried again.
             self._crew.leases.release_all([(each.item, each.due_at or self._after(TROUBLE_S)) for each in done])
             self._begun = [each for each in self._begun if each not in done]
-            for each in done:
-                self._note(each)
-
-    def _note(self, begun: _Begun) -> None:
-        """Remembers who was slow the last time."""
-        if begun.waits_for is None or begun.ended is None:
-            return
-        if begun.ended - begun.since < SLOW_S:
-            self._slow.discard(begun.waits_for)
-        elif len(self._slow) < SLOW_MAX:
-            self._slow.add(begun.waits_for)
 
     def _renew(self) -> None:
         """Keeps the leases of what takes long, so that nobody begins the same download again."""

@@ -44,13 +44,12 @@ class MemoryLeases:
             self.due[each.stream] = (each, now + timedelta(seconds=lease_s))
         return ready
 
-    def release_all(self, items: Sequence[tuple[WorkItem, datetime | None]]) -> list[bool]:
+    def release_all(self, items: Sequence[tuple[WorkItem, datetime]]) -> list[bool]:
         self.calls["release"] += len(items)
         if self.release_errors:
             raise self.release_errors.pop()
         self.released += [(item.stream, due_at) for item, due_at in items]
-        at_once = datetime.min.replace(tzinfo=UTC)
-        self.due |= {item.stream: (item, due_at or at_once) for item, due_at in items}
+        self.due |= {item.stream: (item, due_at) for item, due_at in items}
         return [True] * len(items)
 
     def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
@@ -116,26 +115,6 @@ def test_a_full_crew_is_waited_for_without_spinning() -> None:
     wait_for(lambda: len(leases.released) == 3)
     stop.set()
     thread.join(10)
-
-
-def test_a_renderer_that_hangs_leaves_workers_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "SLOW_S", 0.2)
-    hanging = [replace(item(number), step="follow", renderer="hanging") for number in range(200)]
-    others = [replace(item(number), step="follow", renderer="other") for number in range(200, 204)]
-    leases, go_on = MemoryLeases(*hanging, *others), threading.Event()
-    begun: Counter[str] = Counter()
-
-    def follow(task: Task) -> datetime:
-        renderer = next(each.renderer for each in (*hanging, *others) if each.stream == task.stream)
-        begun[str(renderer)] += 1
-        if renderer == "hanging":
-            go_on.wait(10)
-        return later(task)
-
-    with running(crew(leases, later, workers={"follow": follow}, size=4)):
-        wait_for(lambda: begun["other"] == len(others))
-        assert begun["hanging"] < 4
-        go_on.set()
 
 
 def test_a_long_task_keeps_its_lease_so_that_nobody_begins_it_again() -> None:
