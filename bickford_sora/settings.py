@@ -203,8 +203,8 @@ class Settings(BaseSettings):
     """Requests one API key may make a minute, counted by each process for itself. Unset: no limit."""
     queue_renders_max: int = Field(default=100_000, ge=1)
     """Renders that may wait to be submitted, of all tenants."""
-    queue_tenant_renders_max: int = Field(default=50_000, ge=1)
-    """Renders that may wait to be submitted, of one tenant."""
+    queue_tenant_renders_max: int | None = Field(default=None, ge=1)
+    """Renders that may wait to be submitted, of one tenant. Unset: as many as of all."""
     queue_project_renders_max: int = Field(default=20_000, ge=1)
     """Renders that may wait to be submitted, of one project."""
     requests_max: int = Field(default=1_500, ge=1)

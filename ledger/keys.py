@@ -117,10 +117,10 @@ class Keys:
             _check_field(each.field)
         known = dict(self._store.get({*names, *(each.requester for each in texts)}))
         new = {each.requester: self._wrapping for each in texts if each.requester not in known}
-        if new and not self.fits():
+        if new and self.fits():
+            known |= self._made(new)
+        if new and not self.fits():  # asked again: somebody else may have made the first one meanwhile
             return [Corrupt("the master key is not the one that this ledger was sealed with") for _ in texts]
-        known |= self._made(new)
-        self._is_known_to_fit = self._is_known_to_fit or bool(new)
         missing = {name: each.requester for name, each in zip(names, texts, strict=True) if name not in known}
         known |= self._made(self._above(missing, known))
         return [self._sealed(name, each, known) for name, each in zip(names, texts, strict=True)]

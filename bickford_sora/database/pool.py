@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import structlog
 from psycopg import Connection, OperationalError
+from psycopg.errors import InvalidParameterValue
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
@@ -14,6 +16,8 @@ from bickford_sora.database.silence import HeedfulConnection, answered_within
 from ledger.keepalives import CONNECT_TIMEOUT_S, KEEPALIVES, noticing
 
 APPLICATION_NAME = "bickford-sora"
+CLIENT_LOOK = "5s"
+"""How often a server that computes looks whether its client is still there: what was given up ends soon."""
 LOCK_TIMEOUT_S = 10.0
 IDLE_IN_TRANSACTION_TIMEOUT_S = 5.0
 """How long others wait, in seconds, for what a process holds that was paused, or whose machine lost its power.
@@ -80,6 +84,8 @@ def open_pool(
                 "set_config('idle_in_transaction_session_timeout', %s, false), " + KEEPALIVES,
                 (_milliseconds(lock_timeout_s), _milliseconds(idle_in_transaction_timeout_s)),
             )
+            with suppress(InvalidParameterValue):  # a server's system may not be able to tell
+                connection.execute("SELECT set_config('client_connection_check_interval', %s, false)", (CLIENT_LOOK,))
         checks.opened(connection)
 
     def check(connection: Connection[TupleRow]) -> None:

@@ -224,7 +224,7 @@ def _text(name: str | None, raw: bytes | bytearray) -> str:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every text in a JSON value. Raises InvalidRequest when it is nested too deep."""
+    """Every text in a JSON value. Raises InvalidRequest when it is nested too deep, or an object has too many names."""
     open_values = [(value, 1)]
     while open_values:
         each, depth = open_values.pop()
@@ -233,6 +233,8 @@ def _texts(value: object) -> Iterator[str]:
         if isinstance(each, str):
             yield each
         elif isinstance(each, dict):
+            if len(each) > FORM_PARTS_MAX:
+                raise _too_many()
             yield from each
             open_values.extend((inner, depth + 1) for inner in each.values())
         elif isinstance(each, list):
@@ -253,7 +255,7 @@ def _twice(name: str) -> InvalidRequest:
 
 
 def _too_many() -> InvalidRequest:
-    return _malformed(f"A form has at most {FORM_PARTS_MAX} fields.", "too_many_fields")
+    return _malformed(f"A form, and each JSON object, has at most {FORM_PARTS_MAX} fields.", "too_many_fields")
 
 
 def _malformed(message: str, code: str) -> InvalidRequest:

@@ -33,7 +33,7 @@ from bickford_sora.http.gate import BODIES_BYTES_MAX, REQUESTS_MAX
 from bickford_sora.http.gathering import Gathering
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
-from bickford_sora.http.readiness import Looks, Readiness
+from bickford_sora.http.readiness import NUMBERS_AT_ONCE, NUMBERS_WAIT_S, Looks, Readiness
 from bickford_sora.http.tide import Tide
 from bickford_sora.http.underway import Underway
 from bickford_sora.intake import Answer, Asking, Intake, Terms
@@ -176,7 +176,7 @@ class House:
     packing: Crossing = field(default_factory=lambda: Crossing(PACKS_MAX))
     """Threads for evidence packs alone: each takes seconds."""
     metrics: Metrics = field(default_factory=Metrics)
-    metric_looks: Looks[bytes] = field(default_factory=Looks)
+    metric_looks: Looks[bytes] = field(default_factory=partial(Looks, wait_s=NUMBERS_WAIT_S, at_once=NUMBERS_AT_ONCE))
     tracing: Tracing = field(default_factory=Tracing)
     rate_limit: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))
     underway: Underway = field(default_factory=Underway)

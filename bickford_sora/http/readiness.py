@@ -8,6 +8,10 @@ from bickford_sora.http.crossing import Crossing
 
 READY_WAIT_S = 3.0
 """How long a look may take before its silence is the answer, in seconds; probes wait for 5."""
+NUMBERS_WAIT_S = 8.0
+"""The same where numbers are asked for, which takes longer; Prometheus waits for 10."""
+NUMBERS_AT_ONCE = 4
+"""How many callers' numbers are looked for at a time."""
 SILENT = "the database gives no answer"
 
 Told = TypeVar("Told")
@@ -19,9 +23,9 @@ class Looks(Generic[Told]):
     A database that hangs confirms what it is sent and does not answer it: a look may take half a minute.
     """
 
-    def __init__(self, *, wait_s: float = READY_WAIT_S) -> None:
+    def __init__(self, *, wait_s: float, at_once: int = 1) -> None:
         self._wait_s = wait_s
-        self._crossing = Crossing(1)
+        self._crossing = Crossing(at_once)
         self._looking: dict[Hashable, asyncio.Task[Told]] = {}
 
     async def ask(self, name: Hashable, look: Callable[[], Told]) -> Told | None:

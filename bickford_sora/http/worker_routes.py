@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bickford_sora.http.readiness import READY_WAIT_S, Looks, Readiness
+from bickford_sora.http.readiness import NUMBERS_WAIT_S, Looks, Readiness
 from bickford_sora.metrics import Metrics
 
 
@@ -19,7 +19,7 @@ def create_worker_app(numbers: Metrics, ready: Callable[[], Sequence[str]]) -> S
         return JSONResponse({"status": "ok"})
 
     readiness = Readiness(ready)
-    looks = Looks[bytes](wait_s=READY_WAIT_S)
+    looks = Looks[bytes](wait_s=NUMBERS_WAIT_S)
 
     async def readyz(_: Request) -> Response:
         problems = await readiness.problems()

@@ -15,6 +15,7 @@ from bickford_sora.renderers.errors import JobGone, ReadFailed, Refused, Unknown
 from bickford_sora.renderers.port import Capabilities, Character, Content, Deletion, JobNews, Order, Upload, Variant
 from bickford_sora.renderers.retry_after import read_poll_after_s
 from bickford_sora.renderers.transport import (
+    ERROR_BODY_BYTES_MAX,
     Answer,
     AnswerTooLarge,
     FilePart,
@@ -28,8 +29,6 @@ from bickford_sora.renderers.transport import (
 from bickford_sora.renderers.wire import JOBS_MAX, JobPage, NonsenseAnswer, read_character, read_deleted, read_job
 from ledger.clock import Clock
 
-ERROR_BODY_BYTES_MAX = 64 * 1024
-"""How much of an error's body is looked at. JSON that is longer is read as text."""
 LIST_S_MAX = 1800.0
 """Longest time a list is gone through, in seconds: a task that takes longer than an hour counts as lost."""
 UNSUPPORTED = "unsupported_by_renderer"
@@ -282,7 +281,6 @@ class HttpRenderer:
         )
 
     def _error(self, answer: Answer) -> outcomes.ErrorAnswer:
-        answer = replace(answer, body=answer.body[:ERROR_BODY_BYTES_MAX])
         error = outcomes.read_error_answer(answer, now=self._clock())
         redacted = self._transport.redacted
         return replace(error, renderer_code=redacted(error.renderer_code), message=redacted(error.message))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal, Self
 
 import httpcore
@@ -26,6 +27,8 @@ from bickford_sora.renderers.elsewhere import NotAllowed, Place, Resolve, place_
 from bickford_sora.renderers.patience import PatientBackend, PatientUntil
 from bickford_sora.tracing import Tracing
 
+ERROR_BODY_BYTES_MAX = 64 * 1024
+"""How much of an error's body is looked at. JSON that is longer is read as text."""
 CREDENTIAL_CHARS_REDACTED_MIN = 8
 """Shorter credentials (vLLM's customary "EMPTY") are no secrets and would spoil ordinary text."""
 REDIRECTS_MAX = 3
@@ -250,7 +253,9 @@ class Transport:
         with closing(self._send(request)) as response:
             read_max = self.limits.answer_bytes_max if bytes_max is None else bytes_max
             chunks = _chunks(response, bytes_max=read_max, deadline=deadline)
-            return Answer(response.status_code, dict(response.headers), b"".join(chunks))
+            refused = response.status_code >= HTTPStatus.BAD_REQUEST  # a refusal stays one however long it is
+            body = read_at_most(chunks, ERROR_BODY_BYTES_MAX) if refused else b"".join(chunks)
+            return Answer(response.status_code, dict(response.headers), body)
 
     @contextmanager
     def stream(self, path: str, params: Mapping[str, str] | None = None) -> Generator[StreamedAnswer, None, None]:

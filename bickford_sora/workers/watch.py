@@ -33,7 +33,8 @@ class Watch:
             try:
                 run(stop)
             except Exception as error:  # whatever it was: a thread that ends in silence would be worse
-                is_known = said == (said := f"{type(error).__name__}: {error}") and time.monotonic() < until
+                before, said = said, f"{type(error).__name__}: {error}"
+                is_known = said == before and time.monotonic() < until
                 until = time.monotonic() + FAILED_FOR_S
                 log.exception("background_failed", thread=name, error=said, exc_info=not is_known)
                 self.note(name, type(error).__name__)

@@ -73,19 +73,11 @@ def leaf_hash(envelope_bytes: bytes) -> bytes:
     return hashed.digest()
 
 
-def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
-    """The leaf hashes of many entries. A hash that has begun is copied: that is less than to join prefix and entry."""
-    begun = _LEAF.copy
-    leaves = []
-    for entry in entries:
-        hashed = begun()
-        hashed.update(entry)
-        leaves.append(hashed.digest())
-    return leaves
-
-
 def envelope_hashes(envelopes: Iterable[Envelope]) -> list[bytes]:
-    """The leaf hashes of envelopes, each written into the same memory: that is less than to make the bytes of each."""
+    """The leaf hashes of envelopes, each written into the same memory: that is less than to make the bytes of each.
+
+    A hash that has begun is copied, which is less than to join prefix and entry.
+    """
     begun, write, written = _LEAF.copy, _ENCODER.encode_into, bytearray()
     leaves = []
     for envelope in envelopes:

@@ -146,6 +146,7 @@ def test_a_form_of_endless_fields_is_looked_at_up_to_the_limit() -> None:
 def test_json_of_endless_names_is_looked_at_up_to_the_limit() -> None:
     names = ",".join(f'"f{number}":0' for number in range(FORM_PARTS_MAX + 1))
     assert formed("application/json", f"{{{names}}}".encode()) == "too_many_fields"
+    assert formed("application/json", f'{{"a":[{{{names}}}]}}'.encode()) == "too_many_fields"
 
 
 def test_a_file_in_a_form_is_not_copied_to_see_whether_it_is_plain() -> None:

@@ -139,7 +139,7 @@ def test_a_worker_tells_its_numbers_while_the_database_hangs(monkeypatch: pytest
         released.wait()
         return [LAG]
 
-    monkeypatch.setattr("bickford_sora.http.worker_routes.READY_WAIT_S", 0.05)
+    monkeypatch.setattr("bickford_sora.http.worker_routes.NUMBERS_WAIT_S", 0.05)
     app = create_worker_app(Metrics(hanging), list)
 
     async def scraped() -> httpx.Response:

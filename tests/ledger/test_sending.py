@@ -1,9 +1,14 @@
 """What the sender leaves on its connection, and what it finds there."""
 
+import os
+import signal
+import time
 from dataclasses import replace
 
 import pytest
-from psycopg import conninfo
+from psycopg import Connection, conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
 
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
@@ -11,6 +16,8 @@ from ledger.errors import Unavailable
 from ledger.recorder import PostgresRecorder
 
 from .ledger_facts import decision, new_stream
+
+GONE_TIMEOUT_S = 30.0
 
 
 def test_texts_are_stored_as_written_whatever_the_connections_encoding(ledger_url: str) -> None:
@@ -43,3 +50,34 @@ def test_a_statement_that_the_session_lost_is_prepared_again(recorder: PostgresR
     ledger.append(decision((new_stream(), 0)))
     recorder._sender._connection.execute("DEALLOCATE ALL")
     assert ledger.append(decision((new_stream(), 0))).first_position == 2
+
+
+def test_an_append_leaves_a_database_that_hangs_and_is_written_once(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.sending.SILENCE_S_MAX", 0.5)
+    monkeypatch.setattr("ledger.sending._LOOK_S", 0.1)
+    with open_pool(ledger_url, size_max=3) as pool:
+        recorder = PostgresRecorder(pool)
+        ledger = Ledger(recorder)
+        ledger.append(decision((new_stream(), 0)))
+        connection = recorder._sender._connection
+        assert connection is not None
+        process, stream = connection.info.backend_pid, new_stream()
+        os.kill(process, signal.SIGSTOP)
+        try:
+            first = ledger.append(decision((stream, 0)))
+        finally:
+            os.kill(process, signal.SIGCONT)  # it finds in its socket what was sent to it
+        assert not first.replayed
+        wait_until_gone(pool, process)
+        assert [event.position for event in ledger.history(stream)] == [first.first_position]
+        recorder.close()
+
+
+def wait_until_gone(pool: ConnectionPool[Connection[TupleRow]], process: int) -> None:
+    deadline = time.monotonic() + GONE_TIMEOUT_S
+    with pool.connection() as connection:
+        while connection.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (process,)).rowcount:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

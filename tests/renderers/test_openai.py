@@ -339,6 +339,12 @@ def test_what_is_said_of_one_job_is_not_as_long_as_a_list(
         ask(renderer)
 
 
+def test_a_refusal_stays_one_however_long_it_is(scripted: Scripted) -> None:
+    renderer, _ = scripted(answering(400, {"error": {"message": "no" * 2_000_000}}), limits=TransportLimits())
+    with pytest.raises(Refused):
+        renderer.submit(ORDER)
+
+
 def test_a_page_lost_on_the_way_is_no_end_of_the_list(scripted: Scripted) -> None:
     renderer, _ = scripted(
         page("b", has_more=True, last_id="b"), answering(404, {"error": {"message": "no such cursor"}})
