@@ -132,12 +132,17 @@ class Committer:
         self,
         send: Send,
         *,
+        give_up: Callable[[], None] = lambda: None,
         batch_decisions_max: int = BATCH_DECISIONS_MAX,
         batch_bytes_max: int = BATCH_BYTES_MAX,
         waiting_decisions_max: int = WAITING_DECISIONS_MAX,
         answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
         self._send = send
+        self._give_up = give_up
+        """Has a `send` that waits in the thread raise ConnectionBroken soon."""
+        self._sent_at = 0.0
+        """When the last batch was sent, in monotonic seconds."""
         self._batch_decisions_max = batch_decisions_max
         self._batch_bytes_max = batch_bytes_max
         self._waiting_decisions_max = waiting_decisions_max
@@ -199,6 +204,9 @@ class Committer:
             return answer
         if ticket.take():
             return Unavailable("the decision had to wait too long and was not sent")
+        # A database that hangs would keep all that comes behind. What was sent just now is no sign of one.
+        if time.monotonic() - self._sent_at > self._answer_wait_s / 2:
+            self._give_up()
         return Unavailable("no answer in time; it is not known whether the decision was written")
 
     def close(self) -> None:
@@ -272,6 +280,7 @@ class Committer:
 
     def _resend(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
         for left in range(RESENDS_MAX - 1, 0, -1):
+            self._sent_at = time.monotonic()
             try:
                 return self._send(batch)
             except ConnectionBroken:

@@ -38,7 +38,7 @@ class PostgresRecorder(LedgerRecorder):
         self._pool = pool
         self._sender = Sender(pool)
         self._async_sender = AsyncSender(pool)
-        self._committer = Committer(_observed(self._sender.send, observe))
+        self._committer = Committer(_observed(self._sender.send, observe), give_up=self._sender.give_up)
         self._async_committer = AsyncCommitter(self._async_sender, self._committer, observe=observe)
 
     def close(self) -> None:

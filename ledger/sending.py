@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Sequence
 from datetime import datetime
+from socket import SHUT_RDWR, socket
 
 import psycopg
 from psycopg import Connection, generators
@@ -17,13 +19,12 @@ from psycopg.errors import (
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import TupleRow
-from psycopg.waiting import wait, wait_async
+from psycopg.waiting import wait_async
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from ledger.committer import Answer, ConnectionBroken
 from ledger.envelope import Appended
 from ledger.errors import Conflict, LedgerError, Refused, Unavailable
-from ledger.keepalives import heeded
 from ledger.sql import query
 from ledger.wire import ARGUMENT_OIDS, Encoded, append_arguments, read_outcome
 
@@ -35,11 +36,6 @@ Pool = ConnectionPool[Connection[TupleRow]]
 
 _STATEMENT = b"ledger_append"
 """The prepared statement's name: always the same, so that a connection that is taken again and again has one."""
-SILENCE_S_MAX = 100.0
-"""How long a batch is waited for without a sign of the database, in seconds; then another connection has it.
-
-Less than callers wait for their answers, so that a database that hangs is left before they are told that nobody knows.
-"""
 _LOOK_S = 1.0
 """How often psycopg looks up from a wait. At its default of 0 it goes round and round until the answer is there."""
 _NOT_NOW = frozenset({"40", "53", "55", "57", "58"})
@@ -113,16 +109,28 @@ class Sender(_Line):
     def send(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
         """One answer for each decision, in their order. Raises what `ledger.committer.Send` says.
 
-        Waited for once, without the interpreter's lock. A cursor takes the lock back at each step of the exchange; with
-        many writers it would wait for it, each time, behind those who encode the next batch.
+        One call into libpq, without the interpreter's lock from the first byte sent to the last one read. Whatever
+        takes the lock back at steps of the exchange waits for it, each time, behind those who encode the next batch.
         """
         if self._connection is None:
             self._connection = self._taken()
         connection = self._connection
+        arguments = append_arguments(batch)
+        formats = [Format.BINARY] * len(arguments)
         try:
-            return _answers(batch, _executed_in_thread(connection.pgconn, append_arguments(batch)))
+            return _answers(batch, connection.pgconn.exec_prepared(_STATEMENT, arguments, formats, Format.BINARY))
         except psycopg.Error as error:
             raise self._cause(error, connection) from error
+
+    def give_up(self) -> None:
+        """Ends the connection on which `send` waits in another thread, which raises ConnectionBroken there.
+
+        libpq itself waits for ever for a server that hangs.
+        """
+        connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(OSError, psycopg.Error), socket(fileno=os.dup(connection.pgconn.socket)) as line:
+                line.shutdown(SHUT_RDWR)
 
 
 class AsyncSender(_Line):
@@ -202,14 +210,6 @@ class AsyncSender(_Line):
             self._is_closed = True
             if not self._is_sending:
                 self._let_go()
-
-
-def _executed_in_thread(pgconn: PGconn, arguments: Sequence[bytes]) -> PGresult:
-    pgconn.send_query_prepared(_STATEMENT, arguments, [Format.BINARY] * len(arguments), Format.BINARY)
-    steps = heeded(pgconn, generators.execute(pgconn), interval=_LOOK_S, silence_s_max=SILENCE_S_MAX)
-    result: PGresult
-    [result] = wait(steps, pgconn.socket, interval=_LOOK_S)
-    return result
 
 
 async def _executed(pgconn: PGconn, arguments: Sequence[bytes]) -> PGresult:
