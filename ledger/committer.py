@@ -280,12 +280,15 @@ class Committer:
 
     def _resend(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
         for left in range(RESENDS_MAX - 1, 0, -1):
-            self._sent_at = time.monotonic()
             try:
-                return self._send(batch)
+                return self._sent(batch)
             except ConnectionBroken:
                 log.warning("append_resent", decisions=len(batch), left=left)
         try:
-            return self._send(batch)
+            return self._sent(batch)
         except ConnectionBroken as error:
             raise Unavailable("the database did not come back; it is not known what was written") from error
+
+    def _sent(self, batch: Sequence[Encoded]) -> Sequence[Answer]:
+        self._sent_at = time.monotonic()
+        return self._send(batch)

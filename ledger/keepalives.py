@@ -1,14 +1,10 @@
-"""What server and client ask of a connection, so that a machine that is lost, or a server that hangs, is noticed."""
+"""What server and client ask of a connection, so that a machine that is lost is noticed."""
 
 import os
-from typing import LiteralString, TypeVar
+from typing import LiteralString
 
-from psycopg import OperationalError, ProgrammingError
-from psycopg.abc import PQGen
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq.abc import PGconn
-
-Answer = TypeVar("Answer")
 
 KEEPALIVES: LiteralString = (
     "set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
@@ -45,28 +41,3 @@ def noticing(address: str) -> str:
     except ProgrammingError:  # whoever connects is told
         return address
     return make_conninfo(address, **{name: value for name, value in wanted.items() if name not in said})
-
-
-class Silent(OperationalError):  # noqa: N818 - it is a state of the database
-    """The database said nothing for as long as was waited."""
-
-
-def heeded(pgconn: PGconn, steps: PQGen[Answer], *, interval: float, silence_s_max: float) -> PQGen[Answer]:
-    """The same steps of an exchange with the server, each of whose waits is looked up from every `interval` seconds.
-
-    Raises Silent when there is no sign for `silence_s_max`; the connection is closed then, since the answer may still
-    come. Looks are counted and not the time: a process that was paused has not waited meanwhile.
-    """
-    looks = 0
-    try:
-        wanted = next(steps)
-        while True:
-            ready = yield wanted
-            looks = 0 if ready else looks + 1
-            if looks * interval >= silence_s_max:
-                pgconn.finish()
-                raise Silent(f"the database says nothing for {silence_s_max:g} s")
-            wanted = steps.send(ready)
-    except StopIteration as done:
-        answer: Answer = done.value
-        return answer

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psycopg
 from psycopg import Connection
 from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
-from ledger.keepalives import UNANSWERED_S, heeded
+from ledger.keepalives import UNANSWERED_S
 
 SILENCE_S_MAX = UNANSWERED_S
 """How long a statement of a server or worker is waited for without a sign, in seconds: as long as a lost machine."""
@@ -20,6 +21,10 @@ LOOK_S = 0.1
 """How often a wait is looked up from, in seconds; psycopg's own pause."""
 
 Answer = TypeVar("Answer")
+
+
+class Silent(psycopg.OperationalError):
+    """The database said nothing for as long as was waited."""
 
 
 class HeedfulConnection(Connection[TupleRow]):
@@ -32,8 +37,23 @@ class HeedfulConnection(Connection[TupleRow]):
         """What psycopg waits for. Raises Silent."""
         if self.silence_s_max is None:
             return super().wait(gen, interval, *more, **named)
-        steps = heeded(self.pgconn, gen, interval=interval, silence_s_max=self.silence_s_max)
-        return super().wait(steps, interval, *more, **named)
+        return super().wait(self._heeded(gen, interval), interval, *more, **named)
+
+    def _heeded(self, gen: PQGen[Answer], interval: float) -> PQGen[Answer]:
+        """The same steps. Looks are counted and not the time: a process that was paused has not waited meanwhile."""
+        looks = 0
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                looks = 0 if ready else looks + 1
+                if self.silence_s_max is not None and looks * interval >= self.silence_s_max:
+                    self.pgconn.finish()
+                    raise Silent(f"the database says nothing for {self.silence_s_max:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            answer: Answer = done.value
+            return answer
 
 
 @contextmanager

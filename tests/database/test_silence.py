@@ -13,9 +13,8 @@ from psycopg.rows import TupleRow
 
 from bickford_sora.database import pool as pools
 from bickford_sora.database.pool import open_pool
-from bickford_sora.database.silence import answered_within
+from bickford_sora.database.silence import Silent, answered_within
 from ledger.errors import Unavailable
-from ledger.keepalives import Silent
 from ledger.recorder import PostgresRecorder
 
 SILENCE_S = 0.5
