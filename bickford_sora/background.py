@@ -1,5 +1,6 @@
 """What runs behind the HTTP server, in a process of its own: following the ledger, and working."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,8 @@ from bickford_sora.workers.watch import Watch
 from ledger.following import Bell, PostgresBell
 from projections.search import Search
 
+KNEW_WHAT_IS_LOST = 1
+"""Exit status of a process that knows facts which its database has lost (`ledger.continuity`)."""
 TOLD_S = 2.0
 """How old what a background process counts may be when its server tells it, in seconds."""
 
@@ -113,7 +116,9 @@ def working(
     Raises as `open_books`.
     """
     with ExitStack() as stack:
-        books = stack.enter_context(open_books(settings, watch=watch, counts=counts, silence_s_max=SILENCE_S_MAX))
+        books = stack.enter_context(
+            open_books(settings, watch=watch, counts=counts, silence_s_max=SILENCE_S_MAX, on_lost=end_process)
+        )
         gateway = compose(books, renderers, stack, owner=heir_of)
         if heir_of is not None:
             gateway.crew.leases.end(heir_of, books.clock())
@@ -122,6 +127,11 @@ def working(
             redaction.register(each.api_key.get_secret_value())
         stack.enter_context(Background(books, gateway if works else None, gateway.configuring))
         yield gateway
+
+
+def end_process() -> None:
+    """Ends it at once, whatever it is at: leases and deadlines are made for that. Whoever keeps it starts another."""
+    os._exit(KNEW_WHAT_IS_LOST)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from bickford_sora.background import told_on, watching_renderer_file, working
+from bickford_sora.background import end_process, told_on, watching_renderer_file, working
 from bickford_sora.board import Board
 from bickford_sora.composition.books import open_books
 from bickford_sora.composition.console import console
@@ -61,7 +61,9 @@ class Serving:
         with ExitStack() as stack:
             watch = Watch()
             lifeline.hear(watch.hear)
-            books = stack.enter_context(open_books(self.settings, watch=watch, silence_s_max=SILENCE_S_MAX))
+            books = stack.enter_context(
+                open_books(self.settings, watch=watch, silence_s_max=SILENCE_S_MAX, on_lost=end_process)
+            )
             gateway = compose(books, self.renderers, stack)
             gateway.erasures.reapply()  # before anything is served: a restored backup revives nothing
             for each in gateway.configuring.renderers:
