@@ -11,13 +11,13 @@ from bickford_sora.composition.books import Books, open_books
 from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.configuring import Configuring
 from bickford_sora.counts import Counts
-from bickford_sora.database.silence import SILENCE_S_MAX
 from bickford_sora.pushing import pushing_of
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
 from bickford_sora.workers.loop import WorkLoop
 from bickford_sora.workers.watch import Watch
 from ledger.following import Bell, PostgresBell
+from ledger.silence import SILENCE_S_MAX
 from projections.search import Search
 
 KNEW_WHAT_IS_LOST = 1

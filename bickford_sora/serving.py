@@ -16,7 +16,6 @@ from bickford_sora.composition.gateway import compose
 from bickford_sora.composition.house import house
 from bickford_sora.console.app import with_console
 from bickford_sora.counts import Counts
-from bickford_sora.database.silence import SILENCE_S_MAX
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import serve
 from bickford_sora.keeper import Part
@@ -24,6 +23,7 @@ from bickford_sora.lifeline import Lifeline
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
 from bickford_sora.workers.watch import Watch
+from ledger.silence import SILENCE_S_MAX
 
 NICENESS = 19
 """How much the background yields to the server where both want a processor (nice(2)): with less, one request in a

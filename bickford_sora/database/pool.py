@@ -12,8 +12,8 @@ from psycopg.errors import InvalidParameterValue
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from bickford_sora.database.silence import HeedfulConnection, answered_within
 from ledger.keepalives import CONNECT_TIMEOUT_S, KEEPALIVES, noticing
+from ledger.silence import HeedfulConnection, answered_within
 
 APPLICATION_NAME = "bickford-sora"
 CLIENT_LOOK = "5s"
