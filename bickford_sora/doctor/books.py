@@ -142,7 +142,7 @@ def _tree(connection: Connection[TupleRow], settings: Settings, clock: Clock) ->
         yield problem(
             "tree",
             f"{unknown} was signed here, and is not of this ledger: facts were lost, or an older copy was restored",
-            "See which: 'bickford-sora verify --against' that file. To go on without them, 'checkpoint rotate-key --reason lost'.",
+            "'bickford-sora verify --against' that file; to go on without them, 'checkpoint rotate-key --reason lost'.",
         )
         return
     if head - sequenced > TREE_LAG_EVENTS_MAX:

@@ -69,6 +69,17 @@ def test_a_checkpoint_is_taken_at_every_interval_while_facts_are_recorded(any_pr
     assert (opened.size, opened.root) == (second.size, second.root)
 
 
+def test_a_clock_that_was_a_day_ahead_does_not_leave_a_day_without_checkpoints(any_proven: Proven) -> None:
+    any_proven.pass_time(86_400)
+    any_proven.grow(1)
+    any_proven.sequence()
+    assert any_proven.sequencer.sign_when_due() is not None
+    any_proven.pass_time(-86_400)
+    any_proven.grow(1)
+    any_proven.sequence()
+    assert any_proven.sequencer.sign_when_due() is not None
+
+
 def test_a_checkpoint_on_demand_covers_everything(any_proven: Proven) -> None:
     with pytest.raises(NotCovered, match="empty"):
         any_proven.sequencer.take()
