@@ -1,5 +1,6 @@
 """A machine whose clock jumped begins nothing; a database whose clock jumped keeps nobody from working."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from bickford_sora.database.pool import open_pool
 from bickford_sora.workers.clocks import ClocksApart, Witness, beside_database, unchecked
+from bickford_sora.workers.retain import Retain
 from ledger.clock import system_clock
 
 DAY = timedelta(days=1)
@@ -74,3 +76,27 @@ def test_where_they_never_agreed_nobody_can_tell_which_is_wrong(
 def test_a_clock_that_is_turned_by_hand_is_not_checked(pool: ConnectionPool[Connection[TupleRow]]) -> None:
     assert beside_database(pool, lambda: datetime(2020, 1, 1, tzinfo=UTC)) is unchecked
     beside_database(pool, system_clock)()
+
+
+class NobodysRenders:
+    """Renders that nobody may be shown."""
+
+    def tenants(self) -> list[str]:
+        raise AssertionError("it was looked for prompts whose time is over")
+
+    def readable(self, tenant: str, after: str | None, before: str, limit: int, /) -> list[str]:
+        raise AssertionError((tenant, after, before, limit))
+
+
+def test_no_prompts_time_is_over_by_a_clock_that_jumped(pool: ConnectionPool[Connection[TupleRow]]) -> None:
+    machine = Machine()
+    machine.set_by = DAY
+    retain = Retain(
+        query=NobodysRenders(),
+        end_retention=lambda _stream: True,
+        clock=machine.clock,
+        prompt_retention_s=60,
+        check_time=Witness(pool, machine.clock, machine.monotonic).check,
+    )
+    with pytest.raises(ClocksApart):
+        retain.sweep(threading.Event())
