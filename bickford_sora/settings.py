@@ -239,6 +239,8 @@ class Settings(BaseSettings):
     """Longest silence of a download, in seconds."""
     store_attempts_max: int = Field(default=8, ge=1)
     """Downloads of one video before its file is given up as lost."""
+    settlement_factor_max: float = Field(default=10.0, gt=1)
+    """Times its quote a render may be settled at before its renderer is stopped until an operator has looked."""
 
     log_json: bool | None = None
     """Log as JSON lines. Unset: when standard error is not a terminal."""
