@@ -40,12 +40,13 @@ class Follow:
         """The render behind what its renderer said, and when to ask again."""
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS, Phase.LOST} or render.job is None:
             return render, self.shop.again()
-        renderer = self.shop.fleet.at(render.job.renderer, render.job.credential, render.job.replica)
+        job = render.job
+        renderer = self.shop.fleet.at(job.renderer, job.credential, job.replica)
         if renderer is None:
             return render, self.shop.after(UNCONFIGURED_WAIT_S)
         asked_s = None
         try:
-            heard = renderer.status(render.job.job_id)
+            heard = renderer.status(job.job_id)
         except JobGone as error:
             render = self._gone(task, render, error.http_status)
         except ReadFailed as error:
@@ -55,7 +56,7 @@ class Follow:
         else:
             said = self._news(render, heard)
             if heard.status == "completed":
-                self._hold_dear(render, render.job, said.reported)
+                self._hold_dear(render, job, said.reported)
             render = self.shop.decide(task, lambda r: news.heard(r, said, self.shop.now()), known=render)
             asked_s = heard.ask_after_s
         return render, self._next_look(task, render, asked_s)
