@@ -19,13 +19,14 @@ Check = Callable[[bytes], object]
 Rules = Mapping[str, Any]
 """A schema of pydantic-core."""
 
+_SCALAR = str | int | float | bool | None
 _PLAIN: Mapping[str, Any] = {
     "str": str,
     "int": int,
     "float": float,
     "bool": bool,
     "datetime": Annotated[datetime, msgspec.Meta(tz=True)],
-    "definition-ref": str | int | float | bool | None,  # to `_ANY_JSON`: of all JSON, what holds nothing else
+    "definition-ref": _SCALAR | list[_SCALAR] | dict[str, _SCALAR],  # to `_ANY_JSON`: of all JSON, what is not deep
 }
 _ANY_JSON = "pydantic.types.JsonValue:"
 _LIMITS = ("ge", "le", "gt", "lt", "min_length", "max_length", "pattern")

@@ -88,11 +88,7 @@ class PostgresTree(TreeStore):
         """Every row of the ledger as it is now, in one snapshot, some at a time, however many there are."""
         with self._recorder.reading() as connection, connection.cursor() as cursor:
             give_microseconds(cursor)
-            stream = cursor.stream(query("rows", _SQL), binary=True, size=FETCH_ROWS)
-            # It holds the connection until it is closed, also where somebody leaves off in the middle.
-            with closing(cast("Generator[Row, None, None]", stream)) as rows:
-                while batch := list(islice(rows, FETCH_ROWS)):
-                    yield batch
+            yield from rows_at_once(cursor, query("rows", _SQL), size=FETCH_ROWS)
 
     @contextmanager
     def turn(self) -> Iterator["PostgresTurn | None"]:
