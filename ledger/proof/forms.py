@@ -134,7 +134,7 @@ def _struct(model: Rules) -> Any:
 
 def _limited(plain: Any, rules: Rules) -> Any:
     limits = {name: rules[name] for name in _LIMITS if name in rules}
-    pattern = limits.get("pattern")
+    pattern: Any = limits.get("pattern")
     if plain is str and len(limits) == 1 and pattern in _BY_PATTERN:
         return _BY_PATTERN[pattern]
     if pattern is not None:
