@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection, generators
 from psycopg.errors import (
     DuplicatePreparedStatement,
+    InternalError_,
     InvalidSqlStatementName,
     ReadOnlySqlTransaction,
     error_from_result,
@@ -103,6 +104,10 @@ class _Line:
             return Unavailable("the database is read-only; writes go to the primary")
         if (error.sqlstate or "")[:2] in _NOT_NOW:
             return Unavailable(f"the database cannot append now: {type(error).__name__}")
+        if isinstance(error, InternalError_):
+            # A restore in place gives the records' types other oids, and the session's statement keeps the old ones.
+            connection.close()
+            self._let_go()
         # Only the SQLSTATE: the server's text may quote the data that was sent.
         return Refused(f"the database refused the append: {type(error).__name__} ({error.sqlstate})")
 

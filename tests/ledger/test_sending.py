@@ -4,15 +4,18 @@ import os
 import signal
 import time
 from dataclasses import replace
+from importlib.resources import files
 
+import psycopg
 import pytest
 from psycopg import Connection, conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
-from ledger.errors import Unavailable
+from ledger.errors import Refused, Unavailable
 from ledger.recorder import PostgresRecorder
 
 from .ledger_facts import decision, new_stream
@@ -50,6 +53,17 @@ def test_a_statement_that_the_session_lost_is_prepared_again(recorder: PostgresR
     ledger.append(decision((new_stream(), 0)))
     recorder._sender._connection.execute("DEALLOCATE ALL")
     assert ledger.append(decision((new_stream(), 0))).first_position == 2
+
+
+def test_a_schema_that_was_restored_in_place_is_appended_to_again(ledger_url: str, recorder: PostgresRecorder) -> None:
+    ledger = Ledger(recorder)
+    ledger.append(decision((new_stream(), 0)))
+    with psycopg.connect(ledger_url, autocommit=True) as owner:
+        owner.execute("drop schema ledger cascade")
+    migrate(ledger_url, files("ledger.migrations"), schema="ledger")
+    with pytest.raises(Refused, match="XX000"):
+        ledger.append(decision((new_stream(), 0)))
+    assert ledger.append(decision((new_stream(), 0))).first_position == 1
 
 
 def test_a_database_that_hangs_is_left_and_what_it_was_sent_is_written_once(ledger_url: str) -> None:
