@@ -10,6 +10,7 @@ from ledger.application import Ledger
 from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from tests.trying import tries
 
 
 def start_over(pool: Pool, projections: list[Projection]) -> None:
@@ -20,7 +21,7 @@ def start_over(pool: Pool, projections: list[Projection]) -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=tries(15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
