@@ -1,4 +1,7 @@
-"""A server that speaks S3, with a bucket, on a socket of this machine."""
+"""A server that speaks S3, with a bucket, on a socket of this machine.
+
+It takes a second to import, so that only the processes that run its tests do.
+"""
 
 import base64
 import hashlib
@@ -9,11 +12,6 @@ from io import BytesIO
 from itertools import count
 from threading import Thread
 from typing import Any
-
-import boto3
-from botocore.exceptions import ClientError
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 KEY = "testing-key"
 REGION = "us-east-1"
@@ -72,7 +70,7 @@ class Bucket:
     def _refusal(self, key: str, version: str) -> str:
         try:
             self.client.delete_object(Bucket=self.name, Key=key, VersionId=version)
-        except ClientError as error:
+        except self.client.exceptions.ClientError as error:
             return str(error.response["Error"]["Code"])
         return "removed"
 
@@ -82,15 +80,12 @@ class Bucket:
         return versions
 
 
-class _Silent(WSGIRequestHandler):
-    def log(self, *_: object) -> None:
-        pass
-
-
 class _AsAws:
     """The S3 server with the rule that AWS has for object lock: what is put comes with a checksum, and a right one."""
 
     def __init__(self) -> None:
+        from moto.server import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415 - see above
+
         self._s3 = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
@@ -110,7 +105,14 @@ class _AsAws:
 @contextmanager
 def s3_server() -> Iterator[tuple[str, Any]]:
     """The address of such a server and a client of it, for as long as they are needed."""
-    server = make_server("127.0.0.1", 0, _AsAws(), threaded=True, request_handler=_Silent)
+    import boto3  # noqa: PLC0415 - see above
+    from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415 - as above
+
+    class Silent(WSGIRequestHandler):
+        def log(self, *_: object) -> None:
+            pass
+
+    server = make_server("127.0.0.1", 0, _AsAws(), threaded=True, request_handler=Silent)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     endpoint = f"http://127.0.0.1:{server.server_port}"

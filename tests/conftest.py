@@ -1,6 +1,7 @@
 """How a run goes: what its processes share, what they collect, and in which order tests are given out."""
 
 import gc
+import importlib
 import os
 import shutil
 import sys
@@ -30,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     is_given_tests = hasattr(config, "workerinput")
     if is_given_tests or config.getoption("dist", "no") == "no":
         config.pluginmanager.import_plugin("tests.standing")
+    elif config.getoption("--hypothesis-profile", None):
+        importlib.import_module("tests.trying").register_profiles()  # who gives tests out is asked for it, too
     if is_given_tests:
         return
     folder = temporary_folder()

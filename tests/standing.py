@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import settings
 from psycopg import conninfo, sql
 
 from bickford_sora.database.embedded import EmbeddedPostgres
@@ -19,10 +18,9 @@ from bickford_sora.database.migrations import migrate
 from tests.benchmarks.database import temporary_database
 from tests.cli.commands import Served, served
 from tests.logs import log_plainly
+from tests.trying import register_profiles
 
-settings.register_profile("untimed", settings(), deadline=None)  # a busy machine is no defect
-settings.register_profile("long", deadline=None)  # for nights: see tests/fuzz
-settings.load_profile("untimed")
+register_profiles()
 log_plainly()
 
 

@@ -16,6 +16,7 @@ from bickford_sora.policies import find_compiled
 from ledger import streams
 from ledger.events import BudgetSet, Money, RenderIntent
 from tests.http.houses import NOW, OTHER_KEY, ROOT_KEY, Kit, catalogue, make_kit, offer
+from tests.trying import tries
 
 HEAD = "version: 1\ndefault: allow\n"
 EVERYTHING = """
@@ -82,7 +83,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=tries(10), deadline=None)
 @given(st.lists(BODIES, min_size=1, max_size=6))
 def test_the_policy_that_decided_decides_the_same_again(bodies: list[dict[str, Any]]) -> None:
     kit = governed(EVERYTHING, offers=OFFERS)

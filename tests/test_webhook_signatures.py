@@ -34,6 +34,7 @@ from bickford_sora.webhook_signatures import (
     verify,
 )
 from ledger.clock import system_clock
+from tests.trying import tries
 
 # A real delivery, as published with OpenAI's own client (openai-node, tests/api-resources/webhooks.test.ts).
 BODY = (
@@ -242,7 +243,7 @@ def as_secret(key: bytes) -> str:
     return "whsec_" + base64.b64encode(key).decode()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=tries(50), deadline=None)
 @given(webhook_id=ids, key=keys, text=st.text(), offset_s=st.integers(-290, 290))
 def test_what_we_sign_others_verify_and_what_they_sign_we_verify(
     webhook_id: str, key: bytes, text: str, offset_s: int
@@ -255,7 +256,7 @@ def test_what_we_sign_others_verify_and_what_they_sign_we_verify(
     assert verify(text.encode(), theirs, [as_secret(key)], now).webhook_id == webhook_id
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=tries(50), deadline=None)
 @given(
     key=keys,
     given=st.fixed_dictionaries(
@@ -268,7 +269,7 @@ def test_made_up_headers_are_never_verified(key: bytes, given: dict[str, str], b
         verify(body, given, [as_secret(key)], system_clock())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=tries(50), deadline=None)
 @given(key=keys, other=keys, body=st.text(max_size=50), flipped=st.integers(0, 31), bit=st.integers(0, 7))
 def test_a_signature_with_one_bit_changed_is_refused_here_and_there(
     key: bytes, other: bytes, body: str, flipped: int, bit: int

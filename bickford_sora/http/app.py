@@ -47,6 +47,13 @@ _DESCRIPTION = (
 
 def create_app(house: House) -> FastAPI:
     """The ASGI application that serves `house`. It opens and closes nothing: whoever built the house does."""
+    app = without_routes(house)
+    add_routes(app)
+    return app
+
+
+def without_routes(house: House) -> FastAPI:
+    """The application but for its routes: what surrounds every request, and the pages that describe it."""
     app = FastAPI(
         title="Bickford Sora",
         summary="The Videos API, governed and recorded",
@@ -60,6 +67,11 @@ def create_app(house: House) -> FastAPI:
     app.add_middleware(Gate, burden=burden)
     app.add_middleware(RequestScope, new_id=house.new_id, answered=house.metrics.answered, tracing=house.tracing)
     app.state.taker = WebhookTaker(house, burden)
+    return app
+
+
+def add_routes(app: FastAPI) -> None:
+    """Adds every route of the API."""
     # What comes most comes first: whatever comes before it is tried for each of these requests.
     videos.add_create_to(app.router)
     webhooks.add_to(app.router)
@@ -95,4 +107,3 @@ def create_app(house: House) -> FastAPI:
         metrics,
     ):
         app.include_router(module.router)
-    return app

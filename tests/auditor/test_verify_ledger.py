@@ -19,6 +19,7 @@ from ledger.exchange.cloudevents import line_of
 from ledger.payloads import is_moved
 from ledger.proof.leaves import leaf_of
 from ledger.proof.merkle import Leaves, inclusion_proof, root
+from tests.trying import tries
 
 from .ledgers import ORIGIN, OTHER_SIGNER, SIGNER, Files, files, flipped, row
 
@@ -97,7 +98,7 @@ def test_the_vectors_of_rfc_8032_verify_and_nothing_near_them_does(key: str, mes
     assert not is_signed(public, signed, given[:32] + more)  # a second writing of the same signature
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(15), deadline=None)
 @given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=300))
 def test_it_verifies_what_another_implementation_signs(seed: bytes, message: bytes) -> None:
     key = Ed25519PrivateKey.from_private_bytes(seed)
@@ -106,7 +107,7 @@ def test_it_verifies_what_another_implementation_signs(seed: bytes, message: byt
     assert not is_signed(public, message + b".", signature)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(leaves=st.lists(st.binary(min_size=32, max_size=32), max_size=70), data=st.data())
 def test_its_tree_is_the_ledgers_tree(leaves: list[bytes], data: st.DataObject) -> None:
     tree = Tree()
@@ -121,7 +122,7 @@ def test_its_tree_is_the_ledgers_tree(leaves: list[bytes], data: st.DataObject) 
         assert root_by_proof(flipped(leaves[index]), index, len(leaves), proof) != tree.root()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(
     position=st.integers(1, 2**62),
     actor=st.text(ODD, min_size=1),

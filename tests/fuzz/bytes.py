@@ -7,12 +7,9 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-LONG = "long"
-"""The profile for nights: `pytest tests/fuzz --hypothesis-profile=long`."""
-Raised = TypeVar("Raised", bound=Exception)
-LONG_TIMES = 200
-"""How many times as many examples it tries."""
+from tests.trying import tries
 
+Raised = TypeVar("Raised", bound=Exception)
 Test = TypeVar("Test", bound=Callable[..., object])
 
 JSON = st.recursive(
@@ -38,10 +35,9 @@ def refusal(expected: type[Raised], read: Callable[..., object], *given: object)
 
 
 def tried(examples: int) -> Callable[[Test], Test]:
-    """So many examples, and many more at night."""
-    times = LONG_TIMES if settings.get_current_profile_name() == LONG else 1
+    """So many examples in a thorough run."""
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    return settings(max_examples=examples * times, deadline=None, suppress_health_check=checks)
+    return settings(max_examples=tries(examples), deadline=None, suppress_health_check=checks)
 
 
 def damaged(*samples: bytes) -> st.SearchStrategy[bytes]:

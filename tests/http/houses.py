@@ -23,7 +23,7 @@ from bickford_sora.decisions.policy import Policy
 from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.decisions.routing import IsStopped
 from bickford_sora.four_eyes import FourEyes
-from bickford_sora.http.app import create_app
+from bickford_sora.http.app import add_routes, without_routes
 from bickford_sora.http.house import House
 from bickford_sora.http.links import Links
 from bickford_sora.http.rate_limits import RateLimit
@@ -278,10 +278,11 @@ def catalogue(*offers: ModelOffer) -> Catalogue:
 
 
 def _app(house: House) -> FastAPI:
-    """The house's application, whose routes FastAPI has prepared, which takes longer than most tests."""
-    app = create_app(house)
-    own = [route for route in app.routes if isinstance(route, routing.Route)]  # the pages that describe it
+    """The house's application, with routes that were made once: that takes longer than most tests."""
+    app = without_routes(house)
+    own = [*app.routes]  # the pages that describe it
     if not _PREPARED:
+        add_routes(app)
         _PREPARED.extend(route for route in app.routes if route not in own)
     app.router.routes[:] = [*own, *_PREPARED]
     return app

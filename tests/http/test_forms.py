@@ -10,6 +10,7 @@ from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http import forms
 from bickford_sora.http.forms import FORM_PARTS_MAX, Form, parse
+from tests.trying import tries
 
 MULTIPART = "multipart/form-data; boundary=b"
 fragments = st.sampled_from(
@@ -40,25 +41,25 @@ OUTCOMES = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(st.lists(fragments, max_size=30).map(b"".join))
 def test_no_multipart_body_breaks_the_parser(body: bytes) -> None:
     assert outcome(MULTIPART, body) in OUTCOMES
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(st.sampled_from(["application/json", "application/x-www-form-urlencoded", MULTIPART]), st.binary(max_size=200))
 def test_no_bytes_break_the_parser(content_type: str, body: bytes) -> None:
     assert outcome(content_type, body) in OUTCOMES
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 @given(st.text(st.characters(max_codepoint=255), max_size=60))
 def test_no_content_type_breaks_the_parser(content_type: str) -> None:
     assert outcome(content_type, b"{}") == "unsupported_content_type"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(st.binary(max_size=300).filter(lambda content: b"\r\n--b" not in content))
 def test_a_file_arrives_byte_for_byte(content: bytes) -> None:
     body = (
@@ -101,7 +102,7 @@ boundaries = st.sampled_from(["b", "-", "--", "b-", "bb", "x" * 70, "x" * 71, "x
 )
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=tries(1_500), deadline=None)
 @given(boundaries, plain_parts | plain_parts.map(lambda parts: parts + b"\r\n--b--\r\n"))
 @example("b", plain(("prompt", "text")))
 @example("b", plain(("prompt", "text")) + b"behind the end")

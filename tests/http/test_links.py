@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.http.houses import KEY, LINK_S, NOW, OTHER_KEY, Kit, error_of, make_kit, sha256
+from tests.trying import tries
 
 CONTENT = b"0123456789" * 100
 SHARED = make_kit()
@@ -138,7 +139,7 @@ def test_a_link_to_what_never_was_looks_like_an_altered_one(path: str) -> None:
     assert error_of(read(SHARED, altered))[::3] == (403, "link_invalid")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(st.data())
 def test_any_altered_byte_refuses(data: st.DataObject) -> None:
     """Whatever byte of video id, variant, expiry or signature is changed, dropped or added: no file."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ledger.events import RenderAllowed, RenderApprovalRequested, RenderDenied
 from tests.http.houses import KEY, ROOT_KEY, Kit, error_of, make_kit, png
 from tests.http.ways import multipart, ways
+from tests.trying import tries
 
 POLICY = """\
 version: 1
@@ -138,7 +139,7 @@ REQUESTS = st.fixed_dictionaries(
 CAPS = st.sampled_from([0, 0.4, 0.8, 1.2, 3])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=4), cap=CAPS, renders=st.integers(0, 4), on_hold=st.booleans())
 def test_a_quote_is_what_the_create_that_follows_is_answered_with(
     requests: list[dict[str, str]], cap: float, renders: int, *, on_hold: bool

@@ -20,6 +20,7 @@ from projections.videos import Page
 from tests.http.houses import KEY, Kit, error_of, make_kit
 from tests.http.test_every_route import ROUTES
 from tests.logs import log_plainly
+from tests.trying import tries
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ garbage = st.binary(max_size=40).map(lambda raw: raw.replace(b"\r", b"").replace
 SHARED = make_kit()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([name.encode() for name in NAMES]), garbage), max_size=5),
     st.sampled_from(

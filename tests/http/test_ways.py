@@ -15,6 +15,7 @@ from ledger.keys import Keys, MemoryKeyStore
 from ledger.memory import MemoryRecorder
 from tests.http.houses import Kit, SettableClock, catalogue, make_kit, offer, png
 from tests.http.ways import multipart, ways
+from tests.trying import tries
 
 READERS = {"create": create_request, "edit": edit_request, "extend": extension_request}
 IDEMPOTENCY = Idempotency(Ledger(MemoryRecorder(SettableClock())), Keys(b"m" * 32, MemoryKeyStore()))
@@ -65,13 +66,13 @@ def one_request(operation: str, fields: dict[str, Any]) -> ParsedRequest:
     return found["json"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(creates, beyond)
 def test_a_create_is_the_same_by_every_way(fields: dict[str, Any], more: dict[str, Any]) -> None:
     one_request("create", {**fields, **more})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(st.one_of(st.tuples(st.just("edit"), edits), st.tuples(st.just("extend"), extensions)), beyond)
 def test_an_edit_and_an_extension_are_the_same_by_every_way(
     asked: tuple[str, dict[str, Any]], more: dict[str, Any]
@@ -88,7 +89,7 @@ def test_a_file_and_a_data_url_of_it_are_the_same_to_a_key() -> None:
     assert IDEMPOTENCY.said(uploaded) == IDEMPOTENCY.said(named)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(creates, creates)
 def test_two_requests_never_share_a_hash(one: dict[str, Any], other: dict[str, Any]) -> None:
     first, second = create_request(one, {}), create_request(other, {})

@@ -27,6 +27,7 @@ from ledger.errors import Refused
 from tests.http.houses import Kit, make_kit, webhook
 from tests.http.test_webhooks import FORGERIES
 from tests.logs import log_plainly
+from tests.trying import tries
 
 Answer = tuple[bytes, list[bytes], bytes]
 """Status line, headers without those that differ each time, body."""
@@ -313,7 +314,7 @@ def shared() -> Iterator[str]:
         yield server.url
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kinds=st.lists(st.sampled_from(["webhook", "forged", "health", "unknown"]), min_size=1, max_size=6),
     cuts=st.lists(st.floats(0, 1), max_size=3),

@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
@@ -11,9 +10,6 @@ from ledger.sending import Pool
 from tests.benchmarks.database import temporary_database
 
 POOL_CONNECTIONS_MAX = 6
-
-settings.register_profile("ledger", deadline=None)  # a busy machine is slow now and then, and that is no failure
-settings.load_profile("ledger")
 
 
 @pytest.fixture

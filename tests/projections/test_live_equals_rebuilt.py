@@ -13,6 +13,7 @@ from ledger.recorder import PostgresRecorder
 from projections.port import Pool, Projection
 from projections.projector import Projector
 from projections.rebuild import Rebuild
+from tests.trying import tries
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def started_over(pool: Pool, projections: list[Projection]) -> Iterator[Ledger]:
 
 
 @settings(
-    max_examples=15,
+    max_examples=tries(15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

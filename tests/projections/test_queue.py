@@ -17,6 +17,7 @@ from projections.leases import Leases, Room, Rooms, WorkItem
 from projections.port import Pool
 from projections.projector import Projector
 from projections.queue import Queue
+from tests.trying import tries
 
 
 @pytest.fixture
@@ -357,7 +358,10 @@ class Passers:
 
 @given(steps=STEPS, weights=st.dictionaries(PROJECTS, st.integers(1, 4)), in_flight_max=st.integers(1, 5))
 @settings(
-    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=tries(EXAMPLES),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_nobody_starves_whatever_arrives(
     pool: Pool, leases: Leases, steps: list[tuple[str, str, int]], weights: dict[str, int], in_flight_max: int

@@ -18,6 +18,7 @@ from projections.port import Pool
 from projections.projector import Projector
 from projections.spend import By, Span, SpendTable, Total, Which
 from tests.http.folded_spend import FoldedSpend
+from tests.trying import tries
 
 DAYS = ("2026-11-01", "2026-11-20", "2026-12-01")
 EVER = ("2026-01-01", "2026-12-31")
@@ -135,7 +136,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_every_report_equals_the_sum_over_the_ledger_to_the_millionth(
     ledger: Ledger, projector: Projector, table: SpendTable, steps: list[Step]

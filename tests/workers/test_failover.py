@@ -12,6 +12,7 @@ from bickford_sora.decisions.prices import LIST_PRICES
 from bickford_sora.errors import RouteStopped
 from ledger.events import RendererStopped, RenderRerouted
 from ledger.render import Phase
+from tests.trying import tries
 from tests.workers.harness import Harness, harness
 
 OUTCOMES = ["", "refuse", "busy", "lose request", "lose answer", "unreachable", "unauthorized", "not enabled"]
@@ -89,7 +90,7 @@ def test_a_render_that_waits_for_a_stopped_renderer_goes_on_when_it_is_resumed(s
     assert shop.render(waiting).phase is Phase.STORED
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(first=st.lists(st.sampled_from(OUTCOMES), max_size=4), second=st.lists(st.sampled_from(OUTCOMES), max_size=4))
 def test_whatever_two_renderers_answer_there_is_one_paid_job_at_most(first: list[str], second: list[str]) -> None:
     with harness(render_deadline_s=DEADLINE_S) as shop:

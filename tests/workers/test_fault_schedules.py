@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from bickford_sora.decisions.catalogue import Recovery
 from bickford_sora.renderers.openai import CAPABILITIES
 from bickford_sora.renderers.port import Capabilities
+from tests.trying import tries
 from tests.workers.harness import Harness, Moment, harness
 
 SUBMIT = st.sampled_from(["well", "busy", "lose request", "lose answer", "list late", "refuse", "forget"])
@@ -39,7 +40,7 @@ SCRIPTS = st.fixed_dictionaries(
 PROMPTS = st.lists(st.sampled_from(["a red kite", "a blue one"]), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PROMPTS, SCRIPTS, KILLS, st.sampled_from([0.0, -90.0, 90.0]))
 def test_no_render_has_two_jobs_and_every_render_ends(
     prompts: list[str], scripts: dict[str, list[str]], kills: list[tuple[str, Moment]], skew_s: float
@@ -79,7 +80,7 @@ RULES = st.builds(
 CAN = st.builds(replace, st.just(CAPABILITIES), lists=st.booleans(), keeps_idempotency_keys=st.booleans())
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=tries(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PROMPTS, SCRIPTS, KILLS, RULES, CAN)
 def test_where_rules_decide_every_render_ends_and_each_further_job_is_on_record_and_booked(
     prompts: list[str],

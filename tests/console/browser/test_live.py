@@ -117,5 +117,20 @@ def test_the_list_is_walked_by_keys_alone(visitors: Visitors, served: Served) ->
     assert visit.problems == []
 
 
+def test_what_a_page_says_is_noticed_from_its_beginning_and_what_the_last_one_says_at_its_end_is_not(
+    visitors: Visitors, served: Served
+) -> None:
+    page = visitors.visit(KEY).page
+    then = "<script>console.error('early')</script><img src='http://127.0.0.2:9/elsewhere'>"
+    page.route(f"{served.url}/next", lambda route: route.fulfill(body=then, content_type="text/html"))
+    visitors.visit(KEY).open("/renders")
+    noticed = visitors.visit(KEY)
+    page.evaluate("console.error('late')")
+    noticed.open("/next")
+    page.unroute_all()
+    assert {"early", "asked http://127.0.0.2:9/elsewhere"} <= {*noticed.problems}
+    assert "late" not in noticed.problems
+
+
 def _focused(page: "Page") -> str | None:
     return page.locator(":focus").get_attribute("href")

@@ -17,6 +17,7 @@ from ledger.proof.merkle import (
     root,
     root_of,
 )
+from tests.trying import tries
 
 from .vectors import CONSISTENCY, INCLUSION, LEAVES, ROOTS
 
@@ -90,7 +91,7 @@ def test_consistency_proofs_are_those_of_the_reference_tree(at: tuple[int, int])
     check_consistency(old=old, old_root=ROOTS[old], new=new, new_root=ROOTS[new], proof=proof)
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(size=sizes, pick=st.integers(0, SIZE_MAX - 1))
 def test_inclusion_proofs_are_those_of_the_definition(size: int, pick: int) -> None:
     index = pick % size
@@ -100,7 +101,7 @@ def test_inclusion_proofs_are_those_of_the_definition(size: int, pick: int) -> N
     check_inclusion(leaf=leaves[index], index=index, size=size, proof=proof, root=naive_root(leaves))
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(size=sizes, pick=st.integers(0, SIZE_MAX))
 def test_consistency_proofs_are_those_of_the_definition(size: int, pick: int) -> None:
     old = pick % (size + 1)
@@ -110,7 +111,7 @@ def test_consistency_proofs_are_those_of_the_definition(size: int, pick: int) ->
     check_consistency(old=old, old_root=naive_root(leaves[:old]), new=size, new_root=naive_root(leaves), proof=proof)
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(st.data())
 def test_an_inclusion_proof_proves_nothing_else(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 80))
@@ -139,7 +140,7 @@ def test_an_inclusion_proof_proves_nothing_else(data: st.DataObject) -> None:
         check_inclusion(**{**said, **wrong})
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(st.data())
 def test_a_consistency_proof_proves_nothing_else(data: st.DataObject) -> None:
     new = data.draw(st.integers(3, 80))

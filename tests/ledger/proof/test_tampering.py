@@ -18,6 +18,7 @@ from ledger.proof.tiles import Edge, Tile
 from ledger.proof.tree_check import Held
 from ledger.proof.verify import Verified, verify_rows
 from tests.ledger.ledger_facts import small
+from tests.trying import tries
 
 SIZE_MAX = 700
 COLUMNS = range(1, 13)
@@ -141,7 +142,7 @@ def test_what_nobody_touched_holds(given_: Proven) -> None:
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-@settings(max_examples=12)
+@settings(max_examples=tries(12))
 @given(data=st.data())
 def test_a_change_of_any_column_is_found(column: int, data: st.DataObject) -> None:
     given_ = data.draw(proven())
@@ -170,7 +171,7 @@ REWRITES: dict[str, Rewrite] = {
 
 
 @pytest.mark.parametrize("how", REWRITES)
-@settings(max_examples=25)
+@settings(max_examples=tries(25))
 @given(data=st.data())
 def test_a_removal_an_insertion_and_another_order_are_found(how: str, data: st.DataObject) -> None:
     given_ = data.draw(proven())
@@ -183,7 +184,7 @@ def test_a_removal_an_insertion_and_another_order_are_found(how: str, data: st.D
     assert any(each.first <= last and each.last >= first for each in blind.findings), blind.findings
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(proven(), st.data())
 def test_a_cut_of_the_last_facts_is_found(given_: Proven, data: st.DataObject) -> None:
     left = data.draw(st.integers(0, given_.covered - 1))
@@ -194,7 +195,7 @@ def test_a_cut_of_the_last_facts_is_found(given_: Proven, data: st.DataObject) -
         assert begins_at(verified, left + 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(proven(), st.data())
 def test_a_change_of_the_tree_is_found_and_not_taken_for_one_of_the_facts(given_: Proven, data: st.DataObject) -> None:
     level, index = data.draw(st.sampled_from(sorted(given_.tiles)))
@@ -208,7 +209,7 @@ def test_a_change_of_the_tree_is_found_and_not_taken_for_one_of_the_facts(given_
         assert exactly_at(verified, index * 256 + at // HASH_BYTES + 1)
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(proven(), st.data())
 def test_a_tile_that_is_gone_or_cut_is_found(given_: Proven, data: st.DataObject) -> None:
     at = data.draw(st.sampled_from(sorted(given_.tiles)))
@@ -216,7 +217,7 @@ def test_a_tile_that_is_gone_or_cut_is_found(given_: Proven, data: st.DataObject
     assert given_.verify().kinds == {"tree_changed"}
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(proven(), st.data())
 def test_facts_and_tiles_changed_alike_are_found_within_their_interval(given_: Proven, data: st.DataObject) -> None:
     position = data.draw(st.integers(1, given_.covered))

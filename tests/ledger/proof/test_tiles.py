@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ledger.proof.errors import Malformed
 from ledger.proof.merkle import Leaves, consistency_proof, inclusion_proof, root
 from ledger.proof.tiles import HEIGHT, WIDTH, Edge, Tile, TileNodes, tiles_of
+from tests.trying import tries
 
 from .test_merkle import numbered
 
@@ -54,7 +55,7 @@ def test_a_grown_tree_has_new_tiles_only_where_it_grew() -> None:
     assert list(tiles_of(600, beyond=600)) == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(st.lists(st.integers(0, 700), max_size=8))
 def test_an_edge_gives_the_tiles_and_the_root_however_it_was_fed(portions: list[int]) -> None:
     edge, size = Edge(), 0
@@ -83,7 +84,7 @@ def full_between(old: int, new: int) -> list[Tile]:
     return sorted(full, key=lambda each: ((each.index + 1) << HEIGHT * (each.level + 1), each.level))
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(st.data())
 def test_proofs_made_of_tiles_are_those_made_of_leaves(data: st.DataObject) -> None:
     size = data.draw(st.sampled_from([1, 255, 256, 257, 65_535, 65_536, 65_537, SIZE]))
