@@ -5,7 +5,8 @@ here, beside it, in one row a step: the agenda. Items and webhooks are taken ove
 what is due is found by index however much is under way. Nothing breaks when a lease is lost or an item is stale: the
 worker decides again from the render's stream, and the stream's head lets only one decision through.
 
-Submissions wait in a queue: which of them are claimed is docs/adr/0031-fair-queue.md.
+Submissions wait in a queue: which of them are claimed is docs/adr/0031-fair-queue.md. Whoever claims shares its workers
+among those that they call, so that one that hangs leaves some to the others: docs/adr/0040-callees-share-workers.md.
 """
 
 import json
@@ -33,6 +34,9 @@ WEBHOOK_PAUSE_S = 2.0
 STALE_LOOKS_MAX = 100
 """Rows of steps that are done already, which one claim may come across before it finds others."""
 
+STALE_CALLEES_MAX = 20
+"""Callees of whom nothing is left to do, which one claim may come across before it finds others."""
+
 _SQL = "projections.sql.leases"
 _STEPS: tuple[Step, ...] = get_args(Step)
 
@@ -57,6 +61,8 @@ class WorkItem:
     owner: str
     webhook_at: datetime | None = None
     """When the renderer's last webhook came, of a follow."""
+    callee: str = ""
+    """Whom the step calls: a renderer, or as `tenant/project` the endpoints of a project. Empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +95,25 @@ ANY_ROOM = Rooms()
 """Every renderer takes everything."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How whoever claims shares its workers among callees.
+
+    Nobody gets one more than is left free to the others: of a claim's `limit` those who hold least come first, and one
+    that holds as many as are free gets none. Of one tenant's projects that holds for all together.
+    """
+
+    callee_max: int
+    """Most workers that one callee holds."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """How many each holds now, by callee and by tenant; see `holders`."""
+
+
+def holders(callee: str) -> set[str]:
+    """By whose names a worker is counted that calls this one: its own, and that of the tenant whose endpoints it is."""
+    return {callee, callee.partition("/")[0]}
+
+
 class Leases:
     """Hands out work items, each to one worker at a time. Safe to use from many threads and processes.
 
@@ -112,11 +137,13 @@ class Leases:
         now: datetime,
         steps: Collection[Step] = _STEPS,
         rooms: Rooms = ANY_ROOM,
+        share: Share | None = None,
     ) -> list[WorkItem]:
         """At most `limit` items that are due, longest due first, leased for `lease_s` seconds.
 
-        Of submissions those whose turn it is, and no more than there is room for. An item whose lease ran out is
-        claimed again. Raises ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
+        Of submissions those whose turn it is, and no more than there is room for; of each callee no more than its
+        share (None: all). An item that is not claimed stays as it is. One whose lease ran out is claimed again.
+        Raises ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
         """
         if not 0 < limit <= CLAIM_ITEMS_MAX:
             raise ValueError(f"limit is 1 to {CLAIM_ITEMS_MAX}")
@@ -124,7 +151,7 @@ class Leases:
             _in_turn(connection)
             _take_over(connection, now)
             _by_index(connection)
-            turns = _turns(connection, limit, now, rooms) if "submit" in steps else []
+            turns = _turns(connection, limit, now, rooms, _full(limit, share)) if "submit" in steps else []
             key = {
                 "owner": owner,
                 "limit": limit,
@@ -134,6 +161,10 @@ class Leases:
                 "steps": [each for each in steps if each != "submit"],
                 "turns": json.dumps(turns, default=str),
                 "overdue": rooms.overdue if "submit" in steps else None,
+                "callees": limit + STALE_CALLEES_MAX,
+                "callee_max": CLAIM_ITEMS_MAX if share is None else share.callee_max,
+                "held": json.dumps({} if share is None else dict(share.held)),
+                "shared": int(share is not None),
                 "counted": [each.renderer for each in rooms.rooms if each.submissions_per_minute_max is not None],
             }
             with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
@@ -186,6 +217,7 @@ class Leases:
             _in_turn(connection)
             connection.execute(query("sweep_taken_over", _SQL))
             connection.execute(query("sweep_items", _SQL))
+            connection.execute(query("sweep_callees", _SQL))
             connection.execute(query("sweep_turns", _SQL))
             return connection.execute(query("sweep_agenda", _SQL), {"now": now}).rowcount
 
@@ -216,8 +248,19 @@ def _take_over(connection: Connection[TupleRow], now: datetime) -> None:
         connection.execute(query("taken_over", _SQL), reached, prepare=True)
 
 
-def _turns(connection: Connection[TupleRow], limit: int, now: datetime, rooms: Rooms) -> list[dict[str, object]]:
+def _full(limit: int, share: Share | None) -> list[str]:
+    """Those of whom nothing may be claimed."""
+    if share is None:
+        return []
+    return [callee for callee, tasks in share.held.items() if tasks >= min(limit, share.callee_max)]
+
+
+def _turns(
+    connection: Connection[TupleRow], limit: int, now: datetime, rooms: Rooms, full: Collection[str]
+) -> list[dict[str, object]]:
+    """Whose turn it is to be submitted, at renderers that are not full."""
     key = {
+        "full": [*full],
         "limit": limit,
         "now": now,
         "rooms": json.dumps([asdict(each) for each in rooms.rooms]),

@@ -66,7 +66,12 @@ from projections.queue import Queue
 from projections.videos import Videos
 
 COURIERS = 4
-"""Deliveries one process makes at a time."""
+"""Deliveries to one project's endpoints that one process makes at a time."""
+COURIER_SHARES = 4
+"""How many times as many it makes at a time altogether: a project has half of its tenant's couriers at most, and a tenant
+half of all."""
+WORKER_SHARES = 2
+"""How many times the workers of one renderer there are altogether: it has half of all at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +322,8 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
         },
         owner=owner,
         lease_s=books.settings.lease_s,
-        size=books.settings.workers,
+        size=books.settings.workers * WORKER_SHARES,
+        callee_max=books.settings.workers,
         clock=books.clock,
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
@@ -335,7 +341,8 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         workers={"deliver": deliver},
         owner=owner,
         lease_s=books.settings.lease_s,
-        size=COURIERS,
+        size=COURIERS * COURIER_SHARES,
+        callee_max=COURIERS,
         clock=books.clock,
         drain_s=DELIVERY_TIMEOUT_S,
         observe=books.counts.worked,
