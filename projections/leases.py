@@ -96,7 +96,7 @@ ANY_ROOM = Rooms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Hands:
     """How whoever claims shares its workers among callees.
 
     Nobody gets one more than is left free to the others: of a claim's `limit` those who hold least come first, and one
@@ -137,7 +137,7 @@ class Leases:
         now: datetime,
         steps: Collection[Step] = _STEPS,
         rooms: Rooms = ANY_ROOM,
-        share: Share | None = None,
+        hands: Hands | None = None,
     ) -> list[WorkItem]:
         """At most `limit` items that are due, longest due first, leased for `lease_s` seconds.
 
@@ -151,7 +151,7 @@ class Leases:
             _in_turn(connection)
             _take_over(connection, now)
             _by_index(connection)
-            turns = _turns(connection, limit, now, rooms, _full(limit, share)) if "submit" in steps else []
+            turns = _turns(connection, limit, now, rooms, _full(limit, hands)) if "submit" in steps else []
             key = {
                 "owner": owner,
                 "limit": limit,
@@ -162,9 +162,9 @@ class Leases:
                 "turns": json.dumps(turns, default=str),
                 "overdue": rooms.overdue if "submit" in steps else None,
                 "callees": limit + STALE_CALLEES_MAX,
-                "callee_max": CLAIM_ITEMS_MAX if share is None else share.callee_max,
-                "held": json.dumps({} if share is None else dict(share.held)),
-                "shared": int(share is not None),
+                "callee_max": CLAIM_ITEMS_MAX if hands is None else hands.callee_max,
+                "held": json.dumps({} if hands is None else dict(hands.held)),
+                "shared": int(hands is not None),
                 "counted": [each.renderer for each in rooms.rooms if each.submissions_per_minute_max is not None],
             }
             with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
@@ -248,11 +248,11 @@ def _take_over(connection: Connection[TupleRow], now: datetime) -> None:
         connection.execute(query("taken_over", _SQL), reached, prepare=True)
 
 
-def _full(limit: int, share: Share | None) -> list[str]:
+def _full(limit: int, hands: Hands | None) -> list[str]:
     """Those of whom nothing may be claimed."""
-    if share is None:
+    if hands is None:
         return []
-    return [callee for callee, tasks in share.held.items() if tasks >= min(limit, share.callee_max)]
+    return [callee for callee, tasks in hands.held.items() if tasks >= min(limit, hands.callee_max)]
 
 
 def _turns(

@@ -67,10 +67,9 @@ from projections.videos import Videos
 
 COURIERS = 4
 """Deliveries to one project's endpoints that one process makes at a time."""
-COURIER_SHARES = 4
-"""How many times as many it makes at a time altogether: a project has half of its tenant's couriers at most, and a tenant
-half of all."""
-WORKER_SHARES = 2
+COURIERS_TIMES = 4
+"""How many times as many it makes at a time altogether: a tenant has half of them at most, a project half of those."""
+WORKERS_TIMES = 2
 """How many times the workers of one renderer there are altogether: it has half of all at most."""
 
 
@@ -322,7 +321,7 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
         },
         owner=owner,
         lease_s=books.settings.lease_s,
-        size=books.settings.workers * WORKER_SHARES,
+        size=books.settings.workers * WORKERS_TIMES,
         callee_max=books.settings.workers,
         clock=books.clock,
         # No submission is broken off: its outcome would have to be looked for.
@@ -341,7 +340,7 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         workers={"deliver": deliver},
         owner=owner,
         lease_s=books.settings.lease_s,
-        size=COURIERS * COURIER_SHARES,
+        size=COURIERS * COURIERS_TIMES,
         callee_max=COURIERS,
         clock=books.clock,
         drain_s=DELIVERY_TIMEOUT_S,

@@ -12,14 +12,14 @@ from queues import COLUMNS
 from render_histories import Author
 
 from ledger.events import Step
-from projections.leases import STALE_LOOKS_MAX, Leases, Room, Rooms, Share, WorkItem, holders
+from projections.leases import STALE_LOOKS_MAX, Hands, Leases, Room, Rooms, WorkItem, holders
 from projections.port import Pool
 from projections.projector import Projector
 from tests.workers.memory_leases import MemoryLeases
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TASKS_MAX = 16
-SHARE = Share(callee_max=8)
+HANDS = Hands(callee_max=8)
 
 
 class Town:
@@ -44,9 +44,11 @@ class Town:
         self.work("", items, "deliver", project)
 
     def claim(self, free: int = TASKS_MAX, **held: int) -> list[WorkItem]:
-        share = Share(callee_max=SHARE.callee_max, held={name.replace("__", "/"): tasks for name, tasks in held.items()})
+        hands = Hands(
+            callee_max=HANDS.callee_max, held={name.replace("__", "/"): tasks for name, tasks in held.items()}
+        )
         steps: list[Step] = ["submit", "reconcile", "follow", "store", "purge", "expire", "deliver"]
-        return self.leases.claim("w1", free, 60, self.now, steps, share=share)
+        return self.leases.claim("w1", free, 60, self.now, steps, hands=hands)
 
     def callees(self, free: int = TASKS_MAX, **held: int) -> Counter[str]:
         return Counter(item.callee for item in self.claim(free, **held))
@@ -184,10 +186,10 @@ def test_a_submission_is_counted_with_the_rest_and_costs_a_full_renderers_projec
 def test_a_render_that_waited_too_long_is_failed_also_where_its_renderer_hangs(in_database: Found) -> None:
     town = in_database()
     town.work("hanging", 1, "submit")
-    share, late = Share(callee_max=8, held={"hanging": 8}), Rooms(overdue=town.now)
+    hands, late = Hands(callee_max=8, held={"hanging": 8}), Rooms(overdue=town.now)
     rooms = Rooms(rooms=[Room(renderer="hanging", in_flight_max=1)])
-    assert town.leases.claim("w1", 8, 60, town.now, ["submit"], rooms, share) == []
-    assert len(town.leases.claim("w1", 8, 60, town.now, ["submit"], late, share)) == 1
+    assert town.leases.claim("w1", 8, 60, town.now, ["submit"], rooms, hands) == []
+    assert len(town.leases.claim("w1", 8, 60, town.now, ["submit"], late, hands)) == 1
 
 
 def test_a_render_that_goes_on_at_another_renderer_is_counted_there(in_database: Found) -> None:
@@ -229,8 +231,8 @@ def test_a_webhook_for_a_job_of_a_full_renderer_is_heeded_when_a_worker_is_free(
     author.webhook("job-a")
     author.flush()
     projector.catch_up()
-    full = Share(callee_max=8, held={"openai": 8})
+    full = Hands(callee_max=8, held={"openai": 8})
     for _ in range(3):
-        assert leases.claim("w1", 8, 60, author.now, share=full) == []
-    (again,) = leases.claim("w1", 8, 60, author.now, share=SHARE)
+        assert leases.claim("w1", 8, 60, author.now, hands=full) == []
+    (again,) = leases.claim("w1", 8, 60, author.now, hands=HANDS)
     assert again.attempt == 2

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from ledger.events import Step
-from projections.leases import ANY_ROOM, Rooms, Share, WorkItem, holders
+from projections.leases import ANY_ROOM, Hands, Rooms, WorkItem, holders
 
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
@@ -33,14 +33,14 @@ class MemoryLeases:
         now: datetime,
         steps: Collection[Step] | None = None,
         rooms: Rooms = ANY_ROOM,  # noqa: ARG002 - as above
-        share: Share | None = None,
+        hands: Hands | None = None,
     ) -> list[WorkItem]:
         self.calls["claim"] += 1
         if self.errors:
             raise self.errors.pop()
         waiting = sorted(self.due.values(), key=lambda each: each[1])
         ready = [each for each, due in waiting if due <= now and (steps is None or each.step in steps)]
-        chosen = ready[:limit] if share is None else list(_shared(ready, limit, share))
+        chosen = ready[:limit] if hands is None else list(_shared(ready, limit, hands))
         claimed = [replace(each, owner=owner, attempt=each.attempt + 1) for each in chosen]
         self.due |= {each.stream: (each, now + timedelta(seconds=lease_s)) for each in claimed}
         return claimed
@@ -62,14 +62,14 @@ class MemoryLeases:
         return 0
 
 
-def _shared(ready: Sequence[WorkItem], limit: int, share: Share) -> Iterator[WorkItem]:
+def _shared(ready: Sequence[WorkItem], limit: int, hands: Hands) -> Iterator[WorkItem]:
     """One at a time, from whoever holds least then."""
-    held, left = Counter(share.held), {each.stream: (place, each) for place, each in enumerate(ready)}
+    held, left = Counter(hands.held), {each.stream: (place, each) for place, each in enumerate(ready)}
     for free in range(limit, 0, -1):
         able = [
             (held[_tenant(each)], held[each.callee], place, each)
             for place, each in left.values()
-            if held[each.callee] < share.callee_max and held[_tenant(each)] < free
+            if held[each.callee] < hands.callee_max and held[_tenant(each)] < free
         ]
         if not able:
             return

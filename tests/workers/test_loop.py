@@ -107,6 +107,23 @@ def test_a_renderer_that_hangs_leaves_workers_to_the_others_and_none_of_its_task
         go_on.set()
 
 
+def test_endpoints_that_hang_leave_couriers_to_other_projects_and_other_tenants() -> None:
+    places = ["main/films"] * 40 + ["main/games"] * 4 + ["acme/default"] * 4
+    items = [replace(item(number), step="deliver", callee=place) for number, place in enumerate(places)]
+    told = {each.stream: each.callee for each in items}
+    go_on, begun = threading.Event(), Counter[str]()
+
+    def deliver(task: Task) -> datetime:
+        begun[told[task.stream]] += 1
+        if told[task.stream] == "main/films":
+            go_on.wait(10)
+        return later(task)
+
+    with running(crew(MemoryLeases(*items), later, workers={"deliver": deliver}, size=16, callee_max=4)):
+        wait_for(lambda: begun == {"main/films": 4, "main/games": 4, "acme/default": 4})
+        go_on.set()
+
+
 def test_a_slow_renderer_that_is_alone_does_as_much_as_if_workers_were_not_shared() -> None:
     """Counted in tasks: all that were begun end together, when no more begin."""
     own = in_rounds(5, size=8)
