@@ -26,7 +26,7 @@ from ledger.committer import Answer, ConnectionBroken
 from ledger.envelope import Appended
 from ledger.errors import Conflict, LedgerError, Refused, Unavailable
 from ledger.sql import query
-from ledger.wire import ARGUMENT_OIDS, Encoded, append_arguments, read_outcome
+from ledger.wire import Encoded, RecordTypes, append_arguments, read_outcome
 
 Outcome = tuple[str, int | None, datetime | None]
 """What `ledger.append` says of a decision: the outcome's name, and the first position and its time if there is one."""
@@ -36,6 +36,8 @@ Pool = ConnectionPool[Connection[TupleRow]]
 
 _STATEMENT = b"ledger_append"
 """The prepared statement's name: always the same, so that a connection that is taken again and again has one."""
+_BINARY = [Format.BINARY, Format.BINARY]
+"""The formats of its two arguments."""
 _LOOK_S = 1.0
 """How often psycopg looks up from a wait. At its default of 0 it goes round and round until the answer is there."""
 _NOT_NOW = frozenset({"40", "53", "55", "57", "58"})
@@ -54,6 +56,8 @@ class _Line:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._connection: Connection[TupleRow] | None = None
+        self._types = RecordTypes(0, 0)
+        """What the database calls the records; known once there is a connection."""
 
     def close(self) -> None:
         """Gives the connection back."""
@@ -75,7 +79,7 @@ class _Line:
         except (PoolTimeout, PoolClosed) as error:
             raise Unavailable("no connection to the ledger's database could be had") from error
         try:
-            _prepare(connection.pgconn)
+            self._types = _prepare(connection.pgconn)
         except psycopg.Error as error:
             cause = self._cause(error, connection)
             self._give_back(connection)
@@ -115,10 +119,9 @@ class Sender(_Line):
         if self._connection is None:
             self._connection = self._taken()
         connection = self._connection
-        arguments = append_arguments(batch)
-        formats = [Format.BINARY] * len(arguments)
+        arguments = append_arguments(batch, self._types)
         try:
-            return _answers(batch, connection.pgconn.exec_prepared(_STATEMENT, arguments, formats, Format.BINARY))
+            return _answers(batch, connection.pgconn.exec_prepared(_STATEMENT, arguments, _BINARY, Format.BINARY))
         except psycopg.Error as error:
             raise self._cause(error, connection) from error
 
@@ -181,7 +184,7 @@ class AsyncSender(_Line):
         """As `Sender.send`, where it `is_free`; ConnectionBroken also where there is no connection."""
         connection = self._begun()
         try:
-            return _answers(batch, await _executed(connection.pgconn, append_arguments(batch)))
+            return _answers(batch, await _executed(connection.pgconn, append_arguments(batch, self._types)))
         except psycopg.Error as error:
             raise self._cause(error, connection) from error
         except asyncio.CancelledError:
@@ -213,7 +216,7 @@ class AsyncSender(_Line):
 
 
 async def _executed(pgconn: PGconn, arguments: Sequence[bytes]) -> PGresult:
-    pgconn.send_query_prepared(_STATEMENT, arguments, [Format.BINARY] * len(arguments), Format.BINARY)
+    pgconn.send_query_prepared(_STATEMENT, arguments, _BINARY, Format.BINARY)
     result: PGresult
     [result] = await wait_async(generators.execute(pgconn), pgconn.socket, interval=_LOOK_S)
     return result
@@ -225,12 +228,14 @@ def _answers(batch: Sequence[Encoded], result: PGresult) -> Sequence[Answer]:
     return [_answer(decision, outcomes[number]) for number, decision in enumerate(batch)]
 
 
-def _prepare(pgconn: PGconn) -> None:
+def _prepare(pgconn: PGconn) -> RecordTypes:
     """Readies a connection for appends. Texts are sent as UTF-8, whatever the server or the URL would have them be."""
     _checked(pgconn.exec_(b"set client_encoding to 'UTF8'"))
     # It is still there when an earlier turn prepared it.
     with contextlib.suppress(DuplicatePreparedStatement):
-        _checked(pgconn.prepare(_STATEMENT, query("append").encode(), ARGUMENT_OIDS))
+        _checked(pgconn.prepare(_STATEMENT, query("append").encode()))
+    found = _checked(pgconn.exec_(query("record_types").encode()))
+    return RecordTypes(*(int(found.get_value(0, column) or b"0") for column in range(len(RecordTypes._fields))))
 
 
 def _checked(result: PGresult) -> PGresult:

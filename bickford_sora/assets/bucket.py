@@ -11,7 +11,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Self
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import GCSStore, ObjectStore
 
 from bickford_sora.assets.address import AssetAddress, require_subject
@@ -196,6 +196,11 @@ class BucketAssetStore:
                 else:
                     obstore.put(self._store, key, file, chunk_size=self._part_bytes, max_concurrency=PARTS_AT_ONCE_MAX)
             except AlreadyExistsError:
+                return False
+            except BaseError:
+                # Of two who send parts of one object, Azure drops those of whoever ends second (Put Block List).
+                if at_once or not self.exists(address.uri):
+                    raise
                 return False
         return True
 

@@ -4,9 +4,11 @@ import hashlib
 import sys
 from itertools import count
 from pathlib import Path
+from typing import IO, Any
 
+import obstore
 import pytest
-from obstore.store import GCSStore, MemoryStore
+from obstore.store import GCSStore, MemoryStore, S3Store
 
 from bickford_sora.assets.address import AssetAddress
 from bickford_sora.assets.bucket import BucketAssetStore
@@ -64,6 +66,23 @@ def test_changed_bytes_are_found_and_not_overwritten(store: BucketAssetStore, bu
         with pytest.raises(AssetDamaged, match="has the hash"):
             put(store, content)
         assert b"".join(store.open(uri)) == b"planted by somebody"
+
+
+def test_parts_that_the_bucket_dropped_for_those_of_another_are_no_failure(
+    store: BucketAssetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_object = obstore.put
+
+    def put_second(bucket: S3Store, key: str, file: IO[bytes], **options: Any) -> None:
+        """Azure, for whoever commits a block list after another: the blocks it names are gone (InvalidBlockList)."""
+        put_object(bucket, key, file, **options)
+        raise obstore.exceptions.GenericError("InvalidBlockList")
+
+    monkeypatch.setattr(obstore, "put", put_second)
+    assert put(store) == URI
+    assert b"".join(store.open(URI)) == LARGE
+    with pytest.raises(AssetStoreUnavailable, match="InvalidBlockList"):
+        put(store, b"sent in one request")
 
 
 def test_nothing_is_left_in_the_spool_folder(store: BucketAssetStore, tmp_path: Path) -> None:

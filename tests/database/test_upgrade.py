@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import psycopg
 from bickford_sora.database.migrations import migrate, read_migrations
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
+from ledger.envelope import Decision
 from ledger.recorder import PostgresRecorder
+from tests.ledger import version_before
 from tests.ledger.ledger_facts import decision, new_stream
 
-OLDER = 4
+OLDER = 6
 """The last migration of the older version."""
 WRITERS = 4
 APPENDS_BEFORE = 20
@@ -23,12 +26,12 @@ MIGRATIONS = files("ledger.migrations")
 
 
 class Writer:
-    """A process of the older version, in a thread: it keeps the connections it had before the upgrade."""
+    """A process, in a thread: it keeps the connections it had before the upgrade."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, append: Callable[[Decision], object]) -> None:
         self.acknowledged: list[str] = []
         self.failed: list[Exception] = []
-        self._ledger = ledger
+        self._append = append
         self._stop = threading.Event()
         self._moved = threading.Condition()
         self._thread = threading.Thread(target=self._write)
@@ -48,7 +51,7 @@ class Writer:
         while not self._stop.is_set():
             stream = new_stream()
             try:
-                self._ledger.append(decision((stream, 0)))
+                self._append(decision((stream, 0)))
             except Exception as error:  # noqa: BLE001 - any of them is what the test looks for
                 self.failed.append(error)
                 self._stop.set()
@@ -65,14 +68,19 @@ def test_writers_of_the_older_version_lose_nothing_while_the_schema_moves_on(dat
         (older / str(migration)).unlink()
     migrate(database_url, older, schema="ledger")
     with open_pool(database_url, size_max=WRITERS) as old_pool, open_pool(database_url, size_max=2) as new_pool:
-        old, new = PostgresRecorder(old_pool), PostgresRecorder(new_pool)
-        writers = [Writer(Ledger(old)) for _ in range(WRITERS)]
+        new = PostgresRecorder(new_pool)
+
+        def append_as_before(decided: Decision) -> None:
+            with old_pool.connection() as connection:
+                assert version_before.append(connection, decided)[0] == "appended"
+
+        writers = [Writer(append_as_before) for _ in range(WRITERS)]
         try:
             for writer in writers:
                 writer.reach(APPENDS_BEFORE)
             applied = [each.number for each in migrate(database_url, MIGRATIONS, schema="ledger")]
             # From here on a process of the newer version appends beside the older ones.
-            newer = Writer(Ledger(new))
+            newer = Writer(Ledger(new).append)
             writers.append(newer)
             counts = [len(writer.acknowledged) for writer in writers]
             for writer, count in zip(writers, counts, strict=True):
@@ -80,7 +88,6 @@ def test_writers_of_the_older_version_lose_nothing_while_the_schema_moves_on(dat
         finally:
             for writer in writers:
                 writer.stop()
-            old.close()
             new.close()
     assert applied == [each.number for each in read_migrations(MIGRATIONS)[OLDER:]]
     acknowledged = {stream for writer in writers for stream in writer.acknowledged}

@@ -291,7 +291,7 @@ def test_a_role_of_its_own_that_may_append_is_in_order(settings: Settings) -> No
         "create role bickford_server login",
         "grant usage on schema ledger to bickford_server",
         "grant select on all tables in schema ledger to bickford_server",
-        "grant execute on function ledger.append to bickford_server",
+        "grant execute on function ledger.append(ledger.fact[], ledger.head[]) to bickford_server",
     )
     try:
         with server.connect(settings.database_url.get_secret_value()) as connection:

@@ -22,7 +22,7 @@ SETTLE_TIMEOUT_S = 5.0
 def writing(*streams: str, reads: Sequence[str] = (), size: int = 10) -> Encoded:
     """A decision as the committer sees it: streams and a size."""
     heads = dict.fromkeys((*streams, *reads), 0)
-    return Encoded(len(streams), (b"x" * size,), heads, frozenset(streams), b"", b"")
+    return Encoded((b"x" * size,), heads, frozenset(streams), ())
 
 
 class RecordingSend:
@@ -155,7 +155,7 @@ def test_a_batch_has_a_most_of_bytes_and_a_larger_decision_goes_alone(
     sizes = [40, 40, 40, 500, 40]
     decisions = [writing(f"s{number}", size=size) for number, size in enumerate(sizes)]
     batches = sent_after(send, queue(start(batch_bytes_max=100), send, callers, decisions))
-    assert [[len(each.columns[0]) for each in batch] for batch in batches] == [[40, 40], [40], [500], [40]]
+    assert [[each.size for each in batch] for batch in batches] == [[40, 40], [40], [500], [40]]
 
 
 def test_a_long_queue_on_one_stream_is_looked_at_only_so_far(

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import conninfo
 
+from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
 from ledger.envelope import Appended, Decision
@@ -18,9 +21,11 @@ from ledger.errors import Conflict, Refused, Unavailable
 from ledger.keystore import PostgresKeyStore
 from ledger.recorder import PostgresRecorder
 from ledger.sending import Pool
+from ledger.sql import query
 from ledger.wire import Encoded, encode_decision
 
-from .ledger_facts import LOCK, UNLOCK, decision, new_stream, rows_of
+from . import version_before
+from .ledger_facts import LOCK, UNLOCK, decision, new_id, new_stream, rows_of
 
 WRITERS = 16
 DECISIONS_PER_WRITER = 40
@@ -95,6 +100,32 @@ def test_of_many_decisions_at_once_exactly_the_stale_ones_are_refused(ledger: Le
     assert sum(sent) == total
     assert max(sent) > 1  # they shared commits
     assert len(sent) < total / 2
+
+
+def test_in_one_call_a_retry_a_refusal_and_what_is_new_get_their_own_answers(ledger: Ledger) -> None:
+    first, stream = decision((new_stream(), 0), facts=2), new_stream()
+    before = ledger.append(first)
+    stale = decision((new_stream(), 1), facts=2)
+    renamed = replace(first, events=tuple(each._replace(event_id=new_id()) for each in first.events))
+    changed = replace(first, events=(first.events[0], renamed.events[1]))
+    batch = [stale, decision((stream, 0), facts=3), first, renamed, decision((new_stream(), 0)), changed]
+    answers = ledger.recorder._sender.send([encode_decision(rows_of(each), each.heads) for each in batch])
+    assert [type(each) for each in answers] == [Conflict, Appended, Appended, Conflict, Appended, Conflict]
+    assert answers[2] == before._replace(replayed=True)
+    assert [answers[number].first_position for number in (1, 4)] == [3, 6]
+    assert [(each.position, each.version) for each in ledger.history(stream)] == [(3, 1), (4, 2), (5, 3)]
+    assert ledger.head() == 6
+
+
+def test_a_process_of_the_version_before_appends_beside_the_present_one(ledger: Ledger, ledger_url: str) -> None:
+    ledger.append(decision((new_stream(), 0), facts=2))
+    stream = new_stream()
+    with psycopg.connect(ledger_url, autocommit=True) as before:
+        assert version_before.append(before, decision((stream, 0), facts=2)) == ("appended", 3)
+        assert ledger.append(decision((new_stream(), 0))).first_position == 5
+        assert version_before.append(before, decision((stream, 0))) == ("conflict", None)
+        assert version_before.append(before, decision((stream, 2))) == ("appended", 6)
+    assert [each.version for each in ledger.history(stream)] == [1, 2, 3]
 
 
 def test_one_stream_written_by_many_gets_every_version_once(ledger: Ledger) -> None:
@@ -218,10 +249,29 @@ def test_the_database_refuses_to_rewrite_history_even_to_the_tables_owner(
 def test_only_whom_the_owner_names_may_append(ledger_url: str) -> None:
     with psycopg.connect(ledger_url, autocommit=True) as connection:
         granted = connection.execute(
-            "SELECT has_function_privilege('pg_monitor', p.oid, 'execute') FROM pg_proc p "
-            "WHERE p.oid = 'ledger.append'::regproc"
-        ).fetchone()
-    assert granted == (False,)
+            "SELECT has_function_privilege('pg_monitor', oid, 'execute') FROM pg_proc WHERE proname = 'append'"
+        ).fetchall()
+    assert granted == [(False,), (False,)]
+
+
+def test_who_could_append_before_an_upgrade_still_may(database_url: str, tmp_path: Path) -> None:
+    for file in files("ledger.migrations").iterdir():
+        if file.name < "0007" and file.name.endswith(".sql"):
+            tmp_path.joinpath(file.name).write_bytes(file.read_bytes())
+    migrate(database_url, tmp_path, schema="ledger")
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("create role bickford_before")
+        try:
+            owner.execute("grant usage on schema ledger to bickford_before")
+            owner.execute("grant select on ledger.events to bickford_before")
+            owner.execute("grant execute on function ledger.append to bickford_before")
+            migrate(database_url, files("ledger.migrations"), schema="ledger")
+            owner.execute("set role bickford_before")
+            assert owner.execute(query("may_append")).fetchone() == (True,)
+        finally:
+            owner.execute("reset role")
+            owner.execute("drop owned by bickford_before")
+            owner.execute("drop role bickford_before")
 
 
 def test_a_plan_made_while_the_table_was_empty_never_scans_it(ledger: Ledger, ledger_url: str) -> None:
@@ -234,7 +284,9 @@ def test_a_plan_made_while_the_table_was_empty_never_scans_it(ledger: Ledger, le
             ).fetchone()
 
         ledger.append(decision((new_stream(), 0)))
-        settings = connection.execute("SELECT proconfig FROM pg_proc WHERE oid = 'ledger.append'::regproc").fetchone()
+        settings = connection.execute(
+            "SELECT proconfig FROM pg_proc WHERE oid = 'ledger.append(ledger.fact[], ledger.head[])'::regprocedure"
+        ).fetchone()
         assert {"enable_seqscan=off", "plan_cache_mode=force_generic_plan"} <= set(settings[0])
         for _ in range(20):
             ledger.append(decision((new_stream(), 0)))

@@ -8,7 +8,7 @@ CATALOG = """
 select 'column', c.relname || '.' || a.attname,
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage, pg_get_expr(d.adbin, d.adrelid))
 from pg_attribute a
-join pg_class c on c.oid = a.attrelid and c.relnamespace = 'ledger'::regnamespace and c.relkind = 'r'
+join pg_class c on c.oid = a.attrelid and c.relnamespace = 'ledger'::regnamespace and c.relkind in ('r', 'c')
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where a.attnum > 0 and not a.attisdropped and c.relname <> 'migrations'
 union all

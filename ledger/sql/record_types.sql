@@ -1,0 +1,1 @@
+select 'ledger.fact'::regtype::oid, 'ledger.head'::regtype::oid
