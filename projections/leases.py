@@ -5,8 +5,8 @@ here, beside it, in one row a step: the agenda. Items and webhooks are taken ove
 what is due is found by index however much is under way. Nothing breaks when a lease is lost or an item is stale: the
 worker decides again from the render's stream, and the stream's head lets only one decision through.
 
-Submissions wait in a queue: which of them are claimed is docs/adr/0031-fair-queue.md. Whoever claims shares its workers
-among those that they call, so that one that hangs leaves some to the others: docs/adr/0040-callees-share-workers.md.
+Submissions wait in a queue, and whoever claims shares its workers among those they call, so that one that hangs leaves
+some to the others: docs/adr/0031-fair-queue.md.
 """
 
 import json
@@ -97,7 +97,7 @@ ANY_ROOM = Rooms()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
-    """How whoever claims shares its workers among callees.
+    """The workers of whoever claims, and how they are shared among callees.
 
     Nobody gets one more than is left free to the others: of a claim's `limit` those who hold least come first, and one
     that holds as many as are free gets none. Of one tenant's projects that holds for all together.
@@ -141,8 +141,8 @@ class Leases:
     ) -> list[WorkItem]:
         """At most `limit` items that are due, longest due first, leased for `lease_s` seconds.
 
-        Of submissions those whose turn it is, and no more than there is room for; of each callee no more than its
-        share (None: all). An item that is not claimed stays as it is. One whose lease ran out is claimed again.
+        Of submissions those whose turn it is, and no more than there is room for; of each callee no more than
+        there are hands for (None: all). An item that is not claimed stays as it is. One whose lease ran out is claimed again.
         Raises ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
         """
         if not 0 < limit <= CLAIM_ITEMS_MAX:

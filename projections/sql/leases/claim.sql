@@ -1,5 +1,5 @@
 -- What is due: of each callee the longest due by index, and the submissions whose turn it is. Callees go by how much of whoever
--- claims they hold, the least first; and where workers are shared (docs/adr/0040-callees-share-workers.md) none gets more
+-- claims they hold, the least first; and where workers are shared (docs/adr/0031-fair-queue.md) none gets more
 -- than is left to the others. A tenant, whose projects' endpoints are callees, counts as one.
 with recursive callees as (
     select wanted.step, first.callee, first.due_at
