@@ -32,7 +32,8 @@ RATE_LIMITED = "rate_limited"
 WEBHOOK_PAUSE_S = 2.0
 """Least time between two looks at one job that webhooks ask for, in seconds. The first comes at once."""
 STALE_LOOKS_MAX = 100
-"""Rows of steps that are done already, which one claim may come across before it finds others."""
+"""Rows of steps that are done already, which one claim may come across before it finds others, of all
+callees together."""
 
 STALE_CALLEES_MAX = 20
 """Callees of whom nothing is left to do, which one claim may come across before it finds others."""
@@ -141,9 +142,9 @@ class Leases:
     ) -> list[WorkItem]:
         """At most `limit` items that are due, longest due first, leased for `lease_s` seconds.
 
-        Of submissions those whose turn it is, and no more than there is room for; of each callee no more than
-        there are hands for (None: all). An item that is not claimed stays as it is. One whose lease ran out is claimed again.
-        Raises ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
+        Of submissions those whose turn it is, and no more than there is room for; of each callee no more than there are
+        hands for (None: all). What is not claimed stays as it is. An item whose lease ran out is claimed again. Raises
+        ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
         """
         if not 0 < limit <= CLAIM_ITEMS_MAX:
             raise ValueError(f"limit is 1 to {CLAIM_ITEMS_MAX}")
@@ -155,7 +156,7 @@ class Leases:
             key = {
                 "owner": owner,
                 "limit": limit,
-                "looks": limit + STALE_LOOKS_MAX,
+                "looks": STALE_LOOKS_MAX,
                 "now": now,
                 "lease_until": now + timedelta(seconds=lease_s),
                 "steps": [each for each in steps if each != "submit"],

@@ -154,7 +154,7 @@ def test_workers_that_are_not_shared_take_the_longest_due_whosever_it_is(town: T
     assert Counter(item.callee for item in town.leases.claim("w1", 7, 60, town.now)) == {"a": 5, "b": 2}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     due=st.lists(st.sampled_from(["t1/a", "t1/b", "t2/a", "t3/a"]), max_size=30),
     begun=st.lists(st.sampled_from(["t1/a", "t1/b", "t2/a", "t3/a"]), max_size=12),

@@ -86,7 +86,7 @@ def stuck(gateway: Gateway) -> set[tuple[str, str, int]]:
     """The same, once all it may have are in calls that do not end."""
     deadline, before = time.monotonic() + 30, held(gateway)
     while True:
-        time.sleep(1)
+        time.sleep(0.5)
         now = held(gateway)
         if now == before and len(now) == WORKERS:
             return now

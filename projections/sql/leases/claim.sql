@@ -38,7 +38,7 @@ due as (
         select a.stream, a.step, a.callee, a.due_at from work.agenda a
         where a.step = wanted.step and a.callee = able.callee and a.due_at <= %(now)s
         order by a.due_at
-        limit %(looks)s
+        limit least(%(callee_max)s, %(limit)s) + %(looks)s / (select count(*) from able)
     ) a
 ),
 gone as (
