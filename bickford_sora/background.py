@@ -1,9 +1,12 @@
 """What runs behind the HTTP server, in a process of its own: following the ledger, and working."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Self
+
+import structlog
 
 from bickford_sora.board import Board
 from bickford_sora.composition.books import Books, open_books
@@ -22,8 +25,13 @@ from projections.search import Search
 TOLD_S = 2.0
 """How old what a background process counts may be when its server tells it, in seconds."""
 
+PUSH_STOP_S = 15.0
+"""How long a process that stops waits for what it is pushing, in seconds. The rest is pushed again, and is the same."""
+
 Run = Callable[[threading.Event], None]
 """Goes on until the event is set."""
+
+log = structlog.get_logger(__name__)
 
 
 class _WakingBell:
@@ -60,8 +68,7 @@ class Background:
         else:
             index, told = books.search, PostgresBell(books.url, self._stop)
             runs["search"] = lambda stop: index.run(stop, told)
-        for pushing in pushing_of(books.settings, books.proving.tree, books.clock):
-            runs[f"pushing to {pushing.name}"] = pushing.run
+        pushings = pushing_of(books.settings, books.proving.tree, books.clock)
         if gateway is not None:
             runs["work loop"] = WorkLoop(gateway.crew, wake=wakes[0]).run
             runs["couriers"] = WorkLoop(gateway.couriers, wake=wakes[1]).run
@@ -80,16 +87,26 @@ class Background:
             threading.Thread(target=books.watch.keep, args=(name, run, self._stop), name=name)
             for name, run in runs.items()
         ]
+        # Daemons: one call of a bucket that trickles takes hours.
+        self._pushing = [
+            threading.Thread(target=books.watch.keep, args=(name, each.run, self._stop), name=name, daemon=True)
+            for name, each in ((f"pushing to {each.name}", each) for each in pushings)
+        ]
 
     def __enter__(self) -> Self:
-        for thread in (self._following, *self._working):
+        for thread in (self._following, *self._working, *self._pushing):
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+        leaves_at = time.monotonic() + PUSH_STOP_S
         for thread in self._working:
             thread.join()
+        for thread in self._pushing:
+            thread.join(max(leaves_at - time.monotonic(), 0.0))
+            if thread.is_alive():
+                log.warning("push_left", thread=thread.name)
         self._stop_following.set()  # last: what works may be waiting for a read model
         self._following.join()
 

@@ -13,17 +13,16 @@ EgressError
 
 import functools
 import re
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, Self
 
 import httpx
+
+from bickford_sora.patience import PatientTransport, PatientUntil, resolve, share_s
 
 URL_CHARS_MAX = 2_048
 """Longest URL that is called, in characters."""
@@ -106,15 +105,6 @@ class _Target:
     addresses: tuple[str, ...]
 
 
-def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of a host, as the system's resolver gives them. Raises OSError when there are none.
-
-    The resolver also reads what only looks like a name (`2130706433`, `0x7f.1`): what it makes of it is checked.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-
-
 @functools.cache
 def usual_authorities() -> ssl.SSLContext:
     """Trusts the usual authorities and nothing of the environment. Read once: it takes some twenty milliseconds."""
@@ -157,7 +147,7 @@ class Egress:
         for _ in range(redirects_max + 1):
             with self._answer("GET", self._checked(url, public_tls=False), deadline=deadline) as response:
                 if response.status_code not in _REDIRECTS:
-                    return _fetched(response, bytes_max, deadline=deadline)
+                    return _fetched(response, bytes_max)
                 url = _redirected(response, url)
         raise FetchFailed("TooManyRedirects")
 
@@ -180,7 +170,7 @@ class Egress:
         deadline = time.monotonic() + timeout_s
         target = self._checked(url, public_tls=True)
         with self._answer("POST", target, deadline=deadline, body=body, headers=headers) as response:
-            return _fetched(response, bytes_max, deadline=deadline)
+            return _fetched(response, bytes_max)
 
     def check_webhook(self, url: str) -> None:
         """Raises AddressRefused when `post` would refuse this URL now. A name that does not resolve passes."""
@@ -218,69 +208,19 @@ class Egress:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Generator[httpx.Response, None, None]:
-        """The beginning of an answer, and its body as it comes. No read goes on beyond the deadline."""
-        with _Deadline(deadline) as limit, self._client(limit) as client:
-            response = _first_connected(client, target, method=method, body=body, headers=headers, limit=limit)
+        """The beginning of an answer, and its body as it comes. No step goes on beyond the deadline."""
+        with self._client() as client:
+            response = _first_connected(client, target, method=method, body=body, headers=headers, deadline=deadline)
             with closing(response):
                 yield response
 
-    def _client(self, limit: "_Deadline") -> httpx.Client:
+    def _client(self) -> httpx.Client:
         return httpx.Client(
-            verify=self._tls,
+            transport=PatientTransport(self._tls, connections_max=1, idle_max=0, idle_s=0.0),
             trust_env=False,
             follow_redirects=False,
-            timeout=limit.left_s(),
             headers={"accept-encoding": "identity", "user-agent": USER_AGENT},
         )
-
-
-class _Deadline:
-    """Cuts a call's connection when its time is over, whatever it is waiting for.
-
-    A timeout of the client begins anew with every byte: one that comes every few seconds would keep us for ever.
-    """
-
-    def __init__(self, at: float) -> None:
-        self._at = at
-        self._connections: list[socket.socket] = []
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(self.left_s(), self._cut)
-        self._timer.daemon = True
-
-    def left_s(self) -> float:
-        """Seconds left; never 0, which would mean no limit to some."""
-        return max(self._at - time.monotonic(), 0.001)
-
-    def watch(self, event: str, details: Mapping[str, Any]) -> None:
-        """Remembers a connection the client has made (httpcore's `trace`)."""
-        if event != "connection.connect_tcp.complete":
-            return
-        connection = details["return_value"].get_extra_info("socket")
-        with self._lock:
-            # Our own handle: TLS takes the socket over, and what is cut is the connection, not the handle.
-            self._connections.append(connection.dup())
-            if time.monotonic() >= self._at:
-                self._shut()  # the timer has run already
-
-    def _cut(self) -> None:
-        with self._lock:
-            self._shut()
-
-    def _shut(self) -> None:
-        for each in self._connections:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            for each in self._connections:
-                each.close()
-            self._connections.clear()
 
 
 def is_public(address: Address) -> bool:
@@ -322,18 +262,21 @@ def _first_connected(
     method: str,
     body: bytes | None,
     headers: Mapping[str, str] | None,
-    limit: _Deadline,
+    deadline: float,
 ) -> httpx.Response:
     """The answer of the first address that lets itself be connected to. Raises FetchFailed."""
     reason = "NotConnected"
-    for address in target.addresses:
+    for tried, address in enumerate(target.addresses):
+        left_s = max(deadline - time.monotonic(), 0.0)
+        connect_s = share_s(left_s, len(target.addresses) - tried)
         request = client.build_request(
             method,
             target.url.copy_with(host=address, fragment=None),
             content=body,
             headers={**(headers or {}), "host": target.url.netloc.decode("ascii")},
             # TLS asks for, and checks, the name in the URL, not the address.
-            extensions={"sni_hostname": target.url.raw_host.decode("ascii"), "trace": limit.watch},
+            extensions={"sni_hostname": target.url.raw_host.decode("ascii")},
+            timeout=httpx.Timeout(PatientUntil(left_s, deadline), connect=PatientUntil(connect_s, deadline)),
         )
         try:
             return client.send(request, stream=True)
@@ -353,7 +296,7 @@ def _redirected(response: httpx.Response, url: str) -> str:
         raise FetchFailed("RedirectInvalid", http_status=response.status_code) from None
 
 
-def _fetched(response: httpx.Response, bytes_max: int, *, deadline: float) -> Fetched:
+def _fetched(response: httpx.Response, bytes_max: int) -> Fetched:
     status = response.status_code
     if status not in _OK:
         raise FetchFailed("HttpStatus", http_status=status)
@@ -361,14 +304,9 @@ def _fetched(response: httpx.Response, bytes_max: int, *, deadline: float) -> Fe
         raise FetchFailed("AnswerEncoded", http_status=status)
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
-        content = _bounded(response.iter_raw(), bytes_max)
+        return Fetched(_bounded(response.iter_raw(), bytes_max), media_type or None)
     except httpx.RequestError as error:
         failure = FetchFailed(type(error).__name__, http_status=status)
-    else:
-        if time.monotonic() < deadline:
-            return Fetched(content, media_type or None)
-        # What we cut off ourselves can look like the end of a body without a length.
-        failure = FetchFailed("AnswerTooSlow", http_status=status)
     raise failure
 
 

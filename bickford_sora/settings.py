@@ -212,7 +212,7 @@ class Settings(BaseSettings):
     bodies_bytes_max: int = Field(default=512 * 1024 * 1024, ge=1024 * 1024)
     """Request bodies one process holds at a time, all together, in bytes."""
     spool_free_bytes_min: int = Field(default=1024 * 1024 * 1024, ge=0)
-    """Free space below which nothing more is downloaded into `data_dir`/spool, in bytes."""
+    """Free space below which nothing more is downloaded into `data_dir`/spool, nor kept from there, in bytes."""
     link_s: float = Field(default=900.0, ge=1)
     """How long the signed link in a video's `url` can be used, in seconds."""
     asset_retention_s: float | None = Field(default=None, ge=1)
@@ -239,6 +239,8 @@ class Settings(BaseSettings):
     """Longest silence of a download, in seconds."""
     store_attempts_max: int = Field(default=8, ge=1)
     """Downloads of one video before its file is given up as lost."""
+    settlement_factor_max: float = Field(default=10.0, gt=1)
+    """Times its quote a render may be settled at before its renderer is stopped until an operator has looked."""
 
     log_json: bool | None = None
     """Log as JSON lines. Unset: when standard error is not a terminal."""

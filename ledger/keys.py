@@ -159,9 +159,12 @@ class Keys:
         """Everything that was ever sealed below a requester: ids of videos, characters and whatever else."""
         return [name.partition("/")[2] for name in self._store.below(_name(requester, None))]
 
-    def unwraps(self, name: str, wrapped: bytes) -> bool:
-        """Whether a requester's wrapped key opens with the master key."""
-        return _unwraps(self._wrapping, name, wrapped)
+    def unwraps(self, name: str, wrapped: bytes, requester: bytes | None = None) -> bool:
+        """Whether a wrapped key opens: a requester's with the master key, another one with its requester's."""
+        if requester is None:
+            return _unwraps(self._wrapping, name, wrapped)
+        owner = name.partition("/")[0]
+        return _unwraps(_unwrapped(self._wrapping, owner, {owner: requester}), name, wrapped)
 
     def _opened(self, parts: tuple[str, str, bytes], known: Mapping[str, bytes]) -> str:
         name, field, raw = parts
@@ -258,7 +261,7 @@ def _unwrapped(wrapping: bytes, name: str, known: Mapping[str, bytes]) -> bytes:
         raise Erased(f"the key {name} was destroyed")
     try:
         return AESGCM(wrapping).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], name.encode())
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # of ValueError: it is shorter than any key
         raise Corrupt(f"the key {name} does not open with this master key") from error
 
 

@@ -319,7 +319,7 @@ def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_tls_asks_for_the_name_in_the_url_and_not_for_the_address(tmp_path: Path) -> None:
-    trusted, server = _certificate("hooks.example", tmp_path)
+    trusted, server = certificate("hooks.example", tmp_path)
     with listening(OK, tls=server) as (port, requests):
         egress = Egress(allow_private=LOOPBACK, resolve=resolving("127.0.0.1"), tls=trusted)
         assert egress.post(f"https://hooks.example:{port}/", b"x", {}, timeout_s=5).status == 200
@@ -329,7 +329,7 @@ def test_tls_asks_for_the_name_in_the_url_and_not_for_the_address(tmp_path: Path
     assert len(requests) == 1
 
 
-def _certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Who trusts a certificate of this name, and who has it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -21,6 +21,9 @@ _JPEG_QUALITY = 85
 def make_thumbnail(file: BinaryIO, limits: MediaLimits) -> bytes:
     """A WebP of the middle frame (the first is often black), its longer side at most `THUMBNAIL_SIDE_MAX` pixels.
 
+    The middle is counted among what the file holds: where an edit list cuts frames away it may be another one than the
+    middle of what is shown, at worst the last one shown.
+
     Raises:
         MediaInvalid: as `video_decoding.decode_video`.
     """

@@ -71,8 +71,9 @@ class Check:
     def told(self, record: Record) -> None:
         """One more record."""
         self._in_order(record)
-        if record.type not in TYPES:
-            self._findings.add(Kind.TYPE_UNKNOWN, record.stream, record.position, f"type {record.type!r} is not known")
+        unknown = _unknown(record)
+        if unknown is not None:
+            self._findings.add(Kind.TYPE_UNKNOWN, record.stream, record.position, unknown)
         category = record.category
         if category not in CATEGORIES:
             return
@@ -123,6 +124,16 @@ class Check:
 
     def _closed(self, render: OpenRender) -> None:
         self._jobs.forget(render)
+
+
+def _unknown(record: Record) -> str | None:
+    """What of a record this version does not know; None: nothing."""
+    known = TYPES.get(record.type)
+    if known is None:
+        return f"type {record.type!r} is not known"
+    if record.schema > known.SCHEMA:
+        return f"type {record.type!r} is known up to schema {known.SCHEMA}, and not its schema {record.schema}"
+    return None
 
 
 def check(

@@ -7,7 +7,7 @@ from bickford_sora.assets.port import AssetStore, sha256_of
 from bickford_sora.checking.check import CATEGORIES
 from bickford_sora.checking.files import File, LookAt
 from bickford_sora.checking.findings import Kind
-from bickford_sora.checking.records import History, Record, fields_of
+from bickford_sora.checking.records import History, Record, parts_of
 from ledger.application import Ledger
 from ledger.mapper import RecordedRow
 from ledger.payloads import is_moved
@@ -36,11 +36,13 @@ def history(ledger: Ledger) -> History:
 
 def _record(ledger: Ledger, row: RecordedRow) -> Record:
     stream = str(row.originator_id)
-    fields = {}
-    if stream.partition(":")[0] in CATEGORIES:
+    is_counted = stream.partition(":")[0] in CATEGORIES
+    fields, schema = {}, 1
+    if is_counted or not is_moved(row.state):
         payload = ledger.payloads(row.id, row.state) if is_moved(row.state) else row.state
-        fields = fields_of(payload)
-    return Record(row.id, stream, row.originator_version, row.topic, row.recorded_at, fields)
+        read, schema = parts_of(payload)
+        fields = read if is_counted else {}  # of the others only the type and its schema are looked at
+    return Record(row.id, stream, row.originator_version, row.topic, row.recorded_at, fields, schema)
 
 
 def sizes(assets: AssetStore) -> LookAt:

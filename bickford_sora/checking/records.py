@@ -16,6 +16,8 @@ class Record(NamedTuple):
     type: str
     recorded_at: datetime
     fields: dict[str, Any]
+    schema: int = 1
+    """In which the fields are stored; 1 where they are not read."""
 
     @property
     def category(self) -> str:
@@ -32,13 +34,13 @@ History = Callable[[str], Iterable[Record]]
 """Every record of one stream, by version."""
 
 
-def fields_of(payload: bytes) -> dict[str, Any]:
-    """The fields in a stored payload. Raises ValueError for what is none."""
+def parts_of(payload: bytes) -> tuple[dict[str, Any], int]:
+    """The fields in a stored payload, and their schema. Raises ValueError for what is none."""
     stored = orjson.loads(payload)
-    fields = stored.get("f") if isinstance(stored, dict) else None
-    if not isinstance(fields, dict):
-        raise ValueError("a payload is {f: fields, v: schema}")  # noqa: TRY004 - whatever is wrong with it is one error
-    return fields
+    fields, schema = (stored.get("f"), stored.get("v")) if isinstance(stored, dict) else (None, None)
+    if not isinstance(fields, dict) or type(schema) is not int:
+        raise ValueError("a payload is {f: fields, v: schema}")
+    return fields, schema
 
 
 def hex_of(public_id: str) -> str:

@@ -403,4 +403,5 @@ def _work_limits(settings: Settings) -> Limits:
         asset_bytes_max=settings.asset_bytes_max,
         asset_retention_s=settings.asset_retention_s,
         spool_free_bytes_min=settings.spool_free_bytes_min,
+        settlement_factor_max=settings.settlement_factor_max,
     )

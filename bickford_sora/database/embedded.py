@@ -19,11 +19,11 @@ from bickford_sora.database.errors import FolderOwnerError, ServerBusyError, Ser
 from bickford_sora.database.layout import Layout, prepare_data_dir, prepare_socket_folder
 from bickford_sora.database.locks import FileLock
 from bickford_sora.database.serveruser import choose_server_user, require_reachable
+from ledger.keepalives import CONNECT_TIMEOUT_S
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 75.0  # above the guardian's own fast and immediate stop together
 STOP_NOTICE_S = 1.0  # a guardian that has not noticed by then has other users
-CONNECT_TIMEOUT_S = 5
 LOG_TAIL_LINES = 15
 _POLL_INTERVAL_S = 0.02
 

@@ -20,11 +20,11 @@ from bickford_sora.database.binaries import Binaries
 from bickford_sora.database.cluster import ENVIRONMENT
 from bickford_sora.database.layout import PORT, Layout
 from bickford_sora.database.serveruser import ServerUser
+from ledger.keepalives import CONNECT_TIMEOUT_S
 
 FAST_STOP_TIMEOUT_S = 60.0
 IMMEDIATE_STOP_TIMEOUT_S = 10.0
 LOG_BYTES_MAX = 16 * 1024 * 1024
-_CONNECT_TIMEOUT_S = 5.0
 _POLL_INTERVAL_S = 0.01
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
@@ -115,7 +115,7 @@ def adopt(layout: Layout) -> AdoptedPostmaster | None:
     postmaster.pid, which PostgreSQL keeps true for as long as it listens.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_CONNECT_TIMEOUT_S)
+        connection.settimeout(CONNECT_TIMEOUT_S)
         try:
             connection.connect(os.fspath(layout.socket))
         except (FileNotFoundError, ConnectionRefusedError):
@@ -129,7 +129,7 @@ def adopt(layout: Layout) -> AdoptedPostmaster | None:
 def listens(socket_path: Path) -> bool:
     """Whether a server accepts connections on the socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_CONNECT_TIMEOUT_S)
+        connection.settimeout(CONNECT_TIMEOUT_S)
         try:
             connection.connect(os.fspath(socket_path))
         except (FileNotFoundError, ConnectionRefusedError):

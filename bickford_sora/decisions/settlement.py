@@ -31,6 +31,11 @@ def due(quote: Quote, intent: RenderIntent, reported: Reported | None) -> Money:
     return quote.cost if amount > AMOUNT_MICRO_MAX else Money(amount_micro=amount, currency=quote.cost.currency)
 
 
+def is_beyond(quote: Quote, intent: RenderIntent, reported: Reported | None, *, factor: float) -> bool:
+    """Whether what is due is more than `factor` times the quote: so much that a person has to look."""
+    return due(quote, intent, reported).amount_micro > factor * quote.cost.amount_micro
+
+
 def made_milli(quote: Quote, intent: RenderIntent, reported: Reported) -> int | None:
     """How many units were made, in thousandths; None where the quote does not say what was expected."""
     expected = quote.quantity_milli

@@ -20,10 +20,10 @@ from bickford_sora.erasure_list import ErasureList, ErasureListDamaged
 from bickford_sora.settings import Settings
 from ledger.clock import Clock
 
-FREE_BYTES_MIN = 1 << 30
-"""Free bytes below which storing soon fails: a problem."""
 FREE_BYTES_WARNED = 10 << 30
 """Free bytes below which an operator is told."""
+COPIES = 2
+"""Of a video while it is stored: what was downloaded, and what is kept."""
 PROBE = b"bickford-sora doctor"
 """What is stored, read and deleted again to see that asset storage does all three."""
 PROBE_SUBJECT = "doctor"
@@ -40,7 +40,7 @@ def check_machine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     yield _api_keys(settings)
     yield _erasure_list(settings)
     if usable and settings.data_dir.exists():
-        yield from _disk_space(settings.data_dir)
+        yield _disk_space(settings)
         yield check_assets(settings, clock)
     else:
         yield skipped("asset_storage", "there is no data folder to look at")
@@ -115,16 +115,24 @@ def _data_folder(folder: Path) -> Iterator[Finding]:
         yield problem("data_folder", f"{keys} is open to other users", f"Close it: chmod 700 {keys}")
 
 
-def _disk_space(folder: Path) -> Iterator[Finding]:
-    free = shutil.disk_usage(folder).free
-    found = f"{free / (1 << 30):.1f} GiB free for {folder}"
+def _disk_space(settings: Settings) -> Finding:
+    spool = settings.data_dir / "spool"
+    folder = spool if spool.exists() else settings.data_dir
+    free, kept = shutil.disk_usage(folder).free, settings.spool_free_bytes_min
+    found = f"{_gib(free)} free for {folder}"
     advice = "Make room, or set asset_retention_s so that old files go."
-    if free < FREE_BYTES_MIN:
-        yield problem("disk_space", found, advice)
-    elif free < FREE_BYTES_WARNED:
-        yield warning("disk_space", found, advice)
-    else:
-        yield ok("disk_space", found)
+    if free < kept:
+        return problem("disk_space", f"{found}, less than spool_free_bytes_min: finished videos wait there", advice)
+    if free < kept + COPIES * settings.asset_bytes_max:
+        largest = f"the largest video that is taken ({_gib(settings.asset_bytes_max)}) may have to wait"
+        return warning(
+            "disk_space", f"{found}: {largest}", f"{advice} Or set asset_bytes_max to what your videos need."
+        )
+    return warning("disk_space", found, advice) if free < FREE_BYTES_WARNED else ok("disk_space", found)
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / (1 << 30):.1f} GiB"
 
 
 def _api_keys(settings: Settings) -> Finding:

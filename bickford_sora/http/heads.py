@@ -1,5 +1,7 @@
 """Reading requests off a connection: uvicorn's fast parser, with a limit on what comes before a body."""
 
+import sys
+
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -20,13 +22,30 @@ class BoundedHeads(HttpToolsProtocol):
     _unended_bytes = 0
     """What came since a head or a piece of a body ended."""
     _head_is_over = False
+    _arrived = b""
+    """What is parsed now."""
 
     def data_received(self, data: bytes) -> None:
         """Parses what came."""
         self._unended_bytes += len(data)
+        self._arrived = data
         super().data_received(data)
+        self._arrived = b""  # a connection that waits keeps nothing
         if self._unended_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self.send_400_response("The headers of the request are too large.")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Called by the server where the parser stopped behind a head that wishes for another protocol.
+
+        There is none here, so what came behind it is the next request. Left out, that would never be answered, and
+        what comes of it later would be read as a request of its own.
+        """
+        stopped = sys.exception()
+        assert isinstance(stopped, httptools.HttpParserUpgrade)  # noqa: S101 - as the server calls it
+        behind = self._arrived[stopped.args[0] :]
+        if behind and not self.transport.is_closing():
+            self._unended_bytes -= len(behind)  # counted when it came
+            self.data_received(behind)
 
     def on_message_begin(self) -> None:
         """Called by the parser before a request."""

@@ -97,8 +97,8 @@ def _erased(_: Exception) -> JSONResponse:
 
 
 def not_rebuilt(error: Exception) -> NotRebuilt:
-    """The refusal where a read model is of another version. The log tells the operator what to do."""
-    log.error("read_model_of_another_version", run="bickford-sora replay", exc_info=error)
+    """The refusal where a read model is to be rebuilt. The log tells the operator what to do."""
+    log.error("read_model_to_be_rebuilt", run="bickford-sora replay", exc_info=error)
     said = "What this is answered from is of another version than the program, until an operator has rebuilt it."
     return NotRebuilt(said, code=OtherVersion.code)
 

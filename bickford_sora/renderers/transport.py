@@ -17,14 +17,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal, Self
 
-import httpcore
 import httpx
 from pydantic import SecretStr
 
-from bickford_sora.egress import resolve as resolve_by_system
 from bickford_sora.egress import usual_authorities
+from bickford_sora.patience import PatientTransport, PatientUntil
+from bickford_sora.patience import resolve as resolve_by_system
 from bickford_sora.renderers.elsewhere import NotAllowed, Place, Resolve, place_of
-from bickford_sora.renderers.patience import PatientBackend, PatientUntil
 from bickford_sora.tracing import Tracing
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
@@ -78,8 +77,10 @@ class TransportLimits:
     pool_timeout_s: float = 5.0
     """Longest wait for a free connection."""
     connect_timeout_s: float = 5.0
+    """Longest wait for a connection, all addresses of the host together; a TLS handshake has as long again."""
     answer_timeout_s: float = 60.0
-    """Longest time from the call to a whole answer; its last piece is waited for at most as long again."""
+    """Longest time from the call, connecting included, to a whole answer; its last piece is waited for at most as long
+    again. A request that was read slowly has so much left for its answer."""
     silence_timeout_s: float = 30.0
     """Longest pause between two pieces of a download."""
     download_timeout_s: float = 900.0
@@ -180,7 +181,7 @@ class Transport:
         traced: Traced | None = None,
     ) -> None:
         self.base_url = _checked_base_url(base_url)
-        self.limits = limits or TransportLimits()
+        self.limits = given = limits or TransportLimits()
         self._credential = credential
         self._key_header = key_header
         self._resolve = resolve
@@ -195,7 +196,12 @@ class Transport:
                 **_authorization(credential, key_header),
             },
             follow_redirects=False,
-            transport=_Patient(self.limits, tls or usual_authorities()),
+            transport=PatientTransport(
+                tls or usual_authorities(),
+                connections_max=given.connections_max,
+                idle_max=given.connections_idle_max,
+                idle_s=given.connection_idle_s,
+            ),
             trust_env=False,
         )
 
@@ -354,24 +360,10 @@ class Transport:
     def _limit(self, request: httpx.Request, wait_s: float, *, ends_at: float) -> None:
         """Bounds each step of a call by `wait_s`, and all of it by `ends_at` (monotonic seconds)."""
         step = PatientUntil(wait_s, ends_at)
-        connect_s = min(wait_s, self.limits.connect_timeout_s)
-        steps = {"connect": connect_s, "pool": self.limits.pool_timeout_s, "read": step, "write": step}
+        connect = PatientUntil(min(wait_s, self.limits.connect_timeout_s), ends_at)
+        pool_s = min(wait_s, self.limits.pool_timeout_s)
+        steps = {"connect": connect, "pool": pool_s, "read": step, "write": step}
         request.extensions["timeout"] = steps
-
-
-class _Patient(httpx.HTTPTransport):
-    """Connections whose reads and writes end with the call they belong to; see `patience`."""
-
-    def __init__(self, limits: TransportLimits, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
-        # httpx has no way to say how connections are made; a test holds that this one is taken.
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls,
-            max_connections=limits.connections_max,
-            max_keepalive_connections=limits.connections_idle_max,
-            keepalive_expiry=limits.connection_idle_s,
-            network_backend=PatientBackend(),
-        )
 
 
 HELD_BACK_BYTES = 4

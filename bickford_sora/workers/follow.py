@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from bickford_sora.decisions import news, polling
+import structlog
+
+from bickford_sora.decisions import news, polling, settlement
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.news import News
 from bickford_sora.decisions.prices import up_to_ms
@@ -12,8 +14,13 @@ from bickford_sora.renderers.port import JobNews
 from bickford_sora.renderers.wire import seconds_of
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
 from bickford_sora.workers.workshop import RETRIES_ASSUMED, Task, Workshop
-from ledger.events import Money, Reported
-from ledger.render import Phase, Render
+from ledger.events import Money, RendererStopped, Reported
+from ledger.render import Job, Phase, Render
+
+BEYOND_QUOTE = "billed_beyond_quote"
+"""Why a renderer is stopped that charges more than `settlement_factor_max` times what was quoted."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +40,13 @@ class Follow:
         """The render behind what its renderer said, and when to ask again."""
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS, Phase.LOST} or render.job is None:
             return render, self.shop.again()
-        renderer = self.shop.fleet.at(render.job.renderer, render.job.credential, render.job.replica)
+        job = render.job
+        renderer = self.shop.fleet.at(job.renderer, job.credential, job.replica)
         if renderer is None:
             return render, self.shop.after(UNCONFIGURED_WAIT_S)
         asked_s = None
         try:
-            heard = renderer.status(render.job.job_id)
+            heard = renderer.status(job.job_id)
         except JobGone as error:
             render = self._gone(task, render, error.http_status)
         except ReadFailed as error:
@@ -47,9 +55,26 @@ class Follow:
             return self.shop.decide(task, lambda r: news.trouble(r, fact), known=render), retry_at
         else:
             said = self._news(render, heard)
+            if heard.status == "completed":
+                self._hold_dear(render, job, said.reported)
             render = self.shop.decide(task, lambda r: news.heard(r, said, self.shop.now()), known=render)
             asked_s = heard.ask_after_s
         return render, self._next_look(task, render, asked_s)
+
+    def _hold_dear(self, render: Render, job: Job, reported: Reported | None) -> None:
+        """Stops a renderer that charges far beyond its quote. What it charged is settled in full all the same.
+
+        Before that is recorded: a crash between the two is asked again, and stops it once more, which changes nothing.
+        """
+        quote = render.allowed.quote if render.allowed else None
+        factor = self.shop.limits.settlement_factor_max
+        if quote is None or not settlement.is_beyond(quote, render.intent, reported, factor=factor):
+            return
+        stopped = RendererStopped(
+            renderer=job.renderer, credential=job.credential, model=render.intent.model, code=BEYOND_QUOTE
+        )
+        self.shop.stops.stop(stopped)
+        log.warning("renderer_stopped", renderer=job.renderer, code=BEYOND_QUOTE, video_id=render.intent.video_id)
 
     def _next_look(self, task: Task, render: Render, asked_s: float | None) -> datetime:
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS}:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,10 +44,16 @@ FILE_FAULTS = frozenset(
 nothing about it (a renderer that is away or refuses, a full disk of ours) and is waited for."""
 SPOOL_FULL_WAIT_S = 10.0
 """Pause while there is no space to download to, in seconds."""
+ROOM_LOOK_BYTES = 8 * 1024 * 1024
+"""After so much was written, the disk's free space is looked at again."""
 DOUBLINGS_MAX = 6
 """How often the pause between two downloads doubles: the renderer keeps the file for about an hour."""
 
 log = structlog.get_logger(__name__)
+
+
+class _SpoolFull(Exception):  # noqa: N818 - the name states the cause
+    """Less space is free than is to stay free. What was downloaded so far is removed, and downloaded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,14 @@ class Store:
             log.warning("renderer_not_configured", renderer=render.job.renderer)
             self._watch(task)
             return self.shop.after(UNCONFIGURED_WAIT_S)
-        if shutil.disk_usage(self.shop.spool).free < self.shop.limits.spool_free_bytes_min:
-            log.warning("store_waits", reason="spool_full")
-            self._watch(task)
-            return self.shop.after(SPOOL_FULL_WAIT_S)
+        if not self._has_room():
+            return self._wait_for_room(task, self.shop.after(SPOOL_FULL_WAIT_S))
         try:
             assets = self._files(render, render.job, renderer)
+        except _SpoolFull:
+            # Its own files are gone again: there is room for those that download beside it, which go on. The pause
+            # doubles, so that what was given up does not take it from them.
+            return self._wait_for_room(task, self.shop.backoff(min(task.attempt, DOUBLINGS_MAX), SPOOL_FULL_WAIT_S))
         except (AssetExpired, JobGone) as error:
             code, message = error.code, self.shop.sealed(render, "render.asset_lost.message", error.message)
             recovery = self.shop.recovery(render)
@@ -95,6 +103,25 @@ class Store:
             expires_at = retention.ends_at(self.shop.now(), self.shop.limits.asset_retention_s)
             self._drop_unrecorded(self.shop.decide(task, lambda r: news.stored(r, assets, expires_at)), assets)
         return self.shop.again()
+
+    def _has_room(self) -> bool:
+        return shutil.disk_usage(self.shop.spool).free >= self.shop.limits.spool_free_bytes_min
+
+    def _wait_for_room(self, task: Task, until: datetime) -> datetime:
+        log.warning("store_waits", reason="spool_full")
+        self._watch(task)
+        return until
+
+    def _while_there_is_room(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks. Raises _SpoolFull: several downloads at a time fill a disk that had room for each of them."""
+        unlooked = ROOM_LOOK_BYTES
+        for chunk in chunks:
+            unlooked += len(chunk)
+            if unlooked >= ROOM_LOOK_BYTES:
+                if not self._has_room():
+                    raise _SpoolFull
+                unlooked = 0
+            yield chunk
 
     def _drop_unrecorded(self, render: Render, assets: tuple[Asset, ...]) -> None:
         """The render may have been deleted, or stored by somebody else, during the download: no copy stays behind."""
@@ -122,7 +149,7 @@ class Store:
     def _download(self, renderer: Renderer, job_id: str, variant: Variant, target: Path, output: int = 0) -> None:
         left = self.shop.limits.asset_bytes_max
         with renderer.content(job_id, variant, output) as content, target.open("wb") as file:
-            for chunk in content.chunks:
+            for chunk in self._while_there_is_room(content.chunks):
                 left -= len(chunk)
                 if left < 0:
                     raise AssetTooLarge(bytes_max=self.shop.limits.asset_bytes_max)
@@ -150,7 +177,9 @@ class Store:
     def _kept(self, render: Render, fetched: Fetched) -> Asset:
         facts = fetched.facts
         stored = self.shop.assets.put(
-            asset_subject(render.intent.video_id), _chunks(fetched.path), bytes_max=self.shop.limits.asset_bytes_max
+            asset_subject(render.intent.video_id),
+            self._while_there_is_room(_chunks(fetched.path)),
+            bytes_max=self.shop.limits.asset_bytes_max,
         )
         return Asset(
             variant=fetched.variant,

@@ -57,6 +57,8 @@ class Limits:
     """None: our copies are kept for good."""
     spool_free_bytes_min: int = 0
     """Free space below which nothing is downloaded, in bytes."""
+    settlement_factor_max: float = 10.0
+    """Times its quote a render may be settled at before its renderer is stopped until an operator has looked."""
 
 
 @dataclass(frozen=True, slots=True)

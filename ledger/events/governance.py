@@ -47,13 +47,13 @@ class RendererConfigured(Fact):
 
 
 class RendererStopped(Fact):
-    """A renderer refused our credential, or a model: it is asked for nothing of that kind until somebody looked."""
+    """A renderer refused us, or charged far beyond a quote: it is asked for nothing more until somebody looked."""
 
     TYPE: ClassVar[str] = "renderer.stopped"
     renderer: str
     credential: str
     model: str | None = None
-    """The public name of the model it refused; None: the credential, and so everything."""
+    """The public name of the model it refused or charged for; None: the credential was refused, and so everything."""
     code: str
     http_status: int | None = None
 

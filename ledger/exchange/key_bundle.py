@@ -24,6 +24,7 @@ from ledger.sql import query
 
 LINE_BYTES_MAX = 4_096
 READ_ROWS = 2_000
+_DAMAGED = "its `wrapped` was changed: this key does not open, and others do with the same master key"
 _NAME = re.compile(rb"s1\.([A-Za-z0-9_:@-]{1,128})/([A-Za-z0-9_:@-]{1,128})\.")
 
 
@@ -55,11 +56,6 @@ class WrappedKey(BaseModel):
     def wrapped_bytes(self) -> bytes | None:
         """The wrapped key; None when it was destroyed."""
         return None if self.wrapped is None else base64.b64decode(self.wrapped)
-
-    def opens_with(self, keys: Keys) -> bool:
-        """Whether the master key of `keys` opens it: a requester's own, which those below it are wrapped by."""
-        wrapped = self.wrapped_bytes
-        return wrapped is None or "/" in self.name or keys.unwraps(self.name, wrapped)
 
 
 def key_names(payload: bytes) -> set[str]:
@@ -103,20 +99,54 @@ def export_keys(connection: Connection[TupleRow], path: Path, names: Collection[
 def import_keys(connection: Connection[TupleRow], path: Path, keys: Keys) -> None:
     """Stores the keys of a bundle; a name that is there keeps what it has.
 
-    Raises ImportRefused where the master key of `keys` does not open one, ExportDamaged; both name the line.
+    Raises ImportRefused where the master key of `keys` opens none of them, ExportDamaged, and that where it opens
+    others; both name the line. After an error the caller rolls back.
     """
+    checked = _Checked(keys)
     with path.open("rb") as file, connection.cursor() as cursor:
         number = 0
         while line := file.readline(LINE_BYTES_MAX):
             number += 1
             place = f"line {number} of {path.name}"
             key = _key(line, place)
-            if not key.opens_with(keys):
-                raise ImportRefused(
-                    f"{place}: the master key here does not open this key. Put the one of the ledger that they come "
-                    "from in its place, and import again"
-                )
+            checked.add(key, place)
             cursor.execute(query("import_key"), (key.name, key.wrapped_bytes, key.created_at, key.destroyed_at))
+    checked.finish()
+
+
+class _Checked:
+    """Whether keys of a bundle open. One that does not is damaged where others do; else they are of another ledger."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._requesters: dict[str, bytes] = {}
+        self._unopened: str | None = None
+        """Where the first requester's key is that does not open."""
+
+    def add(self, key: WrappedKey, place: str) -> None:
+        """Raises ExportDamaged for a key that its requester's does not open. A requester's comes before those below."""
+        owner, is_below, _ = key.name.partition("/")
+        wrapped, requester = key.wrapped_bytes, self._requesters.get(owner)
+        if wrapped is None:
+            return
+        if not is_below:
+            if self._keys.unwraps(key.name, wrapped):
+                self._requesters[key.name] = wrapped
+            else:
+                self._unopened = self._unopened or place
+        elif requester is not None and not self._keys.unwraps(key.name, wrapped, requester):
+            raise ExportDamaged(place, _DAMAGED)
+
+    def finish(self) -> None:
+        """Raises ExportDamaged or ImportRefused for a requester's key that the master key does not open."""
+        if self._unopened is None:
+            return
+        if self._requesters:
+            raise ExportDamaged(self._unopened, _DAMAGED)
+        raise ImportRefused(
+            f"{self._unopened}: the master key here does not open this key, nor any other. Put the one of the ledger "
+            "that they come from in its place, and import again"
+        )
 
 
 def _key(line: bytes, place: str) -> WrappedKey:

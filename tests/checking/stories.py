@@ -30,12 +30,12 @@ class Story:
         self.now = NOON
         self._versions: Counter[str] = Counter()
 
-    def fact(self, stream: str, type_name: str, *, version: int | None = None, **fields: Any) -> Self:
+    def fact(self, stream: str, type_name: str, *, version: int | None = None, schema: int = 1, **fields: Any) -> Self:
         """One fact, a second after the one before."""
         self.now += timedelta(seconds=1)
         self._versions[stream] = version or self._versions[stream] + 1
         position = len(self.records) + 1
-        self.records.append(Record(position, stream, self._versions[stream], type_name, self.now, fields))
+        self.records.append(Record(position, stream, self._versions[stream], type_name, self.now, fields, schema))
         return self
 
     def render(self, type_name: str, video_id: str = VIDEO, **fields: Any) -> Self:

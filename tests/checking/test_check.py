@@ -148,6 +148,10 @@ PLANTED: dict[str, tuple[Kind, Plant]] = {
         lambda: Story().render("intent").render("allowed").submitting().queued().completed().stored(),
     ),
     "a fact of a type nobody knows": (Kind.TYPE_UNKNOWN, lambda: Story().whole().render("unheard_of")),
+    "a fact of a newer schema": (
+        Kind.TYPE_UNKNOWN,
+        lambda: Story().whole().fact("policy:main", "policy.published", schema=9),
+    ),
 }
 
 

@@ -140,9 +140,19 @@ def test_keys_that_others_can_read_are_named(settings: Settings) -> None:
     assert "open to other users" in problem(settings, "data_folder")
 
 
-def test_a_full_disk_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "FREE_BYTES_MIN", 1 << 62)
-    assert "GiB free" in problem(settings, "disk_space")
+def test_a_full_disk_is_named(settings: Settings) -> None:
+    said = problem(changed(settings, spool_free_bytes_min=1 << 62), "disk_space")
+    assert "GiB free" in said
+    assert "finished videos wait" in said
+
+
+def test_a_disk_that_may_be_too_small_for_the_largest_video_is_named(settings: Settings) -> None:
+    (found,) = [
+        each
+        for each in machine.check_machine(changed(settings, asset_bytes_max=1 << 60), system_clock)
+        if each.check == "disk_space"
+    ]
+    assert (found.state, "the largest video" in found.found) == ("warning", True)
 
 
 def test_asset_storage_that_holds_other_bytes_is_named(settings: Settings) -> None:

@@ -24,7 +24,6 @@ from bickford_sora.decisions.policy import Policy, built_in
 from bickford_sora.decisions.routing import IsStopped
 from bickford_sora.dispatch import Dispatch
 from bickford_sora.egress import Egress
-from bickford_sora.egress import resolve as system_resolve
 from bickford_sora.endpoints import WebhookEndpoints
 from bickford_sora.erasing import Erasing
 from bickford_sora.erasure_list import ErasureList, Listed
@@ -42,6 +41,7 @@ from bickford_sora.legal_holds import LegalHolds
 from bickford_sora.moderation import Moderation
 from bickford_sora.observations import Observations
 from bickford_sora.pasts import Pasts
+from bickford_sora.patience import resolve as system_resolve
 from bickford_sora.policies import Policies
 from bickford_sora.preparing import Desk
 from bickford_sora.price_tables import PriceTables

@@ -166,6 +166,28 @@ def test_a_body_behind_a_wish_for_another_protocol_is_not_read_as_a_request(serv
     assert asked.split(b" ")[1] == b"200", "without a body it is taken as if it had not wished"
 
 
+def statuses(url: str, *pieces: bytes) -> list[bytes]:
+    """Of all answers on a connection that the last request ends."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+        for each in pieces:
+            connection.sendall(each)
+            time.sleep(0.1)
+        answered = b"".join(iter(lambda: connection.recv(65_536), b""))
+    return re.findall(rb"HTTP/1.1 (\d+)", answered)
+
+
+def test_what_comes_with_a_wish_for_another_protocol_is_the_next_request(served: Served) -> None:
+    _, url = served
+    wish = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    last = b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert statuses(url, wish * 3 + last) == [b"200"] * 3 + [b"404"]
+    body = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /v1/videos HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert statuses(url, wish + head, body) == [b"200", b"401"], "its body is no request"
+    assert raw(url, wish * 200).count(b"HTTP/1.1 200") <= PIPELINED_MAX + 2
+
+
 @pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\na: "], ids=["line", "header"])
 def test_headers_that_do_not_end_are_cut_off_and_not_kept(served: Served, begun: bytes) -> None:
     host, _, port = served[1].removeprefix("http://").partition(":")

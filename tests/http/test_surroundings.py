@@ -105,12 +105,12 @@ class OlderVideos(BrokenVideos):
         raise OtherVersion
 
 
-def test_a_read_model_of_another_version_is_for_later_and_the_log_says_what_to_do(kit: Kit, logged: list[Any]) -> None:
+def test_a_read_model_to_be_rebuilt_is_for_later_and_the_log_says_what_to_do(kit: Kit, logged: list[Any]) -> None:
     older = replace(kit, app=create_app(replace(kit.house, videos=OlderVideos())))
     answer = older.request("GET", "/v1/videos")
     assert error_of(answer) == (503, "server_error", None, "other_version")
     assert answer.headers["x-should-retry"] == "false"
-    (said,) = [event for event in logged if event["event"] == "read_model_of_another_version"]
+    (said,) = [event for event in logged if event["event"] == "read_model_to_be_rebuilt"]
     assert said["run"] == "bickford-sora replay"
 
 

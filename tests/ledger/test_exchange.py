@@ -1,5 +1,6 @@
 """Exports and imports: the same bytes come back, and whatever was changed on the way is named."""
 
+import base64
 import hashlib
 import json
 import random
@@ -423,6 +424,37 @@ def test_a_damaged_bundle_is_named_and_leaves_the_ledger_empty(
     with pytest.raises(ExportDamaged, match=r"line 1 of wrapped\.keys"):
         import_file(connection, exported, quiet, keys=(bundle, Keys(bytes(KEY_BYTES), MemoryKeyStore())))
     assert rows_of(connection) == []
+
+
+@pytest.mark.parametrize("name", ["key_1", "key_1/video_1", "key_2/video_2"])
+@pytest.mark.parametrize(
+    "changed", [lambda wrapped: b"A" + wrapped[1:], lambda wrapped: wrapped[:4]], ids=["bit", "cut"]
+)
+def test_one_damaged_key_is_named_and_not_taken_for_another_master_key(
+    *,
+    name: str,
+    changed: Callable[[bytes], bytes],
+    recorder: PostgresRecorder,
+    connection: psycopg.Connection,
+    exported: Path,
+    ledger_url: str,
+    tmp_path: Path,
+) -> None:
+    keys = Keys(bytes(KEY_BYTES), PostgresKeyStore(recorder))
+    for requester, subject in [("key_1", "video_1"), ("key_2", "video_2")]:
+        keys.seal("a heron", requester=requester, subject=subject, field="render.intent.prompt")
+    bundle = tmp_path / "wrapped.keys"
+    export_keys(connection, bundle, None)
+    begin_again(connection, ledger_url)
+    connection.execute("delete from ledger.keys")
+    rows = [json.loads(line) for line in bundle.read_bytes().splitlines()]
+    number = next(at for at, row in enumerate(rows) if row["name"] == name)
+    rows[number]["wrapped"] = base64.b64encode(changed(base64.b64decode(rows[number]["wrapped"]))).decode()
+    bundle.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ExportDamaged, match=rf"line {number + 1} of wrapped\.keys.*`wrapped`"):
+        import_file(connection, exported, quiet, keys=(bundle, keys))
+    assert rows_of(connection) == []
+    assert connection.execute("select count(*) from ledger.keys").fetchone() == (0,)
 
 
 def line_and_source(path: Path, number: int) -> tuple[bytes, str]:

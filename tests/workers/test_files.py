@@ -1,15 +1,18 @@
 """Which files are kept of a render, and for how long."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from bickford_sora.decisions.request import remix_request
 from bickford_sora.errors import Gone
 from bickford_sora.intake import Terms
 from bickford_sora.renderers.openai import CAPABILITIES
+from bickford_sora.workers import store
 from bickford_sora.workers.workshop import Task
 from ledger.events import RenderExpired, RenderStored
 from ledger.render import STATUSES, Phase
@@ -149,3 +152,20 @@ def test_nothing_is_downloaded_while_there_is_no_space_for_it() -> None:
         full.run(run_s_max=120)
         assert full.types(video_id)[-1] == "render.completed"
         assert full.renderer.files_asked_for == []
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3, 4], ids=lambda looks: f"after {looks} looks")
+def test_a_disk_that_fills_up_meanwhile_loses_nothing_and_keeps_what_is_to_stay_free(
+    looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with harness(spool_free_bytes_min=1_000) as shop, capture_logs() as logged:
+        free = iter([1_000] * looks + [999])
+        usage = shutil.disk_usage(shop.shop.spool)
+        monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage._replace(free=next(free, 1_000)))
+        video_id = shop.ask()
+        shop.run()
+        assert [each["reason"] for each in logged if each["event"] == "store_waits"] == ["spool_full"]
+        assert "render.attempt_failed" not in shop.types(video_id), "it says nothing of the file"
+        assert shop.render(video_id).phase is Phase.STORED
+        assert list(shop.shop.spool.iterdir()) == []
+        shop.check()

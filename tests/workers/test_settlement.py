@@ -9,7 +9,7 @@ import pytest
 
 from bickford_sora.decisions.catalogue import Price
 from bickford_sora.decisions.drafts import Draft
-from bickford_sora.errors import QuotaExceeded
+from bickford_sora.errors import QuotaExceeded, TryLater
 from ledger import events as e
 from ledger import streams
 from ledger.envelope import Fact
@@ -120,6 +120,41 @@ def test_more_than_was_set_aside_is_recorded_in_full_and_closes_the_budget(shop:
     shop.check()
     with pytest.raises(QuotaExceeded, match="overrun"):
         shop.ask()
+
+
+def test_a_renderer_that_charges_far_beyond_a_quote_gets_no_further_render_until_somebody_looked(shop: Harness) -> None:
+    shop.renderer.prices = (Price("second", {"*": 100}),)
+    shop.renderer.reports = {"seconds": "604800", "outputs": 100}
+    first = shop.ask()
+    shop.run()
+    assert settled(shop, first) == 100 * 604_800 * 100, "its bill is settled as it is, and seen"
+    (stopped,) = [event.fact for event in shop.ledger.history(streams.renderer(shop.renderer.name))]
+    assert stopped == e.RendererStopped(
+        renderer=shop.renderer.name, credential=shop.renderer.credential, model="sora-2", code="billed_beyond_quote"
+    )
+    with pytest.raises(TryLater) as refused:
+        shop.ask()
+    assert refused.value.code == "route_stopped"
+    shop.stops.resume(shop.renderer.name, shop.renderer.credential)
+    shop.renderer.reports = {"seconds": "40"}
+    second = shop.ask()
+    shop.run()
+    assert settled(shop, second) == 10 * 400
+    shop.check()
+    shop.ask()  # ten times the quote, and not more
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_no_charge_far_beyond_a_quote_is_recorded_without_its_stop(shop: Harness, moment: Moment) -> None:
+    shop.renderer.prices = (Price("second", {"*": 100}),)
+    shop.renderer.reports = {"seconds": "604800"}
+    shop.mischief.kill_at = ("append:renderer.stopped", moment)
+    video_id = shop.ask()
+    shop.run()
+    assert shop.mischief.kills == 1
+    assert settled(shop, video_id) == 60_480_000
+    assert len(shop.ledger.history(streams.renderer(shop.renderer.name))) == 1
+    shop.check()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -11,8 +11,8 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.dispatch import Dispatch
 from bickford_sora.egress import Egress
-from bickford_sora.egress import resolve as system_resolve
 from bickford_sora.endpoints import WebhookEndpoints, WithSecret
+from bickford_sora.patience import resolve as system_resolve
 from bickford_sora.recording import Origin, Recording
 from bickford_sora.workers.announce import Announce
 from bickford_sora.workers.deliver import Deliver, Link
