@@ -1,5 +1,6 @@
 """What runs behind the HTTP server, in a process of its own: following the ledger, and working."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,15 +14,17 @@ from bickford_sora.composition.books import Books, open_books
 from bickford_sora.composition.gateway import Gateway, compose
 from bickford_sora.configuring import Configuring
 from bickford_sora.counts import Counts
-from bickford_sora.database.silence import SILENCE_S_MAX
 from bickford_sora.pushing import pushing_of
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
 from bickford_sora.workers.loop import WorkLoop
 from bickford_sora.workers.watch import Watch
 from ledger.following import Bell, PostgresBell
+from ledger.silence import SILENCE_S_MAX
 from projections.search import Search
 
+KNEW_WHAT_IS_LOST = 1
+"""Exit status of a process that knows facts which its database has lost (`ledger.continuity`)."""
 TOLD_S = 2.0
 """How old what a background process counts may be when its server tells it, in seconds."""
 
@@ -130,7 +133,9 @@ def working(
     Raises as `open_books`.
     """
     with ExitStack() as stack:
-        books = stack.enter_context(open_books(settings, watch=watch, counts=counts, silence_s_max=SILENCE_S_MAX))
+        books = stack.enter_context(
+            open_books(settings, watch=watch, counts=counts, silence_s_max=SILENCE_S_MAX, on_lost=end_process)
+        )
         gateway = compose(books, renderers, stack, owner=heir_of)
         if heir_of is not None:
             gateway.crew.leases.end(heir_of, books.clock())
@@ -139,6 +144,11 @@ def working(
             redaction.register(each.api_key.get_secret_value())
         stack.enter_context(Background(books, gateway if works else None, gateway.configuring))
         yield gateway
+
+
+def end_process() -> None:
+    """Ends it at once, whatever it is at: leases and deadlines are made for that. Whoever keeps it starts another."""
+    os._exit(KNEW_WHAT_IS_LOST)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 A seed lies in `keys/checkpoint-<key id>.key`, mode 0600, where the master key lies. Which key is in force is what the
 ledger says; a process signs only if it has that key's seed. The seed is written before the fact is recorded: a crash
-between the two leaves a file that nobody uses.
+between the two leaves a file that nobody uses. What the key signed last lies beside, as `checkpoint-<key id>.signed`.
 """
 
 import base64
@@ -15,15 +15,52 @@ from bickford_sora.callers import KeyInvalid, make_key_file
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.recording import Origin, Recording
 from ledger import log_keys, streams
+from ledger.durable import sync
 from ledger.errors import Conflict
 from ledger.events import LogKeyPublished, LogKeyRetired
 from ledger.events.proof import Retirement
 from ledger.log_keys import LogKeys
-from ledger.proof.checkpoints import origin_of
-from ledger.proof.notes import SEED_BYTES, Signer
+from ledger.proof.checkpoints import Checkpoint, origin_of
+from ledger.proof.errors import ProofError
+from ledger.proof.notes import SEED_BYTES, Note, Signer
 
 ACTOR = "sequencer"
 """Who publishes a ledger's first key."""
+
+
+class SignedFiles:
+    """The newest note of each key, in a file beside its seed: `ledger.proof.port.SignedMemory`.
+
+    Raises KeyInvalid for a file that holds no checkpoint, and OSError when one cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def newest(self, key_id: str) -> str | None:
+        """The last note of this key."""
+        path = self.path(key_id)
+        try:
+            note = path.read_text("utf-8")
+            Checkpoint.parse(Note.parse(note))
+        except FileNotFoundError:
+            return None
+        except (ProofError, ValueError) as error:
+            raise KeyInvalid(f"{path}: not a checkpoint; restore it, or rotate the key") from error
+        return note
+
+    def keep(self, key_id: str, note: str) -> None:
+        """Replaces it. It is there whole or not at all, and on disk when this returns."""
+        path = self.path(key_id)
+        partial = path.with_suffix(".part")
+        partial.write_text(note, "utf-8")
+        sync(partial)
+        partial.replace(path)
+        sync(path.parent)
+
+    def path(self, key_id: str) -> Path:
+        """Where it lies."""
+        return self._folder / f"checkpoint-{key_id}.signed"
 
 
 class LogSigning:
@@ -34,6 +71,8 @@ class LogSigning:
         self._recording = recording
         self._folder = folder
         self._tenant = tenant
+        self.signed = SignedFiles(folder)
+        """What was signed last."""
 
     def keys(self) -> LogKeys:
         """Every key there was."""
@@ -65,6 +104,7 @@ class LogSigning:
         self._append(keys, facts, actor)
         if keys.in_force is not None:
             self._path(keys.in_force.key_id).unlink(missing_ok=True)
+            self.signed.path(keys.in_force.key_id).unlink(missing_ok=True)
         return signer
 
     def _publish_first(self, keys: LogKeys, origin: str) -> Signer | None:

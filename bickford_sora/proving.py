@@ -24,5 +24,5 @@ class Proving:
     def over(cls, recorder: PostgresRecorder, signing: LogSigning, *, clock: Clock, interval_s: float) -> Self:
         """Over a ledger in PostgreSQL; `interval_s` is the time between two checkpoints."""
         tree = PostgresTree(recorder)
-        sequencer = Sequencer(tree, clock=clock, signer=signing.signer, interval_s=interval_s)
+        sequencer = Sequencer(tree, clock=clock, signer=signing.signer, interval_s=interval_s, signed=signing.signed)
         return cls(tree, signing, sequencer, Proofs(tree, recorder))

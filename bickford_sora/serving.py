@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from bickford_sora.background import told_on, watching_renderer_file, working
+from bickford_sora.background import end_process, told_on, watching_renderer_file, working
 from bickford_sora.board import Board
 from bickford_sora.composition.books import open_books
 from bickford_sora.composition.console import console
@@ -16,7 +16,6 @@ from bickford_sora.composition.gateway import compose
 from bickford_sora.composition.house import house
 from bickford_sora.console.app import with_console
 from bickford_sora.counts import Counts
-from bickford_sora.database.silence import SILENCE_S_MAX
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import serve
 from bickford_sora.keeper import Part
@@ -24,6 +23,7 @@ from bickford_sora.lifeline import Lifeline
 from bickford_sora.settings import RendererSettings, Settings
 from bickford_sora.telemetry import Redaction
 from bickford_sora.workers.watch import Watch
+from ledger.silence import SILENCE_S_MAX
 
 NICENESS = 19
 """How much the background yields to the server where both want a processor (nice(2)): with less, one request in a
@@ -61,7 +61,9 @@ class Serving:
         with ExitStack() as stack:
             watch = Watch()
             lifeline.hear(watch.hear)
-            books = stack.enter_context(open_books(self.settings, watch=watch, silence_s_max=SILENCE_S_MAX))
+            books = stack.enter_context(
+                open_books(self.settings, watch=watch, silence_s_max=SILENCE_S_MAX, on_lost=end_process)
+            )
             gateway = compose(books, self.renderers, stack)
             gateway.erasures.reapply()  # before anything is served: a restored backup revives nothing
             for each in gateway.configuring.renderers:

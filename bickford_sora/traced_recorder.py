@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from bickford_sora.tracing import Tracing
 from ledger.committer import Observe, unobserved
+from ledger.continuity import Continuity
 from ledger.envelope import Appended
 from ledger.errors import LedgerError
 from ledger.mapper import Row
-from ledger.recorder import PostgresRecorder
+from ledger.remembering import RememberingRecorder
 from ledger.sending import Pool
 
 
-class TracedRecorder(PostgresRecorder):
-    """As `PostgresRecorder`. A span names the positions of its facts, and belongs to the trace that they carry."""
+class TracedRecorder(RememberingRecorder):
+    """As `RememberingRecorder`. A span names the positions of its facts, and belongs to the trace that they carry."""
 
-    def __init__(self, pool: Pool, tracing: Tracing, *, observe: Observe = unobserved) -> None:
-        super().__init__(pool, observe=observe)
+    def __init__(self, pool: Pool, continuity: Continuity, tracing: Tracing, *, observe: Observe = unobserved) -> None:
+        super().__init__(pool, continuity, observe=observe)
         self._tracing = tracing
 
     def append(self, rows: Sequence[Row], heads: Mapping[str, int]) -> Appended:

@@ -15,7 +15,8 @@ import structlog
 from ledger.application import Ledger
 from ledger.envelope import Event
 from ledger.errors import Corrupt, Unavailable
-from ledger.keepalives import noticing
+from ledger.keepalives import CONNECT_TIMEOUT_S
+from ledger.silence import HeedfulConnection, connect
 
 POLL_S = 1.0
 """Longest time between two reads, in seconds."""
@@ -44,14 +45,15 @@ class PostgresBell:
     def __init__(self, url: str, stop: threading.Event) -> None:
         self._url = url
         self._stop = stop
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._connection: HeedfulConnection | None = None
 
     def wait(self, timeout_s: float) -> None:
         """Returns at the next NOTIFY, or after `timeout_s`. The first call only starts to listen."""
         try:
             if self._connection is None or self._connection.closed:
-                self._connection = psycopg.connect(noticing(self._url), autocommit=True)
+                self._connection = connect(self._url, silence_s_max=CONNECT_TIMEOUT_S)
                 self._connection.execute("listen ledger")
+                self._connection.silence_s_max = None  # from here on there is silence while nothing is appended
                 return  # what was appended before LISTEN took hold is read now, not waited for
             deadline = monotonic() + timeout_s
             while not self._stop.is_set() and (left := deadline - monotonic()) > 0:

@@ -32,11 +32,11 @@ RATE_LIMITED = "rate_limited"
 WEBHOOK_PAUSE_S = 2.0
 """Least time between two looks at one job that webhooks ask for, in seconds. The first comes at once."""
 STALE_LOOKS_MAX = 100
-"""Rows of steps that are done already, which one claim may come across before it finds others, of all
-callees together."""
-
+"""Rows of steps that are done already, which one claim may come across before it finds others, of all callees."""
 STALE_CALLEES_MAX = 20
 """Callees of whom nothing is left to do, which one claim may come across before it finds others."""
+AHEAD_S_MAX = 6 * 3600.0
+"""What is due later than that, in seconds, of steps that wait for no day, was made due by a clock that was wrong."""
 
 _SQL = "projections.sql.leases"
 _STEPS: tuple[Step, ...] = get_args(Step)
@@ -219,6 +219,7 @@ class Leases:
             connection.execute(query("sweep_taken_over", _SQL))
             connection.execute(query("sweep_items", _SQL))
             connection.execute(query("sweep_callees", _SQL))
+            connection.execute(query("sweep_ahead", _SQL), {"now": now, "latest": now + timedelta(seconds=AHEAD_S_MAX)})
             connection.execute(query("sweep_turns", _SQL))
             return connection.execute(query("sweep_agenda", _SQL), {"now": now}).rowcount
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from bickford_sora.callers import KeyInvalid
-from bickford_sora.log_signing import LogSigning
+from bickford_sora.log_signing import LogSigning, SignedFiles
 from bickford_sora.recording import Recording
 from ledger import streams
 from ledger.application import Ledger
@@ -91,3 +91,27 @@ def test_a_damaged_seed_is_named_and_not_replaced(signing: LogSigning, tmp_path:
     with pytest.raises(KeyInvalid, match=seed.name):
         signing.signer(LEDGER_ID)
     assert seed.read_text() == content
+
+
+def test_what_a_key_signed_last_lies_beside_it_and_goes_with_it(signing: LogSigning, tmp_path: Path) -> None:
+    note = note_of(signing)
+    in_force = signing.keys().in_force
+    assert in_force is not None
+    assert signing.signed.newest(in_force.key_id) is None
+    for each in ("another\n", note):
+        signing.signed.keep(in_force.key_id, each)
+    assert SignedFiles(tmp_path / "keys").newest(in_force.key_id) == note
+    assert seeds(tmp_path) == [f"checkpoint-{in_force.key_id}.key", f"checkpoint-{in_force.key_id}.signed"]
+    signing.rotate(LEDGER_ID, "lost", actor="operator")
+    assert [name for name in seeds(tmp_path) if in_force.key_id in name] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"a checkpoint\n", b"\xff"])
+def test_a_damaged_last_checkpoint_is_named_and_nothing_signed_over_it(
+    signing: LogSigning, tmp_path: Path, content: bytes
+) -> None:
+    note_of(signing)
+    kept = tmp_path / "keys" / "checkpoint-abc.signed"
+    kept.write_bytes(content)
+    with pytest.raises(KeyInvalid, match=kept.name):
+        signing.signed.newest("abc")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 import typer
 
 from bickford_sora.cli.problems import CommandRefused
@@ -11,7 +10,7 @@ from bickford_sora.composition.books import Books, open_books
 from bickford_sora.pasts import Past, Pasts
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
-from ledger.keepalives import noticing
+from ledger.silence import connect
 
 
 def quiet_settings() -> Settings:
@@ -56,6 +55,6 @@ def books() -> Iterator[Books]:
     settings = quiet_settings()
     if settings.database_url is not None:
         # A pool would go on trying for half a minute, as a server should; somebody waits for this command.
-        psycopg.connect(noticing(settings.database_url.get_secret_value())).close()
+        connect(settings.database_url.get_secret_value()).close()
     with open_books(settings) as opened:
         yield opened

@@ -2,13 +2,12 @@
 
 from importlib.resources import files
 
-import psycopg
-
 from bickford_sora.cli.looking import quiet_settings
 from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import print_json
 from bickford_sora.composition.books import database, open_books
 from bickford_sora.database.migrations import migrate as bring_up_to_date
+from ledger.silence import connect
 from ledger.sql import query
 
 
@@ -37,6 +36,6 @@ _OWN_ROLE = "This database role may not change recorded facts: privileges refuse
 
 
 def _may_change_facts(url: str) -> bool:
-    with psycopg.connect(url) as connection:
+    with connect(url) as connection:
         row = connection.execute(query("may_change_facts")).fetchone()
     return bool(row and row[0])

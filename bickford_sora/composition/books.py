@@ -1,6 +1,6 @@
 """The ledger, its keys and its read models, opened from settings: enough for commands that only look."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -27,6 +27,7 @@ from bickford_sora.tracing import Tracing
 from bickford_sora.workers.watch import Watch
 from ledger.application import Ledger
 from ledger.clock import Clock, system_clock
+from ledger.continuity import Continuity
 from ledger.errors import LedgerError
 from ledger.identifiers import id_maker
 from ledger.keys import Keys
@@ -95,23 +96,28 @@ def open_books(
     counts: Counts | None = None,
     tracing: Tracing | None = None,
     silence_s_max: float | None = None,
+    on_lost: Callable[[], None] = lambda: None,
 ) -> Iterator[Books]:
     """Opens the database, embedded or given, brings its schema up to date, and closes everything afterwards.
 
     `watch` is told of what fails in the background, `counts` of what is counted, `tracing` of spans; None: one of its
     own. `silence_s_max`: how long a statement is waited for without a sign of the database, as in `open_pool`.
+    `on_lost`: what is done when the database, reached again, lacks facts that this process knows.
 
     Raises bickford_sora.database.errors.DatabaseSetupError when there is no usable database.
     """
     with ExitStack() as stack:
         url = stack.enter_context(database(settings))
-        pool = stack.enter_context(open_pool(url, size_max=settings.database_pool_max, silence_s_max=silence_s_max))
+        continuity = Continuity(on_lost)
+        pool = stack.enter_context(
+            open_pool(url, size_max=settings.database_pool_max, silence_s_max=silence_s_max, on_opened=continuity.check)
+        )
         migrate(pool, MIGRATIONS, schema="ledger")
         counts = counts or Counts()
         counts.watch_pool(pool.get_stats)
         tracing = tracing or _tracing(settings, counts.process)
         stack.callback(tracing.close)
-        recorder = TracedRecorder(pool, tracing, observe=counts.appended)
+        recorder = TracedRecorder(pool, continuity, tracing, observe=counts.appended)
         stack.callback(recorder.close)
         ledger = Ledger(recorder, SegmentPayloads(pool, segments_folder(settings)))
         keys = Keys(_master_key(pool, settings), PostgresKeyStore(recorder))

@@ -44,6 +44,7 @@ from bickford_sora.stops import Stops
 from bickford_sora.tracing import Tracing
 from bickford_sora.vacancies import rooms_of
 from bickford_sora.workers.announce import Announce
+from bickford_sora.workers.clocks import beside_database
 from bickford_sora.workers.deliver import Deliver
 from bickford_sora.workers.erase import Erase
 from bickford_sora.workers.expire import Expire
@@ -229,6 +230,7 @@ def _retain(books: Books, erasing: Erasing) -> Retain | None:
         end_retention=erasing.end_retention,
         clock=books.clock,
         prompt_retention_s=prompt_retention_s,
+        check_time=beside_database(books.pool, books.clock),
     )
 
 
@@ -324,6 +326,7 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
         size=books.settings.workers * WORKERS_TIMES,
         callee_max=books.settings.workers,
         clock=books.clock,
+        check_time=beside_database(books.pool, books.clock),
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
         observe=books.counts.worked,
@@ -343,6 +346,7 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         size=COURIERS * COURIERS_TIMES,
         callee_max=COURIERS,
         clock=books.clock,
+        check_time=beside_database(books.pool, books.clock),
         drain_s=DELIVERY_TIMEOUT_S,
         observe=books.counts.worked,
         tracing=books.tracing,

@@ -20,8 +20,7 @@ from bickford_sora.database.errors import (
     MigrationFolderError,
     MigrationMissingError,
 )
-from bickford_sora.database.silence import answered_within
-from ledger.keepalives import noticing
+from ledger.silence import answered_within, connect
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -201,5 +200,5 @@ def _connect(
     target: str | ConnectionPool[Connection[TupleRow]],
 ) -> AbstractContextManager[Connection[TupleRow]]:
     if isinstance(target, str):
-        return psycopg.connect(noticing(target), autocommit=True)
+        return connect(target)
     return target.connection()

@@ -12,8 +12,8 @@ from psycopg.errors import InvalidParameterValue
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from bickford_sora.database.silence import HeedfulConnection, answered_within
 from ledger.keepalives import CONNECT_TIMEOUT_S, KEEPALIVES, noticing
+from ledger.silence import HeedfulConnection, answered_within
 
 APPLICATION_NAME = "bickford-sora"
 CLIENT_LOOK = "5s"
@@ -51,6 +51,7 @@ def open_pool(
     idle_in_transaction_timeout_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S,
     checkout_timeout_s: float = CHECKOUT_TIMEOUT_S,
     silence_s_max: float | None = None,
+    on_opened: Callable[[Connection[TupleRow]], None] = lambda _connection: None,
 ) -> ConnectionPool[Connection[TupleRow]]:
     """Return an open pool of autocommit connections; the caller closes it.
 
@@ -67,6 +68,8 @@ def open_pool(
         lock_timeout_s: how long a statement waits for a lock before PostgreSQL refuses it (SQLSTATE 55P03).
         idle_in_transaction_timeout_s: after that long PostgreSQL ends a connection that forgot its transaction.
         checkout_timeout_s: how long a caller waits for a connection before psycopg_pool.PoolTimeout.
+        on_opened: looks at each new connection before anybody has it. One for which it raises psycopg.Error is closed,
+            and the next one tried after the pool's own pauses.
         silence_s_max: how long a statement is waited for without a sign of the server before psycopg.OperationalError;
             None: as long as it takes. An append is not such a statement: `ledger.committer` waits for its answer.
 
@@ -86,6 +89,7 @@ def open_pool(
             )
             with suppress(InvalidParameterValue):  # a server's system may not be able to tell
                 connection.execute("SELECT set_config('client_connection_check_interval', %s, false)", (CLIENT_LOOK,))
+            on_opened(connection)
         checks.opened(connection)
 
     def check(connection: Connection[TupleRow]) -> None:

@@ -1,6 +1,7 @@
 """Checks of what the database holds: master key, erasures, read models, tree."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -12,6 +13,9 @@ from bickford_sora.erasure_list import ErasureList, ErasureListDamaged
 from bickford_sora.settings import Settings
 from ledger.clock import Clock
 from ledger.keystore import any_sealed, opens
+from ledger.proof.checkpoints import Checkpoint
+from ledger.proof.errors import ProofError
+from ledger.proof.notes import Note
 from ledger.sql import query
 from projections import positions
 from projections.positions import Lag
@@ -134,6 +138,13 @@ def _tree(connection: Connection[TupleRow], settings: Settings, clock: Clock) ->
             "Find out which: 'bickford-sora verify --against CHECKPOINT' with a checkpoint that others hold.",
         )
         return
+    if unknown := _signed_and_gone(connection, settings):
+        yield problem(
+            "tree",
+            f"{unknown} was signed here, and is not of this ledger: facts were lost, or an older copy was restored",
+            "'bickford-sora verify --against' that file; to go on without them, 'checkpoint rotate-key --reason lost'.",
+        )
+        return
     if head - sequenced > TREE_LAG_EVENTS_MAX:
         yield warning(
             "tree", f"it is {head - sequenced} facts behind", "Is a 'serve' or 'worker' running? Its log says why."
@@ -149,3 +160,16 @@ def _tree(connection: Connection[TupleRow], settings: Settings, clock: Clock) ->
         )
         return
     yield ok("tree", f"{sequenced} of {head} facts are in it, {covered} under a checkpoint")
+
+
+def _signed_and_gone(connection: Connection[TupleRow], settings: Settings) -> Path | None:
+    """The file of a checkpoint that was signed on this machine and is not in the database; None: there is none."""
+    for path in sorted(keys_folder(settings).glob("checkpoint-*.signed")):
+        try:
+            last = Checkpoint.parse(Note.parse(path.read_bytes()))
+        except (ProofError, OSError):
+            return path
+        row = connection.execute(query("checkpoint_root"), (last.size,)).fetchone()
+        if row is None or bytes(row[0]) != last.root:
+            return path
+    return None

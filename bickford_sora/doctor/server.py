@@ -15,8 +15,8 @@ from bickford_sora.database.errors import MigrationError
 from bickford_sora.database.migrations import pending
 from bickford_sora.doctor.finding import Finding, ok, problem, skipped, warning
 from bickford_sora.settings import Settings
+from ledger import silence
 from ledger.clock import Clock
-from ledger.keepalives import noticing
 from ledger.sql import query
 
 SKEW_S_MAX = 1.0
@@ -28,8 +28,8 @@ CONNECTIONS_OF_OTHERS = 10
 
 
 def connect(url: str) -> Connection[TupleRow]:
-    """A connection for the checks. Raises psycopg.OperationalError."""
-    return psycopg.connect(noticing(url), autocommit=True)
+    """A connection for the checks, given up where the server hangs. Raises psycopg.OperationalError."""
+    return silence.connect(url)
 
 
 def unreachable(error: psycopg.Error) -> Finding:
@@ -53,6 +53,7 @@ _REASONS = {
     "root certificate file .* does not exist": "sslrootcert names no file that is there",
     "Connection refused": "Connection refused",
     "timeout expired": "timeout expired",
+    "says nothing for": "it lets in, and then says nothing: it hangs",
     "could not translate host name|Name or service not known": "the host's name is not known",
     "certificate verify failed": "certificate verify failed",
     "server does not support SSL": "server does not support SSL",

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bickford_sora.tracing import Tracing
+from bickford_sora.workers.clocks import CheckTime, unchecked
 from bickford_sora.workers.workshop import Task, Worker
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Unavailable
@@ -50,6 +51,8 @@ class Crew:
     observe: Callable[[Step, str, float], None] = lambda _step, _outcome, _duration_s: None
     """Told of each task: its step, what came of it (done, postponed, failed), and how long it took."""
     tracing: Tracing = field(default_factory=Tracing)
+    check_time: CheckTime = unchecked
+    """Asked before anything is claimed."""
     rooms: Callable[[], Rooms] = lambda: ANY_ROOM
     """What the renderers take now."""
     callee_max: int | None = None
@@ -107,6 +110,7 @@ class WorkLoop:
         if free <= 0:
             return
         crew = self._crew
+        crew.check_time()
         steps, asked_at = list(crew.workers), crew.clock()
         until = asked_at + timedelta(seconds=crew.lease_s)
         for item in crew.leases.claim(crew.owner, free, crew.lease_s, asked_at, steps, crew.rooms(), self._hands()):

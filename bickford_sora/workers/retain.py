@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from bickford_sora.workers.clocks import CheckTime, unchecked
 from ledger import streams
 from ledger.clock import Clock
 from ledger.errors import Unavailable
@@ -43,6 +44,7 @@ class Retain:
     """Decides on one render, by its stream; False when a legal hold keeps it: `Erasing.end_retention`."""
     clock: Clock
     prompt_retention_s: float
+    check_time: CheckTime = unchecked
 
     def run(self, stop: threading.Event) -> None:
         """Sweeps until `stop` is set. A database that does not answer is waited for."""
@@ -55,6 +57,7 @@ class Retain:
 
     def sweep(self, stop: threading.Event) -> int:
         """Looks at all that were asked for long enough ago. Returns how many are to be erased."""
+        self.check_time()
         ends_at = self.clock() - timedelta(seconds=self.prompt_retention_s)
         before = streams.video_id(first_of(ends_at))
         return sum(self._sweep(tenant, before, stop) for tenant in self.query.tenants())

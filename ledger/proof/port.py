@@ -25,6 +25,19 @@ class KeptCheckpoint:
     taken_at: datetime
 
 
+class SignedMemory(Protocol):
+    """What each key signed last, apart from the database: a copy of that which lagged behind remembers less.
+
+    Durability: a note survives a power cut before `keep` returns, since others may see it from then on.
+    """
+
+    def newest(self, key_id: str) -> str | None:
+        """The last note that was kept of this key, None while there is none."""
+
+    def keep(self, key_id: str, note: str) -> None:
+        """Keeps a note in the place of the last one."""
+
+
 class TreeReader(Protocol):
     """The tree as it is kept. From any number of threads. Errors: Unavailable when the store does not answer."""
 

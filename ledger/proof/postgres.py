@@ -1,10 +1,9 @@
 """The tree in PostgreSQL, beside the facts. Keeps the contract of `ledger.proof.port`."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -13,6 +12,7 @@ from psycopg.rows import TupleRow
 
 from ledger.errors import Corrupt
 from ledger.proof.checkpoints import Checkpoint
+from ledger.proof.chunks import chunks
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.leaves import Envelope, Moments, envelope_hashes
 from ledger.proof.merkle import HASH_BYTES
@@ -88,11 +88,7 @@ class PostgresTree(TreeStore):
         """Every row of the ledger as it is now, in one snapshot, some at a time, however many there are."""
         with self._recorder.reading() as connection, connection.cursor() as cursor:
             give_microseconds(cursor)
-            stream = cursor.stream(query("rows", _SQL), binary=True, size=FETCH_ROWS)
-            # It holds the connection until it is closed, also where somebody leaves off in the middle.
-            with closing(cast("Generator[Row, None, None]", stream)) as rows:
-                while batch := list(islice(rows, FETCH_ROWS)):
-                    yield batch
+            yield from chunks(cursor, query("rows", _SQL), rows=FETCH_ROWS)
 
     @contextmanager
     def turn(self) -> Iterator["PostgresTurn | None"]:

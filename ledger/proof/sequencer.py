@@ -4,7 +4,8 @@
     take the turn ─ compare ─ sign ─ keep the checkpoint <───────────────────────────────────┘
 
 One process at a time has the turn. A crash anywhere leaves a tree without its newest leaves, or without its newest
-checkpoint: the next turn goes on from there. It never signs what does not go on from what it signed before.
+checkpoint: the next turn goes on from there. It never signs what does not go on from what it signed before: neither by
+the database, nor by what is remembered beside the key, since a database that lost its end lost its newest checkpoints.
 """
 
 import threading
@@ -21,8 +22,8 @@ from ledger.following import BACKOFF_S
 from ledger.proof.checkpoints import Checkpoint, origin_of
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.merkle import HASH_BYTES, root
-from ledger.proof.notes import Signer
-from ledger.proof.port import KeptCheckpoint, TreeStore, TreeTurn
+from ledger.proof.notes import Note, Signer
+from ledger.proof.port import KeptCheckpoint, SignedMemory, TreeStore, TreeTurn
 from ledger.proof.tiles import WIDTH, Tile, TileNodes
 
 BATCH_LEAVES_MAX = 20_000
@@ -66,9 +67,17 @@ class Sequencer:
     """
 
     def __init__(
-        self, store: TreeStore, *, clock: Clock, signer: Callable[[UUID], Signer | None], interval_s: float
+        self,
+        store: TreeStore,
+        *,
+        clock: Clock,
+        signer: Callable[[UUID], Signer | None],
+        interval_s: float,
+        signed: SignedMemory | None = None,
     ) -> None:
+        """`signed` remembers what was signed where the key is; None: nothing does but the store."""
         self._store = store
+        self._signed = signed
         self._clock = clock
         self._signer = signer
         self._interval_s = interval_s
@@ -117,7 +126,8 @@ class Sequencer:
     def sign_when_due(self) -> KeptCheckpoint | None:
         """Signs a checkpoint when there are facts under none, and the newest one is as old as the interval."""
         newest = self._store.newest()
-        due = newest is None or self._clock() - newest.taken_at >= timedelta(seconds=self._interval_s)
+        # One that is to come was taken while a clock was ahead: it is not waited for.
+        due = newest is None or abs(self._clock() - newest.taken_at) >= timedelta(seconds=self._interval_s)
         if not due or self._store.size() == (newest.size if newest else 0):
             return None
         with self._store.turn() as turn:
@@ -166,9 +176,14 @@ class Sequencer:
         self._said_unsigned = False
         checkpoint = Checkpoint(origin_of(ledger_id), turn.edge.size, turn.edge.root())
         self._goes_on(checkpoint, turn)
+        key_id = signer.verifier.key_id.hex()
+        self._goes_on_from_memory(checkpoint, turn, key_id)
         kept = KeptCheckpoint(checkpoint.size, checkpoint.root, checkpoint.signed(signer), self._clock())
+        if self._signed is not None:
+            self._signed.keep(key_id, kept.note)
+        # A crash before the end of the turn: it is remembered, and not to be had. The next one goes on from it.
         turn.sign(checkpoint, kept.note, kept.taken_at)
-        log.info("checkpoint_taken", size=kept.size, key_id=signer.verifier.key_id.hex())
+        log.info("checkpoint_taken", size=kept.size, key_id=key_id)
         return kept
 
     def _checked(self, turn: TreeTurn) -> UUID:
@@ -195,7 +210,24 @@ class Sequencer:
             return
         if newest.size > checkpoint.size:
             raise Diverged(f"a checkpoint of {newest.size} facts was signed, and the tree has {checkpoint.size}")
-        if root(TileNodes(turn.tile, newest.size), newest.size) != newest.root:
+        if not _begins_with(turn, newest.size, newest.root):
             raise Diverged(
                 f"the tree does not begin with the checkpoint of {newest.size} facts: its tiles were changed"
             )
+
+    def _goes_on_from_memory(self, checkpoint: Checkpoint, turn: TreeTurn, key_id: str) -> None:
+        """Raises Diverged unless the tree begins with what this key is remembered to have signed."""
+        note = self._signed.newest(key_id) if self._signed is not None else None
+        if note is None:
+            return
+        last = Checkpoint.parse(Note.parse(note))
+        if last.size > checkpoint.size or not _begins_with(turn, last.size, last.root):
+            raise Diverged(
+                f"the key {key_id} signed a checkpoint of {last.size} facts that is not of this history: the database "
+                "lost facts, or an older copy was restored"
+            )
+
+
+def _begins_with(turn: TreeTurn, size: int, expected: bytes) -> bool:
+    """Whether the kept tree has this root over its first facts."""
+    return root(TileNodes(turn.tile, size), size) == expected

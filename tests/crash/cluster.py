@@ -1,4 +1,4 @@
-"""A primary and its standby, as a cluster has them: every commit waits for both."""
+"""A primary and its standby, as a cluster has them: every commit waits for both, unless it is not to."""
 
 import os
 import shutil
@@ -88,6 +88,14 @@ class Node:
             connection.execute(f"alter system set {name} = '{value}'".encode())
             connection.execute("select pg_reload_conf()")
 
+    def stop_receiving(self) -> None:
+        """Has a standby fall behind: whatever the primary records from now on it does not get."""
+        self.set("primary_conninfo", "")
+        gives_up_at = time.monotonic() + READY_S_MAX
+        while self.ask("select count(*) from pg_stat_wal_receiver"):
+            assert time.monotonic() < gives_up_at
+            time.sleep(0.02)
+
     def promote(self) -> None:
         """Makes a standby the primary. It waits for no standby of its own."""
         assert self.ask("select pg_promote(true)") is True
@@ -128,8 +136,8 @@ class Pair:
 
 
 @contextmanager
-def replicated_pair() -> Iterator[Pair]:
-    """Two servers on this machine; what the first one acknowledges, the second one has on disk."""
+def replicated_pair(*, is_synchronous: bool = True) -> Iterator[Pair]:
+    """Two servers on this machine; if `is_synchronous`, what the first acknowledges, the second has on disk."""
     folder = Path(tempfile.mkdtemp(prefix="bickford-pair-"))
     folder.chmod(0o711)
     nodes = [_node(folder / name, port) for name, port in (("one", 5433), ("two", 5434))]
@@ -141,7 +149,8 @@ def replicated_pair() -> Iterator[Pair]:
             "pg_basebackup", "-D", standby.data, "-R", "-X", "stream", "-c", "fast", "-d", primary.address, "--no-sync"
         )
         standby.start()
-        primary.set("synchronous_standby_names", "*")  # after the copy was made, so that the copy waits for nobody
+        if is_synchronous:
+            primary.set("synchronous_standby_names", "*")  # after the copy was made, so that the copy waits for nobody
         yield Pair(primary, standby)
     finally:
         for node in nodes:

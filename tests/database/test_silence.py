@@ -2,20 +2,30 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
+from pydantic import SecretStr
 
 from bickford_sora.database import pool as pools
 from bickford_sora.database.pool import open_pool
-from bickford_sora.database.silence import Silent, answered_within
+from bickford_sora.doctor import examination
+from bickford_sora.doctor.examination import examine
+from bickford_sora.settings import Settings
+from ledger.clock import system_clock
 from ledger.errors import Unavailable
+from ledger.following import POLL_S, PostgresBell
 from ledger.recorder import PostgresRecorder
+from ledger.silence import Silent, answered_within, connect
+from tests.database.silent_server import silent_server
 
 SILENCE_S = 0.5
 SOON_S = 10.0
@@ -82,3 +92,33 @@ def test_a_reader_of_the_ledger_is_told_that_it_is_unavailable(database_url: str
             recorder.close()
         with psycopg.connect(database_url) as other:
             assert other.execute("select 1").fetchone() == (1,)
+
+
+def test_a_bell_that_cannot_listen_lets_its_process_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Told to stop, a process waits for whoever listens.
+    monkeypatch.setattr("ledger.following.CONNECT_TIMEOUT_S", SILENCE_S)
+    with silent_server() as address:
+        bell = PostgresBell(address, threading.Event())
+        began = time.monotonic()
+        bell.wait(POLL_S)
+        assert time.monotonic() - began < SOON_S
+        bell.close()
+
+
+def test_a_bell_that_listens_may_hear_nothing_for_long(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.following.CONNECT_TIMEOUT_S", SILENCE_S)
+    with closing(PostgresBell(database_url, threading.Event())) as bell:
+        bell.wait(POLL_S)
+        listening = bell._connection
+        bell.wait(SILENCE_S * 3)
+        assert bell._connection is listening
+        assert not listening.closed
+
+
+def test_doctor_says_that_a_server_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(examination, "connect", partial(connect, silence_s_max=SILENCE_S))
+    with silent_server() as address:
+        settings = Settings(data_dir=tmp_path, database_url=SecretStr(address))
+        findings = {each.check: each for each in examine(settings, clock=system_clock)}
+    assert findings["database"].state == "problem"
+    assert "it hangs" in findings["database"].found

@@ -36,8 +36,7 @@ class _Pooler:
 
     def serve(self, client: socket.socket) -> None:
         with closing(client), suppress(ConnectionError, OSError):
-            _read(client, struct.unpack("!i", _read(client, 4))[0] - 4)
-            client.sendall(OK + _settings() + KEY_DATA + READY)
+            welcome(client)
             while True:
                 kind, message = _message(client)
                 if kind == b"X":
@@ -49,6 +48,12 @@ class _Pooler:
                         client.sendall(answer)
                         if kind == b"Z":
                             break
+
+
+def welcome(client: socket.socket) -> None:
+    """Lets a client in that asks for it without encryption."""
+    _read(client, struct.unpack("!i", _read(client, 4))[0] - 4)
+    client.sendall(OK + _settings() + KEY_DATA + READY)
 
 
 def _settings() -> bytes:

@@ -25,6 +25,8 @@ from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from ledger.clock import system_clock
 from ledger.events import ErasureDecided
+from ledger.proof.checkpoints import Checkpoint
+from ledger.proof.notes import Signer
 from tests.benchmarks.database import temporary_database
 from tests.cli.commands import run
 from tests.docs.pages import ROOT
@@ -367,6 +369,18 @@ def test_a_ledger_that_was_cut_is_named(settings: Settings) -> None:
     finding = found_in_books(settings, "tree", "delete from ledger.tree_edge", cut)
     assert finding.state == "problem"
     assert "it was cut" in finding.found
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_a_checkpoint_that_was_signed_here_and_is_gone_is_named(settings: Settings, size: int) -> None:
+    # As after the promotion of a standby that had fallen behind.
+    keys = settings.data_dir / "keys"
+    keys.mkdir(exist_ok=True)
+    note = Checkpoint("bickford-sora/x", size, b"\1" * 32).signed(Signer("bickford-sora/x", b"\1" * 32))
+    (keys / "checkpoint-ab.signed").write_text(note)
+    finding = found_in_books(settings, "tree")
+    assert (finding.state, "facts were lost" in finding.found) == ("problem", True), finding
+    assert "checkpoint-ab.signed" in finding.found
 
 
 BAD_RENDERERS: list[tuple[dict[str, object], str]] = [

@@ -380,3 +380,21 @@ def test_a_submission_that_was_absent_is_submitted_again(author: Author, project
     author.write(f"submission:{SHA}", e.SubmissionClosed(video_id=author.renders[stream].intent.video_id, attempt=1))
     publish(author, projector)
     assert [item.step for item in leases.claim("w1", 10, 60, author.now)] == ["submit"]
+
+
+def test_what_a_clock_made_due_that_was_a_day_ahead_is_not_waited_for(
+    author: Author, projector: Projector, leases: Leases
+) -> None:
+    author.queued_render()
+    publish(author, projector)
+    now = author.now + timedelta(minutes=1)
+    ahead = now + timedelta(days=1)
+    [item] = leases.claim("w1", 10, 60, ahead)
+    leases.release(item, ahead)
+    assert leases.claim("w1", 10, 60, now) == []
+    leases.sweep(now)
+    [again] = leases.claim("w1", 10, 60, now)
+    assert again.stream == item.stream
+    leases.release(again, now + timedelta(minutes=15))
+    leases.sweep(now)
+    assert leases.claim("w1", 10, 60, now) == []

@@ -8,13 +8,16 @@ import pytest
 
 from ledger.application import Ledger
 from ledger.mapper import RecordedRow
+from ledger.memory import MemoryRecorder
 from ledger.proof.checkpoints import open_checkpoint, origin_of
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.leaves import leaf_of
+from ledger.proof.memory import MemoryTree
 from ledger.proof.merkle import Leaves, root
 from ledger.proof.postgres import FETCH_ROWS, PostgresTree
 from ledger.proof.tiles import Tile, TileNodes, tiles_of
 
+from .conftest import LEDGER_ID
 from .trees import INTERVAL_S, Proven, signer_of
 
 
@@ -64,6 +67,17 @@ def test_a_checkpoint_is_taken_at_every_interval_while_facts_are_recorded(any_pr
     origin, verifier = origin_of(store.ledger_id()), signer_of(store.ledger_id()).verifier
     opened = open_checkpoint(second.note, origin=origin, verifiers=[verifier])
     assert (opened.size, opened.root) == (second.size, second.root)
+
+
+def test_a_clock_that_was_a_day_ahead_does_not_leave_a_day_without_checkpoints(any_proven: Proven) -> None:
+    any_proven.pass_time(86_400)
+    any_proven.grow(1)
+    any_proven.sequence()
+    assert any_proven.sequencer.sign_when_due() is not None
+    any_proven.pass_time(-86_400)
+    any_proven.grow(1)
+    any_proven.sequence()
+    assert any_proven.sequencer.sign_when_due() is not None
 
 
 def test_a_checkpoint_on_demand_covers_everything(any_proven: Proven) -> None:
@@ -183,3 +197,45 @@ def test_the_database_refuses_to_change_what_proves(proven: Proven, table: str, 
         pytest.raises(psycopg.errors.RestrictViolation, match="only grows"),
     ):
         connection.execute(change_it)
+
+
+class Remembered:
+    """What a key signed last, in memory."""
+
+    def __init__(self) -> None:
+        self.notes: dict[str, str] = {}
+
+    def newest(self, key_id: str) -> str | None:
+        return self.notes.get(key_id)
+
+    def keep(self, key_id: str, note: str) -> None:
+        self.notes[key_id] = note
+
+
+@pytest.mark.parametrize("grown", [3, 8], ids=["fewer facts", "others in their place"])
+def test_a_ledger_that_lost_its_end_with_its_checkpoints_is_not_signed(grown: int) -> None:
+    remembered = Remembered()
+
+    def with_facts(facts: int) -> Proven:
+        recorder = MemoryRecorder()
+        made = Proven(Ledger(recorder), MemoryTree(recorder, LEDGER_ID), signed=remembered)
+        made.grow(facts)
+        return made
+
+    assert with_facts(5).sequencer.take().size == 5
+    promoted = with_facts(grown)  # a copy of the same ledger that had got nothing of it yet
+    with pytest.raises(Diverged, match="signed a checkpoint of 5 facts that is not of this history"):
+        promoted.sequencer.take()
+    assert promoted.store.newest() is None
+
+
+def test_what_was_signed_and_is_not_in_the_database_is_gone_on_from() -> None:
+    # It died between the two.
+    remembered, recorder = Remembered(), MemoryRecorder()
+    ledger = Ledger(recorder)
+    first = Proven(ledger, MemoryTree(recorder, LEDGER_ID), signed=remembered)
+    first.grow(5)
+    first.sequencer.take()
+    again = Proven(ledger, MemoryTree(recorder, LEDGER_ID), signed=remembered)
+    again.grow(2)
+    assert again.sequencer.take().size == 7

@@ -7,7 +7,7 @@ from uuid import UUID
 from ledger.application import Ledger
 from ledger.proof.checkpoints import origin_of
 from ledger.proof.notes import Signer
-from ledger.proof.port import TreeStore
+from ledger.proof.port import SignedMemory, TreeStore
 from ledger.proof.sequencer import Sequencer
 from tests.ledger.ledger_facts import NOON, decision, new_stream
 
@@ -33,6 +33,7 @@ class Proven:
     store: TreeStore
     now: datetime = NOON
     may_sign: bool = True
+    signed: SignedMemory | None = None
     sequencer: Sequencer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +42,7 @@ class Proven:
             clock=lambda: self.now,
             signer=lambda ledger_id: signer_of(ledger_id) if self.may_sign else None,
             interval_s=INTERVAL_S,
+            signed=self.signed,
         )
 
     def grow(self, facts: int) -> None:

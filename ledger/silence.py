@@ -1,4 +1,4 @@
-"""How long a database may say nothing to a server or a worker that waits for its answer.
+"""How long a database may say nothing to whoever waits for its answer.
 
 A server that hangs while its machine lives is not noticed by the network (`ledger.keepalives`): what it is sent is
 confirmed, and nobody reads it.
@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
-from ledger.keepalives import UNANSWERED_S
+from ledger.keepalives import UNANSWERED_S, noticing
 
 SILENCE_S_MAX = UNANSWERED_S
 """How long a statement of a server or worker is waited for without a sign, in seconds: as long as a lost machine."""
@@ -54,6 +54,13 @@ class HeedfulConnection(Connection[TupleRow]):
         except StopIteration as done:
             answer: Answer = done.value
             return answer
+
+
+def connect(address: str, *, silence_s_max: float = SILENCE_S_MAX) -> HeedfulConnection:
+    """A connection of one's own in autocommit mode, told how long it may be silent. Raises psycopg.OperationalError."""
+    connection = HeedfulConnection.connect(noticing(address), autocommit=True)
+    connection.silence_s_max = silence_s_max
+    return connection
 
 
 @contextmanager

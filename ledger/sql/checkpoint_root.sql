@@ -1,0 +1,1 @@
+select root from ledger.checkpoints where size = %s
