@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     """What each minute of the review counts."""
 
     workers: int = Field(default=8, ge=1, le=64)
-    """Work items one process handles at a time."""
+    """Work items of one renderer that one process handles at a time; of all together twice as many."""
     lease_s: float = Field(default=120.0, gt=0)
     """How long a work item is reserved for the worker that took it, in seconds."""
     poll_interval_s: float = Field(default=5.0, gt=0)

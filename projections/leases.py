@@ -5,7 +5,8 @@ here, beside it, in one row a step: the agenda. Items and webhooks are taken ove
 what is due is found by index however much is under way. Nothing breaks when a lease is lost or an item is stale: the
 worker decides again from the render's stream, and the stream's head lets only one decision through.
 
-Submissions wait in a queue: which of them are claimed is docs/adr/0031-fair-queue.md.
+Submissions wait in a queue, and whoever claims shares its workers among those they call, so that one that hangs leaves
+some to the others: docs/adr/0031-fair-queue.md.
 """
 
 import json
@@ -31,7 +32,9 @@ RATE_LIMITED = "rate_limited"
 WEBHOOK_PAUSE_S = 2.0
 """Least time between two looks at one job that webhooks ask for, in seconds. The first comes at once."""
 STALE_LOOKS_MAX = 100
-"""Rows of steps that are done already, which one claim may come across before it finds others."""
+"""Rows of steps that are done already, which one claim may come across before it finds others, of all callees."""
+STALE_CALLEES_MAX = 20
+"""Callees of whom nothing is left to do, which one claim may come across before it finds others."""
 AHEAD_S_MAX = 6 * 3600.0
 """What is due later than that, in seconds, of steps that wait for no day, was made due by a clock that was wrong."""
 
@@ -59,6 +62,8 @@ class WorkItem:
     owner: str
     webhook_at: datetime | None = None
     """When the renderer's last webhook came, of a follow."""
+    callee: str = ""
+    """Whom the step calls: a renderer, or as `tenant/project` the endpoints of a project. Empty: nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,25 @@ ANY_ROOM = Rooms()
 """Every renderer takes everything."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """The workers of whoever claims, and how they are shared among callees.
+
+    Nobody gets one more than is left free to the others: of a claim's `limit` those who hold least come first, and one
+    that holds as many as are free gets none. Of one tenant's projects that holds for all together.
+    """
+
+    callee_max: int
+    """Most workers that one callee holds."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """How many each holds now, by callee and by tenant; see `holders`."""
+
+
+def holders(callee: str) -> set[str]:
+    """By whose names a worker is counted that calls this one: its own, and that of the tenant whose endpoints it is."""
+    return {callee, callee.partition("/")[0]}
+
+
 class Leases:
     """Hands out work items, each to one worker at a time. Safe to use from many threads and processes.
 
@@ -114,11 +138,13 @@ class Leases:
         now: datetime,
         steps: Collection[Step] = _STEPS,
         rooms: Rooms = ANY_ROOM,
+        hands: Hands | None = None,
     ) -> list[WorkItem]:
         """At most `limit` items that are due, longest due first, leased for `lease_s` seconds.
 
-        Of submissions those whose turn it is, and no more than there is room for. An item whose lease ran out is
-        claimed again. Raises ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
+        Of submissions those whose turn it is, and no more than there is room for; of each callee no more than there are
+        hands for (None: all). What is not claimed stays as it is. An item whose lease ran out is claimed again. Raises
+        ValueError for a limit that is not 1 to `CLAIM_ITEMS_MAX`.
         """
         if not 0 < limit <= CLAIM_ITEMS_MAX:
             raise ValueError(f"limit is 1 to {CLAIM_ITEMS_MAX}")
@@ -126,16 +152,20 @@ class Leases:
             _in_turn(connection)
             _take_over(connection, now)
             _by_index(connection)
-            turns = _turns(connection, limit, now, rooms) if "submit" in steps else []
+            turns = _turns(connection, limit, now, rooms, _full(limit, hands)) if "submit" in steps else []
             key = {
                 "owner": owner,
                 "limit": limit,
-                "looks": limit + STALE_LOOKS_MAX,
+                "looks": STALE_LOOKS_MAX,
                 "now": now,
                 "lease_until": now + timedelta(seconds=lease_s),
                 "steps": [each for each in steps if each != "submit"],
                 "turns": json.dumps(turns, default=str),
                 "overdue": rooms.overdue if "submit" in steps else None,
+                "callees": limit + STALE_CALLEES_MAX,
+                "callee_max": CLAIM_ITEMS_MAX if hands is None else hands.callee_max,
+                "held": json.dumps({} if hands is None else dict(hands.held)),
+                "shared": int(hands is not None),
                 "counted": [each.renderer for each in rooms.rooms if each.submissions_per_minute_max is not None],
             }
             with connection.cursor(row_factory=class_row(WorkItem)) as cursor:
@@ -188,6 +218,7 @@ class Leases:
             _in_turn(connection)
             connection.execute(query("sweep_taken_over", _SQL))
             connection.execute(query("sweep_items", _SQL))
+            connection.execute(query("sweep_callees", _SQL))
             connection.execute(query("sweep_ahead", _SQL), {"now": now, "latest": now + timedelta(seconds=AHEAD_S_MAX)})
             connection.execute(query("sweep_turns", _SQL))
             return connection.execute(query("sweep_agenda", _SQL), {"now": now}).rowcount
@@ -219,8 +250,19 @@ def _take_over(connection: Connection[TupleRow], now: datetime) -> None:
         connection.execute(query("taken_over", _SQL), reached, prepare=True)
 
 
-def _turns(connection: Connection[TupleRow], limit: int, now: datetime, rooms: Rooms) -> list[dict[str, object]]:
+def _full(limit: int, hands: Hands | None) -> list[str]:
+    """Those of whom nothing may be claimed."""
+    if hands is None:
+        return []
+    return [callee for callee, tasks in hands.held.items() if tasks >= min(limit, hands.callee_max)]
+
+
+def _turns(
+    connection: Connection[TupleRow], limit: int, now: datetime, rooms: Rooms, full: Collection[str]
+) -> list[dict[str, object]]:
+    """Whose turn it is to be submitted, at renderers that are not full."""
     key = {
+        "full": [*full],
         "limit": limit,
         "now": now,
         "rooms": json.dumps([asdict(each) for each in rooms.rooms]),

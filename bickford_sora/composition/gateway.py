@@ -67,7 +67,11 @@ from projections.queue import Queue
 from projections.videos import Videos
 
 COURIERS = 4
-"""Deliveries one process makes at a time."""
+"""Deliveries to one project's endpoints that one process makes at a time."""
+COURIERS_TIMES = 4
+"""How many times as many it makes at a time altogether: a tenant has half of them at most, a project half of those."""
+WORKERS_TIMES = 2
+"""How many times the workers of one renderer there are altogether: it has half of all at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +323,8 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
         },
         owner=owner,
         lease_s=books.settings.lease_s,
-        size=books.settings.workers,
+        size=books.settings.workers * WORKERS_TIMES,
+        callee_max=books.settings.workers,
         clock=books.clock,
         check_time=beside_database(books.pool, books.clock),
         # No submission is broken off: its outcome would have to be looked for.
@@ -338,7 +343,8 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         workers={"deliver": deliver},
         owner=owner,
         lease_s=books.settings.lease_s,
-        size=COURIERS,
+        size=COURIERS * COURIERS_TIMES,
+        callee_max=COURIERS,
         clock=books.clock,
         check_time=beside_database(books.pool, books.clock),
         drain_s=DELIVERY_TIMEOUT_S,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from bickford_sora.workers.workshop import Task, Worker
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Unavailable
 from ledger.events import Step
-from projections.leases import ANY_ROOM, Leases, Rooms, WorkItem
+from projections.leases import ANY_ROOM, Hands, Leases, Rooms, WorkItem, holders
 
 IDLE_S = 0.25
 """Longest pause between two looks for due work, in seconds. Work seen by this process's projector comes sooner."""
@@ -54,6 +55,9 @@ class Crew:
     """Asked before anything is claimed."""
     rooms: Callable[[], Rooms] = lambda: ANY_ROOM
     """What the renderers take now."""
+    callee_max: int | None = None
+    """How many of these tasks call one callee at most; fewer when others hold many, see `projections.leases.Hands`.
+    None: workers are not shared."""
 
 
 @dataclass(slots=True)
@@ -109,12 +113,19 @@ class WorkLoop:
         crew.check_time()
         steps, asked_at = list(crew.workers), crew.clock()
         until = asked_at + timedelta(seconds=crew.lease_s)
-        for item in crew.leases.claim(crew.owner, free, crew.lease_s, asked_at, steps, crew.rooms()):
+        for item in crew.leases.claim(crew.owner, free, crew.lease_s, asked_at, steps, crew.rooms(), self._hands()):
             now = time.monotonic()
             begun = _Begun(item, since=now, renewed=now, until=until)
             # A daemon: a call that hangs must not keep a process alive that was told to stop.
             threading.Thread(target=self._work, args=(begun,), name=f"worker-{item.step}", daemon=True).start()
             self._begun.append(begun)
+
+    def _hands(self) -> Hands | None:
+        """How workers are shared now: counted are those of this process, of which each keeps some for others."""
+        if self._crew.callee_max is None:
+            return None
+        held = Counter(name for each in self._begun for name in holders(each.item.callee))
+        return Hands(callee_max=self._crew.callee_max, held=held)
 
     def _work(self, begun: _Begun) -> None:
         try:

@@ -2,7 +2,7 @@
 
 The work items are written straight into the read model: so many jobs in flight at a renderer, all due, and as many
 renders that wait for another renderer, which is full. Both sides claim `AT_ONCE` items, give them back a while later,
-and so on for `CLAIMS` claims. `ms` is of one item, claimed and released, by the clock on the wall.
+and so on for `CLAIMS` claims, as a work loop does. `ms` is of one item, claimed and released, by the clock on the wall.
 """
 
 import time
@@ -14,7 +14,7 @@ from typing import Any
 from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
 from projections import schemas
-from projections.leases import Leases, Room, Rooms
+from projections.leases import Hands, Leases, Room, Rooms
 from projections.port import Pool
 from projections.work import WORK
 from tests.benchmarks.database import temporary_database
@@ -23,6 +23,7 @@ AT_ONCE = 8
 CLAIMS = 100
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 PROJECTS = 10
+HANDS = Hands(callee_max=AT_ONCE)
 ROOMS = Rooms(rooms=[Room(renderer="full", in_flight_max=1)])
 
 
@@ -86,7 +87,7 @@ def _item_ms(leases: Leases) -> float:
     began = time.perf_counter()
     for turn in range(CLAIMS):
         now = NOON + timedelta(seconds=turn)
-        claimed = leases.claim("bench", AT_ONCE, 60, now, rooms=ROOMS)
+        claimed = leases.claim("bench", 2 * AT_ONCE, 60, now, rooms=ROOMS, hands=HANDS)
         assert {item.step for item in claimed} == {"follow"}
         leases.release_all([(item, now + timedelta(hours=1)) for item in claimed])
         items += len(claimed)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,48 +17,13 @@ from bickford_sora.workers.workshop import Task
 from ledger.clock import system_clock
 from ledger.errors import Unavailable
 from projections.leases import Leases, WorkItem
+from tests.workers.memory_leases import AT_ONCE, MemoryLeases
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def item(number: int) -> WorkItem:
     return WorkItem(f"render:main:{number}", "main", "default", f"video_{number}", "submit", None, None, NOON, 1, 1, "")
-
-
-class MemoryLeases:
-    """Hands out what is due, once per lease."""
-
-    def __init__(self, *items: WorkItem) -> None:
-        self.due = {each.stream: (each, datetime.min.replace(tzinfo=UTC)) for each in items}
-        self.calls: Counter[str] = Counter()
-        self.released: list[tuple[str, datetime]] = []
-        self.errors: list[Exception] = []
-        self.release_errors: list[Exception] = []
-
-    def claim(self, owner: str, limit: int, lease_s: float, now: datetime, *_: object) -> list[WorkItem]:  # noqa: ARG002 - as the real ones
-        self.calls["claim"] += 1
-        if self.errors:
-            raise self.errors.pop()
-        ready = [each for each, due in self.due.values() if due <= now][:limit]
-        for each in ready:
-            self.due[each.stream] = (each, now + timedelta(seconds=lease_s))
-        return ready
-
-    def release_all(self, items: Sequence[tuple[WorkItem, datetime]]) -> list[bool]:
-        self.calls["release"] += len(items)
-        if self.release_errors:
-            raise self.release_errors.pop()
-        self.released += [(item.stream, due_at) for item, due_at in items]
-        self.due |= {item.stream: (item, due_at) for item, due_at in items}
-        return [True] * len(items)
-
-    def renew(self, item: WorkItem, lease_s: float, now: datetime) -> bool:
-        self.calls["renew"] += 1
-        self.due[item.stream] = (item, now + timedelta(seconds=lease_s))
-        return True
-
-    def sweep(self, now: datetime) -> int:  # noqa: ARG002 - as above
-        return 0
 
 
 def crew(leases: MemoryLeases, worker: Callable[[Task], datetime], **change: object) -> Crew:
@@ -115,6 +80,92 @@ def test_a_full_crew_is_waited_for_without_spinning() -> None:
     wait_for(lambda: len(leases.released) == 3)
     stop.set()
     thread.join(10)
+
+
+def followed(number: int, callee: str) -> WorkItem:
+    return replace(item(number), step="follow", renderer=callee, callee=callee)
+
+
+def test_a_renderer_that_hangs_leaves_workers_to_the_others_and_none_of_its_tasks_is_touched() -> None:
+    hanging = [followed(number, "hanging") for number in range(200)]
+    others = [followed(number, "other") for number in range(200, 240)]
+    leases, go_on = MemoryLeases(*hanging, *others), threading.Event()
+    begun: Counter[str] = Counter()
+
+    def follow(task: Task) -> datetime:
+        is_hanging = task.stream in {each.stream for each in hanging}
+        begun["hanging" if is_hanging else "other"] += 1
+        if is_hanging:
+            go_on.wait(10)
+        return later(task)
+
+    with running(crew(leases, later, workers={"follow": follow}, size=8, callee_max=4)):
+        wait_for(lambda: begun["other"] == len(others))
+        wait_for(lambda: begun["hanging"] == 4)
+        untouched = [each for each, due_at in leases.due.values() if each in hanging and due_at == AT_ONCE]
+        assert len(untouched) == len(hanging) - 4, "neither put back nor counted as an attempt"
+        go_on.set()
+
+
+def test_endpoints_that_hang_leave_couriers_to_other_projects_and_other_tenants() -> None:
+    places = ["main/films"] * 40 + ["main/games"] * 4 + ["acme/default"] * 4
+    items = [replace(item(number), step="deliver", callee=place) for number, place in enumerate(places)]
+    told = {each.stream: each.callee for each in items}
+    go_on, begun = threading.Event(), Counter[str]()
+
+    def deliver(task: Task) -> datetime:
+        begun[told[task.stream]] += 1
+        if told[task.stream] == "main/films":
+            go_on.wait(10)
+        return later(task)
+
+    with running(crew(MemoryLeases(*items), later, workers={"deliver": deliver}, size=16, callee_max=4)):
+        wait_for(lambda: begun == {"main/films": 4, "main/games": 4, "acme/default": 4})
+        go_on.set()
+
+
+def test_a_slow_renderer_that_is_alone_does_as_much_as_if_workers_were_not_shared() -> None:
+    """Counted in tasks: all that were begun end together, when no more begin."""
+    own = in_rounds(3, size=8)
+    shared = in_rounds(3, size=16, callee_max=8)
+    assert own == 24
+    assert shared >= 0.9 * own
+
+
+def in_rounds(rounds: int, **change: object) -> int:
+    """How many tasks of one slow renderer a crew does in so many rounds."""
+    leases, begun = MemoryLeases(*(followed(number, "slow") for number in range(200))), [threading.Event()]
+    counted: list[int] = []
+
+    def follow(task: Task) -> datetime:
+        counted[-1] += 1
+        begun[-1].wait(10)
+        return later(task)
+
+    counted.append(0)
+    with running(crew(leases, later, workers={"follow": follow}, **change)) as wake:
+        for _ in range(rounds):
+            wait_for(lambda: counted[-1] > 0)
+            settled(lambda: counted[-1], wake)
+            ended = begun[-1]
+            begun.append(threading.Event())
+            counted.append(0)
+            ended.set()
+        done = sum(counted[:rounds])
+        settled(lambda: counted[-1], wake)
+        begun[-1].set()
+        leases.due.clear()
+    return done
+
+
+def settled(count: Callable[[], int], wake: threading.Event) -> None:
+    """Waits until the loop has looked several times and begun nothing more."""
+    before = -1
+    while count() != before:
+        before = count()
+        for _ in range(3):
+            wake.set()
+            time.sleep(2 * loops.PACE_S)
 
 
 def test_a_long_task_keeps_its_lease_so_that_nobody_begins_it_again() -> None:

@@ -13,21 +13,36 @@ create table if not exists work.agenda (
     nudge_seen       bigint      not null default 0,
     claimed_version  integer,
     webhook_due_at   timestamptz,
+    callee           text        not null default '',
     constraint agenda_pkey primary key (stream, step)
 ) with (fillfactor = 70);
-create index if not exists agenda_due on work.agenda (step, due_at);
-create index if not exists agenda_claimed on work.agenda (stream) where claimed_version is not null;
--- Older tables lack it.
+-- Older tables lack them. What is in such a table gets its callees by the sweep.
 do $$ begin
     if not exists (select from pg_attribute where attrelid = 'work.agenda'::regclass and attname = 'webhook_due_at') then
         alter table work.agenda add column webhook_due_at timestamptz;
     end if;
+    if not exists (select from pg_attribute where attrelid = 'work.agenda'::regclass and attname = 'callee') then
+        alter table work.agenda add column callee text not null default '';
+    end if;
 end $$;
+create index if not exists agenda_callee_due on work.agenda (step, callee, due_at);
+create index if not exists agenda_claimed on work.agenda (stream) where claimed_version is not null;
+drop index if exists work.agenda_due;
+comment on column work.agenda.callee is 'whom the step calls: a renderer, or the endpoints of TENANT/PROJECT; empty: nobody';
 comment on column work.agenda.webhook_due_at is 'when webhooks for its job made it due, or will';
 comment on column work.agenda.due_at is 'while it is leased: when the lease ends';
 comment on column work.agenda.nudge is 'position of the last webhook for its job';
 comment on column work.agenda.claimed_version is
     'of a submission: the version of its item when it was claimed, until it was given back with nothing recorded';
+
+-- Whom a step of an item calls.
+create or replace function work.callee(step text, renderer text, tenant text, project text) returns text
+language sql immutable
+return case
+    when step = 'deliver' then tenant || '/' || project
+    when step in ('submit', 'reconcile', 'follow', 'store', 'purge') then coalesce(renderer, '')
+    else ''
+end;
 
 -- How far items and webhooks were taken over from the read model, by their positions in the ledger.
 create table if not exists work.taken_over (

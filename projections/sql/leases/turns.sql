@@ -40,6 +40,7 @@ open as (
     from awaited w
     left join rooms r on r.renderer = w.renderer
     left join work.renderers c on c.renderer = w.renderer
+    where not w.renderer = any(%(full)s::text[])
 ),
 waiting as (
     select o.renderer, o.clock, o.places, first.tenant, first.project
