@@ -35,7 +35,7 @@ Outcome = tuple[str, int | None, datetime | None]
 Pool = ConnectionPool[Connection[TupleRow]]
 """A pool of connections in autocommit mode."""
 
-_STATEMENT = b"ledger_append"
+_STATEMENT = b"ledger_append_records"
 """The prepared statement's name: always the same, so that a connection that is taken again and again has one."""
 _BINARY = [Format.BINARY, Format.BINARY]
 """The formats of its two arguments."""

@@ -1,6 +1,7 @@
 """What the check reads: the ledger's rows as they are stored, and the files they name."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from bickford_sora.assets.errors import AssetDamaged, AssetNotFound
 from bickford_sora.assets.port import AssetStore, sha256_of
@@ -38,10 +39,11 @@ def _record(ledger: Ledger, row: RecordedRow) -> Record:
     stream = str(row.originator_id)
     is_counted = stream.partition(":")[0] in CATEGORIES
     fields, schema = {}, 1
-    if is_counted or not is_moved(row.state):
-        payload = ledger.payloads(row.id, row.state) if is_moved(row.state) else row.state
-        read, schema = parts_of(payload)
-        fields = read if is_counted else {}  # of the others only the type and its schema are looked at
+    if is_counted:
+        fields, schema = parts_of(ledger.payloads(row.id, row.state) if is_moved(row.state) else row.state)
+    elif not is_moved(row.state):  # of the others only the type and its schema are looked at
+        with suppress(ValueError):  # `verify` tells of one that is damaged
+            _, schema = parts_of(row.state)
     return Record(row.id, stream, row.originator_version, row.topic, row.recorded_at, fields, schema)
 
 

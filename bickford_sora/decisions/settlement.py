@@ -20,20 +20,24 @@ AMOUNT_MICRO_MAX = 10**15
 
 def due(quote: Quote, intent: RenderIntent, reported: Reported | None) -> Money:
     """What is to be paid, at the price of the quote, whatever the price is by now."""
-    if reported is None:
-        return quote.cost
-    if reported.cost is not None and reported.cost.currency == quote.cost.currency:
-        return reported.cost
-    quantity = made_milli(quote, intent, reported)
-    if quantity is None or quantity == quote.quantity_milli or quote.micro_per_unit is None:
-        return quote.cost
-    amount = cost(quote.micro_per_unit, quantity)
+    amount = _charged_micro(quote, intent, reported)
     return quote.cost if amount > AMOUNT_MICRO_MAX else Money(amount_micro=amount, currency=quote.cost.currency)
 
 
 def is_beyond(quote: Quote, intent: RenderIntent, reported: Reported | None, *, factor: float) -> bool:
-    """Whether what is due is more than `factor` times the quote: so much that a person has to look."""
-    return due(quote, intent, reported).amount_micro > factor * quote.cost.amount_micro
+    """Whether the charge, believed or not, is more than `factor` times the quote: so much that a person has to look."""
+    return _charged_micro(quote, intent, reported) > factor * quote.cost.amount_micro
+
+
+def _charged_micro(quote: Quote, intent: RenderIntent, reported: Reported | None) -> int:
+    if reported is None:
+        return quote.cost.amount_micro
+    if reported.cost is not None and reported.cost.currency == quote.cost.currency:
+        return reported.cost.amount_micro
+    quantity = made_milli(quote, intent, reported)
+    if quantity is None or quantity == quote.quantity_milli or quote.micro_per_unit is None:
+        return quote.cost.amount_micro
+    return cost(quote.micro_per_unit, quantity)
 
 
 def made_milli(quote: Quote, intent: RenderIntent, reported: Reported) -> int | None:

@@ -46,6 +46,8 @@ SPOOL_FULL_WAIT_S = 10.0
 """Pause while there is no space to download to, in seconds."""
 ROOM_LOOK_BYTES = 8 * 1024 * 1024
 """After so much was written, the disk's free space is looked at again."""
+UNDER_WAY_FREE_PART = 0.5
+"""The part of `spool_free_bytes_min` below which also a download is given up that has begun."""
 DOUBLINGS_MAX = 6
 """How often the pause between two downloads doubles: the renderer keeps the file for about an hour."""
 
@@ -104,8 +106,9 @@ class Store:
             self._drop_unrecorded(self.shop.decide(task, lambda r: news.stored(r, assets, expires_at)), assets)
         return self.shop.again()
 
-    def _has_room(self) -> bool:
-        return shutil.disk_usage(self.shop.spool).free >= self.shop.limits.spool_free_bytes_min
+    def _has_room(self, part: float = 1.0) -> bool:
+        """Whether this part of what is to stay free is free."""
+        return shutil.disk_usage(self.shop.spool).free >= part * self.shop.limits.spool_free_bytes_min
 
     def _wait_for_room(self, task: Task, until: datetime) -> datetime:
         log.warning("store_waits", reason="spool_full")
@@ -113,12 +116,15 @@ class Store:
         return until
 
     def _while_there_is_room(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks. Raises _SpoolFull: several downloads at a time fill a disk that had room for each of them."""
+        """The chunks. Raises _SpoolFull: several downloads at a time fill a disk that had room for each of them.
+
+        One that has begun may use a part of what is to stay free, or the last one would be given up again and again.
+        """
         unlooked = ROOM_LOOK_BYTES
         for chunk in chunks:
             unlooked += len(chunk)
             if unlooked >= ROOM_LOOK_BYTES:
-                if not self._has_room():
+                if not self._has_room(UNDER_WAY_FREE_PART):
                     raise _SpoolFull
                 unlooked = 0
             yield chunk
@@ -178,7 +184,7 @@ class Store:
         facts = fetched.facts
         stored = self.shop.assets.put(
             asset_subject(render.intent.video_id),
-            self._while_there_is_room(_chunks(fetched.path)),
+            _chunks(fetched.path),  # what was fetched is kept, whatever room is left: to fetch it again takes more
             bytes_max=self.shop.limits.asset_bytes_max,
         )
         return Asset(

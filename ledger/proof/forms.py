@@ -117,6 +117,13 @@ def _tuple(rules: Rules) -> Any:
     return _limited(tuple[_type(each), ...], rules)  # type: ignore[misc]
 
 
+def _dict(rules: Rules) -> Any:
+    """Any texts, and what each of them has."""
+    if not rules["keys_schema"].keys() <= {"type", "metadata"} or rules["keys_schema"]["type"] != "str":
+        raise _NoFormError("dict")
+    return _limited(dict[str, _type(rules["values_schema"])], rules)  # type: ignore[misc]
+
+
 def _struct(model: Rules) -> Any:
     """A model's fields, and no others."""
     fields = model["schema"]
@@ -148,7 +155,7 @@ _MADE: Mapping[str, Callable[[Rules], Any]] = {
     "literal": lambda rules: Literal[tuple(rules["expected"])],
     "default": lambda rules: _type(rules["schema"]),
     "nullable": lambda rules: _type(rules["schema"]) | None,
-    "dict": lambda rules: dict[str, _type(rules["values_schema"])],  # type: ignore[misc]
+    "dict": _dict,
     "tuple": _tuple,
     "model": _struct,
 }

@@ -262,12 +262,15 @@ def test_who_could_append_before_an_upgrade_still_may(database_url: str, tmp_pat
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("create role bickford_before")
         try:
+            assert owner.execute(query("may_append")).fetchone() == (True,), "its owner, in the older form"
             owner.execute("grant usage on schema ledger to bickford_before")
             owner.execute("grant select on ledger.events to bickford_before")
             owner.execute("grant execute on function ledger.append to bickford_before")
             migrate(database_url, files("ledger.migrations"), schema="ledger")
             owner.execute("set role bickford_before")
             assert owner.execute(query("may_append")).fetchone() == (True,)
+            with _ledger_with(database_url, role="bickford_before") as ledger:
+                assert ledger.append(decision((new_stream(), 0))).first_position == 1
         finally:
             owner.execute("reset role")
             owner.execute("drop owned by bickford_before")

@@ -144,6 +144,17 @@ def test_a_renderer_that_charges_far_beyond_a_quote_gets_no_further_render_until
     shop.ask()  # ten times the quote, and not more
 
 
+def test_a_charge_beyond_belief_is_settled_as_quoted_and_stops_the_renderer_too(shop: Harness) -> None:
+    shop.renderer.prices = (Price("second", {"*": 10**9}),)
+    shop.renderer.reports = {"seconds": "604800", "outputs": 100}
+    video_id = shop.ask()
+    shop.run()
+    assert settled(shop, video_id) == 4 * 10**9
+    (stopped,) = [event.fact for event in shop.ledger.history(streams.renderer(shop.renderer.name))]
+    assert isinstance(stopped, e.RendererStopped)
+    shop.check()
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_no_charge_far_beyond_a_quote_is_recorded_without_its_stop(shop: Harness, moment: Moment) -> None:
     shop.renderer.prices = (Price("second", {"*": 100}),)
