@@ -100,7 +100,8 @@ class _Line:
             self._let_go()  # a pooler put another session behind the connection; nothing was written
             return ConnectionBroken(type(error).__name__)
         if isinstance(error, ReadOnlySqlTransaction):
-            self._let_go()  # after a failover the next connection may reach the primary
+            connection.close()  # after a failover the next one may reach the primary, and is looked at as a new one
+            self._let_go()
             return Unavailable("the database is read-only; writes go to the primary")
         if (error.sqlstate or "")[:2] in _NOT_NOW:
             return Unavailable(f"the database cannot append now: {type(error).__name__}")

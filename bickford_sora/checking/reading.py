@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 from bickford_sora.assets.errors import AssetDamaged, AssetNotFound
 from bickford_sora.assets.port import AssetStore, sha256_of
@@ -38,7 +39,8 @@ def history(ledger: Ledger) -> History:
 def _record(ledger: Ledger, row: RecordedRow) -> Record:
     stream = str(row.originator_id)
     is_counted = stream.partition(":")[0] in CATEGORIES
-    fields, schema = {}, 1
+    fields: dict[str, Any] = {}
+    schema = 1
     if is_counted:
         fields, schema = parts_of(ledger.payloads(row.id, row.state) if is_moved(row.state) else row.state)
     elif not is_moved(row.state):  # of the others only the type and its schema are looked at

@@ -52,7 +52,7 @@ class Crew:
     """Told of each task: its step, what came of it (done, postponed, failed), and how long it took."""
     tracing: Tracing = field(default_factory=Tracing)
     check_time: CheckTime = unchecked
-    """Asked before anything is claimed."""
+    """Asked before anything is claimed or kept for longer."""
     rooms: Callable[[], Rooms] = lambda: ANY_ROOM
     """What the renderers take now."""
     callee_max: int | None = None
@@ -94,6 +94,7 @@ class WorkLoop:
             self._wake.clear()  # before looking, so that nothing that comes after is missed
             try:
                 self._release_done()
+                self._crew.check_time()
                 self._renew()
                 self._claim()
                 self._clean()
@@ -110,7 +111,6 @@ class WorkLoop:
         if free <= 0:
             return
         crew = self._crew
-        crew.check_time()
         steps, asked_at = list(crew.workers), crew.clock()
         until = asked_at + timedelta(seconds=crew.lease_s)
         for item in crew.leases.claim(crew.owner, free, crew.lease_s, asked_at, steps, crew.rooms(), self._hands()):

@@ -26,10 +26,13 @@ class Watch:
     def keep(self, name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
         """Runs `run(stop)`, again after each failure, until `stop` is set.
 
-        Of failures that are the same in a row the first one is logged with where it was.
+        What failed last is run once more then: it has to finish what it has begun. Of failures that are the same in a
+        row the first one is logged with where it was.
         """
         said, until = "", 0.0
-        while not stop.is_set():
+        goes_on = not stop.is_set()
+        while goes_on:
+            is_ending, goes_on = stop.is_set(), False
             try:
                 run(stop)
             except Exception as error:  # whatever it was: a thread that ends in silence would be worse
@@ -39,6 +42,7 @@ class Watch:
                 log.exception("background_failed", thread=name, error=said, exc_info=not is_known)
                 self.note(name, type(error).__name__)
                 stop.wait(RESTART_S)
+                goes_on = not is_ending
             except BaseException as error:
                 self.note(name, type(error).__name__, for_s=float("inf"))
                 raise

@@ -36,16 +36,26 @@ def test_texts_are_stored_as_written_whatever_the_connections_encoding(ledger_ur
 
 
 def test_a_connection_that_is_taken_again_and_again_has_one_statement(ledger_url: str) -> None:
-    url = conninfo.make_conninfo(ledger_url, options="-c default_transaction_read_only=on")
-    with open_pool(url, size_max=1) as pool:
-        recorder = PostgresRecorder(pool)
+    with open_pool(ledger_url, size_max=1) as pool:
         for _ in range(3):
-            with pytest.raises(Unavailable, match="read-only"):
-                Ledger(recorder).append(decision((new_stream(), 0)))
-        recorder.close()
+            recorder = PostgresRecorder(pool)
+            Ledger(recorder).append(decision((new_stream(), 0)))
+            recorder.close()
         with pool.connection() as connection:
             count = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'ledger_append%'"
             assert connection.execute(count).fetchone() == (1,)
+
+
+def test_a_read_only_connection_is_not_kept_and_the_next_one_is_looked_at(ledger_url: str) -> None:
+    opened: list[int] = []
+    url = conninfo.make_conninfo(ledger_url, options="-c default_transaction_read_only=on")
+    with open_pool(url, size_max=1, on_opened=lambda each: opened.append(each.info.backend_pid)) as pool:
+        recorder = PostgresRecorder(pool)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="read-only"):
+                Ledger(recorder).append(decision((new_stream(), 0)))
+        recorder.close()
+        assert len(set(opened)) >= 2
 
 
 def test_a_statement_that_the_session_lost_is_prepared_again(recorder: PostgresRecorder) -> None:

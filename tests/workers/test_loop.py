@@ -12,7 +12,9 @@ from typing import cast
 import pytest
 
 from bickford_sora.workers import loop as loops
+from bickford_sora.workers.clocks import ClocksApart
 from bickford_sora.workers.loop import Crew, WorkLoop
+from bickford_sora.workers.watch import Watch
 from bickford_sora.workers.workshop import Task
 from ledger.clock import system_clock
 from ledger.errors import Unavailable
@@ -80,6 +82,35 @@ def test_a_full_crew_is_waited_for_without_spinning() -> None:
     wait_for(lambda: len(leases.released) == 3)
     stop.set()
     thread.join(10)
+
+
+def test_by_a_clock_that_is_wrong_nothing_is_begun_and_a_stop_waits_for_what_was_begun() -> None:
+    leases, is_wrong, go_on = MemoryLeases(item(1)), threading.Event(), threading.Event()
+    begun: list[str] = []
+
+    def slow(task: Task) -> datetime:
+        begun.append(task.stream)
+        go_on.wait(10)
+        return later(task)
+
+    def check_time() -> None:
+        if is_wrong.is_set():
+            raise ClocksApart("by a day")
+
+    loop = WorkLoop(replace(crew(leases, slow), check_time=check_time), wake=threading.Event())
+    stop, watch = threading.Event(), Watch()
+    thread = threading.Thread(target=watch.keep, args=("worker", loop.run, stop))
+    thread.start()
+    wait_for(lambda: len(begun) == 1)
+    is_wrong.set()
+    wait_for(lambda: watch.problems() == ["the worker failed: ClocksApart"])
+    claims = leases.calls["claim"]
+    stop.set()
+    assert leases.released == []
+    go_on.set()
+    thread.join(10)
+    assert len(leases.released) == 1
+    assert leases.calls["claim"] == claims
 
 
 def followed(number: int, callee: str) -> WorkItem:

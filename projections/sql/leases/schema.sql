@@ -27,7 +27,7 @@ do $$ begin
 end $$;
 create index if not exists agenda_callee_due on work.agenda (step, callee, due_at);
 create index if not exists agenda_claimed on work.agenda (stream) where claimed_version is not null;
-drop index if exists work.agenda_due;
+-- agenda_due, by which the version before claims, stays where there is one.
 comment on column work.agenda.callee is 'whom the step calls: a renderer, or the endpoints of TENANT/PROJECT; empty: nobody';
 comment on column work.agenda.webhook_due_at is 'when webhooks for its job made it due, or will';
 comment on column work.agenda.due_at is 'while it is leased: when the lease ends';
