@@ -69,6 +69,11 @@ class _Line:
         if connection is not None:
             self._give_back(connection)
 
+    def _drop(self, connection: Connection[TupleRow]) -> None:
+        """Has nobody use it any more: the pool opens another in its place."""
+        connection.close()
+        self._let_go()
+
     def _give_back(self, connection: Connection[TupleRow]) -> None:
         with contextlib.suppress(PoolClosed):
             self._pool.putconn(connection)
@@ -100,15 +105,13 @@ class _Line:
             self._let_go()  # a pooler put another session behind the connection; nothing was written
             return ConnectionBroken(type(error).__name__)
         if isinstance(error, ReadOnlySqlTransaction):
-            connection.close()  # after a failover the next one may reach the primary, and is looked at as a new one
-            self._let_go()
+            self._drop(connection)  # after a failover the next one may reach the primary, and is looked at as a new one
             return Unavailable("the database is read-only; writes go to the primary")
         if (error.sqlstate or "")[:2] in _NOT_NOW:
             return Unavailable(f"the database cannot append now: {type(error).__name__}")
         if isinstance(error, InternalError_):
             # A restore in place gives the records' types other oids, and the session's statement keeps the old ones.
-            connection.close()
-            self._let_go()
+            self._drop(connection)
         # Only the SQLSTATE: the server's text may quote the data that was sent.
         return Refused(f"the database refused the append: {type(error).__name__} ({error.sqlstate})")
 
@@ -194,8 +197,7 @@ class AsyncSender(_Line):
         except psycopg.Error as error:
             raise self._cause(error, connection) from error
         except asyncio.CancelledError:
-            connection.close()  # the answer that nobody waits for any more is still to come on it
-            self._let_go()
+            self._drop(connection)  # the answer that nobody waits for any more is still to come on it
             raise
         finally:
             self._ended()
