@@ -4,7 +4,7 @@
 test *arguments:
     pytest {{arguments}}
 
-# style, types, architecture, spelling, dead code, dependencies
+# style, types, architecture, spelling, dead code, dependencies, security
 check:
     ruff format --check .
     ruff check .
@@ -13,6 +13,7 @@ check:
     codespell
     vulture
     deptry .
+    bandit --quiet --configfile pyproject.toml --recursive bickford_sora ledger projections
 
 # the main job, told as a story
 demo *arguments:

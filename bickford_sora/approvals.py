@@ -10,6 +10,7 @@ from bickford_sora.decisions.approvals import Answer
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.errors import NotFound, ProtocolError, TryLater
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import Origin, Recording, after
 from ledger import streams
 from ledger.envelope import Sealed
@@ -59,7 +60,8 @@ class Approvals:
         """Approves or denies. Raises NotFound, Conflicting when it is too late, RoleMissing for one's own render."""
 
         def decided(who: Caller, render: Render) -> Draft:
-            return decisions.answered(render, who, answer, self._sealed(render, answer), self.recording.clock())
+            reason, now = self._sealed(render, answer), self.recording.clock()
+            return decisions.answered(render, who, answer, reason, now, asker=self._asker(render))
 
         return self._decide(caller, approval_id, decided, origin)
 
@@ -79,6 +81,15 @@ class Approvals:
         """Renders that wait for an approver, the oldest first. Raises NotFound for an unknown `after`."""
         behind = self.find(caller, after).intent.video_id if after is not None else None
         return self.query.held(caller.tenant, caller.readable, behind, limit)
+
+    def is_own(self, caller: Caller, render: Render) -> bool:
+        """Whether the caller asked for the render, and does not approve it therefore."""
+        return decisions.is_own(caller, render, self._asker(render))
+
+    def _asker(self, render: Render) -> str | None:
+        """Whoever has the key it was asked with."""
+        issued = IssuedKeys(self.recording.ledger, self.recording.clock)
+        return issued.holder(render.tenant, render.asked_with)
 
     def _own(self, caller: Caller, approval_id: str) -> Render:
         """As `find`, of the caller's own project: who approves does so in one project."""

@@ -16,6 +16,7 @@ from ledger.port import POSITION_MAX
 from projections.audit import AUDIT_EVENTS_MAX, AuditEvent, Filters, Order
 from projections.questions import QUESTIONS, Answer
 
+FACT_NOT_FOUND = "fact_not_found"
 RELATED_MAX = 100
 """Most effects of an event, and most facts of its request, that are told with it."""
 WORDS_WAIT_S = 2.0
@@ -113,14 +114,14 @@ class Audits:
         """Facts that the caller reads, behind the event with the id `after`.
 
         Raises NotFound for an `after` or project that it does not read, InvalidRequest for words where there is no
-        index of them, and TryLater while that index is behind.
+        index of them and for a text without any, and TryLater while that index is behind.
         """
         low, high = self._bounds(between)
         if after is not None:
             place = self._event(caller, after, param="after").position
             low, high = (max(low, place), high) if order == "asc" else (low, min(high, place))
         if filters.text is not None:
-            self.check_words(min(high - 1, self.ledger.head()))
+            self.check_words(filters.text, min(high - 1, self.ledger.head()))
         found = self.query.events(
             caller.tenant, _readable(caller, filters), after=low, before=high, limit=limit + 1, order=order
         )
@@ -173,7 +174,7 @@ class Audits:
         except ValueError:
             found = None
         if found is None or not _reads(caller, found):
-            raise NotFound("No fact with this id is readable with this key.", code="fact_not_found", param=param)
+            raise NotFound("No fact with this id is readable with this key.", code=FACT_NOT_FOUND, param=param)
         return found
 
     def _bounds(self, between: Between) -> tuple[int, int]:
@@ -186,8 +187,14 @@ class Audits:
             high = min(high, self.ledger.position_at(between.until, included=False) + 1)
         return low, high
 
-    def check_words(self, position: int) -> None:
-        """Raises InvalidRequest where there is no index of words, TryLater while it is behind the position."""
+    def check_words(self, text: str, position: int) -> None:
+        """Raises InvalidRequest where there is no index of words, or no word in the text.
+
+        Raises TryLater while the index is behind the position.
+        """
+        # What the database takes for a word beyond ASCII depends on its locale.
+        if not any(each.isalnum() or not each.isascii() for each in text):
+            raise InvalidRequest("There is no word in this text to look for.", code="no_words", param="text")
         if self.wait_for_words is None:
             raise InvalidRequest(
                 "Words are not indexed here. Ask without them, or have an operator set BICKFORD_FULL_TEXT_SEARCH.",

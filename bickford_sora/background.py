@@ -90,7 +90,7 @@ class Background:
             threading.Thread(target=books.watch.keep, args=(name, run, self._stop), name=name)
             for name, run in runs.items()
         ]
-        # Daemons: one call of a bucket that trickles takes hours.
+        # Daemons: the calls of a bucket that trickles take minutes.
         self._pushing = [
             threading.Thread(target=books.watch.keep, args=(name, each.run, self._stop), name=name, daemon=True)
             for name, each in ((f"pushing to {each.name}", each) for each in pushings)

@@ -46,8 +46,8 @@ def require_bucket(url: str) -> None:
         raise BucketUnusable(f"A bucket needs the extra {EXTRA}: pip install '{EXTRA}'.") from None
 
 
-def open_store(url: str) -> "ObjectStore":
-    """The bucket at this address, which is not called yet.
+def open_store(url: str, *, call_s_max: float = CALL_S_MAX) -> "ObjectStore":
+    """The bucket at this address, which is not called yet. `call_s_max` is the longest that one call takes, in seconds.
 
     Credentials, region and endpoint come from the cloud's usual variables, which the library reads.
     Raises BucketUnusable, and BucketFailed for an address or credentials that cannot be read.
@@ -56,12 +56,12 @@ def open_store(url: str) -> "ObjectStore":
     from obstore.store import S3Store, from_url  # noqa: PLC0415 - of the extra
 
     # Repeated by number and not by time: also what is read for hours goes on where it was broken off.
-    retries: RetryConfig = {"max_retries": RETRIES_MAX, "retry_timeout": timedelta(seconds=CALL_S_MAX)}
+    retries: RetryConfig = {"max_retries": RETRIES_MAX, "retry_timeout": timedelta(seconds=call_s_max)}
     client: ClientConfig = {
         "allow_http": True,  # which is done only where the endpoint that is set begins with http://
         "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
         "read_timeout": timedelta(seconds=SILENCE_TIMEOUT_S),
-        "timeout": timedelta(seconds=CALL_S_MAX),
+        "timeout": timedelta(seconds=call_s_max),
     }
     with bucket_failures():
         if url.startswith("s3://"):

@@ -12,6 +12,7 @@ from typing import cast
 import structlog
 
 from bickford_sora.assets.errors import AssetError
+from bickford_sora.clocks import CheckTime, unchecked
 from bickford_sora.decisions import characters as decisions
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
@@ -64,6 +65,8 @@ class Characters:
     renderer: FindRenderer
     call_s: float
     """Longest time one call of a renderer takes, in seconds."""
+    check_time: CheckTime = unchecked
+    """Asked before anything is accepted."""
 
     def create(self, caller: Caller, asked: Asked, *, key: str | None, origin: Origin) -> Character:
         """A new character, or the one this very request made before.
@@ -76,6 +79,7 @@ class Characters:
         replayed = self._replay(caller, binding)
         if replayed is not None:
             return self._answered(replayed)
+        self.check_time()
         offer = decisions.capable(self.catalogue())
         renderer = self.renderer(offer.renderer, offer.credential) if offer else None
         if renderer is None:

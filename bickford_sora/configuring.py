@@ -92,25 +92,27 @@ class Configuring:
         self._current = found
         for each in found.renderers:
             try:
-                self._stops.configure(self._fact(each, found.catalogue))
+                self._stops.configure(said_of(each, found.catalogue, self._keys))
             except LedgerError as error:  # it is used all the same, and recorded with the next change or start
                 log.warning("configuration_unrecorded", renderer=each.name, error=type(error).__name__)
 
-    def _fact(self, each: ConfiguredRenderer, catalogue: Catalogue) -> RendererConfigured:
-        offers = [
-            offer
-            for _, route in sorted(catalogue.routes.items())
-            for offer in route.offers
-            if (offer.renderer, offer.credential) == (each.name, each.credential)
-        ]
-        return RendererConfigured(
-            renderer=each.name,
-            dialect=each.dialect,
-            credential=each.credential,
-            replicas=each.replicas,
-            models=tuple(offer.model for offer in offers),
-            configuration_hash=self._keys.digest("renderer", _said(each, offers)),
-        )
+
+def said_of(each: ConfiguredRenderer, catalogue: Catalogue, keys: Keys) -> RendererConfigured:
+    """What goes on record of a renderer: the same in every process that has the same configuration of it."""
+    offers = [
+        offer
+        for _, route in sorted(catalogue.routes.items())
+        for offer in route.offers
+        if (offer.renderer, offer.credential) == (each.name, each.credential)
+    ]
+    return RendererConfigured(
+        renderer=each.name,
+        dialect=each.dialect,
+        credential=each.credential,
+        replicas=each.replicas,
+        models=tuple(offer.model for offer in offers),
+        configuration_hash=keys.digest("renderer", _said(each, offers)),
+    )
 
 
 def _said(each: ConfiguredRenderer, offers: Sequence[ModelOffer]) -> bytes:

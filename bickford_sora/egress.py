@@ -38,6 +38,14 @@ Resolve = Callable[[str, int], Sequence[str]]
 """The addresses of a host and port. Raises OSError when there are none."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NEVER_CALLED = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments (RFC 6890), which Pythons before 3.11.10 take for public; and
+    # a cloud's metadata: 192.0.0.192 at Oracle
+    IPv4Network("168.63.129.16/32"),  # the host of each virtual machine at Azure, which hands out its settings
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4, withdrawn (RFC 7526)
+    IPv6Network("3fff::/20"),  # for documentation (RFC 9637)
+)
+"""Networks that are not the public internet, although `ipaddress` says so or once did."""
 _HOST = re.compile(rb"[a-z0-9._-]+|[0-9a-f:.]+")
 """A name as the resolver is asked for it, or an address."""
 _PORT_MAX = 65_535
@@ -228,6 +236,8 @@ def is_public(address: Address) -> bool:
     embedded = _embedded_ipv4(address)
     if embedded is not None:
         return is_public(embedded)
+    if any(address.version == each.version and address in each for each in _NEVER_CALLED):
+        return False
     site_local = isinstance(address, IPv6Address) and address.is_site_local
     return address.is_global and not (address.is_multicast or address.is_reserved or site_local)
 
@@ -302,6 +312,9 @@ def _fetched(response: httpx.Response, bytes_max: int) -> Fetched:
         raise FetchFailed("HttpStatus", http_status=status)
     if response.headers.get("content-encoding", "identity") != "identity":
         raise FetchFailed("AnswerEncoded", http_status=status)
+    declared = response.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > bytes_max:
+        raise _too_large(bytes_max)
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         return Fetched(_bounded(response.iter_raw(), bytes_max), media_type or None)
@@ -315,5 +328,9 @@ def _bounded(chunks: Iterable[bytes], bytes_max: int) -> bytes:
     for chunk in chunks:
         content += chunk
         if len(content) > bytes_max:
-            raise TooLarge(f"the answer is larger than the limit of {bytes_max} bytes")
+            raise _too_large(bytes_max)
     return bytes(content)
+
+
+def _too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(f"the answer is larger than the limit of {bytes_max} bytes")

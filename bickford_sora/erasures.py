@@ -86,8 +86,10 @@ class Erasures:
         again = [entry for page in pages for entry in self._alive(page)]
         for entry in again:
             log.warning("erasure_reapplied", subject=entry.decided.subject, kind=entry.decided.kind)
-            self.keys.destroy(requester=entry.requester, subject=entry.subject)
+            # Keys that live are what tells a next start that this one ended too soon. So they go last.
             self._record_again(entry)
+            # The ledger knows it. A crash here: the next start finds the key, and nothing more to record.
+            self.keys.destroy(requester=entry.requester, subject=entry.subject)
         return again
 
     def remove_files_again(self) -> int:
@@ -183,7 +185,8 @@ class Erasures:
         if entry.decided.kind == "requester":
             stream = streams.requester(entry.tenant, entry.decided.subject)
             if self.erasure(stream) is None:
-                self.recording.append(Draft(((stream, entry.decided),), {stream: 0}), origin)
+                with suppress(Conflict):  # another process that starts was faster
+                    self.recording.append(Draft(((stream, entry.decided),), {stream: 0}), origin)
             return
         for render in self.renders(entry.tenant, [entry.decided.subject]):
             self._record(render, entry.decided.cause, entry.decided)

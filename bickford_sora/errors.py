@@ -21,7 +21,9 @@ ProtocolError
 ├── TooManyRequests      429  the API key's rate limit; sent again after a pause it will do
 ├── QuotaExceeded        429  a budget is used up; sent again it will not do
 ├── Unsupported          400  the configured renderer cannot do this
+├── Unreadable           500  this version cannot read what was recorded; its code says why
 └── TryLater             503  nothing was recorded; the same request may be sent again
+    ├── ClocksApart      503  this machine's clock is wrong (`bickford_sora.clocks`); another server may take it
     ├── RouteStopped     503  nobody takes it until an operator has looked; asking again at once is in vain
     └── OutcomeUnknown   503  perhaps it was recorded: look before it is sent again
 
@@ -180,6 +182,12 @@ class QuotaExceeded(ProtocolError):  # noqa: N818
 
     status = 429
     type = "insufficient_quota"
+    headers = NO_RETRY
+
+
+class Unreadable(ProtocolError):  # noqa: N818
+    """Something on record cannot be read by this version of the program, or is not what was written."""
+
     headers = NO_RETRY
 
 

@@ -17,6 +17,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.four_eyes import Wanted
 from bickford_sora.errors import NotFound
+from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.recording import Origin, Recording
 from ledger import changes, streams
 from ledger.changes import Change
@@ -75,7 +76,10 @@ class FourEyes:
         """
 
         def attempt(who: Caller) -> Change:
-            draft = decisions.answered(self.find(who, change_id), who, self.recording.clock(), agrees=agrees)
+            change, now = self.find(who, change_id), self.recording.clock()
+            issued = IssuedKeys(self.recording.ledger, self.recording.clock)
+            proposer = issued.holder(who.tenant, change.proposed_with)
+            draft = decisions.answered(change, who, now, agrees=agrees, proposer=proposer)
             self.recording.append(draft, origin)
             return self.find(who, change_id)
 

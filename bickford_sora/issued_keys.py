@@ -40,6 +40,11 @@ class IssuedKeys:
         key = self.find(tenant, key_id)
         return decisions.caller_of(key, self.clock()) if key is not None else None
 
+    def holder(self, tenant: str, key_id: str) -> str | None:
+        """Whoever has, or had, the key with this id; None for one that was not issued."""
+        key = self.find(tenant, key_id) if streams.is_key_id(key_id) else None
+        return key.requester if key is not None else None
+
     def confirmed(self, caller: Caller) -> Caller:
         """The caller by its key as it is now. Raises Unauthorized when it is not accepted any more."""
         if caller.key_head is None:

@@ -37,17 +37,15 @@ class SignedFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def newest(self, key_id: str) -> str | None:
-        """The last note of this key."""
+    def newest(self, key_id: str) -> Checkpoint | None:
+        """What the last note of this key says."""
         path = self.path(key_id)
         try:
-            note = path.read_text("utf-8")
-            Checkpoint.parse(Note.parse(note))
+            return Checkpoint.parse(Note.parse(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (ProofError, ValueError) as error:
             raise KeyInvalid(f"{path}: not a checkpoint; restore it, or rotate the key") from error
-        return note
 
     def keep(self, key_id: str, note: str) -> None:
         """Replaces it. It is there whole or not at all, and on disk when this returns."""

@@ -127,6 +127,7 @@ class Making:
         ]
 
     def _placed(self, wanted: ToMake) -> ToMake:
+        self._desk.check_time()
         self._desk.take_place(wanted.caller)
         return wanted
 

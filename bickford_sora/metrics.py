@@ -4,6 +4,7 @@ None of them tells whose they are, but for the spend, which is told by project, 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -16,6 +17,8 @@ from ledger.proof.sequencer import Standing
 from projections.backlog import Waiting
 from projections.positions import Lag
 from projections.spend import Total
+
+Found = TypeVar("Found")
 
 PROJECTS_MAX = 50
 """Projects whose spend is told by name, those that spend most; the others together."""
@@ -33,6 +36,8 @@ _GAUGES: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
 )
 
 
+Refused = tuple[str, str]
+"""A renderer and the model that it is stopped for; `ledger.renderers.EVERYTHING` for all of them."""
 Whose = tuple[str, str | None]
 """A tenant and one of its projects; None: all of them."""
 
@@ -46,6 +51,7 @@ class Metrics:
         standing: Callable[[], Standing] | None = None,
         *,
         backlog: Callable[[], Sequence[Waiting]] | None = None,
+        stopped: Callable[[], Sequence[Refused]] | None = None,
         spend: Callable[[Whose], Sequence[Total]] | None = None,
         counts: Counts | None = None,
         background: Callable[[], bytes] | None = None,
@@ -53,8 +59,8 @@ class Metrics:
     ) -> None:
         """`lag` says how the read models stand, `standing` how the tree does, `backlog` what work waits.
 
-        `spend` says what somebody's renders of today cost, by project. They may raise Unavailable. `counts` are this
-        process's; `background` gives the text of the process behind it.
+        `stopped` says which renderers wait for an operator, `spend` what somebody's renders of today cost, by project.
+        They may raise Unavailable. `counts` are this process's; `background` gives the text of the process behind it.
         """
         self.public = public
         """Whether everybody may read them, without an API key."""
@@ -63,9 +69,11 @@ class Metrics:
         self._looked_up = CollectorRegistry()
         self._looked_up.register(_ReadModels(lag))
         if standing is not None:
-            self._looked_up.register(_Tree(standing))
+            self._looked_up.register(_LookedUp(standing, _tree))
         if backlog is not None:
-            self._looked_up.register(_Backlog(backlog))
+            self._looked_up.register(_LookedUp(backlog, _waits))
+        if stopped is not None:
+            self._looked_up.register(_LookedUp(stopped, _stops))
         self._spend = spend
 
     def answered(self, method: str, route: str | None, status: int | None, duration_s: float) -> None:
@@ -144,37 +152,12 @@ def _database_up(value: int) -> Metric:
     return GaugeMetricFamily("bickford_database_up", "1 when the database answers.", value=value)
 
 
-class _Tree(Collector):
-    """Looks up at each scrape how far the tree and its checkpoints are behind the ledger."""
+class _LookedUp(Collector, Generic[Found]):
+    """Looks something up at each scrape, and tells of it."""
 
-    def __init__(self, standing: Callable[[], Standing]) -> None:
-        self._standing = standing
-
-    def describe(self) -> Iterator[Metric]:
-        """Nothing: to be registered is no reason to ask the database."""
-        return iter(())
-
-    def collect(self) -> Iterator[Metric]:
-        """Nothing without a database, which the read models tell."""
-        try:
-            standing = self._standing()
-        except Unavailable:
-            return
-        yield GaugeMetricFamily("bickford_tree_size", "Facts in the tree.", value=standing.sequenced)
-        yield GaugeMetricFamily("bickford_tree_lag_events", "Facts that are not in the tree yet.", value=standing.lag)
-        yield GaugeMetricFamily(
-            "bickford_checkpoint_size", "Facts under the newest checkpoint.", value=standing.covered
-        )
-        if standing.checkpoint_age_s is not None:
-            age_s = standing.checkpoint_age_s
-            yield GaugeMetricFamily("bickford_checkpoint_age_seconds", "Age of the newest checkpoint.", value=age_s)
-
-
-class _Backlog(Collector):
-    """Looks up at each scrape what work waits."""
-
-    def __init__(self, backlog: Callable[[], Sequence[Waiting]]) -> None:
-        self._backlog = backlog
+    def __init__(self, look_up: Callable[[], Found], told: Callable[[Found], Iterator[Metric]]) -> None:
+        self._look_up = look_up
+        self._told = told
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: to be registered is no reason to ask the database."""
@@ -183,24 +166,51 @@ class _Backlog(Collector):
     def collect(self) -> Iterator[Metric]:
         """Nothing without a database, which the read models tell."""
         try:
-            waiting = self._backlog()
+            found = self._look_up()
         except Unavailable:
             return
-        labels = ["step", "renderer"]
-        items = GaugeMetricFamily("bickford_work_items", "Steps of work that are to be done.", labels=labels)
-        overdue = GaugeMetricFamily(
-            "bickford_work_overdue_seconds", "How long the oldest step has been due that nobody is at.", labels=labels
-        )
-        unknown = GaugeMetricFamily(
-            "bickford_unknown_outcomes", "Submissions whose outcome is unknown, and lost jobs.", labels=["renderer"]
-        )
-        for each in waiting:
-            place = [each.step, each.renderer or "none"]
-            items.add_metric(place, each.items)
-            overdue.add_metric(place, each.overdue_s)
-            if each.step == "reconcile":
-                unknown.add_metric(place[1:], each.unknown)
-        yield from (items, overdue, unknown)
+        yield from self._told(found)
+
+
+def _tree(standing: Standing) -> Iterator[Metric]:
+    """How far the tree and its checkpoints are behind the ledger."""
+    yield GaugeMetricFamily("bickford_tree_size", "Facts in the tree.", value=standing.sequenced)
+    yield GaugeMetricFamily("bickford_tree_lag_events", "Facts that are not in the tree yet.", value=standing.lag)
+    yield GaugeMetricFamily("bickford_checkpoint_size", "Facts under the newest checkpoint.", value=standing.covered)
+    if standing.checkpoint_age_s is not None:
+        age_s = standing.checkpoint_age_s
+        yield GaugeMetricFamily("bickford_checkpoint_age_seconds", "Age of the newest checkpoint.", value=age_s)
+
+
+def _waits(waiting: Sequence[Waiting]) -> Iterator[Metric]:
+    """What work waits."""
+    labels = ["step", "renderer"]
+    items = GaugeMetricFamily("bickford_work_items", "Steps of work that are to be done.", labels=labels)
+    overdue = GaugeMetricFamily(
+        "bickford_work_overdue_seconds", "How long the oldest step has been due that nobody is at.", labels=labels
+    )
+    unknown = GaugeMetricFamily(
+        "bickford_unknown_outcomes", "Submissions whose outcome is unknown, and lost jobs.", labels=["renderer"]
+    )
+    for each in waiting:
+        place = [each.step, each.renderer or "none"]
+        items.add_metric(place, each.items)
+        overdue.add_metric(place, each.overdue_s)
+        if each.step == "reconcile":
+            unknown.add_metric(place[1:], each.unknown)
+    yield from (items, overdue, unknown)
+
+
+def _stops(stopped: Sequence[Refused]) -> Iterator[Metric]:
+    """Which renderers are stopped."""
+    family = GaugeMetricFamily(
+        "bickford_renderer_stopped",
+        "1 for what a renderer is not asked for until an operator has looked.",
+        labels=["renderer", "model"],
+    )
+    for place in stopped:
+        family.add_metric([*place], 1)
+    yield family
 
 
 def _spent(spend: Callable[[Whose], Sequence[Total]], whose: Whose) -> Iterator[Metric]:

@@ -213,7 +213,7 @@ def _seen(past: Past, texts: Mapping[Sealed, str | None], standing: Standing, co
         operation=intent.operation,
         model=intent.model,
         size=intent.size,
-        seconds=int(intent.seconds),
+        seconds=_number(saw.get("seconds", int(intent.seconds))),
         cost_micro=cost.amount_micro if cost else None,
         project=intent.project,
         requester=intent.requester,

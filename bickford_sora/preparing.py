@@ -6,6 +6,7 @@ Nothing is written here, so that a quote goes the same way as a render.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bickford_sora.clocks import CheckTime, unchecked
 from bickford_sora.decisions import choice, intent, offers
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.decisions.catalogue import Catalogue
@@ -44,6 +45,8 @@ class Desk:
     """How long a held render waits for an approver, in seconds."""
     repeats_answers: bool = True
     """Whether an answer that could not be delivered is given to the SDKs' repetition of a request."""
+    check_time: CheckTime = unchecked
+    """Asked before anything is accepted: ids, days of budgets and ends of approvals go by the clock."""
     take_place: Callable[[Caller], None] = lambda _: None
     """Takes a place in the queue for one more render of a caller. Raises TooManyRequests."""
 

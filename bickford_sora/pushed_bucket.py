@@ -19,6 +19,8 @@ from ledger.proof.merkle import HASH_BYTES
 from ledger.proof.notes import NOTE_BYTES_MAX
 from ledger.proof.tiles import TILE_BYTES, WIDTH, Tile
 
+CALL_S_MAX = 60.0
+"""Longest one call takes, in seconds: what is pushed, and each page of a list, is a few kilobytes."""
 _NEWEST = "checkpoint"
 _CHECKPOINTS = "checkpoints"
 
@@ -33,7 +35,7 @@ class PushedBucket:
     def at(cls, url: str) -> Self:
         """The bucket at this address, as `bickford_sora.buckets.open_store`. Raises BucketUnusable and OSError."""
         with _failures():
-            return cls(open_store(url))
+            return cls(open_store(url, call_s_max=CALL_S_MAX))
 
     def checkpoints(self) -> Iterator[bytes]:
         """Every checkpoint, by size."""

@@ -76,8 +76,7 @@ class Recording:
             then = after(on, decision.events)
             facts = [event.fact for event in decision.events if event.stream == on.stream]
             if budgets.concerns_money(on, then, facts):
-                more_jobs = max(0, then.written_off - on.written_off)
-                return self._append_with_money(draft, context, then, facts, more_jobs)
+                return self._append_with_money(draft, context, on, then, facts)
         self.ledger.append(decision)
         return decision.events
 
@@ -135,13 +134,13 @@ class Recording:
         return self.clock().astimezone(self._zone)
 
     def _append_with_money(
-        self, draft: Draft, context: Context, then: Render, facts: Sequence[Fact], more_jobs: int
+        self, draft: Draft, context: Context, on: Render, then: Render, facts: Sequence[Fact]
     ) -> tuple[Event, ...]:
         stream = streams.spend(then.tenant)
         day = budgets.periods(context.occurred_at, self._zone).day
 
         def take(spend: Spend) -> Draft:
-            money = [(stream, fact) for fact in budgets.consequences(then, facts, spend, more_jobs=more_jobs, day=day)]
+            money = [(stream, fact) for fact in budgets.consequences(on, then, facts, spend, day=day)]
             return Draft((*draft.facts, *money), draft.heads)
 
         return self.spending(then.tenant).append(take, context)

@@ -20,6 +20,11 @@ from ledger.events.changes import Kind
 from ledger.events.governance import Role
 
 _ISSUER = re.compile(r"(?:https://[^/?#@]+|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?)(?:/[^?#]*)?")
+PAUSE_S_MAX = 3600.0
+"""Longest lease or pause that can be set, in seconds. What is due later is taken for a wrong clock's doing
+(`projections.leases.AHEAD_S_MAX`)."""
+POLL_INTERVAL_S_MAX = 540.0
+"""The same of the first pause between two questions, which grows to six times as much."""
 SYSTEM_DATA_DIR = Path("/var/lib/bickford-sora")
 
 
@@ -193,11 +198,11 @@ class Settings(BaseSettings):
 
     workers: int = Field(default=8, ge=1, le=64)
     """Work items of one renderer that one process handles at a time; of all together twice as many."""
-    lease_s: float = Field(default=120.0, gt=0)
+    lease_s: float = Field(default=120.0, gt=0, le=PAUSE_S_MAX)
     """How long a work item is reserved for the worker that took it, in seconds."""
-    poll_interval_s: float = Field(default=5.0, gt=0)
+    poll_interval_s: float = Field(default=5.0, gt=0, le=POLL_INTERVAL_S_MAX)
     """Time between two questions about a job that has just begun, in seconds; webhooks make it sooner."""
-    poll_fallback_s: float = Field(default=30.0, gt=0)
+    poll_fallback_s: float = Field(default=30.0, gt=0, le=PAUSE_S_MAX)
     """Least time between two questions about a job whose renderer's webhooks arrive, in seconds."""
     requests_per_minute_max: int | None = Field(default=None, ge=1)
     """Requests one API key may make a minute, counted by each process for itself. Unset: no limit."""
@@ -231,7 +236,7 @@ class Settings(BaseSettings):
     """After the deadline, how long the renderer's list may lag behind, in seconds."""
     submission_attempts_max: int = Field(default=10, ge=1)
     """Submissions of one render before it is failed."""
-    retry_after_max_s: float = Field(default=900.0, gt=0)
+    retry_after_max_s: float = Field(default=900.0, gt=0, le=PAUSE_S_MAX)
     """Longest wait a renderer's retry-after is followed for, in seconds."""
     render_deadline_s: float = Field(default=6 * 3600.0, gt=0)
     """After this many seconds a render without an end is failed by the watchdog."""

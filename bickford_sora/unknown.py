@@ -184,8 +184,11 @@ class Unknown:
             return renderer.status(job_id)
         except JobGone:
             raise NotFound("The renderer knows no job with this id.", code="job_not_found", param="job_id") from None
-        except ReadFailed:
-            raise TryLater("The renderer did not answer. Send the decision again.", code="renderer_silent") from None
+        except ReadFailed as error:
+            raise TryLater(
+                f"The renderer did not say what this job is: {error}. Look at the id, or send the decision again.",
+                code="renderer_silent",
+            ) from None
 
     def _check_free(self, opened: Submission, job_id: str) -> None:
         if self.recording.ledger.history(streams.job(opened.renderer, opened.credential, job_id)):
@@ -241,6 +244,8 @@ def _fields(render: Render) -> set[str]:
 
 def _opened(render: Render) -> Submission:
     """The submission whose outcome is unknown. Raises Conflicting when there is none."""
+    if decisions.doubt(render) == "lost":
+        raise Conflicting("Its job is lost, and none can be adopted: resubmit or abandon it.", code="nothing_unknown")
     if decisions.doubt(render) != "unknown" or render.submission is None:
         raise _nothing_unknown()
     return render.submission

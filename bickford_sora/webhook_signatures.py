@@ -37,7 +37,7 @@ WEBHOOK_SIGNATURE_HEADER_CHARS_MAX = 4_096
 WEBHOOK_SECRETS_MAX = 16
 
 _ID, _TIMESTAMP, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the marker of a secret, not one
+_SECRET_PREFIX = "whsec_"  # nosec B105  # noqa: S105 - the marker of a secret, not one
 # No full stop in an id: `id.timestamp.body` could then be cut elsewhere and still carry a right signature.
 _ID_FORM = re.compile(rf"[!-\-/-~]{{1,{WEBHOOK_ID_CHARS_MAX}}}")
 _TIMESTAMP_FORM = re.compile(r"[0-9]{1,11}")

@@ -34,6 +34,8 @@ PROGRESS_INTERVAL_S = 30
 class ImpossibleStep(ValueError):  # noqa: N818 - it is a wrong order of facts
     """A fact that cannot follow the phase the render is in: a programmer's mistake or a damaged ledger."""
 
+    code = "impossible_step"
+
 
 def fold(state: Render | None, events: Iterable[Event]) -> Render | None:
     """The render after `events`, which follow `state`. None while there are none."""

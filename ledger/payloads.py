@@ -12,6 +12,8 @@ from ledger.errors import SegmentUnreadable
 MARK = b"\x00"
 """What stands for a payload begins with this."""
 
+_BEGUN = sha256()
+
 ReadPayload = Callable[[int, bytes], bytes]
 """Gives the payload at a position, of which the ledger has only what stands for it. Raises SegmentUnreadable."""
 
@@ -23,7 +25,11 @@ def is_moved(stored: bytes) -> bool:
 
 def payload_sha256(stored: bytes) -> str:
     """The SHA-256 of a payload in hex, wherever it is."""
-    return stored[1:].hex() if stored[:1] == MARK else sha256(stored).hexdigest()
+    if stored[:1] == MARK:
+        return stored[1:].hex()
+    hashed = _BEGUN.copy()  # less than to begin one
+    hashed.update(stored)
+    return hashed.hexdigest()
 
 
 def unread(position: int, _stored: bytes) -> NoReturn:

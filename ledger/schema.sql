@@ -238,7 +238,8 @@ create table ledger.keys (
     constraint keys_destroyed_check check ((wrapped is null) = (destroyed_at is not null))
 );
 
--- Which ledger this is. A restored or promoted copy that could reuse positions gets a new row, and readers can tell.
+-- Which ledger this is, in one row: a ledger keeps its id when a backup of it is restored or a copy promoted, and an import
+-- brings its own. (A second row, of which 0004 speaks, is made by nothing: docs/adr/0024-proof.md says what tells instead.)
 create table ledger.epochs (
     epoch      integer     not null,
     ledger_id  uuid        not null,

@@ -225,9 +225,8 @@ class AsyncSender(_Line):
 
 async def _executed(pgconn: PGconn, arguments: Sequence[bytes]) -> PGresult:
     pgconn.send_query_prepared(_STATEMENT, arguments, _BINARY, Format.BINARY)
-    result: PGresult
-    [result] = await wait_async(generators.execute(pgconn), pgconn.socket, interval=_LOOK_S)
-    return result
+    results: Sequence[PGresult] = await wait_async(generators.execute(pgconn), pgconn.socket, interval=_LOOK_S)
+    return results[-1]  # a pooler adds its own words to the last ones of a server that leaves
 
 
 def _answers(batch: Sequence[Encoded], result: PGresult) -> Sequence[Answer]:

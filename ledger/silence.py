@@ -34,10 +34,16 @@ class HeedfulConnection(Connection[TupleRow]):
     """None: for ever, as long as work may take, such as making an index."""
 
     def wait(self, gen: PQGen[Answer], interval: float = LOOK_S, *more: Any, **named: Any) -> Answer:
-        """What psycopg waits for. Raises Silent."""
-        if self.silence_s_max is None:
-            return super().wait(gen, interval, *more, **named)
-        return super().wait(self._heeded(gen, interval), interval, *more, **named)
+        """What psycopg waits for. Raises Silent, and psycopg.OperationalError for a connection that ended meanwhile."""
+        heeded = gen if self.silence_s_max is None else self._heeded(gen, interval)
+        try:
+            return super().wait(heeded, interval, *more, **named)
+        except psycopg.InternalError as error:
+            # To a COMMIT a pooler answers with the server's last words and its own, of which psycopg says that it wants
+            # one answer. An error of the server has an SQLSTATE.
+            if error.sqlstate is None and self.broken:
+                raise psycopg.OperationalError("the connection ended") from error
+            raise
 
     def _heeded(self, gen: PQGen[Answer], interval: float) -> PQGen[Answer]:
         """The same steps. Looks are counted and not the time: a process that was paused has not waited meanwhile."""

@@ -22,6 +22,7 @@ TENANT = "tenant"
 RENDERS = "renders"
 SECONDS = "seconds"
 MONTH_CHARS = len("2026-11")
+PERCENT = 100
 
 Use = tuple[str, str, str]
 """What a number counts: the scope, the period, and the unit (`renders`, `seconds` or a currency)."""
@@ -91,7 +92,7 @@ class Spend:
     """The latest one; the use of earlier minutes is forgotten."""
     minute_used: dict[Use, int] = field(default_factory=dict)
     told: set[tuple[str, str, int]] = field(default_factory=set)
-    """Thresholds that were told of: budget, period, percent."""
+    """Thresholds that were told of: budget, period, percent. A cap that is raised above what is used forgets them."""
     corrections: int = 0
     """How many there were: whoever compares what was spent with an invoice sees by it whether others corrected it."""
 
@@ -122,6 +123,10 @@ class Spend:
             return self.minute_used.get(counted, 0) if periods.minute <= self.minute else 0
         return self.used.get((budget.scope, periods.of(budget.window), budget.unit), 0)
 
+    def counts_minute(self, periods: Periods) -> bool:
+        """Whether a minute is still counted. What changes of a reservation of an earlier one counts in no minute."""
+        return periods.minute >= self.minute
+
 
 def scopes(*, project: str | None, key_id: str | None, requester: str | None) -> tuple[str, ...]:
     """The scopes that something counts for."""
@@ -150,8 +155,8 @@ def evolve(state: Spend, version: int, fact: Fact) -> None:
 
 def _reserved(state: Spend, fact: e.SpendReserved) -> None:
     made = reservation(fact)
-    _count(state, made, 1)
     before = state.open.get(fact.video_id)
+    _count(state, made, 1, is_excess=before is not None)
     state.open[fact.video_id] = made if before is None else _together(before, made, state.stream)
 
 
@@ -205,7 +210,7 @@ def _closed(state: Spend, video_id: str) -> Reservation:
     return was
 
 
-def _count(state: Spend, made: Reservation, sign: int) -> None:
+def _count(state: Spend, made: Reservation, sign: int, *, is_excess: bool = False) -> None:
     """Adds to, or takes from, everything a reservation counts for."""
     day, month = made.periods.day, made.periods.of("month")
     in_flight = ("in_flight",) if sign > 0 else ()
@@ -213,15 +218,13 @@ def _count(state: Spend, made: Reservation, sign: int) -> None:
         for unit, number in made.numbers():
             for period in (day, month, "total", *in_flight):
                 _add(state.used, (scope, period, unit), sign * number)
-    _count_minute(state, made, sign)
+    if state.counts_minute(made.periods) or (sign > 0 and not is_excess):
+        _count_minute(state, made, sign)
 
 
 def _count_minute(state: Spend, made: Reservation, sign: int) -> None:
-    minute = made.periods.minute
-    if minute > state.minute:
-        state.minute, state.minute_used = minute, {}
-    elif minute < state.minute and sign < 0:
-        return  # it was forgotten
+    if made.periods.minute > state.minute:
+        state.minute, state.minute_used = made.periods.minute, {}
     for scope in made.scopes:
         for unit, number in made.numbers():
             _add(state.minute_used, (scope, state.minute, unit), sign * number)
@@ -256,6 +259,14 @@ def _budget_set(state: Spend, fact: e.BudgetSet) -> None:
         fact.thresholds,
     )
     state.closed.discard(fact.budget_id)
+    state.told = {each for each in state.told if each[0] != fact.budget_id or _is_reached(state, *each)}
+
+
+def _is_reached(state: Spend, budget_id: str, period: str, percent: int) -> bool:
+    """Whether a threshold that was told of is still reached under the cap there is now. A minute's never comes back."""
+    budget = state.budgets[budget_id]
+    used = state.used.get((budget.scope, period, budget.unit), 0)
+    return budget.window != "minute" and used * PERCENT >= budget.cap * percent
 
 
 def _budget_removed(state: Spend, fact: e.BudgetRemoved) -> None:

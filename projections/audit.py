@@ -20,6 +20,7 @@ from ledger.port import POSITION_MAX
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool, Projection
+from projections.words import folded
 
 AUDIT_EVENTS_MAX = 1_000
 """Most events in one answer."""
@@ -131,6 +132,8 @@ class Audit:
         marks = [(kind, value) for kind in _MARKS if (value := getattr(filters, kind)) is not None]
         bounds: dict[str, Any] = {"tenant": tenant, "after": after, "before": before, "limit": limit, **asdict(filters)}
         bounds |= {"first": _in_hash(after + 1), "last": _in_hash(before - 1)}
+        if filters.text is not None:
+            bounds |= {"text": folded(filters.text)}
         if marks:
             bounds |= {"mark_kind": marks[0][0], "mark": marks[0][1]}
             bounds |= {"mark_kinds": [kind for kind, _ in marks[1:]], "marks": [value for _, value in marks[1:]]}
@@ -244,7 +247,7 @@ def _joined(*names: str) -> sql.Composed:
 
 AUDIT = Projection(
     name="audit",
-    version=7,
+    version=8,
     tables={
         "events": tuple(field.name for field in fields(AuditEvent)),
         "marks": ("position", "stream", "tenant", "kind", "value"),

@@ -35,8 +35,11 @@ STALE_LOOKS_MAX = 100
 """Rows of steps that are done already, which one claim may come across before it finds others, of all callees."""
 STALE_CALLEES_MAX = 20
 """Callees of whom nothing is left to do, which one claim may come across before it finds others."""
-AHEAD_S_MAX = 6 * 3600.0
-"""What is due later than that, in seconds, of steps that wait for no day, was made due by a clock that was wrong."""
+AHEAD_S_MAX = 4_200.0
+"""What is due later than that, in seconds, of steps that wait for no day, was made due by a clock that was wrong.
+
+No lease and no pause lasts longer than an hour, and whose clock is wrong by more than ten minutes makes nothing due.
+"""
 
 _SQL = "projections.sql.leases"
 _STEPS: tuple[Step, ...] = get_args(Step)

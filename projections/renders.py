@@ -20,6 +20,7 @@ from ledger.render import Phase
 from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool
+from projections.words import folded
 
 PAGE_RENDERS_MAX = 100
 LOOK_RENDERS_MIN = 2_000
@@ -204,7 +205,7 @@ def _small_set(connection: Connection[TupleRow], wanted: Wanted) -> list[str] | 
     asked = {
         "tenant": wanted.tenant,
         "project": wanted.project,
-        "words": wanted.words,
+        "words": wanted.words and folded(wanted.words),
         "tag": wanted.tag,
         "stuck_before": wanted.stuck_before,
         "limit": IDS_MAX,

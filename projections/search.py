@@ -25,9 +25,10 @@ from ledger.sql import query
 from projections.connections import reading
 from projections.port import Pool
 from projections.positions import Lag
+from projections.words import folded
 
 NAME = "search"
-VERSION = 1
+VERSION = 2
 """Raise it when what is indexed changes: an index of another version is made anew."""
 BATCH_EVENTS_MAX = 2_000
 WORDS_CHARS_MAX = 200_000
@@ -168,7 +169,7 @@ class Search:
                 yield Gone(event.fact.subject)
                 continue
             texts = [opened[each] for each in sealed[event.event_id]] or [*_plain(event.fact)]
-            text = "\n".join(filter(None, texts))[:WORDS_CHARS_MAX].replace("\0", " ")
+            text = folded("\n".join(filter(None, texts)))[:WORDS_CHARS_MAX].replace("\0", " ")
             if text and event.position is not None:
                 yield Entry(event.position, event.context.tenant, *_owner(event, sealed[event.event_id]), text)
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection as Pipe
 
 import psycopg
@@ -132,7 +133,8 @@ def _started(work: Work, shares: Sequence[Share], numbers: Pipe) -> Iterator[_Pr
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_replay_shares, args=(work, shares, numbers, there), daemon=True)
-    process.start()
+    with _interrupts_held():
+        process.start()
     there.close()  # so that its end is heard
     try:
         yield _Process(here)
@@ -143,9 +145,25 @@ def _started(work: Work, shares: Sequence[Share], numbers: Pipe) -> Iterator[_Pr
         process.close()
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Inside, Ctrl-C is kept for later, and for good in a process that is started: it tells of its end while it loads.
+
+    A terminal sends it to every process of a command.
+    """
+    resource_tracker.ensure_running()  # begun by the first start, it would let interrupts in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _replay_shares(work: Work, shares: Sequence[Share], numbers: Pipe, pipe: Pipe) -> None:
-    """The whole life of the other process. It ends, and takes back what it wrote, when nobody listens any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    """The whole life of the other process. It ends, and takes back what it wrote, when nobody listens any more.
+
+    Interrupts are held from it: whoever started it ends it.
+    """
     sys.stdout = sys.stderr  # what is logged here is no part of a command's answer
     url = noticing(work.url)
     with suppress(BrokenPipeError):

@@ -6,6 +6,7 @@ A plugin of pytest in each process that runs tests; see conftest.py.
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from tests.trying import register_profiles
 
 register_profiles()
 log_plainly()
+
+_STANDING = ExitStack()
+_SHARED: list[Served] = []
+"""The shared server, while it runs."""
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +50,29 @@ def _forget_everything_at_a_power_cut(url: str) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
-@pytest.fixture(scope="session")
-def shared_server() -> Iterator[Served]:
+@pytest.fixture
+def shared_server() -> Served:
     """A `serve --simulator` for everybody who is not disturbed by the videos of others; they are of one xdist_group."""
-    with served() as running:
-        yield running
+    if not _SHARED:
+        _SHARED.append(_STANDING.enter_context(served()))
+    return _SHARED[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """End the shared server with the last test in a row that wants it: asked by nobody, it computes on to the end."""
+    if "shared_server" not in getattr(nextitem, "fixturenames", ()):
+        _end_shared_server()
+
+
+def pytest_sessionfinish() -> None:
+    """End it in any case: a run that is broken off has no last test."""
+    _end_shared_server()
+
+
+def _end_shared_server() -> None:
+    _SHARED.clear()
+    _STANDING.close()
 
 
 @pytest.fixture

@@ -108,6 +108,12 @@ def resolving(*addresses: str) -> Callable[[str, int], Sequence[str]]:
         "172.16.0.1",
         "192.168.0.1",
         "169.254.169.254",
+        "192.0.0.192",  # the metadata of Oracle's machines
+        "192.0.0.8",
+        "168.63.129.16",  # the host of Azure's
+        "::ffff:168.63.129.16",
+        "192.88.99.1",
+        "3fff::1",
         "100.64.0.1",
         "192.0.2.1",
         "198.18.0.1",
@@ -272,6 +278,15 @@ def test_one_that_streams_for_ever_is_not_read_to_the_end() -> None:
         assert egress.post(f"http://127.0.0.1:{port}/", b"x", {}, timeout_s=5).status == 200
         with pytest.raises(TooLarge):
             egress.fetch(f"http://127.0.0.1:{port}/", bytes_max=100_000, timeout_s=5)
+
+
+def test_one_that_says_how_large_it_is_is_not_waited_for() -> None:
+    def behaviour(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nabc")
+        silent(connection, request)
+
+    with listening(behaviour) as (port, _), pytest.raises(TooLarge):
+        Egress(allow_private=LOOPBACK).fetch(f"http://127.0.0.1:{port}/", bytes_max=100_000, timeout_s=5)
 
 
 def test_a_body_that_trickles_is_left_at_the_deadline() -> None:

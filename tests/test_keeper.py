@@ -14,7 +14,7 @@ import pytest
 from bickford_sora.keeper import RESTART_FIRST_S
 from tests.cli.commands import start
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 REFUSED = 1
 
 

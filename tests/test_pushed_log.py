@@ -1,7 +1,11 @@
 """What others keep, in a folder or a bucket: one contract, and what an object lock adds to it."""
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 from obstore.store import MemoryStore
 from structlog.testing import capture_logs
 
+from bickford_sora import pushed_bucket
 from bickford_sora.buckets import BucketUnusable
 from bickford_sora.cli.problems import explained
 from bickford_sora.pushed_bucket import PushedBucket
@@ -63,6 +68,44 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
 
 def pushing(history: MemoryTree, log: PushedLog) -> Pushing:
     return Pushing(history, LogTarget("others", log))
+
+
+@pytest.fixture
+def trickling() -> Iterator[str]:
+    """A server whose answers come a byte at a time, for as long as anybody reads."""
+
+    class Trickle(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "1000")
+            self.send_header("last-modified", "Sun, 22 Nov 2026 12:00:00 GMT")
+            self.send_header("etag", '"x"')
+            self.end_headers()
+            with suppress(OSError):
+                for _ in range(1000):
+                    self.wfile.write(b".")
+                    time.sleep(0.05)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Trickle) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_bucket_that_trickles_keeps_no_push_for_long(
+    trickling: str, credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", trickling)
+    monkeypatch.setattr(pushed_bucket, "CALL_S_MAX", 0.5)
+    log = PushedBucket.at("s3://others/log")
+    began = time.monotonic()
+    with pytest.raises(OSError, match=r"s3|S3"):
+        log.newest()
+    assert time.monotonic() - began < 20, "not the 50 s that all of it takes"
 
 
 def test_nothing_was_pushed_yet(opened: Opened) -> None:

@@ -1,7 +1,7 @@
 """The books of money: each reservation ends once."""
 
 from bickford_sora.checking.findings import Findings, Kind
-from bickford_sora.checking.records import Record
+from bickford_sora.checking.records import Record, hex_of
 from bickford_sora.checking.renders import Renders
 
 
@@ -18,6 +18,8 @@ class Money:
             self._reserved(record)
         elif record.type in {"spend.settled", "spend.released"}:
             self._closed(record)
+        elif record.type == "spend.adjusted" and record.fields.get("video_id"):
+            self._corrected(record)
 
     def _reserved(self, record: Record) -> None:
         """Money is set aside. An excess over what was set aside before counts for no render and is passed over."""
@@ -39,6 +41,12 @@ class Money:
         elif len(render.closed) > render.reserved:
             self._add(Kind.CLOSED_TWICE, record, f"{' and '.join(render.closed)} of one reservation")
         self._renders.close_if_over(render)
+
+    def _corrected(self, record: Record) -> None:
+        """A correction. Of a render whose books are closed it says nothing more."""
+        render = self._renders.open.get(hex_of(record.fields["video_id"]))
+        if render is not None:
+            render.is_corrected = True
 
     def _add(self, kind: Kind, record: Record, message: str) -> None:
         self._findings.add(kind, record.stream, record.position, f"{record.fields['video_id']}: {message}")

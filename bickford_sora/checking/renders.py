@@ -76,6 +76,8 @@ class OpenRender:
     """How often money was set aside for it."""
     closed: list[str] = field(default_factory=list)
     """How that ended: `spend.settled`, `spend.released`."""
+    is_corrected: bool = False
+    """Whether something was booked beside that: a job that turned up behind it, or what an invoice says."""
     is_reopened: bool = False
     """Its books were closed before; what became of its money is known to be in order."""
     deleted_at: datetime | None = None
@@ -175,7 +177,7 @@ class Renders:
         if was_free and render.closed[-1] == "spend.settled":
             message = f"settled, and it ended with {render.end} without a job that is billed"
             self._findings.add(Kind.SETTLED_WITHOUT_VIDEO, render.stream, render.position, message)
-        if not was_free and render.closed[-1] == "spend.released":
+        if not was_free and render.closed[-1] == "spend.released" and not render.is_corrected:
             message = f"released, and the renderer had job {render.jobs[-1]} for it"
             self._findings.add(Kind.RELEASED_WITH_VIDEO, render.stream, render.position, message)
 

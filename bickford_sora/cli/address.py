@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bickford_sora.client.connection import serve_file
 
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what to call ourselves when we listen there
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # nosec  # noqa: S104 - what to call ourselves when we listen there
 """Addresses that mean every interface, and the one that reaches us from this machine."""
 
 

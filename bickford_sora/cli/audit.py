@@ -107,7 +107,7 @@ def show(fact_id: FactId, *, tenant: Tenant = TENANT, as_json: Json = False) -> 
         asked, auditor = audits(opened), _auditor(tenant)
         found = asked.explain(auditor, _event_id(asked, auditor, fact_id))
     if as_json:
-        print_json(told_event(found).model_dump(mode="json"))
+        print_json(told_event(found, behind=0).model_dump(mode="json"))
         return
     print_fields({**asdict(found.event), **found.fact})
     for heading, events in (
@@ -141,7 +141,7 @@ def ask(
         _catch_up(opened, words=False)
         found = audits(opened).ask(_auditor(tenant), name)
     if as_json:
-        print_json(told_answer(found).model_dump(mode="json"))
+        print_json(told_answer(found, behind=0).model_dump(mode="json"))
         return
     print_table(list(found.rows[0]) if found.rows else (), (list(row.values()) for row in found.rows))
     if not found.rows:

@@ -26,12 +26,12 @@ def doctor(
     report(None if port is None else (host, port), as_json=as_json)
 
 
-def report(listen: tuple[str, int] | None, *, as_json: bool = False) -> None:
+def report(listen: tuple[str, int] | None, *, as_json: bool = False, stand_in: bool = False) -> None:
     """Looks at everything and prints what was found. Raises typer.Exit with status 1 when there is a problem."""
     settings, findings = settings_or_problems()
     if settings is not None:
         configure_logging(settings.log_json, "critical")  # what is found is said once, as an answer
-        findings = [*findings, *examine(settings, clock=system_clock, listen=listen)]
+        findings = [*findings, *examine(settings, clock=system_clock, listen=listen, stand_in=stand_in)]
     healthy = all(each.state != "problem" for each in findings)
     if as_json:
         print_json({"healthy": healthy, "findings": [asdict(each) for each in findings]})

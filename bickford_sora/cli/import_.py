@@ -10,6 +10,7 @@ from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_json, progress_shown
 from bickford_sora.composition.books import PROJECTIONS
 from ledger.exchange.importing import import_file
+from ledger.exchange.manifest import checkpoint_path
 from projections.announced import Announced
 from projections.rebuild import Rebuild
 
@@ -40,5 +41,9 @@ def import_(
         return
     print(f"{manifest.events} facts of the ledger {manifest.ledger_id} are here, and its read models are rebuilt")
     print(f"root {root}")
+    if (checkpoint := checkpoint_path(file)).exists():
+        # Not taken over: whoever can change this database could change it there, too.
+        note("No checkpoint was taken over: hold the ledger to the one beside the export.")
+        note(f"bickford-sora verify --against {checkpoint}")
     if keys is None:
         note("No wrapped keys came with it: texts that people wrote stay sealed, and are shown as erased.")

@@ -11,7 +11,16 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 GAP = "  "
@@ -107,9 +116,14 @@ def progress_shown(what: str, *, unit: str = "%") -> Iterator[Progressing]:
     if not console.is_terminal:
         yield _changes_as_lines(what, unit)
         return
-    columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()]
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    ]
     if unit != "%":
-        columns += [TaskProgressColumn("{task.speed:,.0f}/s", show_speed=True), TimeRemainingColumn()]
+        columns += [_Rate(), TimeRemainingColumn()]
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(what, total=None)
 
@@ -117,6 +131,15 @@ def progress_shown(what: str, *, unit: str = "%") -> Iterator[Progressing]:
             bars.update(task, completed=done, total=total, description=escape(printable(f"{what} {word}")))
 
         yield move
+
+
+class _Rate(ProgressColumn):
+    """How fast it goes, once that can be told: rich's own column fails until then, and no bar moves any more."""
+
+    def render(self, task: Task) -> Text:
+        """The rate as text; empty before two steps were told."""
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:,.0f}/s", style="progress.percentage")
 
 
 def _changes_as_lines(what: str, unit: str) -> Progressing:

@@ -58,7 +58,7 @@ def _from_server(error: Exception) -> tuple[str, str]:
     request = f" (request {error.request_id})" if error.request_id else ""
     if error.code == API_KEY_MISSING:  # its message says what to do already
         return error.code, error.message
-    listed = _LISTS.get(error.code)
+    listed = None if "'bickford-sora " in error.message else _LISTS.get(error.code)
     advice = f" List what there is with 'bickford-sora {listed}'." if listed else _next(error)
     stop = "." if advice and error.message[-1:].isalnum() else ""
     return error.code, f"{error.message}{stop}{advice}{request}"

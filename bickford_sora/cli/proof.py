@@ -18,6 +18,7 @@ from ledger import streams
 from ledger.application import Ledger
 from ledger.proof.checkpoints import Checkpoint, open_checkpoint
 from ledger.proof.consistency import Consistency
+from ledger.proof.errors import Unsigned
 from ledger.proof.notes import Note, Verifier
 from ledger.proof.receipts import RECEIPT_BYTES_MAX, Receipt
 
@@ -133,7 +134,9 @@ def _trusted(public_keys: Sequence[str] | None) -> Sequence[Verifier]:
     if public_keys:
         return verifiers_of(public_keys)
     with books() as ours:
-        return ours.proving.signing.keys().verifiers
+        if verifiers := ours.proving.signing.keys().verifiers:
+            return verifiers
+    raise Unsigned("the ledger here has no key on record; name the one you trust with --public-key")
 
 
 def _content(file: Path) -> bytes:

@@ -30,7 +30,7 @@ def serve(
     if check:
         from bickford_sora.cli.doctor import report  # noqa: PLC0415 - who serves does not need it
 
-        report((host, port))
+        report((host, port), stand_in=simulator)
         return
     settings = Settings()
     if simulator:  # its renders are over before anybody would ask how far they are

@@ -6,7 +6,7 @@ from pathlib import Path
 from bickford_sora.cli.output import note, progress_shown
 from bickford_sora.pushed_log import read_pushed
 from ledger.exchange.checkpoint import read_checkpoint
-from ledger.exchange.manifest import checkpoint_path, read_manifest
+from ledger.exchange.manifest import checkpoint_path, is_segment, read_manifest
 from ledger.exchange.verifying import ExportCheck
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.notes import Note, Verifier
@@ -21,8 +21,12 @@ def verify_export(
     Raises ledger.errors.LedgerError for an export or a checkpoint that cannot be used.
     """
     manifest = read_manifest(export)
-    beside = [path for path in (checkpoint_path(export),) if path.exists()]
-    notes = [(path.name, read_checkpoint(path)[0]) for path in (*against, *beside)]
+    notes = [(path.name, read_checkpoint(path)[0]) for path in against]
+    if (beside := checkpoint_path(export)).exists():
+        own, _ = read_checkpoint(beside)
+        # A segment's own may be of more facts than were ever in it. One that is given says what there has to be.
+        if not is_segment(export, manifest) or Checkpoint.parse(own).size <= manifest.last:
+            notes.append((beside.name, own))
     pushed, found = (None, []) if tiles is None else read_pushed(tiles)
     kept = [Note.parse(each) for each in found]
     sizes = [Checkpoint.parse(each).size for each in kept]
@@ -39,7 +43,12 @@ def verify_export(
         verified = check.verify(notes, verifiers, progress)
     if not verifiers and verified.checkpoints:
         note("The key is the one that the export itself names. Trust another's word with --public-key.")
-    if manifest.tree is None:
+    if is_segment(export, manifest):
+        note(
+            "The file of a closed segment: each fact is checked in itself. The checkpoint beside it, where it is of "
+            "more facts, takes 'segments check' where the ledger is, or 'auditor' with tiles."
+        )
+    elif manifest.tree is None:
         note(
             "The export is a part of the ledger: each fact is checked in itself, and held to no checkpoint. "
             "'auditor' gives what takes receipts."

@@ -66,5 +66,5 @@ def _probes(gateway: Gateway, stack: ExitStack, *, host: str, port: int) -> str:
     from bickford_sora.http.serving import ServerThread  # noqa: PLC0415
     from bickford_sora.http.worker_routes import create_worker_app  # noqa: PLC0415
 
-    app = create_worker_app(metrics(gateway.books), lambda: problems(gateway.books))
+    app = create_worker_app(metrics(gateway), lambda: problems(gateway.books))
     return stack.enter_context(ServerThread(app, host=host, port=port)).url

@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from bickford_sora.audits import Audits
 from bickford_sora.callers import KeyInvalid, kept_master_key, load_or_make_master_key
+from bickford_sora.clocks import CheckTime, ClocksApart, beside_database
 from bickford_sora.counts import Counts
 from bickford_sora.database.embedded import EmbeddedPostgres
 from bickford_sora.database.errors import DatabaseNewerError, MigrationError
@@ -77,6 +78,8 @@ class Books:
     """The index of words; None where it is switched off."""
     projector: Projector
     clock: Clock
+    check_time: CheckTime
+    """Whether the clock can be gone by."""
     watch: Watch
     """What failed of the work in the background."""
     proving: Proving
@@ -110,7 +113,7 @@ def open_books(
         url = stack.enter_context(database(settings))
         continuity = Continuity(on_lost)
         pool = stack.enter_context(
-            open_pool(url, size_max=settings.database_pool_max, silence_s_max=silence_s_max, on_opened=continuity.check)
+            open_pool(url, size_max=settings.database_pool_max, silence_s_max=silence_s_max, look=continuity.check)
         )
         migrate(pool, MIGRATIONS, schema="ledger")
         counts = counts or Counts()
@@ -133,8 +136,9 @@ def open_books(
             Recording(ledger, clock=clock, new_id=id_maker(clock)), keys_folder(settings), tenant=TENANT
         )
         proving = Proving.over(recorder, signing, clock=clock, interval_s=settings.checkpoint_interval_s)
+        check_time, watch = beside_database(pool, clock), watch or Watch()
         yield Books(
-            settings, url, pool, ledger, keys, search, projector, clock, watch or Watch(), proving, counts, tracing
+            settings, url, pool, ledger, keys, search, projector, clock, check_time, watch, proving, counts, tracing
         )
 
 
@@ -188,12 +192,21 @@ def problems(books: Books) -> list[str]:
         found += _unmigrated(books.pool)
         if not books.keys.fits():
             found.append("the master key is not the one that this ledger was sealed with")
+        found += _time(books.check_time)
         behind = [each for each in books.projector.lag() if each.lag_s > LAG_READY_S]
     except (LedgerError, PoolTimeout, psycopg.Error) as error:
         return [*found, f"the database does not answer: {type(error).__name__}"]
     except OtherVersion:
         return [*found, "the read models' own tables are not there, or of another version"]
     return [*found, *(f"projection {each.name} is {each.lag_s:.0f} s behind" for each in behind)]
+
+
+def _time(check: CheckTime) -> list[str]:
+    try:
+        check()
+    except ClocksApart as error:
+        return [f"this machine's clock and the database's differ by {error.apart_s:.0f} s"]
+    return []
 
 
 def _unmigrated(pool: Pool) -> list[str]:

@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -44,7 +45,6 @@ from bickford_sora.stops import Stops
 from bickford_sora.tracing import Tracing
 from bickford_sora.vacancies import rooms_of
 from bickford_sora.workers.announce import Announce
-from bickford_sora.workers.clocks import beside_database
 from bickford_sora.workers.deliver import Deliver
 from bickford_sora.workers.erase import Erase
 from bickford_sora.workers.expire import Expire
@@ -194,6 +194,7 @@ def _desk(
         is_stopped=stops.is_stopped,
         approval_s=books.settings.approval_s,
         repeats_answers=books.settings.repeats_answers,
+        check_time=books.check_time,
         take_place=_queue_room(books).take,
     )
 
@@ -230,7 +231,7 @@ def _retain(books: Books, erasing: Erasing) -> Retain | None:
         end_retention=erasing.end_retention,
         clock=books.clock,
         prompt_retention_s=prompt_retention_s,
-        check_time=beside_database(books.pool, books.clock),
+        check_time=books.check_time,
     )
 
 
@@ -274,6 +275,7 @@ def _characters(
         catalogue=configuring.catalogue,
         renderer=fleet.first,
         call_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
+        check_time=books.check_time,
     )
 
 
@@ -326,7 +328,7 @@ def _crew(books: Books, shop: Workshop, erasures: Erasures, owner: str, rooms: C
         size=books.settings.workers * WORKERS_TIMES,
         callee_max=books.settings.workers,
         clock=books.clock,
-        check_time=beside_database(books.pool, books.clock),
+        check_time=books.check_time,
         # No submission is broken off: its outcome would have to be looked for.
         drain_s=books.settings.submit_timeout_s * CALL_TIMEOUTS,
         observe=books.counts.worked,
@@ -346,7 +348,7 @@ def _couriers(books: Books, recording: Recording, dispatch: Dispatch, links: Lin
         size=COURIERS * COURIERS_TIMES,
         callee_max=COURIERS,
         clock=books.clock,
-        check_time=beside_database(books.pool, books.clock),
+        check_time=books.check_time,
         drain_s=DELIVERY_TIMEOUT_S,
         observe=books.counts.worked,
         tracing=books.tracing,
@@ -377,8 +379,7 @@ def opening(
         traced = Traced(each.name, tracing or Tracing(), sends_on=settings.traceparent_to_renderers)
         observe = None if counts is None else partial(counts.called, each.name)
         transport = open_transport(each.dialect, replica, secret, limits=limits, observe=observe, traced=traced)
-        stack.callback(transport.close)
-        return open_renderer(
+        renderer = open_renderer(
             each.dialect,
             name=each.name,
             credential=each.credential,
@@ -390,6 +391,9 @@ def opening(
             reference_bytes_max=settings.reference_bytes_max,
             source_bytes_max=settings.source_bytes_max,
         )
+        # At the end, or when nobody calls it any more: after each change of the configuration others are opened.
+        stack.callback(weakref.finalize(renderer, transport.close))
+        return renderer
 
     return opened
 

@@ -25,7 +25,7 @@ from bickford_sora.http.tide import Tide
 from bickford_sora.invoices import Invoices
 from bickford_sora.issued_keys import IssuedKeys
 from bickford_sora.legal_holds import LegalHolds
-from bickford_sora.metrics import Metrics, Whose
+from bickford_sora.metrics import Metrics, Refused, Whose
 from bickford_sora.pasts import AS_OF_FACTS_MAX, Pasts
 from bickford_sora.queueing import Queueing
 from bickford_sora.reviews import Reviews
@@ -43,6 +43,8 @@ from projections.spend import SPEND, Span, SpendTable, Total
 from projections.videos import VIDEOS, Videos
 from projections.work import WORK, Work
 
+QUESTIONED = (AUDIT.name, VIDEOS.name, SPEND.name, API_KEYS.name)
+"""Read models that ready-made questions are answered from."""
 DECIDING_PACE_S = 0.02
 """Least time between two batches of requests that are decided, in seconds, while they come by several."""
 
@@ -79,7 +81,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         wait_for_work=lambda timeout_s: books.projector.wait_for(WORK.name, books.ledger.head(), timeout_s),
         wait_for_api_keys=lambda timeout_s: books.projector.wait_for(API_KEYS.name, books.ledger.head(), timeout_s),
         keys=books.keys,
-        metrics=metrics(books, background, spend=lambda whose: _spent_today(gateway, *whose)),
+        metrics=metrics(gateway, background, spend=lambda whose: _spent_today(gateway, *whose)),
         tracing=books.tracing,
         videos=Videos(books.pool),
         wait_for_videos=lambda timeout_s: books.projector.wait_for(VIDEOS.name, books.ledger.head(), timeout_s),
@@ -94,7 +96,8 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         batches=Batches(gateway.recording, books.keys, gateway.intake),
         pasts=Pasts(books.ledger, books.clock, AS_OF_FACTS_MAX),
         audits=audits(books),
-        wait_for_audit=lambda timeout_s: _wait_for_audit(books, timeout_s),
+        wait_for_audit=lambda timeout_s: _lacking(books, [AUDIT.name], timeout_s),
+        wait_for_questions=lambda timeout_s: _lacking(books, QUESTIONED, timeout_s),
         queueing=Queueing(Queue(books.pool), gateway.configuring.weights, books.clock),
         proofs=books.proving.proofs,
         packs=packing(books),
@@ -145,21 +148,29 @@ def _unknown(gateway: Gateway) -> Unknown:
 
 
 def metrics(
-    books: Books,
+    gateway: Gateway,
     background: Callable[[], bytes] | None = None,
     *,
     spend: Callable[[Whose], Sequence[Total]] | None = None,
 ) -> Metrics:
     """The numbers of this process and of the database; those of the spend only where `spend` looks them up."""
+    books = gateway.books
     return Metrics(
         books.projector.lag,
         books.proving.sequencer.standing,
         backlog=lambda: backlog(books.pool, books.clock()),
+        stopped=lambda: _stopped(gateway),
         spend=spend,
         counts=books.counts,
         background=background,
         public=books.settings.metrics_public,
     )
+
+
+def _stopped(gateway: Gateway) -> Sequence[Refused]:
+    """What configured renderers are stopped for."""
+    names = [each.name for each in gateway.configuring.renderers]
+    return sorted((name, model) for name in names for _, model in gateway.stops.record(name).stopped)
 
 
 def _spent_today(gateway: Gateway, tenant: str, project: str | None) -> Sequence[Total]:
@@ -168,11 +179,12 @@ def _spent_today(gateway: Gateway, tenant: str, project: str | None) -> Sequence
     return SpendTable(gateway.books.pool).totals(Span(tenant, project, today, today), "project")
 
 
-def _wait_for_audit(books: Books, timeout_s: float) -> bool:
-    """Whether all that an auditor is answered from had everything recorded before the call."""
+def _lacking(books: Books, names: Sequence[str], timeout_s: float) -> int:
+    """How many facts, recorded before the call, are lacking in any of these read models; waits for none to."""
     head, ends_at = books.ledger.head(), time.monotonic() + timeout_s
-    names = (AUDIT.name, VIDEOS.name, SPEND.name, API_KEYS.name)
-    return all(books.projector.wait_for(name, head, max(0.0, ends_at - time.monotonic())) for name in names)
+    if all(books.projector.wait_for(name, head, max(0.0, ends_at - time.monotonic())) for name in names):
+        return 0
+    return max(0, head - min(map(books.projector.reached, names)))
 
 
 def _endpoints(gateway: Gateway) -> WebhookEndpoints:

@@ -12,8 +12,8 @@ from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.console import rendering
 from bickford_sora.console.addresses import sign_in
 from bickford_sora.errors import Gone, InvalidRequest, NotFound, OutcomeUnknown, ProtocolError, TryLater, Unauthorized
-from bickford_sora.http.refusals import not_rebuilt
-from ledger.errors import Erased, Unavailable
+from bickford_sora.http.refusals import not_rebuilt, out_of_reach, unreadable
+from ledger.errors import Corrupt, Erased, Unavailable
 from projections.errors import OtherVersion
 
 TITLES = {
@@ -70,9 +70,9 @@ def _known(error: Exception) -> ProtocolError | None:
         return error
     if isinstance(error, Unavailable | AssetStoreUnavailable):
         code = str(getattr(error, "code", "unavailable"))
-        return TryLater("The server cannot reach its storage. Nothing was changed.", code=code)
-    if isinstance(error, OtherVersion):
-        return not_rebuilt(error)
+        return TryLater(f"{out_of_reach(error)} Nothing was changed.", code=code)
+    if isinstance(error, OtherVersion | Corrupt):
+        return not_rebuilt(error) if isinstance(error, OtherVersion) else unreadable(error)
     if isinstance(error, Erased):
         return Gone("What this key asked for was erased.", code="erased")
     if isinstance(error, RequestValidationError):

@@ -23,7 +23,6 @@ from ledger.keepalives import CONNECT_TIMEOUT_S
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 75.0  # above the guardian's own fast and immediate stop together
-STOP_NOTICE_S = 1.0  # a guardian that has not noticed by then has other users
 LOG_TAIL_LINES = 15
 _POLL_INTERVAL_S = 0.02
 
@@ -191,11 +190,12 @@ def _wait_for_stop(layout: Layout) -> None:
     users = FileLock.open(layout.users_lock)
     try:
         while _guardian_lives(layout):
-            waited_s = time.monotonic() - began
-            if waited_s > STOP_TIMEOUT_S:
+            if time.monotonic() - began > STOP_TIMEOUT_S:
                 _log.warning("embedded_postgres_still_stopping", log=str(layout.log))
                 return
-            if waited_s > STOP_NOTICE_S and users.try_shared():
+            if users.try_exclusive():
+                users.unlock()  # nobody uses it: the guardian has not looked yet
+            elif users.try_shared():
                 return
             time.sleep(_POLL_INTERVAL_S)
     finally:

@@ -14,6 +14,7 @@ DatabaseSetupError
 │   ├── ClusterCreationError
 │   ├── ServerBusyError
 │   └── ServerStartError
+├── SessionsSharedError
 └── MigrationError
     ├── MigrationFolderError
     ├── MigrationChangedError
@@ -104,6 +105,12 @@ class ServerStartError(ServerError):
     """The server did not answer in time, or exited while starting."""
 
     code = "database_server_start_failed"
+
+
+class SessionsSharedError(DatabaseSetupError):
+    """A pooler between us and PostgreSQL gives each transaction another session."""
+
+    code = "database_sessions_shared"
 
 
 class MigrationError(DatabaseSetupError):

@@ -24,7 +24,7 @@ PORT = 5432  # only part of the socket's file name; nothing listens on TCP
 SUPERUSER = "bickford"
 # sun_path holds 104 bytes on macOS and the BSDs, 108 on Linux, both with the closing zero byte.
 SOCKET_PATH_BYTES_MAX = 103
-SHORT_FOLDER_PARENT = Path("/tmp")  # noqa: S108 - the folder made in it is checked, see prepare_socket_folder
+SHORT_FOLDER_PARENT = Path("/tmp")  # nosec B108  # noqa: S108 - the folder made in it is checked, see prepare_socket_folder
 PRIVATE_MODE = 0o700
 
 

@@ -20,6 +20,7 @@ from bickford_sora.database.errors import (
     MigrationFolderError,
     MigrationMissingError,
 )
+from bickford_sora.database.sessions import require_own_session
 from ledger.silence import answered_within, connect
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -89,19 +90,22 @@ def migrate(target: str | ConnectionPool[Connection[TupleRow]], folder: Traversa
 
     Raises:
         MigrationError: drift between database and program, or a migration that failed; see `errors`.
+        SessionsSharedError: a pooler in between gives each transaction another session.
         ValueError: `schema` is not a plain name.
     """
     migrations = read_migrations(folder)
     record = _record_table(schema)
     applied = []
-    with _connect(target) as connection, answered_within(connection, None):  # an index takes as long as it takes
-        _lock(connection, schema)
-        try:
-            for migration in _unapplied(migrations, _read_record(connection, schema)):
-                _apply(connection, migration, schema, record)
-                applied.append(migration)
-        finally:
-            _unlock(connection, schema)
+    with _connect(target) as connection:
+        require_own_session(connection, _address(target))
+        with answered_within(connection, None):  # an index takes as long as it takes
+            _lock(connection, schema)
+            try:
+                for migration in _unapplied(migrations, _read_record(connection, schema)):
+                    _apply(connection, migration, schema, record)
+                    applied.append(migration)
+            finally:
+                _unlock(connection, schema)
     return applied
 
 
@@ -202,3 +206,8 @@ def _connect(
     if isinstance(target, str):
         return connect(target)
     return target.connection()
+
+
+def _address(target: str | ConnectionPool[Connection[TupleRow]]) -> str:
+    given = target if isinstance(target, str) else target.conninfo
+    return given if isinstance(given, str) else given()

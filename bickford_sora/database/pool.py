@@ -51,7 +51,7 @@ def open_pool(
     idle_in_transaction_timeout_s: float = IDLE_IN_TRANSACTION_TIMEOUT_S,
     checkout_timeout_s: float = CHECKOUT_TIMEOUT_S,
     silence_s_max: float | None = None,
-    on_opened: Callable[[Connection[TupleRow]], None] = lambda _connection: None,
+    look: Callable[[Connection[TupleRow]], None] = lambda _connection: None,
 ) -> ConnectionPool[Connection[TupleRow]]:
     """Return an open pool of autocommit connections; the caller closes it.
 
@@ -68,15 +68,15 @@ def open_pool(
         lock_timeout_s: how long a statement waits for a lock before PostgreSQL refuses it (SQLSTATE 55P03).
         idle_in_transaction_timeout_s: after that long PostgreSQL ends a connection that forgot its transaction.
         checkout_timeout_s: how long a caller waits for a connection before psycopg_pool.PoolTimeout.
-        on_opened: looks at each new connection before anybody has it. One for which it raises psycopg.Error is closed,
-            and the next one tried after the pool's own pauses.
+        look: looks at each new connection before anybody has it, and again whenever it is asked whether it lives. One
+            for which it raises psycopg.OperationalError is closed, and the next one tried after the pool's own pauses.
         silence_s_max: how long a statement is waited for without a sign of the server before psycopg.OperationalError;
             None: as long as it takes. An append is not such a statement: `ledger.committer` waits for its answer.
 
     Raises:
         ValueError: the sizes do not fit together.
     """
-    checks = _Checks()
+    checks = _Checks(look)
 
     def configure(connection: Connection[TupleRow]) -> None:
         # By SET and not through the URL's `options`, which the URL may use itself and poolers like PgBouncer refuse.
@@ -89,7 +89,7 @@ def open_pool(
             )
             with suppress(InvalidParameterValue):  # a server's system may not be able to tell
                 connection.execute("SELECT set_config('client_connection_check_interval', %s, false)", (CLIENT_LOOK,))
-            on_opened(connection)
+            look(connection)
         checks.opened(connection)
 
     def check(connection: Connection[TupleRow]) -> None:
@@ -157,7 +157,8 @@ class _Patient(HeedfulConnection):
 class _Checks:
     """Whether connections live. Safe to use from several threads: each has its connection for itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[Connection[TupleRow]], None]) -> None:
+        self._look = look
         self._asked: WeakKeyDictionary[Connection[TupleRow], float] = WeakKeyDictionary()
         """When each was asked last, in monotonic seconds."""
         self._opened: WeakKeyDictionary[Connection[TupleRow], float] = WeakKeyDictionary()
@@ -180,6 +181,7 @@ class _Checks:
         if now - self._asked.get(connection, -ASKED_S) >= ASKED_S:
             with answered_within(connection, CONNECT_TIMEOUT_S):  # as long as a new one would be waited for
                 ConnectionPool.check_connection(connection)
+                self._look(connection)
             self._asked[connection] = now
 
     def first_lost(self, connection: Connection[TupleRow]) -> bool:

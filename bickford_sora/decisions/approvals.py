@@ -60,18 +60,24 @@ def read_several(fields: Mapping[str, object]) -> AnswerToSeveral:
         raise invalid(error) from None
 
 
-def is_own(caller: Caller, render: Render) -> bool:
-    """Whether this caller asked for the render: whoever asked does not approve."""
-    return caller.requester == render.intent.requester or caller.key_id == render.asked_with
+def is_own(caller: Caller, render: Render, asker: str | None) -> bool:
+    """Whether this caller asked for the render: whoever asked does not approve, whomever they name.
+
+    `asker` has the key it was asked with, and every successor of it; None: it was not issued.
+    """
+    asked = {render.intent.requester, asker}
+    return caller.key_id == render.asked_with or caller.requester in asked or caller.holder in asked
 
 
-def answered(render: Render, approver: Caller, answer: Answer, reason: Sealed, now: datetime) -> Draft:
-    """What an approver's answer leads to: the render starts, may be started, or ends.
+def answered(
+    render: Render, approver: Caller, answer: Answer, reason: Sealed, now: datetime, *, asker: str | None
+) -> Draft:
+    """What an approver's answer leads to: the render starts, may be started, or ends. `asker` as in `is_own`.
 
     Raises RoleMissing for whoever asked for it, and Conflicting for what was decided, or lapsed, before.
     """
     approval = _open(render, now)
-    if is_own(approver, render):
+    if is_own(approver, render, asker):
         raise RoleMissing(
             "Whoever asked for a render does not approve it. Have another approver look at it.", code="own_approval"
         )

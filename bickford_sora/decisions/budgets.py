@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from bickford_sora.decisions import settlement
+from bickford_sora.decisions import late_charges, settlement
 from ledger.envelope import Fact
 from ledger.events import (
     BudgetOverrun,
@@ -12,17 +12,15 @@ from ledger.events import (
     Money,
     RenderCompleted,
     Reported,
-    SpendAdjusted,
     SpendReleased,
     SpendReserved,
     SpendSettled,
 )
 from ledger.render import Render
-from ledger.spend import Budget, Periods, Reservation, Spend, Window, reservation
+from ledger.spend import PERCENT, Budget, Periods, Reservation, Spend, Window, reservation, scopes
 
 RATES: frozenset[Window] = frozenset({"in_flight", "minute"})
 """Windows that open again by themselves: whoever meets such a cap may ask again."""
-PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,50 +74,44 @@ def applying(spend: Spend, scopes: Sequence[str], *, hard: bool = True) -> Itera
             yield budget
 
 
+def _counting(spend: Spend, made: Reservation, *, hard: bool = True) -> Iterator[Budget]:
+    """The budgets that count what is set aside, or more of it: those of a minute only while it lasts."""
+    lasts = spend.counts_minute(made.periods)
+    return (each for each in applying(spend, made.scopes, hard=hard) if lasts or each.window != "minute")
+
+
 def reserved(spend: Spend, wanted: SpendReserved) -> list[Fact]:
     """The reservation, and the thresholds it passes."""
-    asked = reservation(wanted)
-    amounts = dict(asked.numbers())
-    passed: list[Fact] = []
-    for budget in applying(spend, asked.scopes, hard=False):
-        period = asked.periods.of(budget.window)
-        used = spend.use(budget, asked.periods) + amounts.get(budget.unit, 0)
-        passed += [
-            BudgetThreshold(budget_id=budget.budget_id, scope=budget.scope, percent=percent, period=period)
-            for percent in budget.thresholds
-            if used * PERCENT >= budget.cap * percent and (budget.budget_id, period, percent) not in spend.told
-        ]
-    return [wanted, *passed]
+    return [wanted, *_passed(spend, reservation(wanted))]
 
 
 def concerns_money(before: Render, after: Render, facts: Sequence[Fact]) -> bool:
     """Whether facts that lead from one state of a render to another change what is reserved or was spent for it."""
-    if any(isinstance(fact, RenderCompleted) for fact in facts) or after.written_off > before.written_off:
+    if any(isinstance(fact, RenderCompleted) for fact in facts) or late_charges.more_jobs(before, after):
         return True
     was_open = not before.ended or before.submission_open
     return was_open and after.ended and not after.submission_open
 
 
-def consequences(
-    after: Render, facts: Sequence[Fact], spend: Spend, *, more_jobs: int = 0, day: str = ""
-) -> list[Fact]:
-    """What the newest facts of a render mean for its reservation. `after` is the render behind them.
+def consequences(before: Render, after: Render, facts: Sequence[Fact], spend: Spend, *, day: str = "") -> list[Fact]:
+    """What facts that lead from one state of a render to another mean for its reservation, on `day`.
 
     A completed job is settled at what its renderer reports, by the price it was allowed at. An end without one releases
     what was set aside, unless a job was, or may have been, made that the renderer did not itself call failed: that is
     taken to be billed as quoted, and a correction can follow. So is each job that was written off.
-    While it is open whether there is a job, the reservation stays. `more_jobs` were written off just now, on `day`.
+    While it is open whether there is a job, the reservation stays. What is billed once it has ended is a correction.
     """
     video_id = after.intent.video_id
     open_ = spend.open.get(video_id)
     if open_ is None:
-        return _billed_after_the_end(after, more_jobs, day)
+        return _after_the_end(before, after, facts, spend, day)
     completed = next((fact for fact in facts if isinstance(fact, RenderCompleted)), None)
     if completed is not None:
         return settled(spend, video_id, _with_written_off(after, open_, _due(after, open_, completed.reported)))
     if not after.ended or after.submission_open:
+        more_jobs = late_charges.more_jobs(before, after)
         return _set_aside(spend, video_id, more_jobs * _quoted(after, open_.currency))
-    if after.job is not None and not _failed_at_renderer(after):
+    if late_charges.billed(after):
         return settled(spend, video_id, _with_written_off(after, open_, _due(after, open_, None)))
     if after.written_off and open_.currency is not None:
         return settled(spend, video_id, _with_written_off(after, open_, Money(amount_micro=0, currency=open_.currency)))
@@ -134,11 +126,12 @@ def settled(spend: Spend, video_id: str, cost: Money | None) -> list[Fact]:
     settling = SpendSettled(video_id=video_id, cost=cost)
     excess = cost.amount_micro - open_.amount_micro
     set_aside = _set_aside(spend, video_id, excess)
-    return [*set_aside[:1], settling, *set_aside[1:]]
+    overruns = [fact for fact in set_aside if isinstance(fact, BudgetOverrun)]
+    return [*(fact for fact in set_aside if not isinstance(fact, BudgetOverrun)), settling, *overruns]
 
 
 def _set_aside(spend: Spend, video_id: str, amount_micro: int) -> list[Fact]:
-    """So much more for a render, and the budgets that breaks; nothing for nothing."""
+    """So much more for a render, the thresholds it passes and the budgets it breaks; nothing for nothing."""
     open_ = spend.open[video_id]
     if amount_micro <= 0 or open_.currency is None:
         return []
@@ -153,28 +146,31 @@ def _set_aside(spend: Spend, video_id: str, amount_micro: int) -> list[Fact]:
         requester=named.get("requester"),
         key_id=named.get("key"),
     )
-    return [more, *_overrun(spend, open_, amount_micro)]
+    return [more, *_passed(spend, reservation(more)), *_overrun(spend, open_, amount_micro)]
 
 
-def _billed_after_the_end(render: Render, jobs: int, day: str) -> list[Fact]:
-    """Jobs that turned up once the reservation had ended: booked as quoted, on the day it is known."""
-    quote = render.allowed.quote if render.allowed else None
-    if quote is None or jobs <= 0 or not quote.cost.amount_micro:
+def _after_the_end(before: Render, after: Render, facts: Sequence[Fact], spend: Spend, day: str) -> list[Fact]:
+    """What is billed once the reservation has ended, and the thresholds it passes."""
+    adjusted = late_charges.booked(before, after, facts, day)
+    if adjusted is None:
         return []
-    intent = render.intent
-    adjusted = SpendAdjusted(
-        video_id=intent.video_id,
-        cost=Money(amount_micro=jobs * quote.cost.amount_micro, currency=quote.cost.currency),
-        project=intent.project,
-        requester=intent.requester,
-        key_id=render.asked_with,
-        model=intent.model,
-        renderer=render.allowed.renderer if render.allowed else None,
-        purpose=intent.purpose,
-        tags=intent.tags,
-        day=day,
-    )
-    return [adjusted]
+    counted = scopes(project=adjusted.project, key_id=adjusted.key_id, requester=adjusted.requester)
+    more = Reservation(counted, Periods(day, ""), adjusted.cost.currency, adjusted.cost.amount_micro, 0, 0)
+    passed = _passed(spend, more)
+    return [adjusted, *(fact for fact in passed if spend.budgets[fact.budget_id].window not in RATES)]
+
+
+def _passed(spend: Spend, more: Reservation) -> Iterator[BudgetThreshold]:
+    """The thresholds that so much more passes, each told of once a period."""
+    amounts = dict(more.numbers())
+    for budget in _counting(spend, more, hard=False):
+        period = more.periods.of(budget.window)
+        used = spend.use(budget, more.periods) + amounts.get(budget.unit, 0)
+        yield from (
+            BudgetThreshold(budget_id=budget.budget_id, scope=budget.scope, percent=percent, period=period)
+            for percent in budget.thresholds
+            if used * PERCENT >= budget.cap * percent and (budget.budget_id, period, percent) not in spend.told
+        )
 
 
 def _with_written_off(render: Render, open_: Reservation, cost: Money | None) -> Money | None:
@@ -192,7 +188,7 @@ def _quoted(render: Render, currency: str | None) -> int:
 
 
 def _overrun(spend: Spend, open_: Reservation, excess: int) -> Iterator[Fact]:
-    for budget in applying(spend, open_.scopes):
+    for budget in _counting(spend, open_):
         over = spend.use(budget, open_.periods) + excess - budget.cap
         if budget.unit == open_.currency and over > 0 and budget.budget_id not in spend.closed:
             excess_of_cap = Money(amount_micro=over, currency=open_.currency)
@@ -213,10 +209,6 @@ def _severity(found: Shortfall | UnknownPrice) -> tuple[bool, int]:
     if isinstance(found, UnknownPrice):
         return (False, -1)
     return found.is_rate, found.headroom
-
-
-def _failed_at_renderer(render: Render) -> bool:
-    return render.failure is not None and render.failure.failed_by == "renderer"
 
 
 def _due(render: Render, open_: Reservation, reported: Reported | None) -> Money | None:

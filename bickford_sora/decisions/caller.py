@@ -32,6 +32,8 @@ class Caller:
     """Whether it is believed when it says on whose behalf it asks."""
     asserted: bool = False
     """Whether `requester` is somebody it named, not whoever has the key."""
+    owner: str | None = None
+    """Whoever has the key, where `requester` is somebody it named."""
     approves_by_delegation: bool = False
     """Whether it is an approver for a while, in another one's place: then it delegates to nobody."""
     key_head: tuple[str, int] | None = None
@@ -44,6 +46,11 @@ class Caller:
     def named(self) -> str | None:
         """The requester it named; None: it asks for itself."""
         return self.requester if self.asserted else None
+
+    @property
+    def holder(self) -> str:
+        """Whoever has the key, whomever it names: the same by every successor of the key."""
+        return self.owner or self.requester
 
     @property
     def heads(self) -> dict[str, int]:

@@ -54,9 +54,14 @@ def may_be_made(change: Change | None, now: datetime) -> bool:
     return change is not None and change.state == "approved" and not change.is_over(now)
 
 
-def answered(change: Change, approver: Caller, now: datetime, *, agrees: bool) -> Draft:
-    """Another admin's answer. Raises RoleMissing for one's own change, Conflicting when it is too late."""
-    if approver.requester == change.proposed.proposer or approver.key_id == change.proposed_with:
+def answered(change: Change, approver: Caller, now: datetime, *, agrees: bool, proposer: str | None) -> Draft:
+    """Another admin's answer. Raises RoleMissing for one's own change, Conflicting when it is too late.
+
+    `proposer` has the key it was proposed with, and every successor of it; None: it was not issued.
+    """
+    proposers = {change.proposed.proposer, proposer}
+    is_own = approver.requester in proposers or approver.holder in proposers
+    if is_own or approver.key_id == change.proposed_with:
         raise RoleMissing(
             "Whoever proposed a change does not approve it. Have another admin look at it.", code="own_approval"
         )

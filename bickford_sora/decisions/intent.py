@@ -11,7 +11,7 @@ from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.fields import plain
 from bickford_sora.decisions.lineage import Lineage
 from bickford_sora.decisions.policy import Policy, Refusal
-from bickford_sora.decisions.prices import quote
+from bickford_sora.decisions.prices import length_s, quote
 from bickford_sora.decisions.request import VideoRequest
 from bickford_sora.decisions.routing import Destination
 from bickford_sora.decisions.rules.seen import Seen
@@ -200,7 +200,7 @@ def _seen(asked: Asked, price: Quote | None, at: datetime) -> Seen:
         operation=request.operation,
         model=request.model,
         size=request.size,
-        seconds=int(request.seconds),
+        seconds=length_s(request, asked.destination.offer),
         cost_micro=price.cost.amount_micro if price else None,
         project=asked.caller.project,
         requester=asked.caller.requester,
@@ -234,7 +234,7 @@ def reservation(asked: Asked, price: Quote | None, periods: Periods) -> SpendRes
         renderer=asked.destination.offer.renderer,
         purpose=asked.request.declared.purpose,
         tags=asked.request.declared.tags,
-        seconds=int(asked.request.seconds) * (outputs if isinstance(outputs, int) else 1),
+        seconds=length_s(asked.request, asked.destination.offer) * (outputs if isinstance(outputs, int) else 1),
         day=periods.day,
         minute=periods.minute,
     )

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from bickford_sora.decisions.catalogue import ModelOffer, Price
 from bickford_sora.decisions.request import VideoRequest, pixels
-from ledger.events import Money, Quote
+from ledger.events import Money, Quote, RenderIntent
 
 ANY_SIZE = "*"
 """The tier of every size."""
@@ -21,6 +21,9 @@ PIXELS_MAX: Mapping[str, int] = MappingProxyType(
     }
 )
 """The largest frame of each resolution tier."""
+
+FRAMES_PER_SECOND_ASSUMED = 16
+"""Of engines that nobody says it of: the fewest that are common, so that a length is not taken for too short."""
 
 EVER = datetime.min.replace(tzinfo=UTC)
 """Since when a price holds that says nothing of it."""
@@ -61,6 +64,11 @@ def quote(request: VideoRequest, offer: ModelOffer, prices_hash: str, at: dateti
     )
 
 
+def asked_for(intent: RenderIntent) -> VideoRequest:
+    """As much of what was asked for as a price depends on."""
+    return VideoRequest("", intent.model, intent.seconds, intent.size, intent.operation, intent.fields)
+
+
 def quantity_milli(request: VideoRequest, price: Price) -> int | None:
     """How many units are billed, in thousandths, rounded up: frames and outputs that were asked for override seconds.
 
@@ -79,6 +87,19 @@ def quantity_milli(request: VideoRequest, price: Price) -> int | None:
             return None if frames is None else 1000 * frames * outputs
         case "second":
             return _seconds_milli(request, price, outputs)
+
+
+def length_s(request: VideoRequest, offer: ModelOffer) -> int:
+    """How long each output is, in whole seconds: those asked for, or more where so many frames take longer."""
+    frames, asked = _number(request, "num_frames"), int(request.seconds)
+    if frames is None:
+        return asked
+    per_second = _number(request, "fps") or min(_known_frames_per_second(offer), default=FRAMES_PER_SECOND_ASSUMED)
+    return max(asked, up(frames, per_second))
+
+
+def _known_frames_per_second(offer: ModelOffer) -> Iterable[int]:
+    return (each.frames_per_second for each in offer.prices if each.frames_per_second)
 
 
 def _frames(request: VideoRequest, price: Price) -> int | None:

@@ -36,7 +36,8 @@ def on_behalf_of(caller: Caller, name: object, digest: Digest, *, param: str) ->
             code="requester_not_allowed",
             param=param,
         )
-    return replace(caller, requester=id_of(caller.tenant, checked(name, param), digest), asserted=True)
+    requester = id_of(caller.tenant, checked(name, param), digest)
+    return replace(caller, requester=requester, asserted=True, owner=caller.holder)
 
 
 def id_of(tenant: str, name: str, digest: Digest) -> str:

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from bickford_sora.decisions.catalogue import Catalogue, ModelOffer
 from bickford_sora.decisions.offers import prompt_chars_max
-from bickford_sora.decisions.prices import quote
-from bickford_sora.decisions.request import VideoRequest
+from bickford_sora.decisions.prices import asked_for, quote
 from bickford_sora.decisions.routing import IsStopped
 from bickford_sora.decisions.submission import Offered
 from ledger.events import Quote, RenderIntent
@@ -34,10 +33,29 @@ def next_offer(
     for offer in route.offers:
         if (offer.renderer, offer.credential) in tried or is_stopped(offer.renderer, offer.credential, offer.model):
             continue
-        cost = quote(_request(render.intent), offer, catalogue.prices_hash, at)
+        cost = quote(asked_for(render.intent), offer, catalogue.prices_hash, at)
         if _takes(offer, render.intent, prompt_chars) and _is_no_dearer(cost, allowed.quote):
-            return Offered(offer.renderer, offer.credential, offer.served_model, cost)
+            return _offered(offer, cost)
     return None
+
+
+def renamed_offer(render: Render, prompt_chars: int, catalogue: Catalogue, *, at: datetime) -> Offered | None:
+    """The same renderer, where it is now asked for the model by another name than was recorded. None: it is not.
+
+    For a render that was refused for its model: `served_as` was put right since it was accepted.
+    """
+    intent, allowed = render.intent, render.allowed
+    offer = catalogue.offer(intent.model, allowed.renderer, allowed.credential) if allowed else None
+    if allowed is None or offer is None or allowed.replica is not None:
+        return None
+    cost = quote(asked_for(intent), offer, catalogue.prices_hash, at)
+    if offer.served_model == (allowed.served_model or intent.model) or not _takes(offer, intent, prompt_chars):
+        return None
+    return _offered(offer, cost) if _is_no_dearer(cost, allowed.quote) else None
+
+
+def _offered(offer: ModelOffer, cost: Quote | None) -> Offered:
+    return Offered(offer.renderer, offer.credential, offer.served_model, cost)
 
 
 def _takes(offer: ModelOffer, intent: RenderIntent, prompt_chars: int) -> bool:
@@ -63,8 +81,3 @@ def _is_no_dearer(cost: Quote | None, allowed: Quote | None) -> bool:
         return cost is None and allowed is None
     same_currency = cost.cost.currency == allowed.cost.currency
     return same_currency and cost.cost.amount_micro <= allowed.cost.amount_micro
-
-
-def _request(intent: RenderIntent) -> VideoRequest:
-    """As much of what was asked for as a price depends on."""
-    return VideoRequest("", intent.model, intent.seconds, intent.size, intent.operation, intent.fields)

@@ -24,9 +24,18 @@ def due(quote: Quote, intent: RenderIntent, reported: Reported | None) -> Money:
     return quote.cost if amount > AMOUNT_MICRO_MAX else Money(amount_micro=amount, currency=quote.cost.currency)
 
 
-def is_beyond(quote: Quote, intent: RenderIntent, reported: Reported | None, *, factor: float) -> bool:
-    """Whether the charge, believed or not, is more than `factor` times the quote: so much that a person has to look."""
-    return _charged_micro(quote, intent, reported) > factor * quote.cost.amount_micro
+def is_beyond(
+    quote: Quote, now: Quote | None, intent: RenderIntent, reported: Reported | None, *, factor: float
+) -> bool:
+    """Whether the charge, believed or not, is more than `factor` times the quote: so much that a person has to look.
+
+    One that fits what would be quoted `now` (None: nothing would be) is not: somebody has put a wrong price right.
+    """
+    return all(
+        _charged_micro(each, intent, reported) > factor * each.cost.amount_micro
+        for each in (quote, now)
+        if each is not None
+    )
 
 
 def _charged_micro(quote: Quote, intent: RenderIntent, reported: Reported | None) -> int:

@@ -140,14 +140,12 @@ def queued(render: Render, turn: Turn, job: Job, *, attempt: int, found_by_list:
     return Draft(draft.facts, {**draft.heads, claim_stream: 0})
 
 
-def duplicate(render: Render, job_id: str) -> Draft:
+def duplicate(render: Render, submission: Submission, job_id: str) -> Draft:
     """A second job of this render turned up: it is put on record and claimed, so that nobody adopts it.
 
-    A head of 0 on the claim: a job that another render has is not ours to cancel, and the append is refused whole.
+    `submission` is the one that made it: the render may be at another renderer by now. A head of 0 on the claim: a job
+    that another render has is not ours to cancel, and the append is refused whole.
     """
-    submission = render.submission
-    if submission is None:
-        return NOTHING
     claim_stream = streams.job(submission.renderer, submission.credential, job_id)
     fact = RenderDuplicateFound(job_id=job_id, cancelled=False)
     claim = JobClaimed(

@@ -25,7 +25,7 @@ from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
 from projections.rebuild import Rebuild
 
-WEBHOOK_SECRET = "whsec_ZGVtbyBzZWNyZXQsIG5vdCBhIHNlY3JldCBhdCBhbGw="  # noqa: S105 - both ends are ours, for a minute
+WEBHOOK_SECRET = "whsec_ZGVtbyBzZWNyZXQsIG5vdCBhIHNlY3JldCBhdCBhbGw="  # nosec B105  # noqa: S105 - both ends are ours, for a minute
 MODEL = "sora-2"
 SECONDS = "4"
 TOO_LONG_SECONDS = "12"

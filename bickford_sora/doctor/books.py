@@ -7,15 +7,22 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from bickford_sora.callers import KeyInvalid, kept_master_key
-from bickford_sora.composition.books import LAG_READY_S, PROJECTIONS, keys_folder
+from bickford_sora.composition.books import LAG_READY_S, PROJECTIONS, keys_folder, segments_folder
+from bickford_sora.database.pool import open_pool
 from bickford_sora.doctor.finding import Finding, ok, problem, skipped, warning
 from bickford_sora.erasure_list import ErasureList, ErasureListDamaged
 from bickford_sora.settings import Settings
+from ledger import log_keys, streams
+from ledger.bounds import VERSION_MAX
 from ledger.clock import Clock
+from ledger.errors import LedgerError
 from ledger.keystore import any_sealed, opens
+from ledger.lifecycle import ImpossibleStep
+from ledger.mapper import FactMapper
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import ProofError
 from ledger.proof.notes import Note
+from ledger.segments.reading import SegmentPayloads
 from ledger.sql import query
 from projections import positions
 from projections.positions import Lag
@@ -24,22 +31,30 @@ TREE_LAG_EVENTS_MAX = 100_000
 """Facts that are not in the tree yet from which on an operator is told."""
 CHECKPOINT_INTERVALS_MAX = 5
 """How many intervals late a checkpoint may be before an operator is told."""
+NO_LEDGER = "there is no ledger to look at"
+"""Why what is in one is not looked at."""
 
 
-def check_books(connection: Connection[TupleRow], settings: Settings, clock: Clock) -> Iterator[Finding]:
-    """Everything about the ledger that is open on `connection`."""
-    yield _master_key(connection, settings)
+def check_books(connection: Connection[TupleRow], url: str, settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Everything about the ledger that is open on `connection` and lies at `url`."""
+    yield check_master_key(connection, settings)
     yield _erasures(connection, settings)
     yield from _read_models(connection)
-    yield from _tree(connection, settings, clock)
+    yield from _tree(connection, url, settings, clock)
 
 
-def _master_key(connection: Connection[TupleRow], settings: Settings) -> Finding:
+def check_master_key(connection: Connection[TupleRow] | None, settings: Settings) -> Finding:
+    """Whether it is a key, and opens what the ledger holds that is open on `connection`, if there is one."""
     kept = keys_folder(settings) / "master.key"
     try:
         master = kept_master_key(kept, settings)
     except (KeyInvalid, OSError) as error:
-        return problem("master_key", str(error), "Restore it from a backup: every sealed text depends on it.")
+        restore = "Restore it from a backup: every sealed text depends on it."
+        return problem(
+            "master_key", str(error), f"{restore} Before the first start: 'openssl rand -base64 32' makes one."
+        )
+    if connection is None:
+        return skipped("master_key", NO_LEDGER)
     if not any_sealed(connection):
         return ok("master_key", "nothing is sealed yet")
     if master is None:
@@ -127,7 +142,7 @@ def _behind(lag: Lag) -> Iterator[Finding]:
         )
 
 
-def _tree(connection: Connection[TupleRow], settings: Settings, clock: Clock) -> Iterator[Finding]:
+def _tree(connection: Connection[TupleRow], url: str, settings: Settings, clock: Clock) -> Iterator[Finding]:
     row = connection.execute(query("tree_standing")).fetchone()
     assert row is not None  # noqa: S101 - it selects one row whatever there is
     head, sequenced, covered, taken_at = row
@@ -138,7 +153,7 @@ def _tree(connection: Connection[TupleRow], settings: Settings, clock: Clock) ->
             "Find out which: 'bickford-sora verify --against CHECKPOINT' with a checkpoint that others hold.",
         )
         return
-    if unknown := _signed_and_gone(connection, settings):
+    if unknown := _signed_and_gone(connection, url, settings):
         yield problem(
             "tree",
             f"{unknown} was signed here, and is not of this ledger: facts were lost, or an older copy was restored",
@@ -162,14 +177,33 @@ def _tree(connection: Connection[TupleRow], settings: Settings, clock: Clock) ->
     yield ok("tree", f"{sequenced} of {head} facts are in it, {covered} under a checkpoint")
 
 
-def _signed_and_gone(connection: Connection[TupleRow], settings: Settings) -> Path | None:
+def _signed_and_gone(connection: Connection[TupleRow], url: str, settings: Settings) -> Path | None:
     """The file of a checkpoint that was signed on this machine and is not in the database; None: there is none."""
-    for path in sorted(keys_folder(settings).glob("checkpoint-*.signed")):
-        try:
-            last = Checkpoint.parse(Note.parse(path.read_bytes()))
-        except (ProofError, OSError):
-            return path
-        row = connection.execute(query("checkpoint_root"), (last.size,)).fetchone()
-        if row is None or bytes(row[0]) != last.root:
-            return path
+    paths = sorted(keys_folder(settings).glob("checkpoint-*.signed"))
+    if gone := [path for path in paths if not _is_kept(connection, path)]:
+        # Where a key was rotated its file goes with it. On other machines it lies on, and says nothing any more.
+        retired = {f"checkpoint-{key_id}" for key_id in _retired_keys(connection, url, settings)}
+        return next((path for path in gone if path.stem not in retired), None)
     return None
+
+
+def _is_kept(connection: Connection[TupleRow], path: Path) -> bool:
+    try:
+        last = Checkpoint.parse(Note.parse(path.read_bytes()))
+    except (ProofError, OSError):
+        return False
+    row = connection.execute(query("checkpoint_root"), (last.size,)).fetchone()
+    return row is not None and bytes(row[0]) == last.root
+
+
+def _retired_keys(connection: Connection[TupleRow], url: str, settings: Settings) -> set[str]:
+    """Ids of checkpoint keys that sign no more; none where the ledger does not say so."""
+    every = {"stream": streams.log_key(), "gt": 0, "lte": VERSION_MAX, "limit": None}
+    rows = connection.execute(query("stream_events"), every)
+    with open_pool(url, size_max=1) as pool:
+        mapper = FactMapper(payloads=SegmentPayloads(pool, segments_folder(settings)))
+        try:
+            found = log_keys.fold(None, [mapper.event(row) for row in rows])
+        except (LedgerError, ImpossibleStep):
+            return set()
+    return {each.key_id for each in found.keys if each.retired_at is not None} if found else set()

@@ -10,8 +10,9 @@ from bickford_sora.composition.books import database
 from bickford_sora.database.binaries import candidate_folders, choose_binaries
 from bickford_sora.database.errors import DatabaseSetupError
 from bickford_sora.database.layout import Layout
-from bickford_sora.doctor.books import check_books
+from bickford_sora.doctor.books import NO_LEDGER, check_books, check_master_key
 from bickford_sora.doctor.finding import Finding, ok, problem, skipped, warning
+from bickford_sora.doctor.likeness import check_likeness
 from bickford_sora.doctor.machine import check_machine, check_port
 from bickford_sora.doctor.renderers import check_renderers
 from bickford_sora.doctor.server import check_server, connect, has_schema, unreachable
@@ -26,7 +27,7 @@ OF_CLIENTS = frozenset({"BICKFORD_BASE_URL"})
 _PREFIX = "BICKFORD_"
 _SERVICE = re.compile(r"BICKFORD_SORA_(?:SERVICE_(?:HOST|PORT)|PORT(?:_\w+)?)\w*")
 """What Kubernetes sets in every pod for a Service of our name."""
-OF_BOOKS = ("master_key", "erasures", "read_models", "tree")
+OF_BOOKS = ("erasures", "read_models", "tree", "configuration", "files")
 """Checks that need a ledger to look at."""
 
 
@@ -54,35 +55,44 @@ def _not_read(environment: Iterable[str]) -> Iterator[Finding]:
         )
 
 
-def examine(settings: Settings, *, clock: Clock, listen: tuple[str, int] | None = None) -> Iterator[Finding]:
-    """Looks at everything there is, and changes nothing. `listen` is the host and port that shall be free."""
+def examine(
+    settings: Settings, *, clock: Clock, listen: tuple[str, int] | None = None, stand_in: bool = False
+) -> Iterator[Finding]:
+    """Looks at everything there is, and changes nothing. `listen` is the host and port that shall be free.
+
+    `stand_in` says that the one that comes along shall render, and no other.
+    """
     yield from check_machine(settings, clock)
     if listen is not None:
         yield check_port(*listen)
     yield from _check_database(settings, clock)
-    yield from check_renderers(settings, clock)
+    if stand_in:
+        yield skipped("renderers", "the stand-in renders")
+    else:
+        yield from check_renderers(settings, clock)
     yield check_sign_in(settings)
 
 
 def _check_database(settings: Settings, clock: Clock) -> Iterator[Finding]:
     if settings.database_url is None and not Layout(settings.data_dir.absolute()).cluster.exists():
         yield _not_made_yet()
-        yield from _not_looked_at()
+        yield from _not_looked_at(settings)
         return
     try:
         with database(settings) as url, connect(url) as connection:
             yield from check_server(connection, url, settings, clock)
             if has_schema(connection):
-                yield from check_books(connection, settings, clock)
+                yield from check_books(connection, url, settings, clock)
+                yield from check_likeness(url, settings, clock)
             else:
-                yield from _not_looked_at()
+                yield from _not_looked_at(settings)
     except DatabaseSetupError as error:
         cause, _, advice = str(error).partition(". ")
         yield problem("database", cause, advice or "Start again when that is put right.")
-        yield from _not_looked_at()
+        yield from _not_looked_at(settings)
     except psycopg.Error as error:
         yield unreachable(error)
-        yield from _not_looked_at()
+        yield from _not_looked_at(settings)
 
 
 def _not_made_yet() -> Finding:
@@ -93,8 +103,9 @@ def _not_made_yet() -> Finding:
     return ok("database", f"PostgreSQL {binaries.major}.{binaries.minor} is there, and makes one at the first start")
 
 
-def _not_looked_at() -> Iterator[Finding]:
-    yield from (skipped(each, "there is no ledger to look at") for each in OF_BOOKS)
+def _not_looked_at(settings: Settings) -> Iterator[Finding]:
+    yield check_master_key(None, settings)
+    yield from (skipped(each, NO_LEDGER) for each in OF_BOOKS)
 
 
 def _wrong(error: Mapping[str, object]) -> Finding:

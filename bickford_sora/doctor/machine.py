@@ -153,4 +153,6 @@ def _erasure_list(settings: Settings) -> Finding:
         entries = sum(1 for _ in ErasureList(path))
     except (ErasureListDamaged, OSError) as error:
         return problem("erasure_list", str(error), "Put it right from a copy of it; nothing is served before.")
+    if not path.exists():
+        return ok("erasure_list", f"there is none at {path}: nothing was ever erased, or it was not put back")
     return ok("erasure_list", f"{entries} erasures in {path}")

@@ -1,6 +1,7 @@
 """Checks of the PostgreSQL server: reached, new enough, writable, what stands between, rights, schema, clock."""
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.resources import files
@@ -11,8 +12,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from bickford_sora.database.binaries import MAJOR_MIN
-from bickford_sora.database.errors import MigrationError
+from bickford_sora.database.errors import MigrationError, SessionsSharedError
 from bickford_sora.database.migrations import pending
+from bickford_sora.database.sessions import is_pooled, require_own_session
 from bickford_sora.doctor.finding import Finding, ok, problem, skipped, warning
 from bickford_sora.settings import Settings
 from ledger import silence
@@ -25,6 +27,10 @@ SKEW_S_WRONG = 30.0
 """Distance from which on deadlines and signatures are judged wrongly, in seconds."""
 CONNECTIONS_OF_OTHERS = 10
 """Connections that are left for migrations, backups and operators."""
+LISTENING = 3
+"""Connections of a process that works in the background, beside its pool's."""
+SESSION_S_MAX = 2.0
+"""How long a pooler may take to have another session free before an operator is told, in seconds."""
 
 
 def connect(url: str) -> Connection[TupleRow]:
@@ -53,7 +59,12 @@ _REASONS = {
     "root certificate file .* does not exist": "sslrootcert names no file that is there",
     "Connection refused": "Connection refused",
     "timeout expired": "timeout expired",
-    "says nothing for": "it lets in, and then says nothing: it hangs",
+    "says nothing for|query_wait_timeout": (
+        "it lets in, and then says nothing: it hangs, or is a pooler that has no session free (default_pool_size)"
+    ),
+    "no more connections allowed": "a pooler in between allows no more connections (max_client_conn)",
+    "unsupported startup parameter": "a pooler in between refuses a parameter of the address, such as options",
+    "cannot connect to server|login has been failing": "a pooler in between does not reach the server",
     "could not translate host name|Name or service not known": "the host's name is not known",
     "certificate verify failed": "certificate verify failed",
     "server does not support SSL": "server does not support SSL",
@@ -66,7 +77,7 @@ def check_server(connection: Connection[TupleRow], url: str, settings: Settings,
     """Everything about the server and the schema; whether there is a schema to go on with is asked of `has_schema`."""
     yield _version(connection)
     yield _writable(connection)
-    yield _pooler(connection, url)
+    yield _pooler(connection, url, settings)
     yield _connections(connection, settings)
     yield _clock(connection, clock)
     yield _migrations(url)
@@ -98,24 +109,29 @@ def _writable(connection: Connection[TupleRow]) -> Finding:
     return ok("database_writable", "it takes writes")
 
 
-def _pooler(connection: Connection[TupleRow], url: str) -> Finding:
-    """Whether a pooler stands between that gives each transaction another session.
+def _pooler(connection: Connection[TupleRow], url: str, settings: Settings) -> Finding:
+    """Whether a pooler stands between, and whether it can be worked with.
 
-    A session's own process id is said at its start and can be asked for: a pooler in between makes them differ. Two
-    connections that are open at once and have the same session share it, which only a pooler of transactions does.
+    One of transactions is refused by `serve` and by all that opens the ledger; one of sessions has to have enough.
     """
-    asked = _one(connection, "select pg_backend_pid()")
-    if connection.info.backend_pid == asked:
+    if not is_pooled(connection):
         return ok("database_pooler", "none in between")
-    with connect(url) as second:
-        shared = _one(second, "select pg_backend_pid()") == _one(connection, "select pg_backend_pid()")
-    if shared:
-        return problem(
+    began = time.monotonic()
+    try:
+        require_own_session(connection, url)
+    except SessionsSharedError as error:
+        cause, _, advice = str(error).partition(". ")
+        return problem("database_pooler", cause, advice)
+    waited_s = time.monotonic() - began
+    most = settings.database_pool_max
+    needed = f"each serve takes up to {2 * most + LISTENING} of its sessions, each worker {most + LISTENING}"
+    if waited_s > SESSION_S_MAX:
+        return warning(
             "database_pooler",
-            "a pooler in between gives each transaction another session, and notifications and session locks get lost",
-            "Set pool_mode = session for this database, or name the server itself in BICKFORD_DATABASE_URL.",
+            f"one in between, by session, that had one free after {waited_s:.0f} s; {needed}",
+            "Raise its default_pool_size (max_db_connections, max_client_conn) above what all of them take, and some.",
         )
-    return ok("database_pooler", "one in between, by session")
+    return ok("database_pooler", f"one in between, by session: {needed}")
 
 
 def _connections(connection: Connection[TupleRow], settings: Settings) -> Finding:

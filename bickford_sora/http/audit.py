@@ -14,6 +14,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.documentation import REFUSALS
 from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
+from bickford_sora.http.lacking import facts_lacking, one_may_be
 from bickford_sora.http.roles import OVERSEES
 from ledger.port import POSITION_MAX
 from projections.audit import AuditEvent as Row
@@ -73,7 +74,10 @@ _NAMES = frozenset(each.name for part in (Asked, PageAsked) for each in fields(p
 
 
 async def _is_known(request: Request) -> None:
-    """Raises InvalidRequest for a filter that there is not: an auditor would take the answer for what was asked for."""
+    """Raises InvalidRequest for a filter that there is not, and for one that is given twice.
+
+    Either would be left out, and an auditor would take the answer for what was asked for.
+    """
     for name in request.query_params:
         if name not in _NAMES:
             raise InvalidRequest(
@@ -81,6 +85,8 @@ async def _is_known(request: Request) -> None:
                 code="unknown_parameter",
                 param=name[:FILTER_CHARS_MAX],
             )
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidRequest(f"Give {name!r} once: a page is of one value.", code="duplicate_parameter", param=name)
 
 
 class AuditEvent(BaseModel):
@@ -123,6 +129,11 @@ class AuditEventPage(BaseModel):
 
     This version could not read their streams. 0: nothing was left out, up to where the audit has come.
     """
+    behind: int
+    """So many of the ledger's last facts, anybody's, may be missing: the audit has not come to them.
+
+    0: everything is here that was recorded before the request.
+    """
 
 
 class AuditEventInFull(AuditEvent):
@@ -136,6 +147,8 @@ class AuditEventInFull(AuditEvent):
     """Nearest first."""
     request: list[AuditEvent]
     """The facts of the same request, in order."""
+    behind: int
+    """So many of the ledger's last facts, anybody's, may be missing among these. 0: none is."""
 
 
 class AuditQuestion(BaseModel):
@@ -160,6 +173,8 @@ class AuditAnswer(BaseModel):
     finds: str
     data: list[dict[str, Any]]
     has_more: bool
+    behind: int
+    """So many of the ledger's last facts, anybody's, may not be accounted for yet. 0: all are."""
 
 
 @router.get("/events", summary="Search every fact", dependencies=[OVERSEES, Depends(_is_known)])
@@ -179,7 +194,7 @@ async def events(
 @router.get("/events/{event_id}", summary="Retrieve a fact, its causes and its effects", dependencies=[OVERSEES])
 async def event(event_id: str, house: TheHouse, caller: TheCaller) -> AuditEventInFull:
     """One fact with its fields, what led to it and what it led to."""
-    return await house.listing.run(_event, house, caller, event_id)
+    return await house.listing.run(found_event, house, caller, event_id)
 
 
 @router.get("/questions", summary="List the ready-made questions", dependencies=[OVERSEES])
@@ -191,10 +206,10 @@ async def questions() -> AuditQuestions:
 @router.get("/questions/{name}", summary="Ask a ready-made question", dependencies=[OVERSEES])
 async def answer(name: str, house: TheHouse, caller: TheCaller) -> AuditAnswer:
     """What it finds now, in this project; in every project, for an auditor or admin of the tenant."""
-    return told_answer(await house.listing.run(found_answer, house, caller, name))
+    return await house.listing.run(found_answer, house, caller, name)
 
 
-def told_page(found: AuditPage) -> AuditEventPage:
+def told_page(found: AuditPage, *, behind: int) -> AuditEventPage:
     """The page as it is answered."""
     data = _told(found.events)
     ids = [each.id for each in data]
@@ -204,10 +219,11 @@ def told_page(found: AuditPage) -> AuditEventPage:
         last_id=ids[-1] if ids else None,
         has_more=found.has_more,
         parked=found.parked,
+        behind=behind,
     )
 
 
-def told_event(found: Explained) -> AuditEventInFull:
+def told_event(found: Explained, *, behind: int) -> AuditEventInFull:
     """One fact as it is answered."""
     return AuditEventInFull(
         **_columns(found.event),
@@ -215,12 +231,14 @@ def told_event(found: Explained) -> AuditEventInFull:
         causes=_told(found.causes),
         effects=_told(found.effects),
         request=_told(found.request),
+        behind=behind,
     )
 
 
-def told_answer(found: Answer) -> AuditAnswer:
+def told_answer(found: Answer, *, behind: int) -> AuditAnswer:
     """What a question found, as it is answered."""
-    return AuditAnswer(name=found.name, finds=QUESTIONS[found.name], data=found.rows, has_more=found.has_more)
+    finds = QUESTIONS[found.name]
+    return AuditAnswer(name=found.name, finds=finds, data=found.rows, has_more=found.has_more, behind=behind)
 
 
 def filters_of(asked: Asked) -> tuple[Filters, Between]:
@@ -264,19 +282,22 @@ def _columns(event: Row) -> dict[str, Any]:
 
 
 def found_page(house: House, caller: Caller, asked: Asked, page: PageAsked) -> AuditEventPage:
-    """The facts that match. Raises as `Audits.page`."""
+    """The facts that match. Raises as `Audits.page`, and TryLater for an `after` that the audit may lack."""
     filters, between = filters_of(asked)
-    house.wait_for_audit(house.limits.projection_wait_s)
-    found = house.audits.page(caller, filters, between, after=page.after, limit=page.limit, order=page.order)
-    return told_page(found)
+    behind = facts_lacking(house)
+    with one_may_be(behind):
+        found = house.audits.page(caller, filters, between, after=page.after, limit=page.limit, order=page.order)
+    return told_page(found, behind=behind)
 
 
-def _event(house: House, caller: Caller, event_id: str) -> AuditEventInFull:
-    house.wait_for_audit(house.limits.projection_wait_s)
-    return told_event(house.audits.explain(caller, event_id))
+def found_event(house: House, caller: Caller, event_id: str) -> AuditEventInFull:
+    """One fact in full. Raises NotFound, and TryLater where the audit may lack it."""
+    behind = facts_lacking(house)
+    with one_may_be(behind):
+        return told_event(house.audits.explain(caller, event_id), behind=behind)
 
 
-def found_answer(house: House, caller: Caller, name: str) -> Answer:
+def found_answer(house: House, caller: Caller, name: str) -> AuditAnswer:
     """The answer to a ready-made question. Raises NotFound for an unknown one."""
-    house.wait_for_audit(house.limits.projection_wait_s)
-    return house.audits.ask(caller, name)
+    behind = house.wait_for_questions(house.limits.projection_wait_s)
+    return told_answer(house.audits.ask(caller, name), behind=behind)

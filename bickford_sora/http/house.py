@@ -151,8 +151,13 @@ class House:
     """As `wait_for_videos`, for the read model of spend."""
     pasts: Pasts
     audits: Audits
-    wait_for_audit: Callable[[float], bool]
-    """As `wait_for_videos`, for the read models an auditor is answered from."""
+    wait_for_audit: Callable[[float], int]
+    """How many facts, recorded before the call, the read model of every fact lacks.
+
+    Waits so many seconds for there to be none.
+    """
+    wait_for_questions: Callable[[float], int]
+    """As `wait_for_audit`, for all read models that ready-made questions are answered from."""
     queueing: Queueing
     proofs: Proofs
     """What the kept tree can prove."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # nosec B406
 
 from bickford_sora.families import Change, Family, Gone, Relative
 from ledger.render import STATUSES

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel
 
+from bickford_sora.audits import FACT_NOT_FOUND
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.errors import NotFound, NotReady
 from bickford_sora.http import documentation
 from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
+from bickford_sora.http.lacking import facts_lacking, one_may_be
 from bickford_sora.http.roles import OVERSEES, READS
 from ledger.port import POSITION_MAX
 from ledger.proof.errors import Malformed, NotCovered
@@ -111,10 +113,17 @@ async def video_receipt(
 
 
 def receipt_at(house: House, caller: Caller, position: int) -> Receipt:
-    """The receipt of a fact that the caller may see in the stream of all facts. Raises NotFound and NotReady."""
-    seen = house.audits.query.events(caller.tenant, Filters(project=caller.readable), after=position - 1, limit=1)
-    if not seen or seen[0].position != position:
-        raise NotFound("No fact is at this position.", code="fact_not_found", param="position")
+    """The receipt of a fact that the caller may see in the stream of all facts.
+
+    Raises NotFound, TryLater where the audit may lack the fact, and NotReady.
+    """
+    filters, lacking = Filters(project=caller.readable), facts_lacking(house)
+    with one_may_be(lacking):
+        seen = house.audits.query.events(caller.tenant, filters, after=position - 1, limit=1)
+        if not seen or seen[0].position != position:
+            raise NotFound(
+                "No fact that can be read with this key is at this position.", code=FACT_NOT_FOUND, param="position"
+            )
     return _receipt(house, position)
 
 

@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from bickford_sora.assets.errors import AssetStoreUnavailable
-from bickford_sora.errors import NO_RETRY, Gone, InvalidRequest, NotRebuilt, ProtocolError, TryLater
+from bickford_sora.errors import NO_RETRY, Gone, InvalidRequest, NotRebuilt, ProtocolError, TryLater, Unreadable
 from bickford_sora.http.limit_headers import limit_headers
-from ledger.errors import Erased, Unavailable
+from ledger.errors import Corrupt, Erased, SegmentUnreadable, Unavailable
 from projections.errors import OtherVersion
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,16 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
 def _unavailable(error: Exception) -> JSONResponse:
     code = str(getattr(error, "code", "unavailable"))
     log.warning("request_not_served", code=code, error=type(error).__name__)
-    return answer(TryLater("The server cannot reach its storage. Send the same request again.", code=code))
+    return answer(TryLater(f"{out_of_reach(error)} Send the same request again.", code=code))
+
+
+def out_of_reach(error: Exception) -> str:
+    """What it is that cannot be reached."""
+    if isinstance(error, SegmentUnreadable):
+        return (
+            "A file of a closed segment, which this needs, is missing or was changed: an operator has to put it back."
+        )
+    return "The server cannot reach its storage."
 
 
 def _erased(_: Exception) -> JSONResponse:
@@ -103,10 +112,23 @@ def not_rebuilt(error: Exception) -> NotRebuilt:
     return NotRebuilt(said, code=OtherVersion.code)
 
 
+def unreadable(error: Corrupt) -> Unreadable:
+    """The refusal where a fact cannot be read. The log tells the operator which one, and what to do."""
+    log.error("fact_unreadable", code=error.code, fact=str(error), run="bickford-sora verify")
+    said = "A fact that this needs cannot be read by this version of the program. An operator has to look at it."
+    return Unreadable(said, code=error.code)
+
+
+def _corrupt(error: Exception) -> JSONResponse:
+    assert isinstance(error, Corrupt)  # noqa: S101 - registered for this class
+    return answer(unreadable(error))
+
+
 _REFUSALS: Mapping[type[Exception], Callable[[Exception], JSONResponse]] = {
     Unavailable: _unavailable,
     AssetStoreUnavailable: _unavailable,
     Erased: _erased,
+    Corrupt: _corrupt,
     OtherVersion: lambda error: answer(not_rebuilt(error)),
 }
 """Errors that are not the protocol's own, and what is answered then."""

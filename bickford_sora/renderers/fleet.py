@@ -80,7 +80,7 @@ class Fleet(Generic[Known]):
     """All renderers. Safe to use from several threads.
 
     Args:
-        open_replica: a renderer at one address; called once for each, and closed by whoever gave it.
+        open_replica: a renderer at one address; called once for each as it is configured, closed by whoever gave it.
         monotonic: for tests.
     """
 
@@ -103,6 +103,8 @@ class Fleet(Generic[Known]):
         with self._lock:
             self._configured = {(each.name, each.credential): each for each in renderers}
             self._seen = {key: self._seen.get(key, {}) for key in self._configured}
+            kept = set(self._configured.values())
+            self._opened = {key: each for key, each in self._opened.items() if key[0] in kept}
 
     def at(self, renderer: str, credential: str, replica: str) -> Renderer | None:
         """The replica that has a job, None when the renderer is not configured."""

@@ -27,6 +27,8 @@ _REFUSED = {
     413: "renderer_request_too_large",
     422: "renderer_request_invalid",
 }
+_NO_SUCH_MODEL = frozenset({"model_not_found", "invalid_model"})
+"""Codes that mean the model, whatever the status."""
 _REFUSED_FOR_NOW = {429: "renderer_rate_limited", 503: "renderer_unavailable"}
 _MAYBE_TAKEN = frozenset({408, 409, 499})
 """Client errors that do not exclude that an earlier or the same request got through."""
@@ -49,6 +51,14 @@ class ErrorAnswer:
     retry_after_s: float | None
     spoken: bool
     """Whether the body is JSON, as a renderer's is; a proxy in front of it answers in HTML or nothing."""
+    param: str | None = None
+    """The field that it says is wrong."""
+
+    @property
+    def is_about_model(self) -> bool:
+        """Whether it does not know the model. By code and field alone: a message may repeat what a client wrote."""
+        code = self.renderer_code
+        return code in _NO_SUCH_MODEL or (code == "invalid_value" and self.param == "model")
 
     def about(self) -> dict[str, Any]:
         """What every error made of this answer carries."""
@@ -68,7 +78,8 @@ def read_error_answer(answer: Answer, *, now: datetime) -> ErrorAnswer:
         body = None
     spoken = isinstance(body, dict)
     code, message = _cause(body) if isinstance(body, dict) else (None, _text(answer.body))
-    return ErrorAnswer(answer.status, code, message, read_retry_after_s(answer.headers, now), spoken)
+    param = _param(body) if isinstance(body, dict) else None
+    return ErrorAnswer(answer.status, code, message, read_retry_after_s(answer.headers, now), spoken, param)
 
 
 def _cause(body: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -78,6 +89,12 @@ def _cause(body: dict[str, Any]) -> tuple[str | None, str | None]:
     if isinstance(detail, list):
         return None, orjson.dumps(detail).decode()[:MESSAGE_CHARS_MAX]
     return read_error(detail) if detail is not None else read_error(body)
+
+
+def _param(body: dict[str, Any]) -> str | None:
+    error = body.get("error")
+    param = error.get("param") if isinstance(error, dict) else None
+    return param if isinstance(param, str) else None
 
 
 def _text(body: bytes) -> str | None:
@@ -101,6 +118,8 @@ def of_submit(
         return UnknownOutcome(_code_of(answer), **answer.about())
     if from_source and status in _GONE:
         return Refused("renderer_source_gone", terminal=True, **answer.about())
+    if answer.is_about_model:  # hosted services say so with 400: each render of it would fail
+        return Refused("renderer_not_enabled", terminal=True, **answer.about())
     return Refused(_REFUSED.get(status, "renderer_refused"), terminal=True, **answer.about())
 
 

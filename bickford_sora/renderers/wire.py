@@ -23,7 +23,9 @@ OUTPUTS_MAX = 100
 FRAMES_MAX = 10_000_000
 DURATION_S_MAX = 7 * 24 * 3600.0
 """Longest video, or work on one, that is believed, in seconds."""
-COST_USD_MAX = 1_000_000
+COST_USD_MAX = 10_000_000_000
+"""Most that is read of a charge: far more than is settled (`settlement.AMOUNT_MICRO_MAX`), so that it is seen for what
+it is, and the renderer is stopped."""
 FAILED_CODE = "renderer_failed"
 """Of a failed job when the renderer gives no usable reason."""
 
@@ -104,9 +106,9 @@ def _as_micro(usage: Any) -> int | None:
     if isinstance(usage, dict) and usage.get("is_byok"):
         return None
     cost = _as_number(usage.get("cost")) if isinstance(usage, dict) else None
-    if cost is None or not 0 <= cost <= COST_USD_MAX:
+    if cost is None or cost < 0:
         return None
-    return int((Decimal(str(cost)) * 1_000_000).to_integral_value(ROUND_HALF_EVEN))
+    return int((Decimal(str(min(cost, COST_USD_MAX))) * 1_000_000).to_integral_value(ROUND_HALF_EVEN))
 
 
 def _is_no_path(job_id: str) -> str:

@@ -134,7 +134,7 @@ class FaultPlan:
 
     def __init__(self, *, seed: int) -> None:
         self._lock = threading.Lock()
-        self._chance = random.Random(seed)  # noqa: S311 - repeatable chance, no secret
+        self._chance = random.Random(seed)  # nosec B311  # noqa: S311 - repeatable chance, no secret
         self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> None:

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import hmac
 
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the marker of a secret, not one
+_SECRET_PREFIX = "whsec_"  # nosec B105  # noqa: S105 - the marker of a secret, not one
 
 
 def check_secret(secret: str) -> None:

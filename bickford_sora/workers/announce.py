@@ -156,7 +156,7 @@ class Announce:
             return None
         if fact.scope.startswith(PROJECT_SCOPE):
             return fact.scope.removeprefix(PROJECT_SCOPE)
-        # The reservation is recorded right before the thresholds it passes.
+        # What is set aside, or corrected, is recorded right before the thresholds it passes.
         for version in range(event.version - 1, 0, -1):
             [before] = self._recording.ledger.history(event.stream, after=version - 1, until=version)
             if not isinstance(before.fact, BudgetThreshold):

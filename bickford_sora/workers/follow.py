@@ -8,13 +8,13 @@ import structlog
 from bickford_sora.decisions import news, polling, settlement
 from bickford_sora.decisions.drafts import NOTHING, Draft
 from bickford_sora.decisions.news import News
-from bickford_sora.decisions.prices import up_to_ms
+from bickford_sora.decisions.prices import asked_for, quote, up_to_ms
 from bickford_sora.renderers.errors import JobGone, ReadFailed
 from bickford_sora.renderers.port import JobNews
 from bickford_sora.renderers.wire import seconds_of
 from bickford_sora.workers.submit import UNCONFIGURED_WAIT_S
 from bickford_sora.workers.workshop import RETRIES_ASSUMED, Task, Workshop
-from ledger.events import Money, RendererStopped, Reported
+from ledger.events import Money, Quote, RendererStopped, RenderIntent, Reported
 from ledger.render import Job, Phase, Render
 
 BEYOND_QUOTE = "billed_beyond_quote"
@@ -66,15 +66,23 @@ class Follow:
 
         Before that is recorded: a crash between the two is asked again, and stops it once more, which changes nothing.
         """
-        quote = render.allowed.quote if render.allowed else None
-        factor = self.shop.limits.settlement_factor_max
-        if quote is None or not settlement.is_beyond(quote, render.intent, reported, factor=factor):
+        quoted = render.allowed.quote if render.allowed else None
+        if quoted is None:
+            return
+        now, factor = self._quote_now(render.intent, job), self.shop.limits.settlement_factor_max
+        if not settlement.is_beyond(quoted, now, render.intent, reported, factor=factor):
             return
         stopped = RendererStopped(
             renderer=job.renderer, credential=job.credential, model=render.intent.model, code=BEYOND_QUOTE
         )
         self.shop.stops.stop(stopped)
         log.warning("renderer_stopped", renderer=job.renderer, code=BEYOND_QUOTE, video_id=render.intent.video_id)
+
+    def _quote_now(self, intent: RenderIntent, job: Job) -> Quote | None:
+        """What it would be quoted at now, where it is made."""
+        catalogue = self.shop.catalogue()
+        offer = catalogue.offer(intent.model, job.renderer, job.credential)
+        return quote(asked_for(intent), offer, catalogue.prices_hash, self.shop.now()) if offer else None
 
     def _next_look(self, task: Task, render: Render, asked_s: float | None) -> datetime:
         if render.phase not in {Phase.QUEUED, Phase.IN_PROGRESS}:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bickford_sora.clocks import CheckTime, unchecked
 from bickford_sora.tracing import Tracing
-from bickford_sora.workers.clocks import CheckTime, unchecked
 from bickford_sora.workers.workshop import Task, Worker
 from ledger.clock import Clock
 from ledger.errors import LedgerError, Unavailable

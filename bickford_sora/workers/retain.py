@@ -11,10 +11,10 @@ from typing import Protocol
 
 import structlog
 
-from bickford_sora.workers.clocks import CheckTime, unchecked
+from bickford_sora.clocks import CheckTime, unchecked
 from ledger import streams
 from ledger.clock import Clock
-from ledger.errors import Unavailable
+from ledger.errors import Corrupt, SegmentUnreadable, Unavailable
 from ledger.identifiers import first_of
 
 SWEEP_S = 60.0
@@ -66,8 +66,16 @@ class Retain:
         after, decided = None, 0
         while not stop.is_set():
             found = self.query.readable(tenant, after, before, PAGE_RENDERS_MAX)
-            decided += sum(self.end_retention(streams.render(tenant, each)) for each in found)
+            decided += sum(self._ended(streams.render(tenant, each)) for each in found)
             if len(found) < PAGE_RENDERS_MAX:
                 break
             after = found[-1]
         return decided
+
+    def _ended(self, stream: str) -> bool:
+        """Whether a render is to be erased. One that cannot be read keeps its words, and none of the others theirs."""
+        try:
+            return self.end_retention(stream)
+        except (Corrupt, SegmentUnreadable) as error:
+            log.warning("retention_postponed", code=error.code, stream=stream)
+            return False

@@ -30,7 +30,7 @@ from ledger.events import (
     RenderSubmissionRefused,
     RenderSubmissionUnknown,
 )
-from ledger.render import Phase, Render
+from ledger.render import Job, Phase, Render, Submission
 
 TURN_WAIT_S = 1.0
 """Pause while an equal submission is open, in seconds."""
@@ -42,8 +42,9 @@ most half of one."""
 DEADLINE_TIMEOUTS = ANSWER_TIMEOUTS + 1.5
 """A submission's deadline in submit timeouts. What is not sent when it is an answer's time away is not sent at all, so
 that no call of ours is still waiting after it."""
-OUTCOME_WAIT_S = 120.0
-"""How long an outcome is kept in memory while the database does not take it, in seconds."""
+OUTCOME_WAIT_S = 3600.0
+"""How long an outcome is kept in memory while the database does not take it, in seconds: as long as its lease would be
+renewed. One try may take minutes, where the database hangs."""
 OUTCOME_PAUSE_S = 0.5
 """Pause between two tries to record an outcome, in seconds."""
 STOPPING: Mapping[str, bool] = MappingProxyType({"renderer_unauthorized": False, "renderer_not_enabled": True})
@@ -163,13 +164,16 @@ class Submit:
     ) -> None:
         """Records an outcome also when the database is away for a while: nobody else knows the job's id."""
         gives_up_at = time.monotonic() + OUTCOME_WAIT_S
+        told = False
         while True:
             try:
                 return self._record(task, begun, outcome, renderer)
             except Unavailable:
                 if time.monotonic() >= gives_up_at:
                     raise
-                log.warning("outcome_waits_for_database")
+                if not told:
+                    log.warning("outcome_waits_for_database")
+                told = True
                 time.sleep(OUTCOME_PAUSE_S)
 
     def _record(self, task: Task, begun: "_Begun", outcome: JobNews | RendererError, renderer: Renderer) -> None:
@@ -184,23 +188,20 @@ class Submit:
             self.shop.decide(task, lambda r: submission.unknown(r, self._unknown(r, attempt, code, message)))
 
     def _record_refusal(self, task: Task, attempt: int, refusal: Refused, renderer: Renderer) -> None:
-        """Nothing was taken. A refused credential or model stops the renderer, and the next of the route is asked."""
+        """Nothing was taken. A refused credential or model stops the renderer, and the next of the route is asked.
+
+        A model that was asked for by a name that is no longer configured is asked for by the one that is.
+        """
         render, limit = self.shop.render(task), self.shop.limits.submission_attempts_max
         offered: Offered | None = None
         if refusal.code == "renderer_unreachable":
             self.shop.fleet.unreachable(renderer)
         elif refusal.code in STOPPING:
-            self.shop.stops.stop(
-                RendererStopped(
-                    renderer=renderer.name,
-                    credential=renderer.credential,
-                    model=render.intent.model if STOPPING[refusal.code] else None,
-                    code=refusal.code,
-                    http_status=refusal.http_status,
-                )
-            )
-            log.warning("renderer_stopped", renderer=renderer.name, code=refusal.code)
-            offered = next_offer(self.shop, render)
+            by_model = STOPPING[refusal.code]
+            offered = renamed_offer(self.shop, render) if by_model else None
+            if offered is None:
+                self._stop(renderer, refusal, model=render.intent.model if by_model else None)
+                offered = next_offer(self.shop, render)
         settle(
             self.shop,
             task,
@@ -208,6 +209,19 @@ class Submit:
                 r, t, self._refused(r, attempt, refusal), attempts_max=limit, offered=offered
             ),
         )
+
+    def _stop(self, renderer: Renderer, refusal: Refused, *, model: str | None) -> None:
+        """Asks the renderer for nothing more until an operator has looked; of one model, where one is given."""
+        self.shop.stops.stop(
+            RendererStopped(
+                renderer=renderer.name,
+                credential=renderer.credential,
+                model=model,
+                code=refusal.code,
+                http_status=refusal.http_status,
+            )
+        )
+        log.warning("renderer_stopped", renderer=renderer.name, code=refusal.code)
 
     def record_job(
         self, task: Task, begun: Render, news: JobNews, renderer: Renderer, *, among_equals: Turn | None = None
@@ -229,15 +243,17 @@ class Submit:
                 task, lambda r: submission.unknown(r, self._unknown(r, attempt, "job_already_claimed", None))
             )
             return
-        if render.job is None or render.job.job_id != news.job_id:
-            self._cancel_duplicate(task, news.job_id, renderer)
+        assert begun.submission is not None, begun.stream  # noqa: S101 - its answer is being recorded
+        made = begun.submission
+        if render.job != Job(made.renderer, made.credential, made.replica, news.job_id):
+            self._cancel_duplicate(task, made, news.job_id, renderer)
 
-    def _cancel_duplicate(self, task: Task, job_id: str, renderer: Renderer) -> None:
+    def _cancel_duplicate(self, task: Task, made: Submission, job_id: str, renderer: Renderer) -> None:
         """This worker was paused so long that the render went on without it: its job is one too many.
 
         Claimed before it is cancelled: an equal render may have adopted it meanwhile, and then it must live.
         """
-        if not self._claim_duplicate(task, job_id):
+        if not self._claim_duplicate(task, made, job_id):
             log.warning("duplicate_job_adopted_elsewhere")
             return
         # A crash here: the second job is on record, and goes on.
@@ -251,24 +267,24 @@ class Submit:
         if cancelled:
             self.shop.decide(task, lambda r: submission.duplicate_cancelled(r, job_id))
 
-    def _claim_duplicate(self, task: Task, job_id: str) -> bool:
+    def _claim_duplicate(self, task: Task, made: Submission, job_id: str) -> bool:
         """Puts a second job on record. False when it is another render's by now."""
         for _ in range(DECIDE_ATTEMPTS_MAX):
             render = self.shop.render(task)
-            holder = self._holder(render, job_id)
+            holder = self._holder(made, job_id)
             if holder is not None:
                 return holder == render.intent.video_id
             try:
-                self.shop.recording.append(submission.duplicate(render, job_id), Origin.of(render, ACTOR), on=render)
+                draft = submission.duplicate(render, made, job_id)
+                self.shop.recording.append(draft, Origin.of(render, ACTOR), on=render)
             except Conflict:
                 continue
             return True
         return False
 
-    def _holder(self, render: Render, job_id: str) -> str | None:
-        """Id of the render that claimed a job where this one was submitted."""
-        assert render.submission is not None, render.stream  # noqa: S101 - its answer is being recorded
-        stream = streams.job(render.submission.renderer, render.submission.credential, job_id)
+    def _holder(self, made: Submission, job_id: str) -> str | None:
+        """Id of the render that claimed a job where this submission went."""
+        stream = streams.job(made.renderer, made.credential, job_id)
         claims = self.shop.recording.ledger.history(stream, until=1)
         return next((each.fact.video_id for each in claims if isinstance(each.fact, JobClaimed)), None)
 
@@ -316,6 +332,12 @@ def next_offer(shop: Workshop, render: Render) -> Offered | None:
     return rerouting.next_offer(
         render, len(shop.keys.open(render.intent.prompt)), shop.catalogue(), tried, shop.stops.is_stopped, at=shop.now()
     )
+
+
+def renamed_offer(shop: Workshop, render: Render) -> Offered | None:
+    """The renderer that was asked, by the name that the model has there now; None where it is the one on record."""
+    prompt_chars = len(shop.keys.open(render.intent.prompt))
+    return rerouting.renamed_offer(render, prompt_chars, shop.catalogue(), at=shop.now())
 
 
 def turn(shop: Workshop, attempt: Attempt) -> Turn:

@@ -91,7 +91,10 @@ class RenderAllowed(Fact):
 
 
 class RenderRerouted(Fact):
-    """The renderer certainly did not take the render; the next one of its route is asked. Never dearer than allowed."""
+    """The renderer certainly did not take the render; the next one of its route is asked. Never dearer than allowed.
+
+    Or the same one, by the name that it has for the model by now.
+    """
 
     TYPE: ClassVar[str] = "render.rerouted"
     SCHEMA: ClassVar[int] = 2

@@ -58,6 +58,16 @@ class Manifest(BaseModel):
         return self.first == 1 and not self.filter and self.events == self.last
 
 
+def segment_file(ledger_id: UUID, first: int, last: int) -> str:
+    """The name of the export of a closed segment. The checkpoint beside it may be of more facts than it has."""
+    return f"segment-{str(ledger_id)[:8]}-{first}-{last}.{Format.JSONL}"
+
+
+def is_segment(export: Path, manifest: Manifest) -> bool:
+    """Whether an export says by its name that it is a closed segment of all that it has."""
+    return export.name == segment_file(manifest.ledger_id, manifest.first, manifest.last)
+
+
 def manifest_path(export: Path) -> Path:
     """Where the manifest of an export lies."""
     return export.with_name(export.name + ".manifest.json")

@@ -31,8 +31,8 @@ class SignedMemory(Protocol):
     Durability: a note survives a power cut before `keep` returns, since others may see it from then on.
     """
 
-    def newest(self, key_id: str) -> str | None:
-        """The last note that was kept of this key, None while there is none."""
+    def newest(self, key_id: str) -> Checkpoint | None:
+        """What the last note says that was kept of this key, None while there is none."""
 
     def keep(self, key_id: str, note: str) -> None:
         """Keeps a note in the place of the last one."""

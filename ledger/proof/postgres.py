@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -14,7 +13,7 @@ from ledger.errors import Corrupt
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.chunks import chunks
 from ledger.proof.errors import Diverged, NotCovered
-from ledger.proof.leaves import Envelope, Moments, envelope_hashes
+from ledger.proof.leaves import column_leaves
 from ledger.proof.merkle import HASH_BYTES
 from ledger.proof.microseconds import give_microseconds
 from ledger.proof.port import CHECKPOINTS_READ_MAX, KeptCheckpoint, TreeStore
@@ -37,7 +36,7 @@ class PostgresTree(TreeStore):
         self._recorder = recorder
 
     def ledger_id(self) -> UUID:
-        """Which ledger this is: the newest row of `ledger.epochs`."""
+        """Which ledger this is, by `ledger.epochs`."""
         with self._recorder.reading() as connection:
             return _ledger_id(connection)
 
@@ -135,8 +134,7 @@ class PostgresTurn:
             rows = cursor.execute(query("leaves_after", _SQL), bounds, binary=True).fetchall()
         if rows and rows[-1][0] != after + len(rows):
             raise Corrupt(f"positions {after + 1} to {rows[-1][0]} have a gap")
-        moments = Moments()
-        return envelope_hashes(_envelope(row, moments) for row in rows)
+        return column_leaves(rows, str)
 
     def tile(self, tile: Tile) -> bytes:
         """The hashes of a tile, of its width."""
@@ -188,24 +186,3 @@ def _partial(tile: Tile, size: int, partial: Sequence[bytes]) -> bytes:
     """The partial tile of a level, empty for any other."""
     at_edge = tile.level < len(partial) and tile.index == (size >> HEIGHT * tile.level) // WIDTH
     return partial[tile.level] if at_edge else b""
-
-
-def _envelope(row: tuple[Any, ...], moments: Moments) -> Envelope:
-    position, stream, version, kind, event_id, recorded, occurred, tenant, actor, correlation, causation, trace, sha = (
-        row
-    )
-    return Envelope(
-        position=position,
-        stream=stream,
-        version=version,
-        type=kind,
-        event_id=event_id,
-        recorded_at=moments.text(recorded),
-        occurred_at=moments.text(occurred),
-        tenant=tenant,
-        actor=actor,
-        correlation=correlation,
-        causation=causation,
-        trace=trace,
-        payload_sha256=sha,
-    )

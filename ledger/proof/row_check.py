@@ -1,21 +1,20 @@
 """Reads every row as it is stored: whether it can be decoded, whether all are in order, and what its leaf hash is."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias, cast
 
 from ledger.envelope import Fact
 from ledger.errors import InvalidEvent, SegmentUnreadable, UnknownEventType
 from ledger.events import TYPES
 from ledger.mapper import FactMapper
-from ledger.payloads import MARK, ReadPayload, is_moved, payload_sha256, unread
+from ledger.payloads import ReadPayload, is_moved, payload_sha256, unread
 from ledger.proof.findings import Findings
 from ledger.proof.forms import form_of
-from ledger.proof.leaves import Envelope, Moments, envelope_hashes
+from ledger.proof.leaves import Columns, column_leaves
 from ledger.proof.tree_check import MISSING
 
-Row: TypeAlias = tuple[int, str, int, str, str, int, int, str, str, str | None, str | None, str | None, bytes]
-"""A row of `sql/rows.sql`: moments in microseconds since 2000, ids as text."""
+Row: TypeAlias = Columns[bytes]
+"""A row of `sql/rows.sql`, with its stored payload."""
 RECORDED_MIN = -(1 << 63)
 """The earliest moment PostgreSQL can hold: `-infinity`."""
 OnFact = Callable[[int, str, Fact], None]
@@ -48,7 +47,6 @@ class RowCheck:
         self._on_fact = on_fact
         self._payloads = payloads
         self._versions: dict[str, int] = {}
-        self._moments = Moments()
         self._recorded = RECORDED_MIN
         self.next = 1
         """The position that has to come next."""
@@ -105,28 +103,16 @@ class RowCheck:
 
     def _hashed(self, placed: Sequence[Row | None]) -> list[bytes]:
         try:
-            return envelope_hashes(self._envelopes(placed))
+            return column_leaves(cast("Sequence[Row]", placed), payload_sha256)
         except (OverflowError, TypeError, ValueError):  # one is missing, or cannot be written: which, is seen here
             return [self._leaf(row) for row in placed]
-
-    def _envelopes(self, rows: Iterable[Row | None]) -> Iterator[Envelope]:
-        """The envelopes of rows. Raises OverflowError, TypeError or ValueError where a row has none."""
-        text = self._moments.text
-        for row in rows:
-            if row is None:
-                raise TypeError("no row")
-            position, stream, version, kind, event, recorded, occurred, tenant, actor, task, cause, trace, state = row
-            # As `payload_sha256`, whose call takes longer than to look.
-            sha = payload_sha256(state) if state[:1] == MARK else sha256(state).hexdigest()
-            at, when = text(occurred), text(recorded)
-            yield Envelope(actor, cause, task, event, at, sha, position, when, stream, tenant, trace, kind, version)
 
     def _leaf(self, row: Row | None) -> bytes:
         """The leaf hash of a row, that of nothing where there is none."""
         if row is None:
             return MISSING
         try:
-            return envelope_hashes(self._envelopes([row]))[0]
+            return column_leaves([row], payload_sha256)[0]
         except (OverflowError, TypeError, ValueError):
             self._findings.add("invalid_event", row[0], "a column holds what no fact has there")
             return MISSING

@@ -22,7 +22,7 @@ from ledger.following import BACKOFF_S
 from ledger.proof.checkpoints import Checkpoint, origin_of
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.merkle import HASH_BYTES, root
-from ledger.proof.notes import Note, Signer
+from ledger.proof.notes import Signer
 from ledger.proof.port import KeptCheckpoint, SignedMemory, TreeStore, TreeTurn
 from ledger.proof.tiles import WIDTH, Tile, TileNodes
 
@@ -217,10 +217,9 @@ class Sequencer:
 
     def _goes_on_from_memory(self, checkpoint: Checkpoint, turn: TreeTurn, key_id: str) -> None:
         """Raises Diverged unless the tree begins with what this key is remembered to have signed."""
-        note = self._signed.newest(key_id) if self._signed is not None else None
-        if note is None:
+        last = self._signed.newest(key_id) if self._signed is not None else None
+        if last is None:
             return
-        last = Checkpoint.parse(Note.parse(note))
         if last.size > checkpoint.size or not _begins_with(turn, last.size, last.root):
             raise Diverged(
                 f"the key {key_id} signed a checkpoint of {last.size} facts that is not of this history: the database "

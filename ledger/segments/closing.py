@@ -25,7 +25,7 @@ from ledger.events import (
     RenderStored,
 )
 from ledger.exchange.exporting import PART, OnProgress, export_file
-from ledger.exchange.manifest import Format, Manifest, checkpoint_path, manifest_path
+from ledger.exchange.manifest import Format, Manifest, checkpoint_path, manifest_path, segment_file
 from ledger.exchange.selection import Selection, identify, select_last
 from ledger.proof.notes import Verifier
 from ledger.proof.port import KeptCheckpoint, TreeReader
@@ -82,7 +82,7 @@ def close_segment(
         if until > last:
             raise SegmentRefused(f"position {until} is behind the ledger's last one that is signed, {last}")
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"segment-{str(identify(connection))[:8]}-{first}-{until}.{Format.JSONL}"
+        path = folder / segment_file(identify(connection), first, until)
         for left in _files(path):  # by a run that did not come to its end
             left.unlink(missing_ok=True)
         export_file(connection, Selection(first=first, last=until), path, Format.JSONL, on_progress)

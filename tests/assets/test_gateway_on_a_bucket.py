@@ -19,7 +19,7 @@ from tests.gateways import KEY, RunningGateway, running_gateway
 pytestmark = pytest.mark.xdist_group("asset_store")  # they share a server
 
 SIZE = "128x96"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.resources import files
 from itertools import islice
 from typing import Any
@@ -45,6 +46,9 @@ ROUNDS_EVENTS_MAX = 2_000_000
 """A larger ledger is replayed once: one round is long enough to be steady."""
 POOL_CONNECTIONS_MAX = 4
 FOLLOW_EVENTS = 20_000
+APPEND_US = 2_000
+"""How long after it occurred a fact is recorded, at least, in microseconds: a reader that keeps one moment does not
+have the other by that."""
 
 
 def run(url: str, *, events: int, on_progress: Callable[[str], None]) -> dict[str, Any]:
@@ -150,7 +154,7 @@ def _copy_in(connection: Connection[TupleRow], events: int) -> None:
                     event.version,
                     row.topic,
                     event.event_id,
-                    context.occurred_at,  # recorded when it happened
+                    context.occurred_at + timedelta(microseconds=APPEND_US + position % 997),
                     context.occurred_at,
                     context.tenant,
                     context.actor,

@@ -33,7 +33,8 @@ from . import (
 )
 
 
-def test_the_append_benchmark_measures_all_sides(server_url: str) -> None:
+def test_the_append_benchmark_measures_all_sides(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(append, "ROUNDS", 2)
     progress: list[str] = []
     measured = append.run(server_url, writers=2, seconds=0.05, on_progress=progress.append)
     assert json.loads(json.dumps(measured)) == measured
@@ -43,7 +44,8 @@ def test_the_append_benchmark_measures_all_sides(server_url: str) -> None:
     assert len(progress) == append.ROUNDS * 3 * sides + (sides == 2)
 
 
-def test_the_replay_benchmark_measures_all_sides(server_url: str) -> None:
+def test_the_replay_benchmark_measures_all_sides(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "ROUNDS", 2)
     progress: list[str] = []
     measured = replay.run(server_url, events=100, on_progress=progress.append)
     assert json.loads(json.dumps(measured)) == measured
@@ -81,7 +83,8 @@ def test_the_console_benchmark_asks_every_question(server_url: str, monkeypatch:
     assert len(progress) == 2 + measured["questions"]
 
 
-def test_the_create_benchmark_measures_a_whole_server(server_url: str) -> None:
+def test_the_create_benchmark_measures_a_whole_server(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(create, "ROUNDS", 2)
     progress: list[str] = []
     measured = create.run(server_url, in_flight=2, seconds=0.2, litellm=None, on_progress=progress.append)
     assert json.loads(json.dumps(measured)) == measured
@@ -193,6 +196,15 @@ def test_the_stock_way_makes_the_rows_that_a_rebuild_makes(database_url: str, mo
                 made = _rows(pool, stock.stock_schema(projection), table)
                 assert made
                 assert made == _rows(pool, projection.schema, table)
+
+
+def test_facts_are_recorded_a_while_after_they_occurred_as_in_a_real_ledger(database_url: str) -> None:
+    with replay.filled_ledger(database_url, 200, lambda _: None) as (ledger, _):
+        facts = ledger.read(0)
+    recorded = [each.recorded_at for each in facts if each.recorded_at is not None]
+    assert len(recorded) == len({*recorded}) == 200
+    assert recorded == sorted(recorded)
+    assert all(at > each.context.occurred_at for at, each in zip(recorded, facts, strict=True))
 
 
 def test_a_benchmark_that_fails_leaves_no_database_behind(server_url: str) -> None:

@@ -108,7 +108,7 @@ def _tree(envelopes: list[bytes], events: int) -> None:
 
 
 def _leaves(entries: Iterable[bytes]) -> list[bytes]:
-    """As `ledger.proof.leaves.envelope_hashes`, without writing the envelopes."""
+    """As `ledger.proof.leaves.column_leaves`, without writing the envelopes."""
     begun, leaves = sha256(LEAF_PREFIX).copy, []
     for entry in entries:
         hashed = begun()

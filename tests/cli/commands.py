@@ -30,8 +30,8 @@ from tests.clusters import copy_cluster
 from tests.logs import log_plainly
 
 COMMAND = (sys.executable, "-m", "bickford_sora")
-COMMAND_TIMEOUT_S = 60.0
-START_TIMEOUT_S = 40.0
+COMMAND_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 120.0
 Process = Forked | subprocess.Popen[str]
 OURS = ("BICKFORD_", "OPENAI_")
 

@@ -16,7 +16,7 @@ from .commands import environment, reachable_folder, run, served, shell_function
 pytestmark = pytest.mark.xdist_group("watch")
 
 GUIDE = (ROOT / "docs" / "guides" / "backup.md").read_text("utf-8")
-SHELL_TIMEOUT_S = 90.0
+SHELL_TIMEOUT_S = 240.0
 
 
 def block(name: str) -> str:

@@ -13,7 +13,7 @@ from tests.benchmarks.database import temporary_database
 
 from .commands import Served, run, run_process, served
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,14 @@ def test_what_is_erased_is_gone_and_stays_gone_when_a_backup_is_restored(server:
     assert server.json("videos", "show", video_id)["prompt"] is None
     assert server.json("videos", "show", other)["prompt"] == "A boat"
     assert "Mia" not in (server.data_dir / "erasures.jsonl").read_text()
+
+
+def test_a_list_that_is_not_there_is_not_taken_for_nothing_to_erase(server: Served) -> None:
+    nowhere = server.folder / "nowhere.jsonl"
+    for command in ("list", "reapply"):
+        said = run(server.data_dir, "erasures", command, BICKFORD_ERASURES_FILE=str(nowhere))
+        assert f"no list at {nowhere}" in said.stderr
+    assert not nowhere.exists()
 
 
 def tool(name: str) -> str:

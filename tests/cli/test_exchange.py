@@ -82,6 +82,7 @@ def test_a_ledger_moves_to_another_database_and_is_the_same(shell: Shell, server
         other = Shell(url, shell.folder)
         imported = other.json("import", export, "--keys", tmp_path / "wrapped.keys")
         assert (imported["root"], imported["facts"]) == (told["root"], 5)
+        assert "everything is as it was recorded" in other.run("verify", "--against", told["checkpoint"])
         assert other.run("history", video) == history
         assert "a heron" in history
         assert len(other.run("audit", "--render", video).splitlines()) == 2  # read models were rebuilt

@@ -138,3 +138,6 @@ def test_the_guide_to_unknown_outcomes_does_what_it_says(server: Served) -> None
         server.run("watch", asked[what])
     assert server.json("unknown", "list")["data"] == []
     assert "nothing_unknown" in run(server.data_dir, *shlex.split(named)[1:], status=1).stderr
+    elsewhere = run(server.data_dir, "unknown", "abandon", "video_" + "0" * 32, "--reason", "x", status=1).stderr
+    assert "'bickford-sora unknown list'" in elsewhere
+    assert "'bickford-sora videos list'" not in elsewhere  # it lists everything, and would be looked through in vain

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from bickford_sora.database.migrations import migrate
+from projections.search import VERSION
 
 from .commands import Said, run
 
@@ -37,7 +38,7 @@ def test_a_parked_stream_is_looked_after(database: str, tmp_path: Path) -> None:
     for _ in range(2):  # the first catches up
         assert "Not every fact is here: 1 streams have some that this version cannot read." in command("audit").stderr
     assert "that can be read" in command("audit", "show", "1", status=1).stderr
-    assert command("replay", "search").stdout.startswith("search version 1 is live at position 1\n")
+    assert command("replay", "search").stdout.startswith(f"search version {VERSION} is live at position 1\n")
     shown = json.loads(command("projections", "--json").stdout)
     words = next(each for each in shown["projections"] if each["name"] == "search")
     assert (words["position"], words["lag_events"], words["state"]) == (1, 0, "current")

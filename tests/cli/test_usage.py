@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import typer
 from bickford_sora import __version__
 from bickford_sora.cli.address import reachable
 from bickford_sora.cli.application import COMMANDS, find_command
+from bickford_sora.cli.output import progress_shown
 from bickford_sora.database.pool import CHECKOUT_TIMEOUT_S
 from tests.client.answers import video
 from tests.renderers.fake_server import FakeServer, Reply, answering
@@ -192,6 +193,20 @@ def test_on_a_terminal_progress_is_a_bar(tmp_path: Path) -> None:
         said = run(tmp_path, "render", "A kite", "--wait", **settings)
     assert "━" in said.stderr
     assert "━" not in said.stdout
+
+
+@pytest.mark.parametrize("steps", [(), (0,), (7,), (0, 50_000), (0, 50_000, 100_000)])
+def test_a_bar_moves_before_its_pace_can_be_told(
+    steps: Sequence[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in terminal(120).items():
+        monkeypatch.setenv(name, value)
+    with progress_shown("replay", unit="events") as progress:
+        for done in steps:
+            progress(done, 100_000)
+    said = capsys.readouterr().err
+    assert "replay" in said
+    assert ("/s" in said) is (len(steps) > 2)  # of two steps that took a while
 
 
 @pytest.mark.parametrize(

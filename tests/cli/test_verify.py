@@ -21,6 +21,7 @@ from ledger.events import Asset, RenderStored
 from ledger.proof.checkpoints import Checkpoint
 from ledger.proof.errors import Malformed, Mismatch, NotCovered, OtherLedger, Unsigned, WrongSize
 from ledger.proof.notes import Note, Signer
+from tests.benchmarks.database import temporary_database
 from tests.buckets import bucket_under_lock
 from tests.ledger.ledger_facts import NOON, intent, new_id, small
 
@@ -137,6 +138,16 @@ def test_a_receipt_is_taken_and_checked_without_the_ledger(shell: Shell, tmp_pat
     damaged = shell.file("damaged.tlog-proof", first[10:])
     assert "error (proof_malformed): " in shell.run("proof", "check", damaged, status=FAILED[Malformed])
     assert "error (proof_not_covered): " in shell.run("proof", "take", "9999", status=FAILED[NotCovered])
+
+
+def test_where_no_key_is_known_a_receipt_asks_for_the_one_to_trust(shell: Shell, tmp_path: Path) -> None:
+    receipt = shell.file("of.tlog-proof")
+    shell.run("proof", "take", shell.video_id, "--out", receipt)
+    with temporary_database(shell.url) as empty:
+        said = run(
+            tmp_path / "none", "proof", "check", receipt, status=FAILED[Unsigned], BICKFORD_DATABASE_URL=empty
+        ).stderr
+    assert "name the one you trust with --public-key" in said
 
 
 def test_that_the_ledger_went_on_is_proved_and_checked_without_it(shell: Shell, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.authorities import environment_to_fetch
 SCRIPTS = Path(__file__).parent / "node"
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "vercel-ai-sdk" / "bickford-sora.mjs"
 INSTALL_TIMEOUT_S = 300.0
-SCRIPT_TIMEOUT_S = 90.0
+SCRIPT_TIMEOUT_S = 240.0
 INSTALL = ("install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 

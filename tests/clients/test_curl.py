@@ -18,7 +18,7 @@ from bickford_sora.simulator import SimulatorSettings
 from tests.compatibility import record
 from tests.gateways import KEY, running_gateway
 
-RUN_TIMEOUT_S = 30.0
+RUN_TIMEOUT_S = 120.0
 RENDER_S_MAX = 20.0
 cell = partial(record, "clients", "curl")
 """A cell of the table of clients and routes."""

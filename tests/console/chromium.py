@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-PATIENCE_MS = 20_000
-"""How long a page may take to show what is expected of it, on a busy machine."""
+PATIENCE_MS = 60_000
+"""How long a page may take to show what is expected, be it a video or a check of the ledger, on a busy machine."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OFF = (
     "WebUIOmniboxPopup",

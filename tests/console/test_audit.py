@@ -48,6 +48,20 @@ def test_a_page_says_how_many_facts_it_lacks_because_they_cannot_be_read(
     assert "2 facts are not here" in somebody.get("/audit").text
 
 
+def test_what_the_audit_has_not_come_to_is_said_to_be_missing(kit: Kit) -> None:
+    video_id = kit.create()
+    somebody, said = visitor(kit), "of the ledger may be missing here"
+    first, *_, newest = (each.event_id for each in kit.ledger.read(0, limit=100))
+    pages = ("/audit", "/audit/questions/spend_without_video", f"/renders/{video_id}", f"/facts/{first}", "/batches")
+    assert somebody.get(f"/facts/{newest}").status_code == 200
+    assert not any(said in somebody.get(page).text for page in pages)
+    kit.fall_behind(1)
+    kit.app.state.console = replace(kit.app.state.console, house=kit.house)
+    assert all(f"The last 1 fact {said}" in somebody.get(page).text for page in pages)
+    assert [somebody.get(f"{page}.json").json()["behind"] for page in pages] == [1] * len(pages)
+    assert somebody.get(f"/facts/{newest}").status_code == 503, "it is recorded, and not unknown"
+
+
 def test_actors_are_told_by_the_names_of_their_keys_to_who_may_read_them(kit: Kit) -> None:
     team = kit.issue("requester", name=HOSTILE)
     video_id = kit.create(key=team)

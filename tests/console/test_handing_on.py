@@ -18,7 +18,7 @@ SILENCE_S = 0.4
 PATIENT_S = 2.0
 """As `SILENCE_S`, where a reader must never be that late, however busy the machine."""
 STRICT = Patience(read_silence_s=SILENCE_S, look_s=0.1)
-WAIT_S = 20.0
+WAIT_S = 60.0
 PART = b"a part of the ledger\n" * 4_000
 WRITES = "import sys; [sys.stdout.buffer.write(b'a part of the ledger\\n' * 4_000) for _ in range({times})]"
 

@@ -11,7 +11,7 @@ from bickford_sora.console.batch_files import lines_of
 from bickford_sora.console.pages.batches import PAGE_BATCHES
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
-from ledger.errors import Unavailable
+from ledger.errors import Unavailable, UnknownEventType
 from projections.errors import OtherVersion
 from tests.console.visits import Visitor, make_console_kit, visitor
 from tests.http.houses import FOREIGN_KEY, OTHER_KEY, ROOT_KEY, Kit, catalogue, offer, png
@@ -162,6 +162,19 @@ def test_a_read_model_of_another_version_is_told_as_that(kit: Kit, monkeypatch: 
     assert "of another version than the program" in looked.text
     assert looked.headers["retry-after"] == "60"
     assert "It is not known whether it was recorded" in asked.text
+
+
+def test_a_fact_that_cannot_be_read_is_told_as_that(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody = visitor(kit)
+
+    def newer(*_: object, **__: object) -> None:
+        raise UnknownEventType("render:main:1 version 3")
+
+    monkeypatch.setattr(type(kit.house.quoting), "quote", newer)
+    form = {"csrf": somebody.token("/new"), "prompt": "A sea", "idempotency_key": "once"}
+    looked = somebody.send("POST", "/new/quote", data=form)
+    assert looked.status_code == 500
+    assert "cannot be read by this version" in looked.text
 
 
 def test_a_look_whose_answer_is_lost_changed_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:

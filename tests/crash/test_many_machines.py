@@ -20,7 +20,7 @@ from tests.cli.commands import Process, environment, first_line, reachable_folde
 from tests.crash.cluster import Pair, replicated_pair
 from tests.database.processes import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machines"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("machines"), pytest.mark.timeout(600)]
 
 KEY = "bk_live_only-for-this-test"
 SIZE = "128x96"

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 REPOSITORY = Path(__file__).parents[2]
-WAIT_S = 20.0
+WAIT_S = 60.0
 WITH_OUR_PACKAGES = {"PYTHONPATH": os.pathsep.join((str(REPOSITORY), sysconfig.get_path("purelib")))}
 
 USE_UNTIL_TOLD = """

@@ -169,6 +169,20 @@ def test_an_orphaned_server_is_stopped_even_by_a_user_who_leaves_at_once(home: H
     assert home.is_quiet()
 
 
+def test_the_last_user_waits_also_for_a_guardian_that_is_late(home: Home) -> None:
+    server = EmbeddedPostgres.acquire(home.data_dir)
+    [guardian_pid] = home.guardians()
+    os.kill(guardian_pid, signal.SIGSTOP)
+    closing = threading.Thread(target=server.close)
+    closing.start()
+    closing.join(timeout=1.5)
+    waited = closing.is_alive()
+    os.kill(guardian_pid, signal.SIGCONT)
+    closing.join()
+    assert waited
+    assert home.is_quiet()
+
+
 def test_an_adopted_server_that_is_killed_comes_back(home: Home) -> None:
     with EmbeddedPostgres.acquire(home.data_dir) as server:
         home.kill(home.guardians())

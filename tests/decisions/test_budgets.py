@@ -198,6 +198,38 @@ def test_a_settlement_below_its_reservation_frees_the_rest_in_the_day_it_was_res
     assert budgets.short_of(spend, wanted(2, 700_000)) is None
 
 
+def test_a_threshold_that_only_a_settlement_passes_is_told_of_too() -> None:
+    spend = after(cap(1_000_000, thresholds=(80, 100)), wanted(1, 700_000))
+    facts = budgets.settled(spend, "video_1", usd(1_300_000))
+    told = [fact for fact in facts if isinstance(fact, e.BudgetThreshold)]
+    assert [fact.percent for fact in told] == [80, 100], "the cap is closed now: no later reservation would tell"
+    assert facts.index(told[0]) == 1, "behind what says whose render it was"
+    applied(spend, facts)
+    assert budgets.short_of(spend, wanted(2, 1)) is not None
+
+
+def test_a_cap_that_is_raised_tells_of_its_thresholds_again() -> None:
+    spend = after(cap(1_000_000, window="total", thresholds=(80,)))
+    applied(spend, budgets.reserved(spend, wanted(1, 800_000)))
+    applied(spend, [cap(10_000_000, window="total", thresholds=(80,))])
+    assert budgets.reserved(spend, wanted(2, 400_000))[1:] == []
+    again = budgets.reserved(spend, wanted(3, 7_200_000))
+    assert [type(fact) for fact in again] == [e.SpendReserved, e.BudgetThreshold]
+    applied(spend, again)
+    applied(spend, [cap(9_999_999, window="total", thresholds=(80,))])
+    assert budgets.reserved(spend, wanted(4, 1))[1:] == [], "it is still reached, and was told"
+
+
+def test_what_a_render_of_an_earlier_minute_costs_beyond_its_quote_takes_nothing_of_this_minute() -> None:
+    minutely = cap(1_000_000, "minutely", window="minute", thresholds=(50,))
+    spend = after(minutely, wanted(1, 400_000), wanted(2, 100_000, NEXT_MINUTE))
+    facts = budgets.settled(spend, "video_1", usd(3_000_000))
+    assert [type(fact) for fact in facts] == [e.SpendReserved, e.SpendSettled]
+    applied(spend, facts)
+    assert budgets.short_of(spend, wanted(3, 900_000, NEXT_MINUTE)) is None
+    assert short(spend, wanted(3, 900_001, NEXT_MINUTE)).headroom == 900_000
+
+
 FAILED_THERE = e.RenderFailed(code="moderation_blocked", failed_by="renderer")
 FAILED_HERE = e.RenderFailed(code="deadline_exceeded", failed_by="bickford")
 TAKEN = (INTENT, ALLOWED, STARTED, QUEUED)
@@ -228,12 +260,12 @@ def test_what_becomes_of_a_reservation(
     spend = after(ASIDE)
     if any(isinstance(fact, e.RenderCompleted) for fact in history):
         applied(spend, [e.SpendSettled(video_id=VIDEO_ID, cost=usd(400_000))])
-    facts = budgets.consequences(render, new, spend) if budgets.concerns_money(before, render, new) else []
+    facts = budgets.consequences(before, render, new, spend) if budgets.concerns_money(before, render, new) else []
     assert [type(fact) for fact in facts] == ([expected] if expected else [])
 
 
 def test_a_render_from_before_there_was_a_spend_stream_has_nothing_to_settle() -> None:
-    assert budgets.consequences(given(*TAKEN, COMPLETED), (COMPLETED,), after()) == []
+    assert budgets.consequences(given(*TAKEN), given(*TAKEN, COMPLETED), (COMPLETED,), after()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import pytest
+from pydantic import JsonValue
 
 from bickford_sora.decisions import deletion, intent
 from bickford_sora.decisions.caller import Caller
+from bickford_sora.decisions.catalogue import Price
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.decisions.intent import Asked, Binding, Kept
 from bickford_sora.decisions.policy import Policy, Refusal, built_in
@@ -165,3 +167,29 @@ def test_purging_is_recorded_once() -> None:
     after = applied(render, facts(deletion.purged(render, gone)))
     assert (after.purged, after.phase) == (True, Phase.FAILED)
     assert not deletion.purged(after, gone)
+
+
+@pytest.mark.parametrize(
+    ("fields", "frames_per_second", "seconds"),
+    [
+        ({}, None, 4),
+        ({"n": 3}, None, 12),
+        ({"num_frames": 480}, 24, 20),
+        ({"num_frames": 481}, 24, 21),
+        ({"num_frames": 480, "fps": 1, "n": 2}, 24, 960),
+        ({"num_frames": 480}, None, 30),
+        ({"num_frames": 8}, 24, 4),
+        ({"fps": 240}, 24, 4),
+    ],
+)
+def test_frames_that_take_longer_than_the_seconds_asked_for_count_for_as_long_as_they_take(
+    fields: dict[str, JsonValue], frames_per_second: int | None, seconds: int
+) -> None:
+    price = Price("second", {"*": 1}, frames_per_second=frames_per_second)
+    wanted = asked(
+        request=replace(REQUEST, seconds="4", fields=fields),
+        destination=Destination(offer(prices=(price,)), prices_hash=PRICES_HASH),
+    )
+    judged = intent.judge(wanted, POLICY, NOON, approval_s=3600)
+    assert intent.reservation(wanted, judged.price, PERIODS).seconds == seconds
+    assert judged.verdict.saw["seconds"] == seconds // (wanted.request.fields.get("n") or 1)  # type: ignore[operator]

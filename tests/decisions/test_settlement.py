@@ -12,7 +12,7 @@ from ledger import events as e
 from ledger.envelope import Fact
 from ledger.events import Quote, RenderIntent, Reported
 from ledger.spend import Spend
-from tests.decisions.given import ALLOWED, INTENT, NOON, QUEUED, STARTED, VIDEO_ID, given
+from tests.decisions.given import ALLOWED, INTENT, NOON, QUEUED, STARTED, VIDEO_ID, applied, given
 from tests.decisions.offered import PRICES_HASH, offer
 from tests.decisions.test_budgets import after, wanted
 from tests.ledger.spending import usd
@@ -60,6 +60,25 @@ def test_what_was_made_is_settled(price: Price, fields: dict[str, int], reported
     assert (due.amount_micro, due.currency) == (micro, price.currency)
 
 
+@pytest.mark.parametrize(
+    ("price_now", "reported", "is_beyond"),
+    [
+        (None, {"cost": usd(4_000)}, False),
+        (None, {"cost": usd(4_001)}, True),
+        (Price("second", {ANY_SIZE: 101}), {"cost": usd(4_001)}, False),
+        (Price("second", {ANY_SIZE: 1}), {"cost": usd(4_000)}, False),
+        (Price("second", {ANY_SIZE: 10**6}), {"duration_ms": 40_001}, True),
+        (Price("second", ANY, currency="EUR"), {"cost": usd(4_001)}, False),
+    ],
+)
+def test_a_charge_is_beyond_what_was_quoted_and_what_would_be_now(
+    price_now: Price | None, reported: dict[str, Any], is_beyond: bool
+) -> None:
+    found, intent = quoted(Price("second", ANY))
+    now = None if price_now is None else quoted(price_now)[0]
+    assert settlement.is_beyond(found, now, intent, Reported(**reported), factor=10) is is_beyond
+
+
 def test_what_is_said_of_the_length_of_an_extension_is_not_looked_at() -> None:
     found, intent = quoted(Price("second", ANY))
     extension = intent.model_copy(update={"operation": "extend"})
@@ -86,12 +105,11 @@ def test_a_quote_of_before_units_were_recorded_is_settled_as_it_was() -> None:
 def test_whatever_is_reported_the_books_can_take_it(reported: Reported, unit: Any, fields: dict[str, int]) -> None:
     price = Price(unit, ANY, frames_per_second=24, p95_ms={ANY_SIZE: 60_000})
     found, intent = quoted(price, **fields)
-    render = given(
-        intent, ALLOWED.model_copy(update={"quote": found}), STARTED, QUEUED, e.RenderCompleted(reported=reported)
-    )
+    completed = e.RenderCompleted(reported=reported)
+    before = given(intent, ALLOWED.model_copy(update={"quote": found}), STARTED, QUEUED)
     aside = wanted(micro=found.cost.amount_micro).model_copy(update={"video_id": VIDEO_ID})
     spend: Spend = after(aside)
-    facts = budgets.consequences(render, (e.RenderCompleted(reported=reported),), spend)
+    facts = budgets.consequences(before, applied(before, [completed]), (completed,), spend)
     due = settlement.due(found, intent, reported)
     assert _settled(facts) == due
     after(aside, *facts)

@@ -85,7 +85,9 @@ def test_what_a_paused_worker_says_of_an_earlier_attempt_changes_nothing() -> No
 
 
 def test_a_job_that_comes_too_late_is_claimed_and_put_on_record() -> None:
-    draft = submission.duplicate(second_attempt(), "job-1")
+    render = second_attempt()
+    assert render.submission is not None
+    draft = submission.duplicate(render, render.submission, "job-1")
     assert types(draft) == ["render.duplicate_found", "job.claimed"]
     assert draft.heads[CLAIM] == 0
     assert applied(second_attempt(), facts(draft)).submission_open

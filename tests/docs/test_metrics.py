@@ -34,6 +34,7 @@ def everything() -> Metrics:
         lambda: [Lag("videos", 1, 1, 1, 0, 0.0, parked=0, skipped=0, gaps=0, rebuilding=False)],
         lambda: Standing(1, 1, 1, 1.0),
         backlog=lambda: [Waiting("reconcile", None, 1, 0.0, 1)],
+        stopped=lambda: [("openai", "sora-2")],
         spend=lambda _: [Total("films", "USD", 1, 4, 1, 1, 0, 0, 0)],
         counts=counts,
     )

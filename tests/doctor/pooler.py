@@ -23,7 +23,8 @@ def _read(connection: socket.socket, size: int) -> bytes:
     return content
 
 
-def _message(connection: socket.socket) -> tuple[bytes, bytes]:
+def message_of(connection: socket.socket) -> tuple[bytes, bytes]:
+    """The next message: its kind, and all of it."""
     kind = _read(connection, 1)
     length = _read(connection, 4)
     return kind, kind + length + _read(connection, struct.unpack("!i", length)[0] - 4)
@@ -38,13 +39,13 @@ class _Pooler:
         with closing(client), suppress(ConnectionError, OSError):
             welcome(client)
             while True:
-                kind, message = _message(client)
+                kind, message = message_of(client)
                 if kind == b"X":
                     return
                 with self._turn:
                     self._server.sendall(message)
                     while True:
-                        kind, answer = _message(self._server)
+                        kind, answer = message_of(self._server)
                         client.sendall(answer)
                         if kind == b"Z":
                             break
@@ -71,7 +72,7 @@ def pooler(socket_path: str, user: str, database: str) -> Iterator[int]:
         server.connect(socket_path)
         start = struct.pack("!i", 196_608) + f"user\0{user}\0database\0{database}\0\0".encode()
         server.sendall(struct.pack("!i", len(start) + 4) + start)
-        while _message(server)[0] != b"Z":
+        while message_of(server)[0] != b"Z":
             pass
         running = _Pooler(server)
 

@@ -90,10 +90,11 @@ def changed(settings: Settings, **fields: object) -> Settings:
 def found_in_books(settings: Settings, check: str, *statements: str) -> Finding:
     """What a check of the ledger finds where these statements were executed; they are taken back."""
     assert settings.database_url is not None
-    with psycopg.connect(settings.database_url.get_secret_value()) as connection:
+    url = settings.database_url.get_secret_value()
+    with psycopg.connect(url) as connection:
         for statement in statements:
             connection.execute(statement.encode())
-        (finding,) = [each for each in check_books(connection, settings, system_clock) if each.check == check]
+        (finding,) = [each for each in check_books(connection, url, settings, system_clock) if each.check == check]
         connection.rollback()
     return finding
 
@@ -176,6 +177,12 @@ def test_a_damaged_list_of_erasures_is_named(settings: Settings) -> None:
     assert "line 1" in problem(settings, "erasure_list")
 
 
+def test_a_list_of_erasures_that_is_not_there_is_told_from_an_empty_one(settings: Settings) -> None:
+    assert "there is none" in found(settings, "erasure_list").found
+    (settings.data_dir / "erasures.jsonl").write_bytes(b"")
+    assert "0 erasures" in found(settings, "erasure_list").found
+
+
 def test_a_port_that_is_taken_is_named(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert machine.check_port("127.0.0.1", taken.getsockname()[1]).state == "problem"
@@ -187,6 +194,12 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(settings:
     assert "Connection refused" in problem(away, "database")
     assert "planted-secret" not in str([*examine(away, clock=system_clock)])
     assert found(away, "master_key").state == "skipped"
+
+
+def test_what_is_no_master_key_is_named_before_there_is_a_ledger(settings: Settings, tmp_path: Path) -> None:
+    before = changed(settings, data_dir=tmp_path / "none", database_url=None)
+    assert found(before, "master_key").state == "skipped"
+    assert "32 bytes" in problem(changed(before, master_key=SecretStr("short")), "master_key")
 
 
 def test_what_a_database_refuses_is_told_apart(settings: Settings) -> None:
@@ -383,6 +396,24 @@ def test_a_checkpoint_that_was_signed_here_and_is_gone_is_named(settings: Settin
     assert "checkpoint-ab.signed" in finding.found
 
 
+def test_what_a_rotated_key_signed_is_not_looked_for_on_machines_that_still_have_its_file(
+    server_url: str, tmp_path: Path
+) -> None:
+    with temporary_database(server_url) as url:
+        settings = Settings(data_dir=tmp_path / "data", database_url=SecretStr(url))
+        with open_books(settings) as books:
+            signing, ledger_id = books.proving.signing, books.proving.tree.ledger_id()
+            signer = signing.signer(ledger_id)
+            assert signer is not None
+            path = signing.signed.path(signer.verifier.key_id.hex())
+            note = Checkpoint(signer.verifier.name, 1_000_000, b"\1" * 32).signed(signer)
+            path.write_text(note)
+            assert path.name in found_in_books(settings, "tree").found
+            signing.rotate(ledger_id, "lost", actor="somebody")
+            path.write_text(note)  # as on a machine where nobody rotated it
+        assert "facts were lost" not in found_in_books(settings, "tree").found
+
+
 BAD_RENDERERS: list[tuple[dict[str, object], str]] = [
     ({"openai_base_url": "http://127.0.0.1:1/v1"}, "renderer_unreachable"),
     ({"openai_base_url": None}, "none is configured"),
@@ -441,6 +472,7 @@ def test_the_commands_say_it_and_end_with_status_1(tmp_path: Path) -> None:
     assert "problem  renderers" in lines
     assert "-> Set OPENAI_BASE_URL" in lines
     assert "port" in lines
+    assert "the stand-in renders" in run(tmp_path / "data", "serve", "--check", "--simulator", "--port", "0").stdout
 
 
 def test_serve_check_serves_nothing_and_ends_well(settings: Settings, renderer: SimulatorServer) -> None:

@@ -131,3 +131,36 @@ def test_no_query_breaks_the_house(kit: Kit, path: str, query: dict[str, str], i
     query = {name: value.encode("utf-8", "replace").decode() for name, value in query.items()}
     answer = kit.request("GET", asked, key=ROOT_KEY, params=query)
     assert answer.status_code < 500, asked
+
+
+RANGE = HEADER | st.text('bytes=-,0123456789 \t*W/"', max_size=60).map(str.encode)
+
+
+@tried(80)
+@given(
+    headers=st.dictionaries(
+        st.sampled_from([b"range", b"if-range", b"if-none-match", b"if-match", b"if-modified-since"]), RANGE, min_size=1
+    )
+)
+def test_no_header_of_a_download_breaks_it(kit: Kit, headers: dict[bytes, bytes]) -> None:
+    video_id = kit.finished()
+    whole = kit.request("GET", f"/v1/videos/{video_id}/content").content
+    answer = kit.request("GET", f"/v1/videos/{video_id}/content", headers=[*headers.items()])
+    assert answer.status_code in {200, 206, 304, 412, 416}
+    if answer.status_code == 206:
+        first, last = map(int, answer.headers["content-range"].removeprefix("bytes ").partition("/")[0].split("-"))
+        assert answer.content == whole[first : last + 1]
+    if answer.status_code == 200:
+        assert answer.content == whole
+
+
+@tried(60)
+@given(
+    name=st.sampled_from([b"traceparent", b"idempotency-key", b"authorization", b"accept", b"cookie", b"x-request-id"]),
+    value=HEADER | st.binary(min_size=3_000, max_size=3_001).map(lambda each: each.hex().encode()),
+)
+def test_no_header_of_a_create_breaks_the_house(kit: Kit, name: bytes, value: bytes) -> None:
+    # A model that nobody has is refused whatever the header says, so that good headers leave no renders.
+    sent = [(b"content-type", b"application/json"), (b"authorization", f"Bearer {KEY}".encode()), (name, value)]
+    content = json.dumps({"model": "none", "prompt": "x"}).encode()
+    assert posted(kit, "/v1/videos", key=None, content=content, headers=sent) in REFUSED

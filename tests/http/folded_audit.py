@@ -7,7 +7,7 @@ from uuid import UUID
 from ledger import streams
 from ledger.application import Ledger
 from ledger.envelope import Event
-from ledger.events import JobClaimed, WebhookReceived
+from ledger.events import DeliveryAttempted, DeliveryGivenUp, DeliveryScheduled, JobClaimed, WebhookReceived
 from ledger.port import POSITION_MAX
 from projections.audit import AuditEvent, Claim, Filters, Order
 
@@ -30,12 +30,13 @@ def audit_event(event: Event, first: Callable[[str], Event | None]) -> AuditEven
     context, known = event.context, vars(event.fact)
     assert event.position is not None
     assert event.recorded_at is not None
-    claim = _claim(event, first)
-    tenant = claim.context.tenant if claim is not None else context.tenant
-    video_id = _video_id(event, claim)
+    begun = _begun(event, first)
+    tenant = begun.context.tenant if begun is not None else context.tenant
+    video_id = _video_id(event, begun)
     about = first(streams.render(tenant, video_id)) if video_id and streams.is_video_id(video_id) else None
     asked = vars(about.fact) if about is not None and (about.position or 0) < event.position else {}
-    project = known.get("project") or asked.get("project")
+    scheduled = vars(begun.fact) if begun is not None else {}
+    project = known.get("project") or scheduled.get("project") or asked.get("project")
     theirs = asked.get("requester") if project == asked.get("project") else None
     cost = next((each for each in _costs(known) if each is not None), None)
     return AuditEvent(
@@ -63,17 +64,23 @@ def audit_event(event: Event, first: Callable[[str], Event | None]) -> AuditEven
     )
 
 
-def _claim(event: Event, first: Callable[[str], Event | None]) -> Event | None:
-    """The claim on the job that a webhook is about."""
-    claim = first(event.fact.job_stream) if isinstance(event.fact, WebhookReceived) else None
-    is_known = claim is not None and (claim.position or 0) < (event.position or 0)
-    return claim if is_known and claim is not None and isinstance(claim.fact, JobClaimed) else None
+def _begun(event: Event, first: Callable[[str], Event | None]) -> Event | None:
+    """The claim on the job that a webhook is about; what was scheduled, of an attempt to deliver it."""
+    stream, wanted = None, (JobClaimed, DeliveryScheduled)
+    if isinstance(event.fact, WebhookReceived):
+        stream = event.fact.job_stream
+    elif isinstance(event.fact, DeliveryAttempted | DeliveryGivenUp):
+        stream = event.stream
+    begun = first(stream) if stream is not None else None
+    if begun is None or (begun.position or 0) >= (event.position or 0) or not isinstance(begun.fact, wanted):
+        return None
+    return begun
 
 
-def _video_id(event: Event, claim: Event | None) -> str | None:
+def _video_id(event: Event, begun: Event | None) -> str | None:
     if event.stream.startswith("render:"):
         return f"video_{event.stream.rpartition(':')[2]}"
-    known = event.fact if claim is None else claim.fact
+    known = event.fact if begun is None else begun.fact
     return vars(known).get("video_id")
 
 
@@ -105,6 +112,8 @@ class FoldedAudit:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self.lacks = 0
+        """How many of the ledger's last facts it has not come to."""
 
     def events(
         self,
@@ -120,7 +129,7 @@ class FoldedAudit:
         wanted = {(kind, value) for kind in MARKS if (value := getattr(filters, kind)) is not None}
         found = [
             each
-            for each in audit_events(self._ledger)
+            for each in self._told()
             if each.position in marked  # others are recorded meanwhile
             and each.tenant == tenant
             and after < each.position < before
@@ -164,7 +173,11 @@ class FoldedAudit:
         ]
 
     def _of(self, tenant: str) -> list[AuditEvent]:
-        return [each for each in audit_events(self._ledger) if each.tenant == tenant]
+        return [each for each in self._told() if each.tenant == tenant]
+
+    def _told(self) -> Iterator[AuditEvent]:
+        until = self._ledger.head() - self.lacks
+        return (each for each in audit_events(self._ledger) if each.position <= until)
 
 
 def _within(number: int | None, low: int | None, high: int | None) -> bool:

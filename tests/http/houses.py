@@ -55,6 +55,7 @@ from ledger.proof.notes import Signer
 from ledger.proof.port import KeptCheckpoint
 from ledger.proof.sequencer import Sequencer
 from ledger.render import Render
+from tests.http.folded_audit import FoldedAudit
 from tests.http.rooms import (
     APPROVAL_S,
     BODY_BYTES_MAX,
@@ -135,6 +136,14 @@ class Kit:
 
         return anyio.run(ask)
 
+    def fall_behind(self, facts: int) -> None:
+        """From now on the audit lacks the last facts."""
+        lacks = dict.fromkeys(("wait_for_audit", "wait_for_questions"), lambda _: facts)
+        self.house = self.app.state.house = replace(self.house, **lacks)
+        query = self.house.audits.query
+        assert isinstance(query, FoldedAudit)
+        query.lacks = facts
+
     def issue(self, *roles: str, by: str = KEY, **fields: Any) -> str:
         """A new API key with these roles, to be used."""
         asked = {"name": "Ours", "roles": [*roles], **fields}
@@ -142,11 +151,11 @@ class Kit:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["secret"])
 
-    def second_admin(self) -> str:
+    def second_admin(self, **fields: Any) -> str:
         """Another admin of the tenant main, whoever has to agree to admins."""
         careful = self.house.api_keys
         self.house = self.app.state.house = replace(self.house, api_keys=replace(careful, four_eyes=self.nobody_else))
-        secret = self.issue("admin", by=ROOT_KEY, spans_tenant=True)
+        secret = self.issue("admin", by=ROOT_KEY, spans_tenant=True, **fields)
         self.house = self.app.state.house = replace(self.house, api_keys=careful)
         return secret
 

@@ -165,6 +165,10 @@ class Ground:
         self.waits.append(timeout_s)
         return True
 
+    def wait_for_audit(self, timeout_s: float) -> int:
+        """It lacks nothing."""
+        return int(not self.wait(timeout_s))
+
 
 def make_ground(
     clock: SettableClock,
@@ -315,8 +319,11 @@ def looking(ground: Ground) -> dict[str, Any]:
 
 
 def read_model_waits(ground: Ground) -> dict[str, Any]:
-    models = ("work", "api_keys", "videos", "spend", "audit", "endpoints")
-    return {f"wait_for_{model}": ground.wait for model in models}
+    models = ("work", "api_keys", "videos", "spend", "endpoints")
+    return {
+        **{f"wait_for_{model}": ground.wait for model in models},
+        **dict.fromkeys(("wait_for_audit", "wait_for_questions"), ground.wait_for_audit),
+    }
 
 
 def limits_of(given: dict[str, Any]) -> Limits:

@@ -102,6 +102,9 @@ def test_a_key_that_asked_for_somebody_else_does_not_approve_either(waiting: Kit
     key = waiting.issue("requester", "approver", by=ROOT_KEY, project="alpha", may_assert_requester=True)
     video = ask(waiting, key=key, **{"Bickford-Requester": "alice"}).json()
     assert error_of(answer(waiting, video["approval"]["id"], key=key))[3] == "own_approval"
+    key_id = waiting.request("GET", "/v1/api_keys", key=ROOT_KEY).json()["data"][0]["id"]
+    successor = waiting.request("POST", f"/v1/api_keys/{key_id}/rotate", key=ROOT_KEY, json={}).json()["secret"]
+    assert error_of(answer(waiting, video["approval"]["id"], key=successor))[3] == "own_approval"
 
 
 def test_an_approval_is_given_once(waiting: Kit) -> None:

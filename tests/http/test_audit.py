@@ -34,6 +34,11 @@ def test_a_filter_that_is_none_is_refused_and_not_left_out(kit: Kit) -> None:
         assert error_of(ask(kit, **{name: kit.create()})) == (400, "invalid_request_error", name, "unknown_parameter")
 
 
+def test_a_filter_that_is_given_twice_is_refused_and_not_left_out(kit: Kit) -> None:
+    answer = kit.request("GET", f"{EVENTS}?type=render.intent&type=render.stored", key=ROOT_KEY)
+    assert error_of(answer) == (400, "invalid_request_error", "type", "duplicate_parameter")
+
+
 def test_every_fact_is_found_by_each_thing_it_holds(kit: Kit) -> None:
     video_id = kit.finished()
     kit.create(key=OTHER_KEY)
@@ -117,6 +122,41 @@ def test_a_page_says_how_many_facts_it_lacks_because_they_cannot_be_read(
     assert ask(kit, position_min=4, position_max=4).json()["parked"] == 3, "where they are is not told"
 
 
+def test_what_the_audit_has_not_come_to_is_not_silently_missing(kit: Kit) -> None:
+    video_id = kit.finished()
+    questions = "/v1/audit/questions/spend_without_video"
+    assert ask(kit).json()["behind"] == kit.request("GET", questions, key=ROOT_KEY).json()["behind"] == 0
+    kit.fall_behind(3)
+    assert ask(kit).json()["behind"] == kit.request("GET", questions, key=ROOT_KEY).json()["behind"] == 3
+    pack = kit.request("GET", "/v1/audit/pack", key=ROOT_KEY, params={"video_id": video_id})
+    assert error_of(pack) == (503, "server_error", None, "projection_behind"), "evidence is whole, or it is not given"
+
+
+def test_a_fact_that_the_audit_may_lack_is_not_said_to_be_unknown(kit: Kit) -> None:
+    kit.finished()
+    theirs, newest = found(kit)[0], found(kit)[-1]
+    kit.fall_behind(2)
+    for key in (ROOT_KEY, OTHER_KEY, FOREIGN_ROOT_KEY):  # the same to everybody, so that nobody learns of another's
+        for event_id in (newest["id"], str(UUID(int=1)), *([] if key == ROOT_KEY else [theirs["id"]])):
+            told = kit.request("GET", f"{EVENTS}/{event_id}", key=key)
+            assert error_of(told) == (503, "server_error", None, "projection_behind")
+            assert told.headers["retry-after"] == "1"
+            assert error_of(ask(kit, key=key, after=event_id))[3] == "projection_behind"
+        receipt = kit.request("GET", "/v1/ledger/proof", key=key, params={"position": newest["position"]})
+        assert error_of(receipt) == (503, "server_error", None, "projection_behind")
+    assert error_of(ask(kit, key=OTHER_KEY, project="alpha"))[0] == 404, "that there is no such project is known"
+
+
+def test_what_may_be_missing_among_the_effects_of_a_fact_is_said(kit: Kit) -> None:
+    video_id = kit.finished()
+    completed = found(kit, stream=kit.render(video_id).stream, type="render.completed")[0]
+    whole = kit.request("GET", f"{EVENTS}/{completed['id']}", key=ROOT_KEY).json()
+    kit.fall_behind(kit.ledger.head() - completed["position"])
+    lacking = kit.request("GET", f"{EVENTS}/{completed['id']}", key=ROOT_KEY).json()
+    assert whole["behind"] == 0 < len(whole["effects"])
+    assert (lacking["effects"], lacking["behind"]) == ([], kit.ledger.head() - completed["position"])
+
+
 def test_a_fact_is_told_with_its_words_its_causes_and_its_effects(kit: Kit) -> None:
     video_id = kit.finished()
     events = {each["type"]: each for each in found(kit, stream=kit.render(video_id).stream)}
@@ -184,6 +224,8 @@ def test_what_a_caller_wrote_down_of_anothers_video_does_not_tell_whose_it_is(ki
         ({"type": "a\0b"}, "invalid_text"),
         ({"video_id": "x" * 513}, "invalid_value"),
         ({"text": "kite"}, "search_off"),
+        ({"text": ""}, "no_words"),
+        ({"text": "!!! _ -"}, "no_words"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(kit: Kit, params: dict[str, Any], code: str) -> None:

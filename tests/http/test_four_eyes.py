@@ -105,6 +105,21 @@ def test_whoever_proposed_a_change_does_not_agree_to_it(careful: Kit) -> None:
     assert change_of(put(careful, RAISED)) == change_id
 
 
+@pytest.mark.parametrize("named", [{}, {"Bickford-Requester": "bob@example.com"}])
+def test_whoever_proposed_a_change_agrees_by_no_successor_of_its_key_and_in_no_other_name(
+    careful: Kit, named: dict[str, str]
+) -> None:
+    second = careful.second_admin(may_assert_requester=True)
+    put(careful, CAP)
+    change_id = change_of(put(careful, RAISED, second))
+    found = careful.request("GET", f"/v1/changes/{change_id}", key=ROOT_KEY).json()["proposed_with"]
+    successor = careful.request("POST", f"/v1/api_keys/{found}/rotate", key=second, json={}).json()["secret"]
+    body = {"decision": "approve"}
+    said = careful.request("POST", f"/v1/changes/{change_id}", key=successor, json=body, headers=named)
+    assert error_of(said)[::3] == (403, "own_approval")
+    assert say(careful, change_id, ROOT_KEY).json()["state"] == "approved"
+
+
 def test_a_change_is_agreed_to_by_who_could_make_it(careful: Kit) -> None:
     put(careful, CAP)
     change_id = change_of(put(careful, RAISED))

@@ -10,7 +10,7 @@ import pytest
 
 from bickford_sora.http.readiness import Looks
 from bickford_sora.http.worker_routes import create_worker_app
-from bickford_sora.metrics import OTHER_PROJECTS, PROJECTS_MAX, Metrics, Whose
+from bickford_sora.metrics import OTHER_PROJECTS, PROJECTS_MAX, Metrics, Refused, Whose
 from ledger.errors import Unavailable
 from ledger.proof.sequencer import Standing
 from projections.positions import Lag
@@ -70,6 +70,17 @@ def test_how_far_the_tree_is_behind_is_told() -> None:
         assert f"bickford_{name} {number}.0" in text
     assert "bickford_checkpoint_age_seconds 1.5" in text
     assert "checkpoint_age" not in Metrics(standing=lambda: Standing(0, 0, 0, None)).text().decode()
+
+
+def test_a_renderer_that_waits_for_an_operator_is_told() -> None:
+    text = Metrics(stopped=lambda: [("fal", "sora-2"), ("openai", "*")]).text().decode()
+    assert 'bickford_renderer_stopped{model="sora-2",renderer="fal"} 1.0' in text
+    assert 'bickford_renderer_stopped{model="*",renderer="openai"} 1.0' in text
+
+    def away() -> list[Refused]:
+        raise Unavailable("gone")
+
+    assert "stopped" not in Metrics(stopped=away).text().decode()
 
 
 def test_numbers_are_for_who_oversees_unless_they_are_public(kit: Kit) -> None:

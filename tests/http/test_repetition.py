@@ -25,7 +25,7 @@ from tests.http.houses import KEY, OTHER_KEY, Kit, error_of, make_kit
 REPEATED = "bickford-repeated"
 AGAIN = {"x-stainless-retry-count": "1"}
 BODY = {"prompt": "A calm sea"}
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def told(kit: Kit, kind: str) -> list[str]:

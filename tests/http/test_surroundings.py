@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from bickford_sora.assets.errors import AssetStoreUnavailable
 from bickford_sora.assets.memory import MemoryAssetStore
 from bickford_sora.http.app import create_app
+from ledger.errors import SegmentUnreadable, UnknownEventType
 from projections.errors import OtherVersion
 from projections.videos import Page
 from tests.http.houses import KEY, Kit, error_of, make_kit
@@ -113,6 +114,39 @@ def test_a_read_model_to_be_rebuilt_is_for_later_and_the_log_says_what_to_do(kit
     assert answer.headers["x-should-retry"] == "false"
     (said,) = [event for event in logged if event["event"] == "read_model_to_be_rebuilt"]
     assert said["run"] == "bickford-sora replay"
+
+
+class NewerVideos(BrokenVideos):
+    """Somewhere in it is a fact of a newer version."""
+
+    def page(self, *_: object) -> Page:
+        raise UnknownEventType("render:main:1 version 3: type 'render.sparkled' is not known")
+
+
+def test_a_fact_that_cannot_be_read_is_named_as_that_and_the_log_says_which(kit: Kit, logged: list[Any]) -> None:
+    newer = replace(kit, app=create_app(replace(kit.house, videos=NewerVideos())))
+    answer = newer.request("GET", "/v1/videos")
+    assert error_of(answer) == (500, "server_error", None, "unknown_event_type")
+    assert answer.headers["x-should-retry"] == "false"
+    assert "sparkled" not in answer.text
+    (said,) = [event for event in logged if event["event"] == "fact_unreadable"]
+    assert "render.sparkled" in said["fact"]
+    assert said["run"] == "bickford-sora verify"
+
+
+class SegmentedVideos(BrokenVideos):
+    """Some of it is in a file that is not there."""
+
+    def page(self, *_: object) -> Page:
+        raise SegmentUnreadable("/srv/segments/segment-1.jsonl cannot be opened")
+
+
+def test_a_missing_segment_is_for_an_operator_and_not_called_storage_that_is_away(kit: Kit) -> None:
+    lacking = replace(kit, app=create_app(replace(kit.house, videos=SegmentedVideos())))
+    answer = lacking.request("GET", "/v1/videos")
+    assert error_of(answer) == (503, "server_error", None, "segment_unreadable")
+    assert "closed segment" in answer.text
+    assert "/srv/" not in answer.text
 
 
 def test_our_own_mistake_in_a_create_is_not_repeated_by_the_sdks(kit: Kit) -> None:

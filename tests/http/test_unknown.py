@@ -36,7 +36,7 @@ class Console:
 
     def status(self, job_id: str) -> JobNews:
         if self.silent:
-            raise ReadFailed("renderer_no_answer")
+            raise ReadFailed("renderer_error", http_status=500)
         if job_id not in self.known:
             raise JobGone("renderer_job_gone", http_status=404)
         return self.known[job_id]
@@ -148,7 +148,9 @@ def test_a_job_the_renderer_does_not_know_is_not_adopted(kit: Kit, console: Cons
     video_id = unanswered(kit)
     assert error_of(decide(kit, "adopt", video_id, {**SEEN, "job_id": "job_8"}))[3] == "job_not_found"
     console.silent = True
-    assert error_of(decide(kit, "adopt", video_id, SEEN))[::3] == (503, "renderer_silent")
+    answer = decide(kit, "adopt", video_id, SEEN)
+    assert error_of(answer)[::3] == (503, "renderer_silent")
+    assert "renderer_error (HTTP 500)" in answer.json()["error"]["message"]  # it may know no such id, and say it so
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,9 @@ def test_what_is_given_up_fails_and_is_settled_in_full(kit: Kit, make: Any, code
 
 def test_a_lost_job_is_made_again_and_not_adopted(kit: Kit) -> None:
     video_id = lost(kit)
-    assert error_of(decide(kit, "adopt", video_id, SEEN))[3] == "nothing_unknown"
+    refused = decide(kit, "adopt", video_id, SEEN)
+    assert error_of(refused)[3] == "nothing_unknown"
+    assert "resubmit or abandon it" in refused.json()["error"]["message"]  # it is in the list: something is to be done
     assert decide(kit, "resubmit", video_id).status_code == 200
     assert (kit.render(video_id).phase, kit.render(video_id).job) == (Phase.ALLOWED, None)
 

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.http.waits import BoundedWaits, Looker, Patience
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 """How long what is to happen is waited for, on a machine that is busy."""
 STRICT = Patience(head_wait_s=1.0, read_silence_s=0.3, look_s=0.1)
 LARGE_BYTES = 40_000_000

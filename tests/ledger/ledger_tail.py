@@ -5,7 +5,7 @@ import threading
 from ledger.application import Ledger
 from ledger.following import Bell, follow
 
-DELIVERY_TIMEOUT_S = 20.0
+DELIVERY_TIMEOUT_S = 60.0
 
 
 class Tail:

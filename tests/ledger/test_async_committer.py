@@ -47,10 +47,11 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 @contextmanager
 def held(url: str) -> Iterator[psycopg.Connection]:
-    """Nobody can append."""
+    """Nobody can append, and at once behind it everybody: a server's session ends some time behind its connection."""
     with psycopg.connect(url, autocommit=True) as blocker:
         blocker.execute(LOCK)
         yield blocker
+        blocker.execute("SELECT pg_advisory_unlock_all()")
 
 
 async def until_it_waits(blocker: psycopg.Connection) -> None:

@@ -16,7 +16,7 @@ from ledger.wire import Encoded
 
 from .ledger_facts import NOON
 
-SETTLE_TIMEOUT_S = 5.0
+SETTLE_TIMEOUT_S = 30.0
 
 
 def writing(*streams: str, reads: Sequence[str] = (), size: int = 10) -> Encoded:

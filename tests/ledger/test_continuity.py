@@ -1,11 +1,13 @@
 """A database that is connected to again, and lacks what this process knows."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
+from psycopg_pool import PoolTimeout
 
 from bickford_sora.database.pool import open_pool
 from ledger.application import Ledger
@@ -30,7 +32,7 @@ def forget_from(url: str, position: int) -> None:
 @contextmanager
 def ledger_of(url: str, continuity: Continuity) -> Iterator[Ledger]:
     with (
-        open_pool(url, size_max=2, on_opened=continuity.check) as pool,
+        open_pool(url, size_max=2, look=continuity.check) as pool,
         closing(RememberingRecorder(pool, continuity)) as recorder,
     ):
         yield Ledger(recorder)
@@ -86,6 +88,23 @@ def test_what_an_event_loop_appended_counts_as_well(ledger_url: str) -> None:
     forget_from(ledger_url, 3)
     with pytest.raises(FactsLost, match="position 3 "):
         checked(ledger_url, continuity)
+
+
+def test_what_was_noted_behind_the_look_at_a_new_connection_is_looked_for_when_it_is_taken(ledger_url: str) -> None:
+    # The old primary's last answer is read while the pool has connected to the new one already.
+    with ledger_of(ledger_url, Continuity()) as ledger:
+        ledger.append(decision((new_stream(), 0), facts=2))
+    with psycopg.connect(ledger_url, autocommit=True) as connection:
+        [*_, last] = connection.execute("select position, event_id from ledger.events order by position").fetchall()
+    forget_from(ledger_url, last[0])
+    lost = threading.Event()
+    continuity = Continuity(lost.set)
+    with open_pool(ledger_url, size_max=1, look=continuity.check, checkout_timeout_s=0.5) as pool:
+        pool.wait()
+        continuity.saw(*last)
+        with pytest.raises(PoolTimeout), pool.connection():
+            pass
+    assert lost.is_set()
 
 
 def test_a_process_that_knows_nothing_takes_every_database(database_url: str) -> None:

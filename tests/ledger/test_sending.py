@@ -49,7 +49,7 @@ def test_a_connection_that_is_taken_again_and_again_has_one_statement(ledger_url
 def test_a_read_only_connection_is_not_kept_and_the_next_one_is_looked_at(ledger_url: str) -> None:
     opened: list[int] = []
     url = conninfo.make_conninfo(ledger_url, options="-c default_transaction_read_only=on")
-    with open_pool(url, size_max=1, on_opened=lambda each: opened.append(each.info.backend_pid)) as pool:
+    with open_pool(url, size_max=1, look=lambda each: opened.append(each.info.backend_pid)) as pool:
         recorder = PostgresRecorder(pool)
         for _ in range(2):
             with pytest.raises(Unavailable, match="read-only"):

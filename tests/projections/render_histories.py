@@ -234,7 +234,7 @@ class Author:
         self.write(stream, fact)
         return stream
 
-    def deliver(self, endpoint: str, event_id: str) -> str:
+    def deliver(self, endpoint: str, event_id: str, video_id: str | None = None) -> str:
         """A new delivery's stream."""
         told = self.endpoints[endpoint]
         stream = streams.delivery(self.tenant, told.endpoint_id, event_id)
@@ -246,7 +246,7 @@ class Author:
                 event_id=event_id,
                 event_type="video.completed",
                 project=told.project,
-                video_id=None,
+                video_id=video_id,
                 created_at=self.now,
                 trigger_position=1,
             ),

@@ -13,6 +13,7 @@ from ledger import events as e
 from ledger.application import Ledger
 from ledger.envelope import Context, Decision
 from ledger.identifiers import new_uuid7
+from ledger.sql import query
 from projections.api_keys import API_KEYS
 from projections.audit import _HASHED, AUDIT, CAUSES_MAX, Audit, Filters
 from projections.audit import _page as _statement
@@ -95,6 +96,27 @@ def test_a_renderers_webhook_is_told_to_the_tenant_whose_job_it_is_about_and_to_
     assert audit.events("acme", Filters(video_id=video_id))[-1] == theirs
     assert [each.job_id for each in audit.events("main", webhooks)] == ["job-nobodys"]
     assert audit.events("main", webhooks) == FoldedAudit(ledger).events("main", webhooks, limit=10)
+    live = tables.everything()
+    rebuild.rebuild()
+    assert tables.everything() == live
+
+
+def test_attempts_of_a_delivery_are_told_to_the_project_whose_video_it_is_about(
+    *, pool: Pool, ledger: Ledger, projector: Projector, rebuild: Rebuild, author: Author, tables: Tables
+) -> None:
+    video_id = author.renders[author.stored_render()].intent.video_id
+    delivery = author.deliver(author.endpoint(), "evt_1", video_id)
+    author.flush()
+    projector.catch_up()  # what was scheduled is then read from the ledger
+    author.attempt(delivery, http_status=503)
+    author.write(delivery, e.DeliveryGivenUp(reason="retries_exhausted"))
+    author.flush()
+    projector.catch_up()
+    audit = Audit(pool)
+    asked = Filters(project="film", video_id=video_id)
+    later = audit.events("acme", asked)[-2:]
+    assert [each.type for each in later] == ["delivery.attempted", "delivery.given_up"]
+    assert audit.events("acme", asked) == FoldedAudit(ledger).events("acme", asked, limit=100)
     live = tables.everything()
     rebuild.rebuild()
     assert tables.everything() == live
@@ -264,6 +286,23 @@ def test_an_intent_nobody_decided_on_is_found(pool: Pool, projector: Projector, 
     author.flush()
     projector.catch_up()
     assert found(questions, "videos_without_decision", author) == []
+
+
+@pytest.mark.parametrize("name", ["expired_approvals", "videos_without_decision"])
+def test_a_question_finds_a_renders_facts_by_its_stream_and_not_in_the_whole_ledger(
+    pool: Pool, projector: Projector, author: Author, name: str
+) -> None:
+    author.intent()
+    author.flush()
+    projector.catch_up()
+    asked = {"tenant": "acme", "project": None, "at": START, "days": UNUSED_DAYS, "limit": 10}
+    statement = "explain " + query(name, "projections.sql.questions")
+    with pool.connection() as connection, connection.transaction():
+        for other in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
+            connection.execute(f"set local enable_{other} = off")  # of so few facts any plan is cheap
+        plan = "\n".join(row[0] for row in connection.execute(statement, asked, prepare=False))
+    assert "Index Scan using events_stream_version_key" in plan, plan
+    assert "Index Cond: (stream = " in plan, plan
 
 
 def test_every_question_has_an_answer_and_no_other_name_does(pool: Pool, projector: Projector) -> None:

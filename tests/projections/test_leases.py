@@ -382,19 +382,20 @@ def test_a_submission_that_was_absent_is_submitted_again(author: Author, project
     assert [item.step for item in leases.claim("w1", 10, 60, author.now)] == ["submit"]
 
 
-def test_what_a_clock_made_due_that_was_a_day_ahead_is_not_waited_for(
-    author: Author, projector: Projector, leases: Leases
+@pytest.mark.parametrize("ahead_by", [timedelta(days=1), timedelta(hours=2)])
+def test_what_a_clock_made_due_that_was_far_ahead_is_not_waited_for(
+    author: Author, projector: Projector, leases: Leases, ahead_by: timedelta
 ) -> None:
     author.queued_render()
     publish(author, projector)
     now = author.now + timedelta(minutes=1)
-    ahead = now + timedelta(days=1)
+    ahead = now + ahead_by
     [item] = leases.claim("w1", 10, 60, ahead)
     leases.release(item, ahead)
     assert leases.claim("w1", 10, 60, now) == []
     leases.sweep(now)
     [again] = leases.claim("w1", 10, 60, now)
     assert again.stream == item.stream
-    leases.release(again, now + timedelta(minutes=15))
+    leases.release(again, now + timedelta(hours=1))
     leases.sweep(now)
     assert leases.claim("w1", 10, 60, now) == []

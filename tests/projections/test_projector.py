@@ -209,8 +209,8 @@ def test_facts_in_an_impossible_order_park_only_where_they_are_folded(
     insert_raw(ledger_database, stream, author.heads[stream] + 2, "render.failed", payload)
     projector.catch_up()
     assert [(name, code) for name, _, _, code in parked(pool)] == [
-        ("videos", "ImpossibleStep"),
-        ("work", "ImpossibleStep"),
+        ("videos", "impossible_step"),
+        ("work", "impossible_step"),
     ]
 
 

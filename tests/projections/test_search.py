@@ -119,6 +119,24 @@ def found(pool: Pool, projector: Projector, search: Search) -> Finder:
     return Finder(Audit(pool), projector, search)
 
 
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("Äpfel", "äpfel"),
+        ("naïve", "NAÏVE"),
+        ("ЖДЯ", "ждя"),
+        ("Straße", "STRASSE"),
+        ("O\u0308l", "\u00f6l"),
+        ("\u00f6l", "O\u0308L"),
+    ],
+)
+def test_words_are_found_however_their_letters_are_written(
+    writer: Writer, found: Finder, written: str, asked: str
+) -> None:
+    video_id = writer.ask(f"a {written} at sea")
+    assert found(asked) == found(written) == found(f'"{asked} at"') == [f"{video_id} render.intent"]
+
+
 def test_words_are_found_in_prompts_fields_and_errors(writer: Writer, found: Finder) -> None:
     kite = writer.ask("A red Kite over the sea", negative_prompt="clouds")
     boat = writer.ask("A boat", BOB)

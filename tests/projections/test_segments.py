@@ -37,7 +37,7 @@ LATER_DEEDS = 15
 KILLS = 3
 CLOSING_S = 0.4
 """About how long it takes to close a segment of so few facts, once its file is begun."""
-SERVER_LEARNS_S = 20.0
+SERVER_LEARNS_S = 60.0
 UNREADABLE = FOUND["payload_unreadable"]
 
 
@@ -191,6 +191,27 @@ def test_renders_go_on_over_a_closed_segment(closed: Shelf, monkeypatch: pytest.
     assert closed.tables() == live
     assert closed.json("projections", "parked", "list")["parked"] == []
     assert closed.json("verify")["held"]
+
+
+def test_the_file_of_a_segment_is_checked_as_an_export_and_not_taken_for_a_cut_one(shelf: Shelf) -> None:
+    until = shelf.books.ledger.head() // 2
+    shelf.close(until)
+    (file,) = (shelf.folder / "data" / "segments").glob("*.jsonl")
+    found = shelf.json("verify", str(file))
+    assert (found["held"], found["facts"], found["covered"]) == (True, until, 0)
+    assert "closed segment" in shelf.run("verify", str(file))
+    cut = file.with_name("cut.jsonl")  # the same content under a name that promises all there is
+    for end in ("", ".manifest.json", ".checkpoint"):
+        cut.with_name(cut.name + end).write_bytes(file.with_name(file.name + end).read_bytes())
+    key = shelf.run("checkpoint", "keys").split("\t")[0]  # the fact that publishes it is behind the segment
+    (finding,) = shelf.json("verify", str(cut), "--public-key", key, status=FOUND["facts_missing"])["findings"]
+    assert finding["first"] == until + 1
+    given = ("--against", str(file.with_name(file.name + ".checkpoint")), "--public-key", key)
+    (finding,) = shelf.json("verify", str(file), *given, status=FOUND["facts_missing"])["findings"]
+    assert finding["first"] == until + 1, "whoever names a checkpoint wants all of it, whatever the file is called"
+    file.write_bytes(file.read_bytes().replace(b'"tenant":"main"', b'"tenant":"mail"', 1))
+    (finding,) = shelf.json("verify", str(file), status=FOUND["facts_changed"])["findings"]
+    assert finding["first"] == 1
 
 
 def test_an_export_over_closed_segments_makes_the_same_ledger_elsewhere(closed: Shelf, server_url: str) -> None:

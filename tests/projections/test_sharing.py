@@ -1,7 +1,9 @@
 """Several processes replay a ledger, each its share, and it comes to what one makes of it."""  # noqa: INP001
 
 import multiprocessing
+import os
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,6 +13,7 @@ import pytest
 from render_histories import Author, Tables, insert_raw
 
 from ledger.application import Ledger
+from ledger.payloads import unread
 from projections import shares
 from projections.audit import AUDIT
 from projections.errors import RebuildRefused, ShareLost
@@ -18,6 +21,7 @@ from projections.port import Pool, Projection, TableRow
 from projections.projector import Projector
 from projections.rebuild import Rebuild
 from projections.replay import _folded, _unfolded
+from projections.sharing import Work, _numbers, _started
 from projections.spend import SPEND
 from projections.story import Story
 from projections.videos import VIDEOS
@@ -99,6 +103,18 @@ def test_a_bad_event_that_the_other_process_meets_is_named(
         rebuild.rebuild("videos")
     assert (refused.value.name, refused.value.stream) == ("videos", last)
     assert tables.everything() == live
+
+
+def test_an_interrupt_meant_for_the_command_does_not_end_the_other_process_while_it_loads(
+    ledger_database: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    work = Work(url=ledger_database, projections=(), payloads=unread)
+    with _numbers(0) as numbers, _started(work, (), numbers) as process:
+        (child,) = multiprocessing.active_children()
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGINT)
+        process.wait(lambda: None)
+    assert capfd.readouterr().err == ""
 
 
 class Interrupted(BaseException):

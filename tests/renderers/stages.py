@@ -16,7 +16,7 @@ from bickford_sora.renderers.transport import Transport, TransportLimits
 from bickford_sora.simulator import Fault, FaultKind, SimulatorServer, SimulatorSettings
 from ledger.clock import system_clock
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 SUBMIT_TIMEOUT_S = 20.0
 """No test waits for its end; a busy machine may stand still for seconds."""
 LIMITS = TransportLimits(connect_timeout_s=20, answer_timeout_s=20, silence_timeout_s=20)

@@ -24,8 +24,10 @@ from tests.renderers.fake_server import Reply, answering, http, unused_url
 PLANTED_WORDS = "a very private birthday"
 
 
-def problem(code: str | None = None, message: str = PLANTED_WORDS) -> dict[str, object]:
-    return {"error": {"code": code, "message": message, "type": "invalid_request_error", "param": None}}
+def problem(
+    code: str | None = None, message: str = PLANTED_WORDS, param: object = None
+) -> dict[str, dict[str, object]]:
+    return {"error": {"code": code, "message": message, "type": "invalid_request_error", "param": param}}
 
 
 SUBMIT = [
@@ -34,6 +36,16 @@ SUBMIT = [
     (answering(402, problem()), Refused, "renderer_payment_required", True),
     (answering(403, problem()), Refused, "renderer_not_enabled", True),
     (answering(404, problem()), Refused, "renderer_not_enabled", True),
+    (answering(400, problem("model_not_found")), Refused, "renderer_not_enabled", True),
+    (answering(400, problem("invalid_value", param="model")), Refused, "renderer_not_enabled", True),
+    (
+        answering(400, problem("invalid_value", "no such model", param="prompt")),
+        Refused,
+        "renderer_request_invalid",
+        True,
+    ),
+    (answering(400, problem("invalid_value", param=["model"])), Refused, "renderer_request_invalid", True),
+    (answering(500, problem("model_not_found")), UnknownOutcome, "renderer_error", None),
     (answering(405, problem()), Refused, "renderer_refused", True),
     (answering(413, b"<html>too large</html>"), Refused, "renderer_request_too_large", True),
     (answering(422, {"detail": [{"msg": PLANTED_WORDS}]}), Refused, "renderer_request_invalid", True),

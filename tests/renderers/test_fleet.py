@@ -1,5 +1,6 @@
 """Replicas: a job stays with its process, new ones go where there is room, and nobody who is away is asked for ever."""
 
+import weakref
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -103,6 +104,18 @@ def test_what_may_begin_now_is_known_before_anything_is_chosen() -> None:
     assert stage.fleet.vacancy("other", "key") == Vacancy()
     stage.fleet.configure([Known(replicas=(ONE, TWO))])
     assert stage.fleet.vacancy("gpu", "key") == Vacancy(), "the other one is there, and nothing limits it"
+
+
+def test_what_was_opened_as_it_is_configured_no_more_is_let_go_of_and_the_others_are_kept() -> None:
+    stage = Stage()
+    kept, changed = Known(name="kept"), Known()
+    stage.fleet.configure([kept, changed])
+    of_kept, of_changed = (weakref.ref(stage.fleet.at(each.name, "key", ONE)) for each in (kept, changed))
+    for address in range(3):  # as a name that leads to other machines every now and then
+        stage.fleet.configure([kept, Known(replicas=(ONE, f"http://10.0.0.{address}/v1"))])
+        assert stage.fleet.at("gpu", "key", ONE) is not None
+    assert of_changed() is None
+    assert stage.fleet.at("kept", "key", ONE) is of_kept()
 
 
 def test_an_unknown_renderer_is_nobody() -> None:

@@ -9,7 +9,7 @@ import httpx
 
 from bickford_sora.simulator import Fault, FaultKind, SimulatorServer
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 KEY = "sk-simulator"
 SMALL = {"model": "sora-2", "seconds": "1", "size": "128x96"}
 

@@ -113,7 +113,7 @@ def test_a_create_that_times_out_for_the_client_is_accepted_and_billed(server: S
         pytest.raises(openai.APITimeoutError),
     ):
         create(client)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while billed(server) == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert billed(server) == 1

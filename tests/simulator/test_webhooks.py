@@ -28,7 +28,7 @@ def create(client: OpenAI, prompt: str = "A kite") -> str:
 
 def deliveries(server: SimulatorServer, count: int) -> list[Delivery]:
     """The record, once it holds `count` entries: an attempt is recorded just after it was answered."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while len(server.simulator.webhooks.deliveries()) < count and time.monotonic() < deadline:
         time.sleep(0.005)
     return server.simulator.webhooks.deliveries()

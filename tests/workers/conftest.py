@@ -24,7 +24,7 @@ CALLER = Caller("main", "default", "req-1", "key_1")
 ORIGIN = Origin("main", "key_1")
 SIZE = "128x96"
 SIMULATED = SimulatorSettings(render_time_s=0.2, frame_rate=4, seconds=("1",), sizes=(SIZE,))
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ docs/failures.md shows it (`python -m tests.workers.failure_table` writes the pa
 step: `append:` and the first fact of a decision, a call of the renderer or of storage.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from bickford_sora.assets.errors import AssetStoreUnavailable
@@ -15,6 +17,12 @@ from ledger.errors import Conflict, Unavailable
 
 PAGE = Path(__file__).parents[2] / "docs" / "failures.md"
 Peer = Literal["ledger", "submission", "renderer", "storage", "keys", "list", "tree", "endpoint", "read models"]
+
+
+Given = Literal[
+    "nothing", "no list: resubmit", "no list: fail", "two renderers", "answer comes late", "told by webhook"
+]
+"""What a story begins with: see `situations.SITUATIONS`."""
 
 
 class Cause(StrEnum):
@@ -45,14 +53,21 @@ class Step:
     """What a failure behind the effect comes to."""
     scripts: dict[str, list[str]] = field(default_factory=dict)
     """What the renderer does at its next calls."""
-    then: Literal["nothing", "delete", "erase", "expire", "tell", "sign"] = "nothing"
+    then: Literal["nothing", "delete", "erase", "expire", "tell", "leave", "sign"] = "nothing"
     """What is done once the video is stored."""
+    given: Given = "nothing"
+    """What is so before the render is asked for."""
+    jobs: int = 1
+    """How many jobs the renderers may bill for it."""
+    lost_in_a_crash: int = 0
+    """How many jobs nobody here can know of, where the process dies before the effect."""
 
 
 AGAIN = "It is done again."
 SEEN = "The next look sees it done."
 LOST_ANSWER = {"submit": ["lose answer"]}
 LOST_REQUEST = {"submit": ["lose request"]}
+ASKED_ONCE_MORE = "An error: recorded again. A crash: unknown; its absence is proven, and the renderer asked again."
 
 STEPS = (
     Step(
@@ -95,6 +110,70 @@ STEPS = (
     Step("submit", "append:render.submission_unknown", "ledger", AGAIN, SEEN, LOST_ANSWER),
     Step("submit", "jobs", "renderer", "Nothing is known of the list; it is read again.", "The same.", LOST_ANSWER),
     Step("submit", "append:render.submission_absent", "ledger", AGAIN, SEEN, LOST_REQUEST),
+    Step(
+        "submit",
+        "append:render.resubmitted",
+        "ledger",
+        "It stays held; the rule decides again.",
+        SEEN,
+        LOST_REQUEST,
+        given="no list: resubmit",
+    ),
+    Step(
+        "submit",
+        "append:render.abandoned",
+        "ledger",
+        "It stays held; the rule decides again.",
+        "Failed and settled, in one append.",
+        LOST_REQUEST,
+        given="no list: fail",
+        jobs=0,
+    ),
+    Step(
+        "submit",
+        "append:render.rerouted",
+        "ledger",
+        AGAIN,
+        SEEN,
+        {"submit": ["unreachable"]},
+        given="two renderers",
+    ),
+    Step(
+        "submit",
+        "append:renderer.stopped",
+        "ledger",
+        ASKED_ONCE_MORE,
+        "It is stopped; the render goes on to the next renderer of its route.",
+        {"submit": ["unauthorized"]},
+        given="two renderers",
+    ),
+    Step(
+        "submit",
+        "append:render.duplicate_found",
+        "ledger",
+        "An error: recorded again. A crash: nobody knows of the second job; the check names it (`job_unclaimed`).",
+        "It is claimed, and on record as one that goes on.",
+        given="answer comes late",
+        jobs=2,
+        lost_in_a_crash=1,
+    ),
+    Step(
+        "submit",
+        "delete",
+        "renderer",
+        "It goes on, claimed, booked and on record (`render.duplicate_found`, not cancelled).",
+        "It is cancelled, and on record as one that goes on.",
+        given="answer comes late",
+        jobs=2,
+    ),
+    Step(
+        "follow",
+        "append:webhook.received",
+        "ledger",
+        "The renderer gets no 2xx and sends it again; without it, the job is polled.",
+        "It is sent again, and answered as known.",
+        given="told by webhook",
+    ),
     Step("follow", "status", "renderer", "It is asked again.", "The same."),
     Step("follow", "append:render.progress", "ledger", AGAIN, SEEN),
     Step("follow", "append:render.attempt_failed", "ledger", AGAIN, SEEN, {"status": ["away", "away", "away"]}),
@@ -202,6 +281,7 @@ STEPS = (
         SEEN,
         then="tell",
     ),
+    Step("deliver", "append:delivery.given_up", "ledger", AGAIN, SEEN, then="leave"),
 )
 
 REBUILD = (
@@ -221,6 +301,26 @@ REBUILD = (
     ),
 )
 """Steps of a rebuild. They are taken on a real database (tests/projections)."""
+
+
+BESIDE: Mapping[str, str] = MappingProxyType(
+    {
+        "render.allowed": "with render.intent",
+        "render.approval_requested": "with render.intent",
+        "render.remixed": "with render.intent",
+        "render.approved": "an approver's request, as render.intent is a client's",
+        "render.denied": "with render.intent, by an approver's request, or by lapse: tests/workers/test_lapse.py",
+        "render.cancelled": "with render.deleted; of a restored ledger: tests/workers/test_restored_backup.py",
+        "render.reviewed": "a request of its own",
+        "render.adopted": "an operator's request: tests/http/test_unknown.py",
+        "job.claimed": "with render.queued or render.duplicate_found",
+        "submission.opened": "with render.submission_started",
+        "submission.closed": "with what ends a submission",
+        "renderer.configured": "at the start of a process",
+        "renderer.resumed": "an operator's request",
+    }
+)
+"""Types of facts of these works that begin no decision of a worker, and where they are recorded instead."""
 
 
 def error_of(step: Step, cause: Cause, effect: Effect) -> Exception:

@@ -54,6 +54,7 @@ from bickford_sora.workers.workshop import Limits, Task, Worker, Workshop
 from ledger import streams
 from ledger.application import Ledger
 from ledger.envelope import Event, Fact
+from ledger.errors import LedgerError
 from ledger.events import Step
 from ledger.identifiers import id_maker
 from ledger.keys import Keys, MemoryKeyStore
@@ -179,6 +180,8 @@ class MemoryRenderer:
         self.replica = f"http://{name}/v1"
         self.prices = (LIST_PRICES["sora-2"],)
         self.recovery = Recovery()
+        self.served_model = "sora-2"
+        """Its own name of the model, as the configuration has it."""
         self._clock = clock
         self._mischief = mischief
         self.jobs_taken: list[Job] = []
@@ -412,6 +415,10 @@ class FragileRecording(Recording):
         with self.mischief.around(f"append:{draft.facts[0][1].TYPE}"):
             return super().append(draft, origin, on=on)
 
+    async def append_all(self, drafts: Sequence[tuple[Draft, Origin]]) -> list[LedgerError | None]:
+        with self.mischief.around(f"append:{drafts[0][0].facts[0][1].TYPE}"):
+            return await super().append_all(drafts)
+
     def on_spend_all(self, wanted: Sequence[Wanted]) -> list[tuple[Event, ...] | Exception]:
         with self.mischief.around("append:render.intent"):
             return super().on_spend_all(wanted)
@@ -427,7 +434,7 @@ def _offer(renderer: MemoryRenderer) -> ModelOffer:
         renderer=renderer.name,
         credential=renderer.credential,
         model="sora-2",
-        served_model="sora-2",
+        served_model=renderer.served_model,
         capabilities=renderer.capabilities,
         sizes=("720x1280",),
         seconds=("4", "8"),

@@ -87,7 +87,7 @@ class Telling:
         self.turns = FragileTurns(shop.mischief)
         self.endpoint = FragileEndpoint(shop.mischief)
         plain = Recording(shop.ledger, clock=shop.clock, new_id=id_maker(shop.clock))
-        endpoints = WebhookEndpoints(
+        self._endpoints = WebhookEndpoints(
             recording=plain,
             keys=shop.keys,
             dispatch=Dispatch(Egress(allow_private=("127.0.0.0/8",)), shop.keys),
@@ -95,7 +95,13 @@ class Telling:
             new_secret=bytes,
         )
         asked = {"name": "ours", "url": "http://127.0.0.1:9/hook", "event_types": ["video.completed"]}
-        endpoints.create(CALLER, asked, origin=ORIGIN)
+        self._created = self._endpoints.create(CALLER, asked, origin=ORIGIN).endpoint
+
+    def leave(self) -> None:
+        """The endpoint is removed as soon as the first delivery to it is scheduled."""
+        again(self.shop, self._announce)
+        assert [*self._due()], "nothing was scheduled"
+        self._endpoints.delete(CALLER, self._created.endpoint_id, origin=ORIGIN)
 
     def one_round(self) -> int:
         """Announces what is new, and makes every call that is due. Returns how many those were."""

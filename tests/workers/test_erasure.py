@@ -13,17 +13,13 @@ from bickford_sora.erasing import Standing
 from bickford_sora.erasures import INTAKE_S
 from bickford_sora.errors import Conflicting, NotFound, RoleMissing
 from bickford_sora.legal_holds import LegalHolds
-from bickford_sora.recording import Recording
 from bickford_sora.references import asset_subject
 from bickford_sora.workers.retain import Retain
 from bickford_sora.workers.workshop import KEPT_RECHECK_S, Task
 from ledger import streams
-from ledger.application import Ledger
-from ledger.errors import Erased, Unavailable
+from ledger.errors import Erased, LedgerError, SegmentUnreadable, Unavailable, UnknownEventType
 from ledger.events import CharacterRequested
 from ledger.identifiers import id_maker
-from ledger.keys import Keys, MemoryKeyStore
-from ledger.memory import MemoryRecorder
 from ledger.render import Phase
 from projections.lineage import LINEAGE
 from projections.story import Story
@@ -392,6 +388,23 @@ def test_the_prompts_of_every_tenant_end_with_their_retention(there: Harness) ->
     assert [streams.tenant_of(each) for each in asked] == ["acme", "main"]
 
 
+@pytest.mark.parametrize("error", [UnknownEventType("newer"), SegmentUnreadable("away")])
+def test_a_render_that_cannot_be_read_keeps_no_other_from_the_end_of_its_retention(
+    there: Harness, error: LedgerError
+) -> None:
+    first, other = finished(there), finished(there, "a boat")
+    there.clock.advance(3600)
+
+    def end_retention(stream: str) -> bool:
+        if stream == streams.render("main", first):
+            raise error
+        return there.erasing.end_retention(stream)
+
+    retain = Retain(query=Readable(there), end_retention=end_retention, clock=there.clock, prompt_retention_s=1.0)
+    assert retain.sweep(threading.Event()) == 1
+    assert there.render(other).erasure is not None
+
+
 def test_the_sweep_waits_for_a_database_that_is_away(there: Harness) -> None:
     stop = threading.Event()
     asked = []
@@ -413,48 +426,6 @@ def test_the_sweep_waits_for_a_database_that_is_away(there: Harness) -> None:
     )
     retain.run(stop)
     assert asked == [1]
-
-
-def test_what_a_restored_backup_brings_back_is_erased_again() -> None:
-    with harness() as there:
-        stored, asked = finished(there), there.ask("under way")
-        backup = dict(there.keys._store._keys)  # type: ignore[attr-defined]
-        until = there.ledger.head()
-        there.run()
-        for video_id in (stored, asked):
-            erase(there, video_id)
-        erase_all(there)
-        there.run()
-        # The backup is restored: an older ledger, and the keys of then.
-        recorder = MemoryRecorder(there.clock)
-        for row in there.ledger._recorder.read(0, until=until):
-            recorder._order.append(row)
-            recorder._streams[str(row.originator_id)].append(row)
-        ledger, store = Ledger(recorder), MemoryKeyStore()
-        store._keys.update(backup)
-        keys = Keys(b"m" * 32, store)
-        assert keys.open(there.render(stored).intent.prompt), "the backup has it"
-        erasures = type(there.erasures)(
-            recording=Recording(ledger, clock=there.clock, new_id=id_maker(there.clock)),
-            keys=keys,
-            assets=there.assets,
-            kept=there.erasures.kept,
-        )
-        again = erasures.reapply()
-        assert [each.decided.subject for each in again] == [stored, asked, CALLER.requester]
-        for video_id in (stored, asked):
-            render = ledger.render(streams.render("main", video_id))
-            assert render is not None
-            assert render.erased
-            assert render.ended
-            with pytest.raises(Erased):
-                keys.open(render.intent.prompt)
-        assert not erasures.reapply(), "done once"
-        there.clock.advance(INTAKE_S)
-        assert erasures.carry_out(streams.requester("main", CALLER.requester))
-        done = erasures.erasure(streams.requester("main", CALLER.requester))
-        assert done is not None
-        assert done.is_done
 
 
 def test_every_fact_total_and_table_stays_but_for_the_erased_words(there: Harness) -> None:

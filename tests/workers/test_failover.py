@@ -90,6 +90,40 @@ def test_a_render_that_waits_for_a_stopped_renderer_goes_on_when_it_is_resumed(s
     assert shop.render(waiting).phase is Phase.STORED
 
 
+def test_what_was_accepted_under_a_name_that_is_put_right_is_asked_for_by_the_right_one(shop: Harness) -> None:
+    shop.renderer.served_model = "sora-typo"
+    waiting = [shop.ask(f"kite {number}") for number in range(3)]
+    shop.renderer.served_model = "sora-2"
+    shop.mischief.scripts["submit"] = ["not enabled"] * len(waiting)
+    shop.run()
+    assert [shop.render(each).phase for each in waiting] == [Phase.STORED] * len(waiting)
+    assert [job.order.model for job in shop.renderer.billed()] == ["sora-2"] * len(waiting)
+    assert not shop.stops.is_stopped(shop.renderer.name, shop.renderer.credential, "sora-2")
+    shop.check()
+
+
+def test_a_renderer_that_refuses_the_name_in_force_too_is_stopped(shop: Harness) -> None:
+    shop.renderer.served_model = "sora-typo"
+    video_id = shop.ask()
+    shop.renderer.served_model = "sora-tpyo"
+    shop.mischief.scripts["submit"] = ["not enabled"] * 2
+    shop.run()
+    assert shop.render(video_id).phase is Phase.FAILED
+    assert shop.types(video_id).count("render.submission_started") == 2
+    assert shop.stops.is_stopped(shop.renderer.name, shop.renderer.credential, "sora-2")
+    shop.check()
+
+
+def test_another_name_at_a_higher_price_is_not_asked_for(shop: Harness) -> None:
+    shop.renderer.served_model = "sora-typo"
+    video_id = shop.ask()
+    shop.renderer.served_model = "sora-2"
+    shop.renderer.prices = (replace(LIST_PRICES["sora-2"], micro_per_unit={"*": 999_000}),)
+    shop.mischief.scripts["submit"] = ["not enabled"]
+    shop.run()
+    assert (shop.render(video_id).phase, shop.renderer.billed()) == (Phase.FAILED, [])
+
+
 @settings(max_examples=tries(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(first=st.lists(st.sampled_from(OUTCOMES), max_size=4), second=st.lists(st.sampled_from(OUTCOMES), max_size=4))
 def test_whatever_two_renderers_answer_there_is_one_paid_job_at_most(first: list[str], second: list[str]) -> None:

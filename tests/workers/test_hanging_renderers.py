@@ -18,7 +18,7 @@ from bickford_sora.simulator import SimulatorServer
 from bickford_sora.simulator.faults import Fault, FaultKind
 from ledger.render import Phase
 from tests.inspecting import compose
-from tests.workers.conftest import CALLER, ORIGIN, SIMULATED, SIZE, wait_until
+from tests.workers.conftest import CALLER, ORIGIN, SIMULATED, SIZE, WAIT_S, wait_until
 
 MODELS = {"hanging": "sora-2", "healthy": "sora-2-pro"}
 WORKERS = 3
@@ -82,27 +82,27 @@ def held(gateway: Gateway) -> set[tuple[str, str, int]]:
         return {*found}
 
 
-def stuck(gateway: Gateway) -> set[tuple[str, str, int]]:
-    """The same, once all it may have are in calls that do not end."""
-    deadline, before = time.monotonic() + 30, held(gateway)
+def stuck(gateway: Gateway, step: str) -> set[tuple[str, str, int]]:
+    """The same, once all it may have are in calls of this step, which do not end."""
+    deadline, before = time.monotonic() + WAIT_S, held(gateway)
     while True:
         time.sleep(0.5)
         now = held(gateway)
-        if now == before and len(now) == WORKERS:
+        if now == before and len(now) == WORKERS and {each for _, each, _ in now} == {step}:
             return now
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, now
         before = now
 
 
-@pytest.mark.parametrize("operation", ["create", "retrieve", "content"])
+@pytest.mark.parametrize(("operation", "step"), [("create", "submit"), ("retrieve", "follow"), ("content", "store")])
 def test_a_renderer_that_hangs_has_its_own_workers_and_the_others_videos_are_made(
-    gateway: Gateway, renderers: dict[str, SimulatorServer], operation: str
+    gateway: Gateway, renderers: dict[str, SimulatorServer], operation: str, step: str
 ) -> None:
     hangs = Fault.model_validate({"kind": FaultKind.LATENCY, "operation": operation, "times": None, "delay_s": 300})
     renderers["hanging"].simulator.faults.add(hangs)
     for number in range(HANGING):
         ask(gateway, "hanging", number)
-    before, asked = stuck(gateway), follows(gateway)
+    before, asked = stuck(gateway, step), follows(gateway)
 
     made = [wait_until(gateway, ask(gateway, "healthy", number), lambda r: r.ended) for number in range(HEALTHY)]
     assert [render.phase for render in made] == [Phase.STORED] * HEALTHY

@@ -3,18 +3,21 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 import pytest
 from PIL import Image as Picture
 
 from bickford_sora.background import Background
-from bickford_sora.composition.books import open_books
+from bickford_sora.clocks import ClocksApart
+from bickford_sora.composition.books import open_books, problems
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.decisions.media import File
 from bickford_sora.decisions.request import create_request, remix_request
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer
 from bickford_sora.simulator.faults import Fault, FaultKind, Operation
+from ledger.clock import system_clock
 from ledger.render import Phase
 from tests.benchmarks.database import temporary_database
 from tests.inspecting import compose
@@ -267,3 +270,15 @@ def test_deleting_a_stored_video_removes_both_copies_and_keeps_the_facts(
     assert purged.job is not None
     assert simulator.simulator.registry.get(purged.job.job_id) is None
     assert types(working, stored.intent.video_id)[-2:] == ["render.deleted", "render.purged"]
+
+
+def test_a_server_and_a_worker_whose_clock_is_wrong_begin_nothing_and_are_not_ready(gateway: Gateway) -> None:
+    assert gateway.crew.check_time == gateway.characters.check_time == gateway.books.check_time
+    witness = gateway.books.check_time.__self__  # type: ignore[attr-defined]
+    assert not any("clock" in each for each in problems(gateway.books))
+    witness._clock = lambda: system_clock() + timedelta(days=1)
+    assert "this machine's clock and the database's differ by 86400 s" in problems(gateway.books)
+    with pytest.raises(ClocksApart):
+        ask(gateway)
+    witness._clock = system_clock
+    assert ask(gateway).phase is Phase.ALLOWED

@@ -12,11 +12,13 @@ from pydantic import SecretStr
 
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
+from bickford_sora.composition.gateway import configured, opening
 from bickford_sora.composition.house import house
 from bickford_sora.http.app import create_app
 from bickford_sora.http.serving import ServerThread
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
+from ledger.clock import system_clock
 from tests.inspecting import compose
 
 KEY = "bk_live_only-for-this-test"
@@ -60,6 +62,19 @@ def client(
         server = stack.enter_context(ServerThread(create_app(rooms), on_stopping=rooms.tide.closing.set))
         stack.enter_context(Background(books, gateway, gateway.configuring))
         yield stack.enter_context(OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0))
+
+
+def test_a_renderer_that_nobody_calls_any_more_lets_go_of_its_connections(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, openai_base_url="http://127.0.0.1:1/v1")
+    [configured_renderer] = configured(settings, settings.renderers()).renderers
+    with ExitStack() as stack:
+        open_at = opening(settings, system_clock, stack)
+        before, used = (open_at(configured_renderer, "http://127.0.0.1:1/v1") for _ in range(2))
+        clients = [each._transport._client for each in (before, used)]  # type: ignore[attr-defined]
+        del before
+        assert [each.is_closed for each in clients] == [True, False]
+    assert clients[1].is_closed
+    assert used is not None
 
 
 def billed(replica: SimulatorServer) -> int:

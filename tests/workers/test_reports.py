@@ -11,6 +11,7 @@ import yaml
 from bickford_sora.background import Background
 from bickford_sora.composition.books import open_books
 from bickford_sora.composition.gateway import Gateway
+from bickford_sora.composition.house import metrics
 from bickford_sora.decisions.request import create_request
 from bickford_sora.settings import Settings
 from bickford_sora.simulator import SimulatorServer, SimulatorSettings
@@ -96,3 +97,26 @@ def test_what_a_server_says_it_made_is_settled_by_the_published_price(
     assert spent[-1] == SpendSettled(video_id=render.intent.video_id, cost=settled)
     table = gateway.price_tables.find(quote.prices_hash)
     assert json.loads(table.text)[0]["micro_per_unit"] == {"*": quote.micro_per_unit}
+
+
+def test_a_renderer_that_charges_far_beyond_its_quote_is_told_to_operators_until_it_is_asked_again(
+    settings: Settings, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEER_KEY", "sk-simulator")
+    peer = SimulatorSettings(
+        flavour="openrouter",
+        render_time_s=0.1,
+        frame_rate=4,
+        seconds=("1",),
+        sizes=(SIZE,),
+        models=("sora-2",),
+        usd_per_s=0.25,
+    )
+    server = stack.enter_context(SimulatorServer(peer))
+    gateway = gateway_before(server, "openrouter", {"micro_per_unit": {"*": 3}}, settings, stack)
+    told, stopped = metrics(gateway).text, b'bickford_renderer_stopped{model="wan",renderer="peer"} 1.0'
+    assert stopped not in told()
+    made(gateway)
+    assert stopped in told()
+    gateway.stops.resume("peer", "key")
+    assert stopped not in told()

@@ -26,7 +26,7 @@ def script_of_the_docs() -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_ten_renders_outlive_the_kill_of_both_their_renderers_and_no_client_sees_it(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

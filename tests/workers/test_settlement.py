@@ -10,6 +10,7 @@ import pytest
 from bickford_sora.decisions.catalogue import Price
 from bickford_sora.decisions.drafts import Draft
 from bickford_sora.errors import QuotaExceeded, TryLater
+from bickford_sora.renderers import wire
 from ledger import events as e
 from ledger import streams
 from ledger.envelope import Fact
@@ -144,15 +145,42 @@ def test_a_renderer_that_charges_far_beyond_a_quote_gets_no_further_render_until
     shop.ask()  # ten times the quote, and not more
 
 
-def test_a_charge_beyond_belief_is_settled_as_quoted_and_stops_the_renderer_too(shop: Harness) -> None:
+@pytest.mark.parametrize("reports", [{"seconds": "604800", "outputs": 100}, {"cost_micro": wire.COST_USD_MAX * 10**6}])
+def test_a_charge_beyond_belief_is_settled_as_quoted_and_stops_the_renderer_too(
+    shop: Harness, reports: dict[str, Any]
+) -> None:
     shop.renderer.prices = (Price("second", {"*": 10**9}),)
-    shop.renderer.reports = {"seconds": "604800", "outputs": 100}
+    shop.renderer.reports = reports
     video_id = shop.ask()
     shop.run()
     assert settled(shop, video_id) == 4 * 10**9
     (stopped,) = [event.fact for event in shop.ledger.history(streams.renderer(shop.renderer.name))]
     assert isinstance(stopped, e.RendererStopped)
     shop.check()
+
+
+def test_what_was_accepted_at_a_wrong_price_stops_nothing_once_that_is_put_right(shop: Harness) -> None:
+    wrong, right = (Price("second", {"*": 1}),), (Price("second", {"*": 100}),)
+    shop.renderer.prices, shop.renderer.reports = wrong, {"cost_micro": 400}
+    first = shop.ask()
+    shop.run(until=lambda: shop.render(first).phase is Phase.QUEUED)
+    behind = shop.ask()
+    shop.run(until=lambda: shop.render(first).phase is Phase.STORED)
+    assert stops_on_record(shop) == 1
+    shop.renderer.prices = right
+    shop.stops.resume(shop.renderer.name, shop.renderer.credential)
+    shop.run()
+    assert [settled(shop, each) for each in (first, behind)] == [400, 400], "what was charged, whatever was quoted"
+    shop.renderer.reports = {"cost_micro": 4_001}
+    shop.ask()
+    shop.run()
+    assert stops_on_record(shop) == 2, "more than ten times the right price"
+    shop.check()
+
+
+def stops_on_record(shop: Harness) -> int:
+    history = shop.ledger.history(streams.renderer(shop.renderer.name))
+    return sum(isinstance(event.fact, e.RendererStopped) for event in history)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -23,7 +23,7 @@ SIMULATED = SimulatorSettings(
     render_time_s=1.5, frame_rate=4, seconds=("1",), sizes=(SIZE,), webhook_attempts_max=2, webhook_backoff_s=0.1
 )
 """Renders that a busy machine's first question, right after the submission, still finds under way."""
-SOON_S = 20.0
+SOON_S = 60.0
 """Much less than the poll interval of `by_webhook`: what ends within it was not polled for."""
 
 

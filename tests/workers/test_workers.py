@@ -1,9 +1,11 @@
 """What each worker promises when something around it is wrong."""
 
+import itertools
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -15,6 +17,7 @@ from bickford_sora.recording import Origin
 from bickford_sora.workers import submit as submitting
 from bickford_sora.workers.workshop import Task
 from ledger import streams
+from ledger.envelope import Decision
 from ledger.errors import Unavailable
 from ledger.events import RenderDuplicateFound, RenderSubmissionRefused
 from ledger.render import Phase
@@ -57,6 +60,27 @@ def test_an_answer_outlives_a_database_that_is_away(shop: Harness, monkeypatch: 
     shop.mischief.hooks["submit"] = lambda: setattr(shop.ledger, "render", render)
     shop.work(video_id)
     assert shop.types(video_id)[-2:] == ["render.submission_started", "render.queued"]
+
+
+def test_an_answer_outlives_an_outage_of_half_an_hour_and_says_so_once(
+    shop: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elapsed = itertools.count(step=125)  # what one append to a database that hangs takes, in seconds
+    monkeypatch.setattr(submitting, "time", SimpleNamespace(monotonic=lambda: next(elapsed), sleep=lambda _s: None))
+    video_id = shop.ask()
+    away = iter([True] * 15)
+    append = shop.ledger.append
+
+    def hangs(decision: Decision) -> object:
+        if next(away, False):
+            raise Unavailable("no answer in time")
+        return append(decision)
+
+    shop.mischief.hooks["submit"] = lambda: setattr(shop.ledger, "append", hangs)
+    with structlog.testing.capture_logs() as logs:
+        shop.work(video_id)
+    assert shop.types(video_id)[-2:] == ["render.submission_started", "render.queued"]
+    assert [each["event"] for each in logs].count("outcome_waits_for_database") == 1
 
 
 def test_a_reference_that_cannot_be_read_ends_the_render_and_asks_for_nothing(shop: Harness) -> None:

@@ -152,6 +152,7 @@ def _shown(visit: Visit, render: Render) -> HeldRender:
     approval = approval_object(visit.house, render)
     assert render.approval is not None, render.stream  # noqa: S101 - `find` says so
     requested, intent = render.approval.requested, render.intent
+    is_own = visit.house.approvals.is_own(visit.caller, render)
     return HeldRender(
         approval=approval,
         requested_at=render.created_at,
@@ -161,16 +162,15 @@ def _shown(visit: Visit, render: Render) -> HeldRender:
         remixed_from_video_id=intent.remix_video_id,
         operation=intent.operation,
         purpose=intent.purpose,
-        is_own=decisions.is_own(visit.caller, render),
-        may_answer=approval.state == "pending" and _may_answer(visit.caller, render),
+        is_own=is_own,
+        may_answer=approval.state == "pending" and not is_own and _may_answer(visit.caller, render),
         may_start=approval.state == "approved" and _may_start(visit.caller, render),
     )
 
 
 def _may_answer(caller: Caller, render: Render) -> bool:
     """What the use case would refuse anyway is not offered."""
-    is_of_project = render.intent.project == caller.project
-    return "approver" in caller.roles and is_of_project and not decisions.is_own(caller, render)
+    return "approver" in caller.roles and render.intent.project == caller.project
 
 
 def _may_start(caller: Caller, render: Render) -> bool:

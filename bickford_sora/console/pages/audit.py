@@ -80,6 +80,8 @@ class ListOfFacts(BaseModel):
     """Where the next page begins; None: this is the last."""
     parked: int
     """Facts that are in no page, since this version cannot read their streams."""
+    behind: int
+    """The ledger's last facts that may be missing, since the audit has not come to them."""
 
 
 class AnswerToQuestion(BaseModel):
@@ -90,6 +92,8 @@ class AnswerToQuestion(BaseModel):
     columns: Sequence[str]
     rows: Sequence[dict[str, Any]]
     has_more: bool
+    behind: int
+    """The ledger's last facts that may not be accounted for yet."""
     questions: Mapping[str, str]
 
 
@@ -103,13 +107,14 @@ async def audit(visit: TheVisit, asked: Annotated[Asked, Depends()]) -> ListOfFa
 async def question(name: str, visit: TheVisit) -> AnswerToQuestion:
     """What a question finds now."""
     found = await visit.read(lambda visit: facts.found_answer(visit.house, visit.caller, name))
-    columns = [*found.rows[0]] if found.rows else []
+    columns = [*found.data[0]] if found.data else []
     return AnswerToQuestion(
         name=name,
-        finds=QUESTIONS[name],
+        finds=found.finds,
         columns=columns,
-        rows=found.rows,
+        rows=found.data,
         has_more=found.has_more,
+        behind=found.behind,
         questions=QUESTIONS,
     )
 
@@ -131,6 +136,7 @@ def _listed(visit: Visit, asked: Asked) -> ListOfFacts:
         questions=QUESTIONS,
         after=str(found.last_id) if found.has_more else None,
         parked=found.parked,
+        behind=found.behind,
     )
 
 

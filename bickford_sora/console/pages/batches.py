@@ -15,6 +15,7 @@ from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.media import File
 from bickford_sora.errors import InvalidRequest
 from bickford_sora.http.batches import FILE, BatchCounts, VideoBatch, counts_of, told_batch
+from bickford_sora.http.lacking import facts_lacking
 from bickford_sora.http.roles import ASKS, READS
 from ledger import streams
 from ledger.batches import Batch
@@ -61,6 +62,8 @@ class SentBatches(BaseModel):
     batches: Sequence[SentBatch]
     after: int | None
     """Where the next page begins; None: this is the last."""
+    behind: int
+    """The ledger's last facts that may be missing, since the audit has not come to them."""
 
 
 @pages.page("/new/batch", "new_batch.html", takes=ASKS)
@@ -99,7 +102,7 @@ def _done(counts: BatchCounts) -> int:
 
 def _sent(visit: Visit, before: int) -> SentBatches:
     house, caller = visit.house, visit.caller
-    house.wait_for_audit(house.limits.projection_wait_s)
+    behind = facts_lacking(house)
     house.wait_for_videos(house.limits.projection_wait_s)
     filters = Filters(type=BatchOpened.TYPE, project=caller.readable)
     found = house.audits.query.events(
@@ -107,7 +110,7 @@ def _sent(visit: Visit, before: int) -> SentBatches:
     )
     shown = found[:PAGE_BATCHES]
     after = shown[-1].position if len(found) > PAGE_BATCHES else None
-    return SentBatches(batches=[_one(visit, each.stream) for each in shown], after=after)
+    return SentBatches(batches=[_one(visit, each.stream) for each in shown], after=after, behind=behind)
 
 
 def _one(visit: Visit, stream: str) -> SentBatch:

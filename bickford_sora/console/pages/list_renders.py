@@ -179,7 +179,7 @@ def _listed(visit: Visit, asked: Asked) -> ListOfRenders:
     house.wait_for_videos(house.limits.projection_wait_s)
     want = wanted(visit, asked)
     if want.words is not None:
-        house.audits.check_words(house.audits.ledger.head())
+        house.audits.check_words(want.words, house.audits.ledger.head())
     found = visit.console.renders.page(want, after=asked.after or None, limit=PAGE_RENDERS)
     is_short = found.after is not None and len(found.renders) < PAGE_RENDERS
     return ListOfRenders(

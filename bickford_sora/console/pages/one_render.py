@@ -12,7 +12,8 @@ from bickford_sora.console.names import names_of
 from bickford_sora.console.routing import Pages
 from bickford_sora.decisions.caller import Caller
 from bickford_sora.http.as_of import AsOf
-from bickford_sora.http.audit import AuditEventInFull, told_event
+from bickford_sora.http.audit import AuditEventInFull, found_event
+from bickford_sora.http.lacking import facts_lacking
 from bickford_sora.http.roles import OVERSEES, READS
 from bickford_sora.http.video_object import Video, View, video_objects
 from bickford_sora.pasts import Past
@@ -130,6 +131,8 @@ class RenderPage(BaseModel):
     spent: Spent
     quoted: Money | None
     timeline: Sequence[TimelineFact]
+    behind: int
+    """The ledger's last facts that may be missing in timeline and money, since the audit has not come to them."""
     names: Mapping[str, str]
     """What the keys of those who did something are called."""
     actions: Sequence[str]
@@ -148,6 +151,7 @@ class _Looked:
     """Its own stream."""
     about: Sequence[AuditEvent]
     """Those of all streams that name it."""
+    behind: int
     past: Past | None
 
 
@@ -160,13 +164,13 @@ async def one(video_id: str, visit: TheVisit, *, as_of: AsOf = None) -> RenderPa
 @pages.page("/facts/{event_id}", "one_fact.html", takes=OVERSEES)
 async def fact(event_id: str, visit: TheVisit) -> AuditEventInFull:
     """One fact with its fields, what led to it and what it led to."""
-    return await visit.read(lambda visit: _fact(visit, event_id))
+    return await visit.read(lambda visit: found_event(visit.house, visit.caller, event_id))
 
 
 @pages.part("/facts/{event_id}/part", "parts/fact.html", takes=OVERSEES)
 async def fact_part(event_id: str, visit: TheVisit) -> AuditEventInFull:
     """The same, to be shown within another page."""
-    return await visit.read(lambda visit: _fact(visit, event_id))
+    return await visit.read(lambda visit: found_event(visit.house, visit.caller, event_id))
 
 
 def actions_of(caller: Caller, render: Render) -> list[str]:
@@ -186,11 +190,6 @@ def actions_of(caller: Caller, render: Render) -> list[str]:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def _fact(visit: Visit, event_id: str) -> AuditEventInFull:
-    visit.house.wait_for_audit(visit.house.limits.projection_wait_s)
-    return told_event(visit.house.audits.explain(visit.caller, event_id))
-
-
 def _looked(visit: Visit, video_id: str, as_of: str | None) -> _Looked:
     house, caller = visit.house, visit.caller
     past = house.pasts.at(as_of) if as_of is not None else None
@@ -200,12 +199,12 @@ def _looked(visit: Visit, video_id: str, as_of: str | None) -> _Looked:
     else:
         render = house.intake.find(caller, video_id)
         own = house.audits.ledger.history(render.stream)
-    house.wait_for_audit(house.limits.projection_wait_s)
+    behind = facts_lacking(house)
     before = past.position + 1 if past is not None else POSITION_MAX
     # Of its project alone: anybody of the tenant may write a video's id into a thread of their own.
     filters = Filters(video_id=video_id, project=render.intent.project)
     about = house.audits.query.events(caller.tenant, filters, after=0, before=before, limit=FACTS_MAX, order="asc")
-    return _Looked(render, [*own], about, past)
+    return _Looked(render, [*own], about, behind, past)
 
 
 def _page(visit: Visit, looked: _Looked) -> RenderPage:
@@ -237,6 +236,7 @@ def _page(visit: Visit, looked: _Looked) -> RenderPage:
         spent=_spent(looked.about),
         quoted=render.quoted.cost if render.quoted else None,
         timeline=_timeline(looked),
+        behind=looked.behind,
         names=names_of(visit, [render.asked_with, *(each.actor for each in looked.about)]),
         actions=actions_of(visit.caller, render) if past is None else [],
         as_of=past.position if past else None,

@@ -19,7 +19,7 @@ class Seen:
     model: str
     size: str
     seconds: int
-    """What is made anew: of an extension, the segment."""
+    """What is made anew: of an extension, the segment. More than was asked for where `num_frames` come to more."""
     cost_micro: int | None
     """None: no price is known."""
     project: str

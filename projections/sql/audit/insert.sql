@@ -1,27 +1,31 @@
 -- One row an event, and one for each of its marks. A payload that has no such field gives null.
 --
 -- Whose a fact is: its own project and requester, else those of the render it is about; the render a webhook is about is
--- found by the claim on its job, and whose that is, its receipt is. Both are read from the first event of their stream, from
--- the ledger where it is not among what is told, and only when that came before: rows are the same whenever they are made.
+-- found by the claim on its job, and whose that is, its receipt is; an attempt of a delivery is about what was scheduled.
+-- All are read from the first event of their stream, from the ledger where it is not among what is told, and only when that
+-- came before: rows are the same whenever they are made.
 , read as materialized (
-    select position, stream, version, type, event_id, recorded_at, occurred_at, coalesce(claim[1], tenant) as tenant, actor,
-           correlation, causation, trace, fact ->> 'project' as project,
+    select position, stream, version, type, event_id, recorded_at, occurred_at, coalesce(begun[1], tenant) as tenant, actor,
+           correlation, causation, trace, coalesce(fact ->> 'project', begun[3]) as project,
            case when starts_with(stream, 'render:') then 'video_' || split_part(stream, ':', 3)
-                when type = 'webhook.received' then claim[2]
-                else fact ->> 'video_id' end as video_id,
+                when type = 'webhook.received' then begun[2]
+                else coalesce(fact ->> 'video_id', begun[2]) end as video_id,
            fact ->> 'requester' as requester, fact ->> 'renderer' as renderer, fact ->> 'job_id' as job_id,
            fact ->> 'webhook_event_id' as webhook_event_id, fact ->> 'code' as code,
            coalesce(fact -> 'cost', fact -> 'quote' -> 'cost', fact -> 'reported' -> 'cost') as cost,
            case when type in ('render.intent', 'render.allowed', 'render.denied', 'render.approval_requested',
                               'render.stored', 'character.requested') then fact end as marked
     from (
-        select *, case when type = 'webhook.received' then (
-            select array[c.tenant, convert_from(c.payload, 'UTF8')::jsonb -> 'f' ->> 'video_id']
-            from ledger.events c
-            where c.stream = fact ->> 'job_stream' and c.version = 1 and c.type = 'job.claimed'
-              and c.position < told.position) end as claim
+        select *, case when type in ('webhook.received', 'delivery.attempted', 'delivery.given_up') then (
+            select array[c.tenant, c.fact ->> 'video_id', c.fact ->> 'project']
+            from (
+                select b.tenant, convert_from(b.payload, 'UTF8')::jsonb -> 'f' as fact
+                from ledger.events b
+                where b.stream = coalesce(told.fact ->> 'job_stream', told.stream) and b.version = 1
+                  and b.type in ('job.claimed', 'delivery.scheduled') and b.position < told.position
+            ) c) end as begun
         from told
-        offset 0  -- or the claim would be looked up wherever it is named
+        offset 0  -- or it would be looked up wherever it is named
     ) told
 ), asked as (
     select tenant, video_id, position, project, requester

@@ -27,9 +27,6 @@ default: allow
 rules:
 - {id: long, effect: require_approval, when: {seconds_min: 4}, on_hold: wait, message: Long ones are looked at.}
 """
-RENDER_TIME_S = 3.0
-PATIENCE_MS = 30_000
-"""How long a render, its file or a check of the ledger may take on a busy machine."""
 PROMPT = "Ferries leave the harbour at dawn"
 REMIXED = "Ferries leave the harbour at dusk"
 COST = "0.40"
@@ -56,9 +53,7 @@ class Studio:
 def studio(server_url: str) -> Iterator[Studio]:
     with (
         temporary_database(server_url) as database,
-        serving(
-            render_time_s=RENDER_TIME_S, BICKFORD_DATABASE_URL=database, BICKFORD_CHECKPOINT_INTERVAL_S="1"
-        ) as server,
+        serving(BICKFORD_DATABASE_URL=database, BICKFORD_CHECKPOINT_INTERVAL_S="1") as server,
     ):
         root = server.announced.split()[-1]
         with httpx.Client(base_url=server.base_url, headers={"authorization": f"Bearer {root}"}) as client:
@@ -71,7 +66,7 @@ def studio(server_url: str) -> Iterator[Studio]:
         yield Studio(server.data_dir, database, server.base_url.removesuffix("/v1"), root, *keys)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_from_a_prompt_to_a_proof(studio: Studio, browser: "Browser", tmp_path: Path) -> None:
     url = studio.url
     with (
@@ -129,10 +124,8 @@ def _approve(visit: Watched, prompt: str) -> None:
 
 
 def _see_it_made(page: "Page") -> None:
-    """Without a reload, until it plays."""
-    state = page.locator("#render .state").first
-    expect(state).to_have_text(re.compile(r"in progress \d+ %"), timeout=PATIENCE_MS)
-    expect(state).to_have_text("completed", timeout=PATIENCE_MS)
+    """Without a reload, until it plays. On a busy machine nobody may look while it is in progress: see test_live."""
+    expect(page.locator("#render .state").first).to_have_text("completed")
     expect(page.locator("video")).to_have_count(1)
     assert page.evaluate("document.body.dataset.same") == "yes"
     assert page.locator("video").evaluate(PLAYED) > PLAYED_S
@@ -156,7 +149,7 @@ def _verify(visit: Watched, studio: Studio, folder: Path) -> None:
     """The button has everything read again; the receipt it leads to is held to the root without the ledger."""
     page = visit.open("/audit/proof")
     page.get_by_role("button", name="Verify now").click()
-    expect(page.locator(".verdict h2")).to_have_text("Everything is as it was recorded", timeout=PATIENCE_MS)
+    expect(page.locator(".verdict h2")).to_have_text("Everything is as it was recorded")
     root = page.locator("dt", has_text="Root").locator("xpath=following-sibling::dd[1]").inner_text()
     assert re.fullmatch(r"[0-9a-f]{64}", root)
     page.get_by_label("Position").fill("1")

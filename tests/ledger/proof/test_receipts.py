@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 
 from ledger.envelope import Context
 from ledger.mapper import RecordedRow
+from ledger.payloads import payload_sha256
 from ledger.proof.checkpoints import Checkpoint, origin_of
 from ledger.proof.errors import Malformed, Mismatch, OtherLedger, Unsigned
 from ledger.proof.findings import Findings
-from ledger.proof.leaves import Moments, envelope_of, leaf_hash, leaf_of, moment
+from ledger.proof.leaves import column_leaves, envelope_of, leaf_hash, leaf_of
 from ledger.proof.merkle import Leaves, inclusion_proof, root
 from ledger.proof.notes import Signer
 from ledger.proof.receipts import Receipt, receipt_of
@@ -76,12 +78,13 @@ def test_the_envelope_of_any_text_is_canonical(text: str) -> None:
     st.datetimes(timezones=st.just(UTC)),
     st.lists(st.integers(-150_000_000, 150_000_000) | st.sampled_from([-60_000_000, 0, 1, 1_000_000, 60_000_000])),
 )
-def test_moments_of_postgres_are_written_as_ours_whatever_was_written_before(when: datetime, steps: list[int]) -> None:
-    moments = Moments()
+def test_moments_are_written_as_each_for_itself_whatever_was_written_before(when: datetime, steps: list[int]) -> None:
+    rows = []
     for step in [0, *steps]:
         with suppress(OverflowError):  # behind the last date, or in front of the first
             when += timedelta(microseconds=step)
-        assert moments.text((when - POSTGRES_EPOCH) // timedelta(microseconds=1)) == moment(when)
+        rows.append(replace(ROW, recorded_at=when, context=ROW.context._replace(occurred_at=when)))
+    assert column_leaves(map(_columns, rows), payload_sha256) == [leaf_of(row) for row in rows]
 
 
 def _columns(row: RecordedRow) -> Row:
@@ -126,11 +129,14 @@ def test_leaves_of_many_rows_are_those_of_each_row(rows: list[RecordedRow]) -> N
     assert leaves == [leaf_of(row) for row in placed]
 
 
-def test_infinity_is_no_moment_however_often_it_is_looked_at() -> None:
-    moments = Moments()
+@pytest.mark.parametrize("column", [5, 6])
+@pytest.mark.parametrize("infinity", [2**63 - 1, -(2**63)])
+def test_infinity_is_no_moment_however_often_it_is_looked_at(column: int, infinity: int) -> None:
+    row = list(_columns(ROW))
+    row[column] = infinity
     for _ in range(2):
         with pytest.raises(OverflowError):
-            moments.text(2**63 - 1)
+            column_leaves([cast("Row", tuple(row))], payload_sha256)
 
 
 def test_a_receipt_comes_back_and_leads_to_its_checkpoint() -> None:

@@ -9,11 +9,12 @@ import pytest
 from ledger.application import Ledger
 from ledger.mapper import RecordedRow
 from ledger.memory import MemoryRecorder
-from ledger.proof.checkpoints import open_checkpoint, origin_of
+from ledger.proof.checkpoints import Checkpoint, open_checkpoint, origin_of
 from ledger.proof.errors import Diverged, NotCovered
 from ledger.proof.leaves import leaf_of
 from ledger.proof.memory import MemoryTree
 from ledger.proof.merkle import Leaves, root
+from ledger.proof.notes import Note
 from ledger.proof.postgres import FETCH_ROWS, PostgresTree
 from ledger.proof.tiles import Tile, TileNodes, tiles_of
 
@@ -205,8 +206,9 @@ class Remembered:
     def __init__(self) -> None:
         self.notes: dict[str, str] = {}
 
-    def newest(self, key_id: str) -> str | None:
-        return self.notes.get(key_id)
+    def newest(self, key_id: str) -> Checkpoint | None:
+        note = self.notes.get(key_id)
+        return None if note is None else Checkpoint.parse(Note.parse(note))
 
     def keep(self, key_id: str, note: str) -> None:
         self.notes[key_id] = note

@@ -1,5 +1,7 @@
 """Tiles by the words and the examples of tlog-tiles, and proofs made of them."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,3 +102,17 @@ def test_a_tile_that_is_cut_is_named() -> None:
         root(TileNodes(lambda tile: read(tile)[: -32 if tile.index else None], 300), 300)
     with pytest.raises(Malformed):
         root(TileNodes(lambda tile: read(tile)[:-1], 300), 300)
+
+
+@settings(max_examples=tries(60))
+@given(size=st.integers(1, 700), damage=st.binary(max_size=80), whole=st.booleans())
+def test_no_bytes_in_a_tiles_place_break_its_reader(size: int, damage: bytes, *, whole: bool) -> None:
+    """What others keep of a tree is read as it comes: another root, or `Malformed`."""
+
+    def damaged(tile: Tile) -> bytes:
+        return (
+            damage if whole else read(tile)[: -len(damage) or None] + damage
+        )  # of the same length, where it is long enough
+
+    with suppress(Malformed):
+        assert len(root(TileNodes(damaged, size), size)) == 32

@@ -7,6 +7,7 @@ over. None of that can be taken back when the clock is.
 import time
 from collections.abc import Callable
 
+from bickford_sora.errors import TryLater
 from ledger.clock import Clock, system_clock
 from ledger.sql import query
 from projections.connections import reading
@@ -15,12 +16,25 @@ from projections.port import Pool
 CLOCKS_APART_S_MAX = 600.0
 """Distance between this machine's clock and the database's from which on nothing is begun that goes by the time."""
 
+ASKED_AGAIN_S = 10.0
+"""How long the two are taken to agree, in seconds, without the database being asked, while no clock jumps here."""
+JUMP_S = 1.0
+"""From how much on a clock that goes otherwise than the monotonic one has jumped, in seconds."""
+
 CheckTime = Callable[[], None]
 """Raises ClocksApart, and ledger.errors.Unavailable when the database does not answer."""
 
 
-class ClocksApart(Exception):  # noqa: N818 - it says what is the case
+class ClocksApart(TryLater):
     """This machine's clock and the database's differ by more than can be worked with. Set both right, by NTP."""
+
+    def __init__(self, apart_s: float) -> None:
+        super().__init__(
+            f"This machine's clock and the database's differ by {apart_s:.0f} s: nothing is accepted here. "
+            "Send the request again; an operator has to set both clocks right.",
+            code="clocks_apart",
+        )
+        self.apart_s = apart_s
 
 
 def unchecked() -> None:
@@ -34,24 +48,31 @@ class Witness:
         self._pool = pool
         self._clock = clock
         self._monotonic = monotonic
-        self._agreed: float | None = None
-        """How far the clock was ahead of the monotonic one when it last agreed with the database's, in seconds."""
+        self._agreed: tuple[float, float] | None = None
+        """When it last agreed with the database's, by the monotonic clock, and how far it was ahead of that one."""
 
     def check(self) -> None:
-        """Raises ClocksApart when the two differ, unless it is the database's that jumped: only records show that."""
-        apart_s, ahead_s = self._compared()
-        if apart_s <= CLOCKS_APART_S_MAX:
-            self._agreed = ahead_s
-        elif self._agreed is None or abs(ahead_s - self._agreed) > CLOCKS_APART_S_MAX:
-            raise ClocksApart(f"this machine's clock and the database's differ by {apart_s:.0f} s")
+        """Raises ClocksApart when the two differ, unless it is the database's that jumped: only records show that.
 
-    def _compared(self) -> tuple[float, float]:
+        The database is asked about every `ASKED_AGAIN_S`, and at once when this machine's clock jumped.
+        """
+        agreed, now_s = self._agreed, self._monotonic()
+        ahead_s = self._clock().timestamp() - now_s
+        if agreed is not None and now_s - agreed[0] < ASKED_AGAIN_S and abs(ahead_s - agreed[1]) < JUMP_S:
+            return
+        apart_s = self._apart_s()
+        if apart_s <= CLOCKS_APART_S_MAX:
+            self._agreed = now_s, ahead_s
+        elif agreed is None or abs(ahead_s - agreed[1]) > CLOCKS_APART_S_MAX:
+            raise ClocksApart(apart_s)
+
+    def _apart_s(self) -> float:
         before = self._clock()
         with reading(self._pool) as connection:
             [(theirs,)] = connection.execute(query("database_time"), prepare=True).fetchall()
         after = self._clock()
-        apart_s = max((before - theirs).total_seconds(), (theirs - after).total_seconds())
-        return apart_s, after.timestamp() - self._monotonic()
+        apart_s: float = max((before - theirs).total_seconds(), (theirs - after).total_seconds())
+        return apart_s
 
 
 def beside_database(pool: Pool, clock: Clock) -> CheckTime:
