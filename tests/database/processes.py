@@ -117,6 +117,33 @@ class Home:
         os.kill(pids[0], signal.SIGKILL)
         assert wait_until(lambda: pids[0] not in self.postmasters() + self.guardians())
 
+    def kill_server(self) -> None:
+        """And wait for its backends: each hears of its end in its own time, and answers until then."""
+        [postmaster] = self.postmasters()
+        backends = _children(postmaster)
+        self.kill([postmaster])
+        assert wait_until(lambda: not any(_lives(pid) for pid in backends))
+
+
+def _children(parent: int) -> list[int]:
+    """Processes that it started, by /proc/PID/status."""
+    return [pid for pid, _ in _command_lines() if f"\nPPid:\t{parent}\n" in _status(pid)]
+
+
+def _status(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # ended meanwhile
+        return ""
+
+
+def _lives(pid: int) -> bool:
+    """Whether it is a process; a zombie, of which nothing but its number is left, is none."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
 
 def _command_lines() -> Iterator[tuple[int, list[str]]]:
     for folder in Path("/proc").glob("[0-9]*"):

@@ -129,7 +129,7 @@ def test_a_killed_server_comes_back_and_no_acknowledged_row_is_lost(home: Home) 
         writer = threading.Thread(target=count_until_cut_off)
         writer.start()
         assert wait_until(lambda: acknowledged > 200)
-        home.kill(home.postmasters())
+        home.kill_server()
         writer.join()
         with EmbeddedPostgres.acquire(home.data_dir), pool.connection() as connection:
             row = connection.execute("SELECT count(*) FROM counted").fetchone()
@@ -143,7 +143,7 @@ def test_a_pool_finds_the_restarted_server_by_itself(home: Home) -> None:
     with EmbeddedPostgres.acquire(home.data_dir) as server, open_pool(server.url, size_max=1) as pool:
         with pool.connection() as connection:
             connection.execute("SELECT 1")
-        home.kill(home.postmasters())
+        home.kill_server()
         with pool.connection(timeout=20) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
@@ -187,7 +187,7 @@ def test_an_adopted_server_that_is_killed_comes_back(home: Home) -> None:
     with EmbeddedPostgres.acquire(home.data_dir) as server:
         home.kill(home.guardians())
         with EmbeddedPostgres.acquire(home.data_dir):
-            home.kill(home.postmasters())
+            home.kill_server()
             with open_pool(server.url, size_max=1) as pool, pool.connection(timeout=20) as connection:
                 assert connection.execute("SELECT 1").fetchone() == (1,)
     assert home.is_quiet()
@@ -197,7 +197,7 @@ def test_guardian_and_server_killed_together_are_replaced(home: Home) -> None:
     # Where process 1 does not reap, the killed server stays as a zombie whose pid is in postmaster.pid.
     with EmbeddedPostgres.acquire(home.data_dir):
         home.kill(home.guardians())
-        home.kill(home.postmasters())
+        home.kill_server()
         with EmbeddedPostgres.acquire(home.data_dir) as second:
             assert select(second.url, "SELECT 1") == 1
     assert home.is_quiet()

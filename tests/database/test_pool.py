@@ -65,7 +65,7 @@ def test_a_lost_connection_costs_no_error(database_url: str) -> None:
         pool.wait()
         with psycopg.connect(database_url, autocommit=True) as other:
             other.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
         for _ in range(2):
