@@ -19,14 +19,14 @@ CALL_S = 0.6
 LIMITS = TransportLimits(
     answer_timeout_s=CALL_S, silence_timeout_s=CALL_S, download_timeout_s=CALL_S, connect_timeout_s=CALL_S
 )
-ENDED_S = 5.0
-"""By when each call has ended, also on a busy machine; what is tried here takes ten seconds and more left alone."""
+ENDED_S = 20.0
+"""By when each call has ended, also on a busy machine; what is tried here takes half a minute and more left alone."""
 
 
 def dripping(begun: bytes) -> Callable[[socket.socket, bytes], None]:
     def behaviour(connection: socket.socket, _: bytes) -> None:
         connection.sendall(begun)
-        for _each in range(300):
+        for _each in range(1200):
             connection.sendall(b"a")
             time.sleep(0.05)
 
@@ -80,7 +80,7 @@ def test_all_addresses_of_a_renderer_are_tried_within_one_call(
     monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext
 ) -> None:
     with unanswering() as port:
-        several = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{each}", port)) for each in range(1, 40)]
+        several = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{each}", port)) for each in range(1, 60)]
         asked = socket.getaddrinfo
 
         def resolved(host: Any, *given: Any, **more: Any) -> Any:
@@ -93,9 +93,9 @@ def test_all_addresses_of_a_renderer_are_tried_within_one_call(
 
 
 def test_all_addresses_of_an_endpoint_are_tried_within_one_call(tls: ssl.SSLContext) -> None:
-    addresses = [f"127.0.0.{each}" for each in range(1, 5)]
+    addresses = [f"127.0.0.{each}" for each in range(1, 20)]
     egress = Egress(allow_private=LOOPBACK, resolve=resolving(*addresses), tls=tls)
-    with unanswering() as port, ending(6.0), pytest.raises(FetchFailed):
+    with unanswering() as port, ending(), pytest.raises(FetchFailed):
         egress.post(f"http://many.example:{port}/", b"", {}, timeout_s=2.0)
 
 

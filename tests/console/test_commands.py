@@ -79,9 +79,9 @@ def test_what_runs_is_ended_with_the_server() -> None:
     ends: list[Ended] = []
     thread = threading.Thread(target=lambda: ends.append(processes.run([], lambda _: begun.set())))
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     processes.close()
-    thread.join(10)
+    thread.join(60)
     assert [each.status for each in ends] == [-15]
 
 

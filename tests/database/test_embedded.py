@@ -96,7 +96,7 @@ def test_a_killed_user_leaves_no_server_behind(home: Home) -> None:
     user.url()
     assert len(home.postmasters()) == 1
     user.kill()
-    assert wait_until(home.is_quiet, timeout_s=5)
+    assert wait_until(home.is_quiet)
 
 
 def test_a_forked_child_does_not_keep_the_server(home: Home) -> None:
@@ -104,7 +104,7 @@ def test_a_forked_child_does_not_keep_the_server(home: Home) -> None:
     child = int(user.line("child").split()[1])
     try:
         user.kill()
-        assert wait_until(home.is_quiet, timeout_s=5)
+        assert wait_until(home.is_quiet)
     finally:
         os.kill(child, signal.SIGKILL)
 

@@ -95,7 +95,7 @@ def test_an_ordinary_user_runs_the_server_as_itself(fresh_home: Home) -> None:
     assert stat.S_IMODE(fresh_home.data_dir.stat().st_mode) == 0o700
     assert Path(f"/proc/{fresh_home.postmasters()[0]}").stat().st_uid == owner
     user.kill()
-    assert wait_until(fresh_home.is_quiet, timeout_s=5)
+    assert wait_until(fresh_home.is_quiet)
 
 
 @only_root

@@ -27,8 +27,8 @@ from ledger.recorder import PostgresRecorder
 from ledger.silence import Silent, answered_within, connect
 from tests.database.silent_server import silent_server
 
-SILENCE_S = 0.5
-SOON_S = 10.0
+SILENCE_S = 1.0
+SOON_S = 30.0
 """Much later than any of these limits, for a busy machine; and nowhere near for ever."""
 
 
@@ -55,18 +55,18 @@ def test_a_statement_that_nobody_answers_ends_and_its_connection_is_replaced(dat
 
 
 def test_what_goes_on_telling_something_is_waited_for_and_so_is_work_that_may_take_its_time(database_url: str) -> None:
-    row_slowly = "select pg_sleep(0.05), repeat('x', 20000) from generate_series(1, 25)"
+    row_slowly = "select pg_sleep(0.05), repeat('x', 20000) from generate_series(1, 40)"
     with open_pool(database_url, size_max=1, silence_s_max=SILENCE_S) as pool, pool.connection() as connection:
-        assert len(connection.execute(row_slowly.encode()).fetchall()) == 25
+        assert len(connection.execute(row_slowly.encode()).fetchall()) == 40
         with answered_within(connection, None):
-            connection.execute("select pg_sleep(1)")
+            connection.execute("select pg_sleep(2)")
         with pytest.raises(Silent):
             connection.execute("select pg_sleep(60)")
 
 
 def test_commands_wait_for_as_long_as_it_takes(database_url: str) -> None:
     with open_pool(database_url, size_max=1) as pool, pool.connection() as connection:
-        assert connection.execute("select pg_sleep(1)").fetchone()
+        assert connection.execute("select pg_sleep(2)").fetchone()
 
 
 def test_a_connection_that_hangs_in_the_pool_is_left_for_another_one(

@@ -85,7 +85,7 @@ def test_an_upload_that_falls_silent_is_given_up() -> None:
     kit = make_kit(body_silence_s=0.2)
     with ServerThread(kit.app) as server:
         host, _, port = server.url.removeprefix("http://").partition(":")
-        with socket.create_connection((host, int(port)), timeout=5) as connection:
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
             head = f"POST /v1/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n\r\n"
             connection.sendall(head.encode() + b"{")
             answer = connection.recv(65536)
@@ -154,7 +154,7 @@ def test_a_body_behind_a_wish_for_another_protocol_is_not_read_as_a_request(serv
     assert answer.split(b" ")[1] == b"400"
     assert answer.count(b"HTTP/1.1 ") == 1
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"POST /v1/videos HTTP/1.1\r\n" + wish + length)
         connection.settimeout(5.0)
         answered = connection.recv(65_536)
@@ -169,7 +169,7 @@ def test_a_body_behind_a_wish_for_another_protocol_is_not_read_as_a_request(serv
 def statuses(url: str, *pieces: bytes) -> list[bytes]:
     """Of all answers on a connection that the last request ends."""
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         for each in pieces:
             connection.sendall(each)
             time.sleep(0.1)
@@ -191,7 +191,7 @@ def test_what_comes_with_a_wish_for_another_protocol_is_the_next_request(served:
 @pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\na: "], ids=["line", "header"])
 def test_headers_that_do_not_end_are_cut_off_and_not_kept(served: Served, begun: bytes) -> None:
     host, _, port = served[1].removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(begun + b"x" * (HEAD_BYTES_MAX - 1_000))
         time.sleep(0.05)
         connection.sendall(b"x" * 2_000)  # and nothing more: it is not waited for
@@ -208,7 +208,7 @@ def test_a_larger_head_behind_another_request_is_refused_in_whatever_pieces_it_c
     _, url = served
     host, port = url.removeprefix("http://").split(":")
     first = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(first + b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: " + b"x" * HEAD_BYTES_MAX)
         time.sleep(0.05)
         connection.sendall(b"\r\n\r\n")
@@ -253,9 +253,9 @@ def test_stopping_lets_a_request_under_way_finish() -> None:
     entered = threading.Event()
     with ThreadPoolExecutor(1) as pool, ServerThread(slow_app(entered)) as server:
         answer = pool.submit(httpx.get, server.url)
-        assert entered.wait(5)
+        assert entered.wait(60)
         server.stop()
-        assert answer.result(5).json() == "done"
+        assert answer.result(60).json() == "done"
         with pytest.raises(httpx.ConnectError):
             httpx.get(server.url)
 
@@ -266,12 +266,12 @@ def test_serving_in_the_foreground_ends_by_an_event_and_answers_what_is_under_wa
     with ThreadPoolExecutor(2) as pool, ExitStack() as stack:
         stack.callback(stop.set)
         serving = pool.submit(serve, slow_app(entered), bound, stop, on_started=started.set)
-        assert started.wait(5)
+        assert started.wait(60)
         answer = pool.submit(httpx.get, url_of(bound))
-        assert entered.wait(5)
+        assert entered.wait(60)
         stop.set()
-        assert answer.result(5).json() == "done"
-        serving.result(5)
+        assert answer.result(60).json() == "done"
+        serving.result(60)
 
 
 def test_a_port_that_is_taken_is_an_error_and_not_an_exit() -> None:

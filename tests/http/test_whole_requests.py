@@ -57,7 +57,7 @@ class Sender:
 
     def __init__(self, url: str) -> None:
         host, _, port = url.removeprefix("http://").partition(":")
-        self._connection = socket.create_connection((host, int(port)), timeout=10)
+        self._connection = socket.create_connection((host, int(port)), timeout=60)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._came = self._connection.makefile("rb")
 
@@ -284,7 +284,7 @@ def test_stopping_lets_a_webhook_under_way_be_answered() -> None:
 
     async def slowly(webhooks: Sequence[object]) -> list[Status | Exception]:
         entered.set()
-        assert await asyncio.to_thread(go_on.wait, 10)
+        assert await asyncio.to_thread(go_on.wait, 60)
         return ["recorded"] * len(webhooks)
 
     kit = make_kit()
@@ -292,12 +292,12 @@ def test_stopping_lets_a_webhook_under_way_be_answered() -> None:
     with ThreadPoolExecutor(1) as pool, ServerThread(kit.app) as server:
         sender = Sender(server.url)
         sender._connection.sendall(to_send(close=False))
-        assert entered.wait(5)
+        assert entered.wait(60)
         stopped = pool.submit(server.stop)
         time.sleep(0.3)
         go_on.set()
         answer = sender._came.read()  # to the end: the connection is closed behind it
-        stopped.result(5)
+        stopped.result(60)
         sender.close()
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close\r\n" in answer
@@ -381,7 +381,7 @@ def test_a_webhook_whose_connection_ended_behind_another_request_is_counted_and_
     together = kit.house.receiving._together
 
     async def slowly(webhooks: Sequence[Any]) -> Sequence[Status | Exception]:
-        assert await asyncio.to_thread(go_on.wait, 10)
+        assert await asyncio.to_thread(go_on.wait, 60)
         return await together(webhooks)
 
     kit.app = create_app(replace(kit.house, receiving=Gathering(slowly)))

@@ -307,7 +307,7 @@ def test_a_refused_decision_rings_no_bell(ledger: Ledger, ledger_url: str) -> No
     with psycopg.connect(ledger_url, autocommit=True) as listener:
         listener.execute("LISTEN ledger")
         ledger.append(decision((stream, 0)))
-        assert len(list(listener.notifies(timeout=5, stop_after=1))) == 1
+        assert len(list(listener.notifies(timeout=60, stop_after=1))) == 1
         with pytest.raises(Conflict):
             ledger.append(decision((stream, 0)))
         assert list(listener.notifies(timeout=0.1)) == []

@@ -122,14 +122,14 @@ def test_a_chunked_answer_without_its_end_is_no_answer(tls: ssl.SSLContext, ende
 )
 def test_an_answer_that_trickles_is_left_when_its_time_is_over(tls: ssl.SSLContext, begun: bytes, each: bytes) -> None:
     limits = TransportLimits(answer_timeout_s=0.4, silence_timeout_s=0.4, download_timeout_s=0.8)
-    trickle = Reply([begun, *[each] * 200], pause_s=0.05)
+    trickle = Reply([begun, *[each] * 600], pause_s=0.05)
     with FakeServer(trickle) as server, transport_to(server, tls, limits) as transport:
         began = time.monotonic()
         with pytest.raises(NoAnswer):
             transport.request("GET", "/videos")
         with pytest.raises(NoAnswer), transport.stream("/videos") as streamed:
             list(streamed.chunks)
-        assert time.monotonic() - began < 6.0  # ten seconds each, left alone
+        assert time.monotonic() - began < 25  # half a minute each, left alone
 
 
 def test_a_request_that_is_read_by_drops_is_left_when_its_time_is_over(tls: ssl.SSLContext) -> None:
@@ -152,8 +152,8 @@ def test_a_request_that_is_read_by_drops_is_left_when_its_time_is_over(tls: ssl.
                 transport.request("POST", "/videos", files=[FilePart("a", "a", "video/mp4", bytes(32 << 20))])
             took_s = time.monotonic() - began
         stopping.set()
-        sipping.join(5.0)
-    assert took_s < 5.0
+        sipping.join(60)
+    assert took_s < 30  # it would take minutes
 
 
 def test_a_packed_answer_is_not_unpacked(tls: ssl.SSLContext) -> None:

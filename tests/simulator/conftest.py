@@ -93,7 +93,7 @@ def peer_of(shared_peers: Callable[[str], Peer]) -> Callable[[str], Peer]:
 
 @pytest.fixture(scope="session")
 def shared_client(shared: SimulatorServer) -> Iterator[OpenAI]:
-    with OpenAI(api_key="sk-simulator", base_url=shared.url, max_retries=0, timeout=10) as openai:
+    with OpenAI(api_key="sk-simulator", base_url=shared.url, max_retries=0, timeout=60) as openai:
         yield openai
 
 

@@ -126,7 +126,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_failure_of_the_
         "POST /v1/videos HTTP/1.1\r\nhost: simulator\r\nauthorization: Bearer sk-simulator\r\n"
         "content-type: multipart/form-data; boundary=b\r\ncontent-length: 1000\r\n\r\n--b\r\n"
     )
-    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), timeout=60) as connection:
         connection.sendall(head.encode())
         time.sleep(0.2)
     time.sleep(0.3)
@@ -143,7 +143,7 @@ def test_a_reset_is_a_real_tcp_reset(server: SimulatorServer, kind: FaultKind, e
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     port = urlsplit(server.url).port
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(head.encode() + body)
         with pytest.raises(ConnectionResetError):
             connection.recv(1)

@@ -27,7 +27,7 @@ def test_the_foreground_run_serves_until_it_is_interrupted() -> None:
             answer = httpx.get(f"{url}/videos", headers={"authorization": "Bearer sk-simulator"})
             assert answer.status_code == 200
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=10) == 0
+            assert process.wait(timeout=60) == 0
         finally:
             process.kill()
 

@@ -43,7 +43,7 @@ def running(made: Crew) -> Iterator[threading.Event]:
     finally:
         stop.set()
         wake.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -63,7 +63,7 @@ def test_a_full_crew_is_waited_for_without_spinning() -> None:
     looks: list[float] = []
 
     def slow(task: Task) -> datetime:
-        go_on.wait(10)
+        go_on.wait(60)
         return later(task)
 
     class Watched(threading.Event):
@@ -81,7 +81,7 @@ def test_a_full_crew_is_waited_for_without_spinning() -> None:
     go_on.set()
     wait_for(lambda: len(leases.released) == 3)
     stop.set()
-    thread.join(10)
+    thread.join(60)
 
 
 def test_by_a_clock_that_is_wrong_nothing_is_begun_and_a_stop_waits_for_what_was_begun() -> None:
@@ -90,7 +90,7 @@ def test_by_a_clock_that_is_wrong_nothing_is_begun_and_a_stop_waits_for_what_was
 
     def slow(task: Task) -> datetime:
         begun.append(task.stream)
-        go_on.wait(10)
+        go_on.wait(60)
         return later(task)
 
     def check_time() -> None:
@@ -108,7 +108,7 @@ def test_by_a_clock_that_is_wrong_nothing_is_begun_and_a_stop_waits_for_what_was
     stop.set()
     assert leases.released == []
     go_on.set()
-    thread.join(10)
+    thread.join(60)
     assert len(leases.released) == 1
     assert leases.calls["claim"] == claims
 
@@ -127,7 +127,7 @@ def test_a_renderer_that_hangs_leaves_workers_to_the_others_and_none_of_its_task
         is_hanging = task.stream in {each.stream for each in hanging}
         begun["hanging" if is_hanging else "other"] += 1
         if is_hanging:
-            go_on.wait(10)
+            go_on.wait(60)
         return later(task)
 
     with running(crew(leases, later, workers={"follow": follow}, size=8, callee_max=4)):
@@ -147,7 +147,7 @@ def test_endpoints_that_hang_leave_couriers_to_other_projects_and_other_tenants(
     def deliver(task: Task) -> datetime:
         begun[told[task.stream]] += 1
         if told[task.stream] == "main/films":
-            go_on.wait(10)
+            go_on.wait(60)
         return later(task)
 
     with running(crew(MemoryLeases(*items), later, workers={"deliver": deliver}, size=16, callee_max=4)):
@@ -170,7 +170,7 @@ def in_rounds(rounds: int, **change: object) -> int:
 
     def follow(task: Task) -> datetime:
         counted[-1] += 1
-        begun[-1].wait(10)
+        begun[-1].wait(60)
         return later(task)
 
     counted.append(0)
@@ -205,7 +205,7 @@ def test_a_long_task_keeps_its_lease_so_that_nobody_begins_it_again() -> None:
 
     def slow(task: Task) -> datetime:
         begun.append(task)
-        go_on.wait(10)
+        go_on.wait(60)
         return later(task)
 
     with running(crew(leases, slow, lease_s=0.6)):
@@ -223,7 +223,7 @@ def test_a_task_that_takes_beyond_reason_loses_its_lease(monkeypatch: pytest.Mon
     def hang_once(task: Task) -> datetime:
         begun.append(task)
         if len(begun) == 1:
-            go_on.wait(10)
+            go_on.wait(60)
         return later(task)
 
     with running(crew(leases, hang_once, lease_s=0.4)):
@@ -281,7 +281,7 @@ def test_stopping_finishes_what_was_begun() -> None:
         return later(task)
 
     with running(crew(leases, slow)):
-        assert begun.wait(5)
+        assert begun.wait(60)
     assert len(leases.released) == 1
 
 
@@ -294,7 +294,7 @@ def test_stopping_does_not_wait_for_a_call_that_hangs() -> None:
         return later(task)
 
     with running(crew(leases, hang, drain_s=0.3)):
-        assert begun.wait(5)
+        assert begun.wait(60)
         stopped_at = time.monotonic()
     assert time.monotonic() - stopped_at < 15  # it would hang for thirty seconds
     assert leases.released == []
@@ -311,4 +311,4 @@ def test_a_failure_of_the_loop_itself_is_raised_and_it_goes_on_with_what_was_beg
     thread.start()
     wait_for(lambda: len(leases.released) == 1)
     stop.set()
-    thread.join(10)
+    thread.join(60)

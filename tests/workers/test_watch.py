@@ -19,7 +19,7 @@ from ledger.recorder import PostgresRecorder
 def kept(watch: Watch, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
     thread = threading.Thread(target=watch.keep, args=("projector", run, stop))
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
