@@ -11,7 +11,7 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects
-from bickford_sora.composition.books import TENANT, Books, audits, problems
+from bickford_sora.composition.books import TENANT, Books, audits, lags, problems
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.composition.packing import packing
 from bickford_sora.endpoints import WebhookEndpoints
@@ -156,7 +156,7 @@ def metrics(
     """The numbers of this process and of the database; those of the spend only where `spend` looks them up."""
     books = gateway.books
     return Metrics(
-        books.projector.lag,
+        lambda: lags(books),
         books.proving.sequencer.standing,
         backlog=lambda: backlog(books.pool, books.clock()),
         stopped=lambda: _stopped(gateway),
