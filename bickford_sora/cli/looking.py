@@ -7,6 +7,8 @@ import typer
 
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.composition.books import Books, open_books
+from bickford_sora.database.layout import Layout
+from bickford_sora.doctor.server import has_schema
 from bickford_sora.pasts import Past, Pasts
 from bickford_sora.settings import Settings
 from bickford_sora.telemetry import configure_logging
@@ -44,6 +46,18 @@ def unknown_then(past: Past) -> CommandRefused:
         f"As of position {past.position} the ledger has no video with this id. Find it with 'videos list'.",
         code="video_not_found",
     )
+
+
+def has_ledger() -> bool:
+    """Whether there is one where the settings say, which `books` would make there otherwise.
+
+    Raises psycopg.OperationalError when the database that is configured does not answer.
+    """
+    settings = quiet_settings()
+    if settings.database_url is None:
+        return Layout(settings.data_dir.absolute()).cluster.exists()
+    with connect(settings.database_url.get_secret_value()) as connection:
+        return has_schema(connection)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from bickford_sora.cli.options import Json
 from bickford_sora.cli.output import note, print_json, print_table, progress_shown
 from bickford_sora.cli.problems import CommandRefused
 from bickford_sora.cli.replay import Names, checked
-from bickford_sora.composition.books import PROJECTIONS
+from bickford_sora.composition.books import PROJECTIONS, lags
 from projections import search
 from projections.positions import Parked
 from projections.projector import Projector
@@ -30,12 +30,12 @@ def show(context: typer.Context, *, as_json: Json = False) -> None:
         return
     versions = {search.NAME: search.VERSION, **{each.name: each.version for each in PROJECTIONS}}
     with books() as opened:
-        lags = opened.projector.lag() + ([opened.search.lag()] if opened.search else [])
-    found = [{**asdict(each), "lag_s": round(each.lag_s, 1), "state": each.state(versions[each.name])} for each in lags]
+        found = lags(opened)
+    told = [{**asdict(each), "lag_s": round(each.lag_s, 1), "state": each.state(versions[each.name])} for each in found]
     if as_json:
-        print_json({"head": lags[0].head, "projections": found})
+        print_json({"head": found[0].head, "projections": told})
         return
-    print_table(COLUMNS, [[each[name] for name in COLUMNS] for each in found])
+    print_table(COLUMNS, [[each[name] for name in COLUMNS] for each in told])
 
 
 @projections.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from bickford_sora.cli.looking import books
+from bickford_sora.cli.looking import books, has_ledger
 from bickford_sora.cli.options import Json, Tenant, in_a_folder
 from bickford_sora.cli.output import print_fields, print_json
 from bickford_sora.cli.problems import CommandRefused
@@ -130,9 +130,11 @@ def _keys(given: str) -> Sequence[str]:
 
 
 def _trusted(public_keys: Sequence[str] | None) -> Sequence[Verifier]:
-    """The keys that are named, else those the ledger has on record."""
+    """The keys that are named, else those the ledger has on record; where there is none, none is made."""
     if public_keys:
         return verifiers_of(public_keys)
+    if not has_ledger():
+        raise Unsigned("there is no ledger here to have the key from; name the one you trust with --public-key")
     with books() as ours:
         if verifiers := ours.proving.signing.keys().verifiers:
             return verifiers

@@ -72,6 +72,8 @@ def report(
         for each in answer["data"]
     )
     print_table(columns, rows)
+    if answer["behind"]:
+        note(f"The last {answer['behind']} of the ledger's facts may be missing: the read model has not come to them.")
     for money in answer["forecast"] or ():
         note(f"To the end of the month, at this rate: {exact_units(money['amount_micro'])} {money['currency']}")
 
@@ -163,7 +165,7 @@ def _past(
             Recording(opened.ledger, clock=clock, new_id=id_maker(clock), zone=zone), SpendTable(opened.pool)
         )
         span = Span(tenant, project, *reports.days(since, until, at=past.at))
-        return told_spend(reports.report_past(past, span, named, progress)).model_dump(mode="json")
+        return told_spend(reports.report_past(past, span, named, progress), behind=0).model_dump(mode="json")
 
 
 def _money(money: Mapping[str, Any] | None) -> str | None:

@@ -1,7 +1,7 @@
 """The ledger, its keys and its read models, opened from settings: enough for commands that only look."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -43,6 +43,7 @@ from projections.errors import OtherVersion
 from projections.leases import Leases
 from projections.lineage import LINEAGE
 from projections.port import Projection
+from projections.positions import Lag
 from projections.projector import Projector
 from projections.questions import Questions
 from projections.search import Search
@@ -181,6 +182,15 @@ def keys_folder(settings: Settings) -> Path:
 def segments_folder(settings: Settings) -> Path:
     """Where the files of closed segments lie."""
     return settings.segments_folder or settings.data_dir / "segments"
+
+
+def lags(books: Books) -> list[Lag]:
+    """How far each read model is, and the index of words where there is one."""
+    found = books.projector.lag()
+    if books.search is not None:
+        with suppress(OtherVersion):  # a process where it is switched off took it away: of the others it is still told
+            found.append(books.search.lag())
+    return found
 
 
 def problems(books: Books) -> list[str]:

@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack
 
-from bickford_sora.composition.books import PROJECTIONS, TENANT
+from bickford_sora.composition.books import PROJECTIONS, TENANT, lags
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.composition.sign_in import code_flow
 from bickford_sora.console.attempts import Attempts
@@ -43,7 +43,7 @@ def _operations(gateway: Gateway) -> Operations:
     return Operations(
         tenant=TENANT,
         versions={each.name: each.version for each in PROJECTIONS} | words,
-        lag=lambda: books.projector.lag() + ([books.search.lag()] if books.search else []),
+        lag=lambda: lags(books),
         parked=books.projector.parked,
         backlog=lambda: backlog(books.pool, books.clock()),
         renderers=lambda: gateway.configuring.renderers,

@@ -11,7 +11,7 @@ from bickford_sora.approvals import Approvals
 from bickford_sora.batches import Batches
 from bickford_sora.budgets import Budgets
 from bickford_sora.callers import PURPOSE, Callers, configured_projects
-from bickford_sora.composition.books import TENANT, Books, audits, problems
+from bickford_sora.composition.books import TENANT, Books, audits, lags, problems
 from bickford_sora.composition.gateway import Gateway
 from bickford_sora.composition.packing import packing
 from bickford_sora.endpoints import WebhookEndpoints
@@ -73,7 +73,7 @@ def house(gateway: Gateway, api_key: SecretStr, background: Callable[[], bytes] 
         legal_holds=LegalHolds(recording=gateway.recording, keys=books.keys, four_eyes=gateway.four_eyes),
         spend_reports=SpendReports(gateway.recording, SpendTable(books.pool)),
         invoices=_invoices(gateway),
-        wait_for_spend=lambda timeout_s: books.projector.wait_for(SPEND.name, books.ledger.head(), timeout_s),
+        wait_for_spend=lambda timeout_s: _lacking(books, [SPEND.name], timeout_s),
         api_keys=_api_keys(gateway),
         reviews=Reviews(gateway.recording, books.keys, _review_weights(settings)),
         approvals=Approvals(recording=gateway.recording, keys=books.keys, query=Videos(books.pool)),
@@ -156,7 +156,7 @@ def metrics(
     """The numbers of this process and of the database; those of the spend only where `spend` looks them up."""
     books = gateway.books
     return Metrics(
-        books.projector.lag,
+        lambda: lags(books),
         books.proving.sequencer.standing,
         backlog=lambda: backlog(books.pool, books.clock()),
         stopped=lambda: _stopped(gateway),

@@ -147,8 +147,8 @@ class House:
     budgets: Budgets
     spend_reports: SpendReports
     invoices: Invoices
-    wait_for_spend: Callable[[float], bool]
-    """As `wait_for_videos`, for the read model of spend."""
+    wait_for_spend: Callable[[float], int]
+    """As `wait_for_audit`, for the read model of spend."""
     pasts: Pasts
     audits: Audits
     wait_for_audit: Callable[[float], int]

@@ -1,4 +1,4 @@
-"""What the audit lacks: the ledger's last facts, while it has not come to them."""
+"""What read models lack: the ledger's last facts, while they have not come to them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ def facts_lacking(house: House) -> int:
     return house.wait_for_audit(house.limits.projection_wait_s)
 
 
-def audit_behind() -> TryLater:
+def read_models_behind() -> TryLater:
     """The refusal of what has to be whole."""
     return TryLater("The read models are behind the ledger. Ask again in a while.", code="projection_behind")
 
@@ -28,5 +28,5 @@ def one_may_be(lacking: int) -> Iterator[None]:
         yield
     except NotFound as error:
         if lacking and error.code == FACT_NOT_FOUND:
-            raise audit_behind() from None
+            raise read_models_behind() from None
         raise

@@ -14,7 +14,7 @@ from bickford_sora.errors import InvalidRequest, NotFound, TryLater
 from bickford_sora.http.audit import FILTER_CHARS_MAX, Asked, filters_of
 from bickford_sora.http.documentation import REFUSALS
 from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
-from bickford_sora.http.lacking import audit_behind, facts_lacking
+from bickford_sora.http.lacking import facts_lacking, read_models_behind
 from bickford_sora.http.roles import OVERSEES
 
 PACK_SENT_FACTS_MAX = 5_000
@@ -97,7 +97,7 @@ def _positions(house: House, caller: Caller, asked: Asked) -> list[int]:
         house.intake.find(caller, asked.video_id)
     filters, between = filters_of(asked)
     if facts_lacking(house):
-        raise audit_behind()
+        raise read_models_behind()
     found = house.audits.positions(caller, filters, between, most=PACK_SENT_FACTS_MAX + 1)
     if len(found) > PACK_SENT_FACTS_MAX:
         raise InvalidRequest(

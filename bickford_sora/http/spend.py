@@ -15,6 +15,7 @@ from bickford_sora.decisions.caller import Caller
 from bickford_sora.http.as_of import AsOf, told
 from bickford_sora.http.documentation import REFUSALS
 from bickford_sora.http.house import House, TheCaller, TheHouse, authenticated
+from bickford_sora.http.lacking import read_models_behind
 from bickford_sora.http.roles import OVERSEES
 from bickford_sora.pasts import Past
 from bickford_sora.spend_reports import SpendReport as Found
@@ -71,6 +72,8 @@ class SpendReport(BaseModel):
     data: list[SpendTotal]
     forecast: list[Money] | None
     """What the month will have cost if it goes on like this; null unless the days are those of the present month."""
+    behind: int
+    """How many of the ledger's last facts may be missing, because the read model has not come to them."""
 
 
 class Charge(BaseModel):
@@ -101,6 +104,8 @@ class ChargePage(BaseModel):
     object: Literal["list"] = "list"
     data: list[Charge]
     has_more: bool
+    behind: int
+    """As in a report."""
 
 
 @router.get("", summary="Report spend", dependencies=[OVERSEES])
@@ -128,8 +133,8 @@ async def charges(
 
 @router.get("/charges.csv", summary="Download charges", dependencies=[OVERSEES], response_class=StreamingResponse)
 async def charges_csv(house: TheHouse, caller: TheCaller, asked: Asking) -> StreamingResponse:
-    """The charges in the columns of FOCUS 1.2."""
-    span = await house.listing.run(span_of, house, caller, asked)
+    """The charges in the columns of FOCUS 1.2, all of them: refused while some may be missing."""
+    span = await house.listing.run(_whole_span, house, caller, asked)
     return StreamingResponse(_lines(house, span), media_type="text/csv; charset=utf-8")
 
 
@@ -150,41 +155,53 @@ def _csv(lines: Sequence[Sequence[str]]) -> str:
 # What follows runs in the synchronous world, behind the crossing.
 
 
-def span_of(house: House, caller: Caller, asked: Asked) -> Span:
-    """Whose spend is asked about, of which days, when the read model has all of it. Raises InvalidRequest."""
-    house.wait_for_spend(house.limits.projection_wait_s)
-    return house.spend_reports.span(caller, asked.since, asked.until, asked.project)
+def span_of(house: House, caller: Caller, asked: Asked) -> tuple[Span, int]:
+    """Whose spend is asked about, of which days, and how many facts the read model lacks. Raises InvalidRequest."""
+    span = house.spend_reports.span(caller, asked.since, asked.until, asked.project)
+    return span, house.wait_for_spend(house.limits.projection_wait_s)
+
+
+def _whole_span(house: House, caller: Caller, asked: Asked) -> Span:
+    """As `span_of`. Raises TryLater while facts are lacking: a file has no place to say so."""
+    span, behind = span_of(house, caller, asked)
+    if behind:
+        raise read_models_behind()
+    return span
 
 
 def _report(house: House, caller: Caller, asked: Asked, by: By) -> SpendReport:
-    return told_spend(house.spend_reports.report(span_of(house, caller, asked), by))
+    span, behind = span_of(house, caller, asked)
+    return told_spend(house.spend_reports.report(span, by), behind=behind)
 
 
 def _report_past(house: House, caller: Caller, past: Past, asked: Asked, by: By) -> SpendReport:
     span = house.spend_reports.span(caller, asked.since, asked.until, asked.project, at=past.at)
-    return told_spend(house.spend_reports.report_past(past, span, by))
+    return told_spend(house.spend_reports.report_past(past, span, by), behind=0)  # folded from the ledger itself
 
 
-def told_spend(found: Found) -> SpendReport:
+def told_spend(found: Found, *, behind: int) -> SpendReport:
     """The report as it is answered."""
     forecast = found.forecast_micro
     return SpendReport(
         by=found.by,
         since=found.span.first,
         until=found.span.last,
-        data=[_total(each) for each in found.totals],
+        data=[told_total(each) for each in found.totals],
         forecast=None
         if forecast is None
         else [Money(amount_micro=micro, currency=currency) for currency, micro in sorted(forecast.items())],
+        behind=behind,
     )
 
 
 def _page(house: House, caller: Caller, asked: Asked, after: int) -> ChargePage:
-    found = house.spend_reports.page(span_of(house, caller, asked), after)
-    return ChargePage(data=[_charge(each) for each in found], has_more=len(found) == CHARGES_MAX)
+    span, behind = span_of(house, caller, asked)
+    found = house.spend_reports.page(span, after)
+    return ChargePage(data=[_charge(each) for each in found], has_more=len(found) == CHARGES_MAX, behind=behind)
 
 
-def _total(found: Sum) -> SpendTotal:
+def told_total(found: Sum) -> SpendTotal:
+    """The sums of one name as they are answered."""
     return SpendTotal(
         name=found.name,
         currency=found.currency,

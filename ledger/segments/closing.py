@@ -16,7 +16,7 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import TupleRow
 
 from ledger.durable import sync
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, SegmentUnreadable
 from ledger.events import (
     RenderAssetLost,
     RenderCancelled,
@@ -30,7 +30,7 @@ from ledger.exchange.selection import Selection, identify, select_last
 from ledger.proof.notes import Verifier
 from ledger.proof.port import KeptCheckpoint, TreeReader
 from ledger.segments.checking import check_export
-from ledger.segments.files import SegmentFile, index_path, write_index
+from ledger.segments.files import SegmentFile, check_in_place, index_path, write_index
 from ledger.segments.table import SQL, Segment, read_segments
 from ledger.sql import query
 
@@ -71,11 +71,13 @@ def close_segment(
     """Closes the positions behind the last closed segment up to `until`. `checkpoint` covers them.
 
     `connection` is the tables' owner's, in autocommit mode; `folder` is where segments are read from. Raises
-    SegmentRefused when there is nothing to close or somebody else is closing, and whatever `check_export` raises for a
-    file that is not what was signed.
+    SegmentRefused when there is nothing to close, an earlier segment's file is missing or was cut, or somebody else is
+    closing, and whatever `check_export` raises for a file that is not what was signed.
     """
     with _alone(connection):
-        first = max((each.last for each in read_segments(connection)), default=0) + 1
+        closed = read_segments(connection)
+        _check_in_place(closed, folder)
+        first = max((each.last for each in closed), default=0) + 1
         last = min(checkpoint.size, select_last(connection, Selection()))
         if until < first:
             raise SegmentRefused(f"there is nothing to close up to position {until}: segments end at {first - 1}")
@@ -94,6 +96,15 @@ def close_segment(
                 sync(each)
         # A crash before this line leaves files that nobody reads. From here on they are what is left of the payloads.
         return _move(connection, folder, path.name, manifest, checkpoint.size)
+
+
+def _check_in_place(closed: Sequence[Segment], folder: Path) -> None:
+    """Raises SegmentRefused: who closes more while an earlier part is out of reach has not noticed that it is."""
+    for segment in closed:
+        try:
+            check_in_place(folder, segment)
+        except SegmentUnreadable as error:
+            raise SegmentRefused(f"{error}; put it back before more is closed") from error
 
 
 def _move(

@@ -15,6 +15,8 @@ from ledger.errors import SegmentUnreadable
 from ledger.exchange.cloudevents import LINE_BYTES_MAX, payload_in
 from ledger.segments.table import Segment
 
+CUT = "was cut or added to"
+
 
 def index_path(export: Path) -> Path:
     """Where the index of an export lies."""
@@ -24,6 +26,17 @@ def index_path(export: Path) -> Path:
 def write_index(export: Path) -> None:
     """Writes down where each line begins, and where the last one ends: integers of 64 bits."""
     index_path(export).write_bytes(_line_ends(export).tobytes())
+
+
+def check_in_place(folder: Path, segment: Segment) -> None:
+    """Raises SegmentUnreadable for a file that is not there or not as long as it was. What is in it is not read."""
+    path = folder / segment.file
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, segment, f"cannot be found ({error.strerror})") from error
+    if size != segment.bytes:
+        raise _unreadable(path, segment, CUT)
 
 
 class SegmentFile:
@@ -70,7 +83,7 @@ class SegmentFile:
         if not self._fits(found, size):
             found = _line_ends(self._path)
         if not self._fits(found, size) or size != self._segment.bytes:
-            raise self._unreadable("was cut or added to")
+            raise self._unreadable(CUT)
         return found
 
     def _fits(self, index: "array[int]", size: int) -> bool:
@@ -78,7 +91,11 @@ class SegmentFile:
         return len(index) == events + 1 and index[0] == 0 and index[-1] == size
 
     def _unreadable(self, what: str) -> SegmentUnreadable:
-        return SegmentUnreadable(f"{self._segment.title} is in {self._path}, which {what}")
+        return _unreadable(self._path, self._segment, what)
+
+
+def _unreadable(path: Path, segment: Segment, what: str) -> SegmentUnreadable:
+    return SegmentUnreadable(f"{segment.title} is in {path}, which {what}")
 
 
 def _line_ends(path: Path) -> "array[int]":

@@ -35,6 +35,8 @@ def test_a_server_tells_what_its_background_did_and_a_worker_tells_for_itself() 
             r'renderer_call_duration_seconds_count\{method="POST",outcome="200",process="background"', text
         )
         assert re.search(r'bickford_spend_today\{currency="USD",project="default",state="reserved"\} 0\.\d+', text)
+        for read_model in ("videos", "search"):
+            assert re.search(rf'projection_lag_seconds\{{projection="{read_model}"\}} \d', text)
         _a_worker_tells(server)
 
 

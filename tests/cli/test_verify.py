@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +144,19 @@ def test_a_receipt_is_taken_and_checked_without_the_ledger(shell: Shell, tmp_pat
 def test_where_no_key_is_known_a_receipt_asks_for_the_one_to_trust(shell: Shell, tmp_path: Path) -> None:
     receipt = shell.file("of.tlog-proof")
     shell.run("proof", "take", shell.video_id, "--out", receipt)
+    since = shell.file("since.txt")
+    shell.run("proof", "consistency", str(FACTS), "--out", since)
+    against = ("--against", shell.file("checkpoint"))
+    asked = [("proof", "check", receipt), ("proof", "check-consistency", since, *against)]
     with temporary_database(shell.url) as empty:
-        said = run(
-            tmp_path / "none", "proof", "check", receipt, status=FAILED[Unsigned], BICKFORD_DATABASE_URL=empty
-        ).stderr
-    assert "name the one you trust with --public-key" in said
+        for arguments, given in product(asked, ({}, {"BICKFORD_DATABASE_URL": empty})):
+            nowhere = tmp_path / "none"
+            said = run(nowhere, *arguments, status=FAILED[Unsigned], **given).stderr
+            assert "there is no ledger here" in said
+            assert "name the one you trust with --public-key" in said
+            assert not nowhere.exists(), "to check makes nothing"
+        with psycopg.connect(empty) as looking:
+            assert looking.execute("select count(*) from pg_namespace where nspname = 'ledger'").fetchone() == (0,)
 
 
 def test_that_the_ledger_went_on_is_proved_and_checked_without_it(shell: Shell, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -32,6 +33,16 @@ def test_the_page_says_what_the_report_says(kit: Kit) -> None:
     html = unescape(somebody.get("/spend").text)
     for shown in ("0.40 USD", "cap 1.00 USD", "expected for the whole month", "monthly", "By requester", "0.20 USD"):
         assert shown in html, shown
+
+
+def test_what_the_page_may_lack_is_said(kit: Kit) -> None:
+    kit.create()
+    somebody, said = visitor(kit, ROOT_KEY), "The last 3 facts of the ledger may be missing here"
+    assert said not in somebody.get("/spend").text
+    kit.fall_behind(3)
+    kit.app.state.console = replace(kit.app.state.console, house=kit.house)
+    assert said in somebody.get("/spend").text
+    assert somebody.get("/spend/charges.csv").status_code == 503
 
 
 def test_a_cap_of_all_projects_is_not_drawn_over_the_spend_of_one(kit: Kit) -> None:

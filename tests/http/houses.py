@@ -137,8 +137,8 @@ class Kit:
         return anyio.run(ask)
 
     def fall_behind(self, facts: int) -> None:
-        """From now on the audit lacks the last facts."""
-        lacks = dict.fromkeys(("wait_for_audit", "wait_for_questions"), lambda _: facts)
+        """From now on the audit lacks the last facts, and spend is said to."""
+        lacks = dict.fromkeys(("wait_for_audit", "wait_for_questions", "wait_for_spend"), lambda _: facts)
         self.house = self.app.state.house = replace(self.house, **lacks)
         query = self.house.audits.query
         assert isinstance(query, FoldedAudit)

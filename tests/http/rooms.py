@@ -165,8 +165,8 @@ class Ground:
         self.waits.append(timeout_s)
         return True
 
-    def wait_for_audit(self, timeout_s: float) -> int:
-        """It lacks nothing."""
+    def wait_for_facts(self, timeout_s: float) -> int:
+        """It lacks none."""
         return int(not self.wait(timeout_s))
 
 
@@ -319,10 +319,10 @@ def looking(ground: Ground) -> dict[str, Any]:
 
 
 def read_model_waits(ground: Ground) -> dict[str, Any]:
-    models = ("work", "api_keys", "videos", "spend", "endpoints")
+    models = ("work", "api_keys", "videos", "endpoints")
     return {
         **{f"wait_for_{model}": ground.wait for model in models},
-        **dict.fromkeys(("wait_for_audit", "wait_for_questions"), ground.wait_for_audit),
+        **dict.fromkeys(("wait_for_audit", "wait_for_questions", "wait_for_spend"), ground.wait_for_facts),
     }
 
 

@@ -102,3 +102,17 @@ def test_nothing_is_told_of_days_in_which_nothing_was_spent(kit: Kit) -> None:
     kit.create()
     assert report(kit, since="2026-10", until="2026-10")["data"] == []
     assert report(kit, since="2026-11-20", until="2026-11-20")["data"] != []
+
+
+def test_what_the_read_model_has_not_come_to_is_not_silently_missing(kit: Kit) -> None:
+    kit.finished()
+    kit.create()
+    before = report(kit)
+    assert before["behind"] == kit.request("GET", "/v1/spend/charges", key=ROOT_KEY).json()["behind"] == 0
+    kit.fall_behind(3)
+    assert report(kit)["behind"] == kit.request("GET", "/v1/spend/charges", key=ROOT_KEY).json()["behind"] == 3
+    assert report(kit, as_of=str(kit.ledger.head()))["behind"] == 0, "folded from the ledger itself"
+    refused = kit.request("GET", "/v1/spend/charges.csv", key=ROOT_KEY)
+    assert error_of(refused) == (503, "server_error", None, "projection_behind"), "a file has no place to say so"
+    kit.fall_behind(0)
+    assert report(kit) == before

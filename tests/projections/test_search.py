@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from psycopg import sql
 
+from bickford_sora.composition.books import PROJECTIONS, lags, open_books
 from bickford_sora.database.pool import open_pool
+from bickford_sora.settings import Settings
 from ledger import events as e
 from ledger import streams
 from ledger.application import Ledger
@@ -241,3 +244,11 @@ def test_a_batch_that_another_process_took_in_meanwhile_is_left_to_it(
     assert Search(ledger, Interrupted(pool, meanwhile), pool).step() == 1
     with pool.connection() as connection:
         assert connection.execute("select from search.texts").fetchall() == [], "what was erased meanwhile stays erased"
+
+
+def test_the_index_is_told_of_beside_the_read_models_unless_it_is_gone(database_url: str, tmp_path: Path) -> None:
+    with open_books(Settings(data_dir=tmp_path / "data", database_url=database_url)) as books:
+        assert books.search is not None
+        assert {each.name for each in lags(books)} == {*(each.name for each in PROJECTIONS), module.NAME}
+        books.search.drop()  # by a process where it is switched off
+        assert {each.name for each in lags(books)} == {each.name for each in PROJECTIONS}

@@ -265,6 +265,26 @@ def test_a_missing_file_is_named_and_takes_nobody_for_bad(closed: Shelf) -> None
     assert closed.json("verify")["held"]
 
 
+def test_nothing_more_is_closed_while_a_segment_is_not_there_as_it_was(shelf: Shelf) -> None:
+    head = shelf.books.ledger.head()
+    shelf.close(head // 2)
+    (path,) = (shelf.folder / "data" / "segments").glob("*.jsonl")
+    whole, moved = path.read_bytes(), shelf.moved()
+    path.unlink()
+    said = shelf.run("segments", "close", "--until", str(head), status=1)
+    assert "segment_refused" in said
+    assert f"positions 1 to {head // 2}" in said
+    assert path.name in said
+    path.write_bytes(whole[:-1])
+    with pytest.raises(SegmentRefused, match=f"{path.name}, which was cut"):
+        shelf.close(head)
+    assert (shelf.moved(), shelf.ends()) == (moved, [head // 2])
+    assert [*path.parent.glob("*.jsonl")] == [path], "no file of it was begun"
+    path.write_bytes(whole)
+    shelf.close(head)
+    assert shelf.ends() == [head // 2, head]
+
+
 def test_an_export_and_the_audit_say_the_same_of_whose_a_fact_is(shelf: Shelf) -> None:
     author = Author(shelf.books.ledger, tenant="acme", job_prefix="job")
     operator = shelf.author

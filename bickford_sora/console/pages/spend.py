@@ -17,7 +17,7 @@ from bickford_sora.http import spend as reports
 from bickford_sora.http.budgets import Budget, budget_object
 from bickford_sora.http.forms import NO_NUL
 from bickford_sora.http.roles import OVERSEES
-from bickford_sora.http.spend import SpendReport, SpendTotal, told_spend
+from bickford_sora.http.spend import SpendReport, SpendTotal, told_spend, told_total
 from ledger.spend import TENANT
 from projections.spend import By, Span
 
@@ -113,8 +113,8 @@ async def charges(visit: TheVisit, asked: Annotated[Asked, Depends()]) -> Stream
 
 def _page(visit: Visit, asked: Asked) -> SpendPage:
     house, caller = visit.house, visit.caller
-    span = reports.span_of(house, caller, asked.as_sent())
-    days = told_spend(house.spend_reports.report(span, "day"))
+    span, behind = reports.span_of(house, caller, asked.as_sent())
+    days = told_spend(house.spend_reports.report(span, "day"), behind=behind)
     budgets = [budget_object(each) for each in house.budgets.all(caller)]
     scope = TENANT if span.project is None else f"project:{span.project}"
     caps = [each for each in budgets if each.scope == scope]
@@ -133,7 +133,7 @@ def _page(visit: Visit, asked: Asked) -> SpendPage:
 
 
 def _breakdown(visit: Visit, span: Span, by: By, heading: str) -> Breakdown:
-    found = told_spend(visit.house.spend_reports.report(span, by)).data
+    found = [told_total(each) for each in visit.house.spend_reports.report(span, by).totals]
     rows = sorted(found, key=lambda each: (each.settled_micro + each.open_micro, each.renders), reverse=True)
     most = max((each.settled_micro + each.open_micro for each in rows), default=0)
     left_out = max(0, len(rows) - ROWS_MAX)
