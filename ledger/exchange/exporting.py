@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 from uuid import UUID
 
 from psycopg import Connection
@@ -50,15 +50,28 @@ class _LineWriter:
 
 
 class _Counted:
-    """A file that is appended to, with the length and the hash of what went in."""
+    """A file that is appended to, with the length and the hash of what went in.
+
+    Nothing goes in behind its block: pyarrow ends a file that was given up when it forgets it, and a part would look
+    like a whole one.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._ended = False
         self.hash = hashlib.sha256()
         self.length = 0
         self.closed = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended = True
+
     def write(self, content: bytes) -> int:
+        if self._ended:
+            return len(content)
         self._file.write(content)
         self.hash.update(content)
         self.length += len(content)
@@ -68,7 +81,8 @@ class _Counted:
         return self.length
 
     def flush(self) -> None:
-        self._file.flush()
+        if not self._ended:
+            self._file.flush()
 
 
 def export_stream(
@@ -87,23 +101,23 @@ def export_stream(
     """
     ledger_id = identify(connection)
     last = select_last(connection, selection)
-    counted = _Counted(file)
-    writer = _writer(counted, form, ledger_id)
     edge = Edge()
     events = 0
     total = last - selection.first + 1
     filtered = described(selection)
     on_progress(0, total)
-    for row in select_rows(connection, selection, last=last, payloads=payloads):
-        if not filtered and row.id != selection.first + events:
-            raise Corrupt(f"position {selection.first + events} is missing")
-        leaf = leaf_of(row)
-        writer.write(row, leaf)
-        edge.extend([leaf])
-        events += 1
-        if events % PROGRESS_EVENTS == 0:
-            on_progress(row.id - selection.first + 1, total)
-    writer.finish()
+    with _Counted(file) as counted:
+        writer = _writer(counted, form, ledger_id)
+        for row in select_rows(connection, selection, last=last, payloads=payloads):
+            if not filtered and row.id != selection.first + events:
+                raise Corrupt(f"position {selection.first + events} is missing")
+            leaf = leaf_of(row)
+            writer.write(row, leaf)
+            edge.extend([leaf])
+            events += 1
+            if events % PROGRESS_EVENTS == 0:
+                on_progress(row.id - selection.first + 1, total)
+        writer.finish()
     on_progress(total, total)
     whole = selection.first == 1 and not filtered
     return Manifest(

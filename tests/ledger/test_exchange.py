@@ -1,7 +1,9 @@
 """Exports and imports: the same bytes come back, and whatever was changed on the way is named."""
 
 import base64
+import gc
 import hashlib
+import io
 import json
 import random
 import shutil
@@ -14,7 +16,9 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from bickford_sora.database.migrations import migrate
 from bickford_sora.database.pool import open_pool
@@ -23,7 +27,7 @@ from ledger.envelope import Context, Decision
 from ledger.errors import Corrupt, Erased
 from ledger.exchange.cloudevents import line_of, row_of
 from ledger.exchange.errors import ExportDamaged, ExportRefused, ImportRefused
-from ledger.exchange.exporting import export_file
+from ledger.exchange.exporting import export_file, export_stream
 from ledger.exchange.importing import import_file
 from ledger.exchange.key_bundle import export_keys, key_names
 from ledger.exchange.manifest import Format, Manifest, TreeHead, checkpoint_path, manifest_path, read_manifest
@@ -381,6 +385,21 @@ def test_a_ledger_with_a_gap_is_not_exported(imported: Path, connection: psycopg
     connection.execute("delete from ledger.events where position = 7")
     with pytest.raises(Corrupt, match="position 7 is missing"):
         export_file(connection, EVERYTHING, tmp_path / "other", Format.JSONL, quiet)
+
+
+def test_a_parquet_export_that_is_cut_off_is_no_parquet_file(
+    imported: Path, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    connection.execute("alter table ledger.events disable trigger all")
+    connection.execute("delete from ledger.events where position = 7")
+    written = io.BytesIO()
+    with pytest.raises(Corrupt, match="position 7 is missing"):
+        export_stream(connection, EVERYTHING, written, Format.PARQUET, quiet)
+    with pytest.raises(Corrupt, match="position 7 is missing"):
+        export_file(connection, EVERYTHING, tmp_path / "other", Format.PARQUET, quiet)
+    gc.collect()  # what is written as late as that would be, and what fails then fails the test
+    with pytest.raises(pa.ArrowInvalid):
+        parquet.ParquetFile(io.BytesIO(written.getvalue()))
 
 
 def test_an_empty_ledger_moves_too(connection: psycopg.Connection, ledger_url: str, tmp_path: Path) -> None:
