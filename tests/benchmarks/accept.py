@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.database import recycle_wal, temporary_database
+from tests.benchmarks.figures import ratio
 from tests.benchmarks.load import Measured, create_request
 from tests.benchmarks.offered import offer
 from tests.benchmarks.servers import Server, bare_server, our_server, processors_s, standing_still, stub_renderer
@@ -50,7 +51,7 @@ def run(url: str, *, rate: float, seconds: float, on_progress: Callable[[str], N
         **_told("ours", measured),
         **_told("bare", beside),
         **spent,
-        "ratio_bare_p99": round(p99["ours"] / max(p99["bare"], 0.01), 2),
+        "ratio_bare_p99": ratio(p99["ours"], max(p99["bare"], 0.01)),
         "is_kept": p99["ours"] < PROMISED_P99_MS and measured.failed == 0,
     }
 

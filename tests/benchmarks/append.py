@@ -32,6 +32,7 @@ from ledger.identifiers import new_uuid7
 from ledger.recorder import PostgresRecorder
 from tests.benchmarks import rust_store
 from tests.benchmarks.database import library_settings, temporary_database
+from tests.benchmarks.figures import ratio
 
 ROUNDS = 3
 EVENTS_PER_DECISION = (1, 2, 3)
@@ -84,9 +85,9 @@ def run(url: str, *, writers: int, seconds: float, on_progress: Callable[[str], 
         "seconds": seconds,
         "rounds": ROUNDS,
         **medians,
-        "ratio_stock_1": round(medians["ours_1"] / medians["stock_1"], 2),
+        "ratio_stock_1": ratio(medians["ours_1"], medians["stock_1"]),
         **{
-            f"ratio_{name}{kind}": round(medians[f"ours_{writers}{kind}"] / medians[f"{name}_{writers}{kind}"], 2)
+            f"ratio_{name}{kind}": ratio(medians[f"ours_{writers}{kind}"], medians[f"{name}_{writers}{kind}"])
             for kind in ("", "_making")
             for name in sides
             if name != "ours"

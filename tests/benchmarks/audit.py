@@ -33,6 +33,7 @@ from projections.inserting import Stretch, insert
 from projections.port import Pool
 from projections.search import Search
 from tests.benchmarks.database import temporary_database
+from tests.benchmarks.figures import ratio
 
 ROUNDS = 15
 PAGE_EVENTS = 20
@@ -58,21 +59,21 @@ def run(url: str, *, events: int, on_progress: Callable[[str], None]) -> dict[st
             on_progress(f"{name}: {statistics.median(times):.2f} ms")
         plain = {name: _baseline(pool, name, events, on_progress) for name in BASELINE}
         sizes = _sizes(pool)
-    ratios = {name: took / statistics.median(asked[name]) for name, took in plain.items()}
+    ratios = {name: ratio(took, statistics.median(asked[name])) for name, took in plain.items()}
     every = [each for times in asked.values() for each in times]
     ours_ms, baseline_ms = (statistics.median(times) for times in _beside(asked, plain))
     return {
         "unit": "ms",
         "ours": round(ours_ms, 2),
         "baseline": round(baseline_ms, 2),
-        "ratio": round(baseline_ms / ours_ms),
+        "ratio": ratio(baseline_ms, ours_ms),
         "events": events,
         "rounds": ROUNDS,
         "questions": len(asked),
         **{name.replace(" ", "_"): round(statistics.median(times), 2) for name, times in asked.items()},
         "median": round(statistics.median(every), 2),
         "p95": round(statistics.quantiles(every, n=20)[18], 2),
-        **{f"ratio_{name.replace(' ', '_')}": round(ratio) for name, ratio in ratios.items()},
+        **{f"ratio_{name.replace(' ', '_')}": times for name, times in ratios.items()},
         **sizes,
     }
 

@@ -42,6 +42,7 @@ from projections.spend import SPEND
 from projections.videos import VIDEOS
 from projections.work import WORK
 from tests.benchmarks.database import temporary_database
+from tests.benchmarks.figures import ratio
 
 ROUNDS = 15
 FILL_RENDERS = 50_000
@@ -116,7 +117,7 @@ def _told(
         "rows_median": round(statistics.median(rows), 2),
         "rows_p95": round(statistics.quantiles(rows, n=20)[18], 2),
         "plain": round(statistics.median(plain), 2),
-        "ratio_plain": round(statistics.median(every) / statistics.median(plain), 2),
+        "ratio_plain": ratio(statistics.median(every), statistics.median(plain)),
     }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from tests.benchmarks.database import temporary_database
+from tests.benchmarks.figures import ratio
 from tests.benchmarks.load import Measured, measure
 from tests.benchmarks.servers import (
     Server,
@@ -83,7 +84,7 @@ def _summary(rounds: dict[str, list[Measured]], in_flight: int, seconds: float) 
         told[f"{name}_p99_ms"] = round(statistics.median(each.percentile_ms(99) for each in measured), 1)
         told[f"{name}_failed"] = sum(each.failed for each in measured)
     if "litellm" in rounds:
-        told["ratio_litellm"] = round(told["ours_rate"] / max(told["litellm_rate"], 1), 2)
+        told["ratio_litellm"] = ratio(told["ours_rate"], max(told["litellm_rate"], 1))
     return told
 
 

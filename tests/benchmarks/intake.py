@@ -26,6 +26,7 @@ from ledger.clock import system_clock
 from ledger.identifiers import new_uuid7
 from projections.positions import lag
 from tests.benchmarks.database import recycle_wal, temporary_database
+from tests.benchmarks.figures import ratio
 from tests.benchmarks.load import Measured, create_request
 from tests.benchmarks.offered import offer
 from tests.benchmarks.servers import Server, bare_server, our_server, processors_s, standing_still, stub_renderer
@@ -93,7 +94,7 @@ def _told(measured: Measured, beside: Measured, drain_s: float) -> dict[str, Any
         "ours_p99_ms": round(p99_ms, 1),
         "ours_failed": measured.failed,
         "bare": round(beside.rate),
-        "ratio_bare": round(measured.rate / max(beside.rate, 1), 2),
+        "ratio_bare": ratio(measured.rate, max(beside.rate, 1)),
         "drain_s": round(drain_s, 1),
         "is_kept": p99_ms < PROMISED_P99_MS and drain_s < PROMISED_DRAIN_S and not measured.failed,
     }

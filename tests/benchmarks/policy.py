@@ -19,6 +19,7 @@ from bickford_sora.decisions.rules.backtest import Recorded, compare
 from bickford_sora.decisions.rules.evaluation import CompiledPolicy
 from bickford_sora.decisions.rules.reading import read_policy
 from bickford_sora.decisions.rules.seen import Seen
+from tests.benchmarks.figures import ratio
 
 ROUNDS = 5
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -54,7 +55,7 @@ def run(*, intents: int, on_progress: Callable[[str], None]) -> dict[str, Any]:
         "rounds": ROUNDS,
         "rules": len(RULES),
         **medians,
-        "ratio_cel": round(medians["plain"] / medians["cel"], 2),
+        "ratio_cel": ratio(medians["plain"], medians["cel"]),
     }
 
 

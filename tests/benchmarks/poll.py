@@ -18,6 +18,7 @@ from projections.leases import Hands, Leases, Room, Rooms
 from projections.port import Pool
 from projections.work import WORK
 from tests.benchmarks.database import temporary_database
+from tests.benchmarks.figures import ratio
 
 AT_ONCE = 8
 CLAIMS = 100
@@ -47,7 +48,7 @@ def run(url: str, *, few: int, many: int, on_progress: Callable[[str], None]) ->
         "many": many,
         "ms_few": round(took[few], 3),
         "ms_many": round(took[many], 3),
-        "ratio_many": round(took[many] / took[few], 2),
+        "ratio_many": ratio(took[many], took[few]),
     }
 
 

@@ -38,6 +38,7 @@ from projections.port import Pool
 from projections.projector import Projector
 from projections.rebuild import Rebuild
 from tests.benchmarks.database import temporary_database
+from tests.benchmarks.figures import ratio
 from tests.benchmarks.histories import events_of_renders
 from tests.benchmarks.stock import PROJECTIONS, save_stock_sample, stock_seconds
 
@@ -70,9 +71,9 @@ def run(url: str, *, events: int, on_progress: Callable[[str], None]) -> dict[st
         "stock_sample_events": sample,
         **medians,
         "follow_sample_events": min(events, FOLLOW_EVENTS),
-        "ratio_stock": round(medians["ours_all"] / medians["stock"], 2),
-        "ratio_stock_follow": round(medians["follow"] / medians["stock"], 2),
-        "ratio_copy": round(medians["ours_videos"] / medians["copy"], 4),
+        "ratio_stock": ratio(medians["ours_all"], medians["stock"]),
+        "ratio_stock_follow": ratio(medians["follow"], medians["stock"]),
+        "ratio_copy": ratio(medians["ours_videos"], medians["copy"]),
         "peak_rss_mib": round(_peak_rss_mib() + _peak_rss_mib(resource.RUSAGE_CHILDREN), 1),
     }
 

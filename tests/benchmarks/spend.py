@@ -27,6 +27,7 @@ from ledger.identifiers import new_uuid7
 from ledger.recorder import PostgresRecorder
 from tests.benchmarks.database import temporary_database
 from tests.benchmarks.deciding import COST_MICRO, TENANT
+from tests.benchmarks.figures import ratio
 
 ROUNDS = 3
 BASELINE_CONNECTIONS_MAX = 80
@@ -60,7 +61,7 @@ def run(
         "seconds": seconds,
         "ours": round(ours),
         "row_lock": round(row_lock),
-        "ratio_row_lock": round(ours / row_lock, 2),
+        "ratio_row_lock": ratio(ours, row_lock),
         "accepted": accepted,
         "is_exact": used == accepted * COST_MICRO,
     }

@@ -13,7 +13,6 @@ compared.
 `ratio_cpu_hashlib` is the processor time of `ours` in that of `hashlib`: the least telling of how fast the machine was.
 """
 
-import operator
 import statistics
 import time
 from collections import defaultdict
@@ -37,6 +36,7 @@ from ledger.proof.tree_check import Held
 from ledger.proof.verify import verify_rows
 from ledger.recorder import PostgresRecorder
 from tests.benchmarks.database import temporary_database
+from tests.benchmarks.figures import ratio
 from tests.benchmarks.replay import _copy_out, _peak_rss_mib, _seconds, filled_ledger
 
 ROUNDS = 3
@@ -77,9 +77,9 @@ def run(url: str, *, events: int, on_progress: Callable[[str], None]) -> dict[st
         "ours_cpu_s": round(statistics.median(cpu), 3),
         "ours_s_per_million": round(MILLION / medians["ours"], 2),
         "ours_cpu_s_per_million": round(statistics.median(cpu) * MILLION / events, 2),
-        "ratio_copy": round(medians["ours"] / medians["copy"], 4),
-        "ratio_hashlib": round(medians["tree"] / medians["hashlib"], 3),
-        "ratio_cpu_hashlib": round(statistics.median(map(operator.truediv, cpu, cpu_hashlib)), 2),
+        "ratio_copy": ratio(medians["ours"], medians["copy"]),
+        "ratio_hashlib": ratio(medians["tree"], medians["hashlib"]),
+        "ratio_cpu_hashlib": statistics.median(map(ratio, cpu, cpu_hashlib)),
         "peak_rss_mib": _peak_rss_mib(),
     }
 

@@ -16,7 +16,7 @@ from ledger.recorder import PostgresRecorder
 from ledger.sending import Pool, Sender
 from projections.announced import Announced
 
-PATIENCE_S = 0.05
+PATIENCE_S = 0.5
 
 
 @pytest.fixture

@@ -275,7 +275,7 @@ def test_histories_that_take_long_to_read_are_caught_up_with_before_the_swap(
             with pool.connection() as other:
                 found = other.execute("select from projections.positions where name = 'videos' for update skip locked")
                 waits.append(found.rowcount == 0)
-            time.sleep(0.5)
+            time.sleep(4.0)
         assert VIDEOS.rows is not None
         return VIDEOS.rows(story)
 
@@ -285,7 +285,7 @@ def test_histories_that_take_long_to_read_are_caught_up_with_before_the_swap(
             author.stored_render()
             author.flush()
 
-    with open_pool(ledger_database, size_max=4, idle_in_transaction_timeout_s=0.2) as impatient:
+    with open_pool(ledger_database, size_max=4, idle_in_transaction_timeout_s=2.0) as impatient:
         (rebuilt,) = Rebuild(ledger, impatient, [replace(VIDEOS, rows=rows)]).rebuild(on_progress=write)
     assert rebuilt.position == ledger.head()
     assert waits == [False]  # nobody who follows had to wait

@@ -216,7 +216,7 @@ class Interrupted(Keys):
         return super().open_all(sealed)
 
 
-PATIENCE_S = 0.2
+PATIENCE_S = 2.0
 """How long the server waits for a transaction that does nothing."""
 
 
