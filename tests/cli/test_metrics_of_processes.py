@@ -22,8 +22,8 @@ def numbers(server: Served) -> str:
 def test_a_server_tells_what_its_background_did_and_a_worker_tells_for_itself() -> None:
     with served() as server:
         server.run("render", "a kite", "--seconds", "1", "--size", "160x96", "--wait")
-        gives_up_at = time.monotonic() + 10
-        wanted = r'work_duration_seconds_count\{outcome="done",process="background",step="store"\} 1\.0'
+        gives_up_at = time.monotonic() + 60
+        wanted = r'work_duration_seconds_count\{outcome="done",process="background",step="store"\} [1-9]'
         while not re.search(wanted, numbers(server)):
             assert time.monotonic() < gives_up_at, numbers(server)
             time.sleep(0.2)

@@ -16,7 +16,7 @@ from tests.compatibility import record
 from tests.renderers.stages import ORDER, SETTINGS, Stage
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-PATIENCE_S = 1.0
+PATIENCE_S = 2.0
 """Longest wait for an answer that will not come in time."""
 REFUSALS = {400: True, 401: True, 403: True, 404: True, 422: True, 429: False, 503: False}
 """Status of a refused create, and whether the same would be refused again."""

@@ -208,7 +208,7 @@ def test_a_long_task_keeps_its_lease_so_that_nobody_begins_it_again() -> None:
         go_on.wait(60)
         return later(task)
 
-    with running(crew(leases, slow, lease_s=0.6)):
+    with running(crew(leases, slow, lease_s=2.0)):
         wait_for(lambda: leases.calls["renew"] >= 4)
         assert len(begun) == 1
         go_on.set()
