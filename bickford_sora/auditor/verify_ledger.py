@@ -19,6 +19,7 @@ recorded is true. Needs Python 3.11; exit status 0: all of it holds, 1: somethin
 
 import argparse
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -85,6 +86,7 @@ def decompress(encoded: bytes) -> Point:
 BASE = decompress((4 * pow(5, -1, P) % P).to_bytes(HASH_BYTES, "little"))
 
 
+@functools.cache  # a pack's receipts have one checkpoint between them
 def is_signed(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether `signature` is the key's Ed25519 signature over `message` (section 5.1.7)."""
     r, s = signature[:HASH_BYTES], int.from_bytes(signature[HASH_BYTES:], "little")

@@ -346,6 +346,15 @@ def test_a_selection_is_held_to_receipts_and_says_what_none_covers(
     assert "line 2, position 40: not the fact" in said(capsys, *arguments, status=1)[-1]
 
 
+def test_the_checkpoint_of_many_receipts_has_its_signature_checked_once(
+    ledger: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verify_ledger.is_signed.cache_clear()
+    receipts = [ledger.receipt(position, FACTS) for position in (3, 40)]
+    assert len(said(capsys, *receipts, "--public-key", ledger.key, status=0)) == len(receipts)
+    assert verify_ledger.is_signed.cache_info().misses == 1
+
+
 def test_a_fact_that_was_taken_out_of_a_pack_is_missed_by_its_receipt(
     ledger: Files, capsys: pytest.CaptureFixture[str]
 ) -> None:
