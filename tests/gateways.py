@@ -57,6 +57,7 @@ def running_gateway(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         simulator = stack.enter_context(SimulatorServer(simulated))
         database = stack.enter_context(temporary_database(server_url))
+        settings = {"projection_wait_s": 30.0, **settings}  # a list has what was made, however busy the machine is
         given = Settings(data_dir=folder, database_url=SecretStr(database), api_key=SecretStr(KEY), **settings)
         renderer = RendererSettings(
             name="simulator",

@@ -184,6 +184,7 @@ SMALL_AND_QUICK = {
     "BICKFORD_SECONDS": "1,4",
     "BICKFORD_SIZES": "160x96,96x160",
     "BICKFORD_POLL_AFTER_MS": "100",
+    "BICKFORD_PROJECTION_WAIT_S": "30",  # a list is to have what was made, however busy the machine is
     "BICKFORD_LOG_LEVEL": "warning",
 }
 
