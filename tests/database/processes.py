@@ -115,7 +115,7 @@ class Home:
     def kill(self, pids: list[int]) -> None:
         assert len(pids) == 1
         os.kill(pids[0], signal.SIGKILL)
-        assert wait_until(lambda: pids[0] not in self.postmasters() + self.guardians())
+        assert wait_until(lambda: not _lives(pids[0]))
 
     def kill_server(self) -> None:
         """And wait for its backends: each hears of its end in its own time, and answers until then."""
@@ -138,11 +138,11 @@ def _status(pid: int) -> str:
 
 
 def _lives(pid: int) -> bool:
-    """Whether it is a process; a zombie, of which nothing but its number is left, is none."""
-    try:
-        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
-    except OSError:
-        return False
+    """Whether it is a process; a zombie, of which nothing but its number is left, is none.
+
+    By its state: one that is ending has no command line any more, and its locks and sockets for a moment yet.
+    """
+    return bool(status := _status(pid)) and "\nState:\tZ" not in status
 
 
 def _command_lines() -> Iterator[tuple[int, list[str]]]:
