@@ -1,6 +1,7 @@
 """Processes that use an embedded server, and a look at the processes the server is made of."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,8 +103,9 @@ class Home:
         return process
 
     def postmasters(self) -> list[int]:
-        """The server processes that live; a backend's command line says what it does and has no -D."""
-        return [pid for pid, words in _command_lines() if "-D" in words and str(self.data_dir / "postgres") in words]
+        """The server processes that live; a child of one has its command line until it says what it does itself."""
+        found = {pid for pid, words in _command_lines() if "-D" in words and str(self.data_dir / "postgres") in words}
+        return [pid for pid in found if _parent(pid) not in found]
 
     def guardians(self) -> list[int]:
         return [pid for pid, words in _command_lines() if "--lock-fd" in words and str(self.data_dir) in words]
@@ -126,8 +128,13 @@ class Home:
 
 
 def _children(parent: int) -> list[int]:
-    """Processes that it started, by /proc/PID/status."""
-    return [pid for pid, _ in _command_lines() if f"\nPPid:\t{parent}\n" in _status(pid)]
+    """Processes that it started."""
+    return [pid for pid, _ in _command_lines() if _parent(pid) == parent]
+
+
+def _parent(pid: int) -> int | None:
+    found = re.search(r"^PPid:\t(\d+)$", _status(pid), re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def _status(pid: int) -> str:
