@@ -13,6 +13,7 @@ import pytest
 
 from bickford_sora.keeper import RESTART_FIRST_S
 from tests.cli.commands import start
+from tests.processes import is_gone
 
 WAIT_S = 60.0
 REFUSED = 1
@@ -72,14 +73,6 @@ def wait_until(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < gives_up_at
         time.sleep(0.01)
-
-
-def is_gone(number: int) -> bool:
-    """Whether no such process runs; one that nobody has waited for yet does not run any more."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def test_a_killed_server_is_started_again_and_its_clients_wait(kept: Kept) -> None:

@@ -19,6 +19,7 @@ from bickford_sora.assets.errors import (
 )
 from bickford_sora.assets.inspector import MediaInspector
 from bickford_sora.assets.limits import MediaLimits
+from tests.processes import is_gone
 
 REPOSITORY = Path(__file__).parents[2]
 CONFINED = (
@@ -264,13 +265,6 @@ def test_a_child_that_stops_itself_does_not_stay_behind(tmp_path: Path) -> None:
 
 def _see_it_end(pid: int) -> None:
     deadline = time.monotonic() + 30
-    while _state(pid) not in {"", "Z"}:  # a zombie is its reaper's to remove
+    while not is_gone(pid):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2]
-    except OSError:  # ended, also between opening and reading
-        return ""

@@ -16,7 +16,7 @@ import psycopg
 from bickford_sora.database.binaries import SYSTEM_DIR, Binaries, candidate_folders, choose_binaries, reachable_by
 from bickford_sora.database.cluster import ENVIRONMENT
 from bickford_sora.database.serveruser import ServerUser, choose_server_user
-from tests.crash.site import children_of
+from tests.processes import children_of
 
 OWNER = "bickford"
 READY_S_MAX = 30.0

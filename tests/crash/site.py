@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ import httpx
 
 from tests.cli.commands import environment
 from tests.cli.forking import IS_POSSIBLE, Forked
+from tests.processes import children_of, postmasters
 
 Role = Literal["api", "background", "keeper", "worker", "postgres", "backend", "everything"]
 KEY = "bk_live_only-for-the-storm"
@@ -33,22 +34,6 @@ def free_port() -> int:
     """A port nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-def command_lines() -> Iterator[tuple[int, list[str]]]:
-    """Every process on this machine that is alive."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # ended meanwhile; a zombie's is empty
-            yield int(folder.name), (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that one started, from whichever of its threads."""
-    found: list[int] = []
-    for each in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += map(int, each.read_text().split())
-    return found
 
 
 @dataclass
@@ -206,12 +191,10 @@ class Site:
         if role in _NAMES:
             below = [pid for each in self.servers.values() for pid in children_of(each.pid)]
             return [pid for pid in below if _name(pid) == _NAMES[role]]
-        postmasters = [
-            pid for pid, words in command_lines() if "-D" in words and str(self.data_dir / "postgres") in words
-        ]
+        servers = postmasters(self.data_dir / "postgres")
         if role == "postgres":
-            return postmasters
-        return [pid for each in postmasters for pid in children_of(each) if _is_backend(pid)]
+            return servers
+        return [pid for each in servers for pid in children_of(each) if _is_backend(pid)]
 
     def stop(self) -> None:
         """Ends everything that belongs to this site, also what was left behind."""

@@ -1,19 +1,19 @@
 """Processes that use an embedded server, and a look at the processes the server is made of."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.processes import children_of, command_lines, is_gone, postmasters
 
 REPOSITORY = Path(__file__).parents[2]
 WAIT_S = 60.0
@@ -103,12 +103,10 @@ class Home:
         return process
 
     def postmasters(self) -> list[int]:
-        """The server processes that live; a child of one has its command line until it says what it does itself."""
-        found = {pid for pid, words in _command_lines() if "-D" in words and str(self.data_dir / "postgres") in words}
-        return [pid for pid in found if _parent(pid) not in found]
+        return postmasters(self.data_dir / "postgres")
 
     def guardians(self) -> list[int]:
-        return [pid for pid, words in _command_lines() if "--lock-fd" in words and str(self.data_dir) in words]
+        return [pid for pid, words in command_lines() if "--lock-fd" in words and str(self.data_dir) in words]
 
     def is_quiet(self) -> bool:
         """Whether no process is left."""
@@ -117,45 +115,14 @@ class Home:
     def kill(self, pids: list[int]) -> None:
         assert len(pids) == 1
         os.kill(pids[0], signal.SIGKILL)
-        assert wait_until(lambda: not _lives(pids[0]))
+        assert wait_until(lambda: is_gone(pids[0]))
 
     def kill_server(self) -> None:
         """And wait for its backends: each hears of its end in its own time, and answers until then."""
         [postmaster] = self.postmasters()
-        backends = _children(postmaster)
+        backends = children_of(postmaster)
         self.kill([postmaster])
-        assert wait_until(lambda: not any(_lives(pid) for pid in backends))
-
-
-def _children(parent: int) -> list[int]:
-    """Processes that it started."""
-    return [pid for pid, _ in _command_lines() if _parent(pid) == parent]
-
-
-def _parent(pid: int) -> int | None:
-    found = re.search(r"^PPid:\t(\d+)$", _status(pid), re.MULTILINE)
-    return int(found[1]) if found else None
-
-
-def _status(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/status").read_text()
-    except OSError:  # ended meanwhile
-        return ""
-
-
-def _lives(pid: int) -> bool:
-    """Whether it is a process; a zombie, of which nothing but its number is left, is none.
-
-    By its state: one that is ending has no command line any more, and its locks and sockets for a moment yet.
-    """
-    return bool(status := _status(pid)) and "\nState:\tZ" not in status
-
-
-def _command_lines() -> Iterator[tuple[int, list[str]]]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # ended meanwhile; a zombie's is empty
-            yield int(folder.name), (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        assert wait_until(lambda: all(map(is_gone, backends)))
 
 
 def select(url: str, query: str) -> object:
